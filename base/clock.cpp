@@ -1,0 +1,28 @@
+#include "base/clock.h"
+
+#include "base/check.h"
+
+namespace nephrite {
+
+Instant SystemClock::now() const {
+  return {std::chrono::duration_cast<Duration>(
+      std::chrono::steady_clock::now().time_since_epoch())};
+}
+
+WallTime SystemClock::wallNow() const { return std::chrono::system_clock::now(); }
+
+const SystemClock& SystemClock::instance() {
+  static const SystemClock clock;
+  return clock;
+}
+
+WallTime ManualClock::wallNow() const {
+  return WallTime(std::chrono::duration_cast<WallTime::duration>(now().sinceStart));
+}
+
+void ManualClock::moveTo(Instant at) {
+  NEPHRITE_CHECK(at >= now());
+  nanoseconds_.store(at.sinceStart.count());
+}
+
+}  // namespace nephrite

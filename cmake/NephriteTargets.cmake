@@ -1,0 +1,66 @@
+# How a folder becomes a library, a program or a sample.
+
+add_library(nephrite_options INTERFACE)
+target_compile_features(nephrite_options INTERFACE cxx_std_20)
+target_compile_options(nephrite_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>
+  $<$<BOOL:${NEPHRITE_WARNINGS_AS_ERRORS}>:-Werror>)
+if(NEPHRITE_SANITIZE STREQUAL "address")
+  target_compile_options(nephrite_options INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(nephrite_options INTERFACE -fsanitize=address,undefined)
+elseif(NEPHRITE_SANITIZE STREQUAL "thread")
+  target_compile_options(nephrite_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(nephrite_options INTERFACE -fsanitize=thread)
+elseif(NEPHRITE_SANITIZE)
+  message(FATAL_ERROR "NEPHRITE_SANITIZE is '${NEPHRITE_SANITIZE}'; use address or thread")
+endif()
+
+set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
+
+# nephrite_library(<folder> [USES <our folders>...] [PRIVATE <targets>...])
+function(nephrite_library folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;PRIVATE")
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+
+  if(NOT sources)
+    set(sources ${CMAKE_BINARY_DIR}/empty.cpp)
+    file(WRITE ${sources} "")
+  endif()
+  add_library(nephrite_${folder} STATIC ${sources})
+  add_library(Nephrite::${folder} ALIAS nephrite_${folder})
+  target_sources(nephrite_${folder} PUBLIC FILE_SET HEADERS
+    BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${headers})
+  target_link_libraries(nephrite_${folder} PRIVATE $<BUILD_INTERFACE:nephrite_options> ${arg_PRIVATE})
+  foreach(used IN LISTS arg_USES)
+    target_link_libraries(nephrite_${folder} PUBLIC nephrite_${used})
+  endforeach()
+  target_compile_features(nephrite_${folder} PUBLIC cxx_std_20)
+  set_target_properties(nephrite_${folder} PROPERTIES
+    EXPORT_NAME ${folder}
+    LINKER_LANGUAGE CXX
+    POSITION_INDEPENDENT_CODE ON
+    VERIFY_INTERFACE_HEADER_SETS ON)
+  set_property(GLOBAL APPEND PROPERTY NEPHRITE_LIBRARIES ${folder})
+endfunction()
+
+# nephrite_program(<name> <source> <our folder> [<targets>...])
+function(nephrite_program name source folder)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE nephrite_options nephrite_${folder} ${ARGN})
+endfunction()
+
+# Every samples/<name>/main.cpp becomes the program sample_<name>.
+function(nephrite_samples)
+  file(GLOB mains CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/samples/*/main.cpp)
+  foreach(main IN LISTS mains)
+    cmake_path(GET main PARENT_PATH folder)
+    cmake_path(GET folder FILENAME name)
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+    add_executable(sample_${name} ${sources})
+    target_link_libraries(sample_${name} PRIVATE nephrite_options Nephrite::node)
+  endforeach()
+endfunction()

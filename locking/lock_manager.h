@@ -1,0 +1,162 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "locking/lock_request.h"
+#include "locking/lock_statistics.h"
+
+namespace nephrite {
+
+/// What a change to the lock table decided: answers owed to lockers, in the order in which
+/// they came about. Deliver them once, holding no mutex; an undelivered batch that dies
+/// stops the process, for somebody would wait for ever.
+class [[nodiscard]] LockAnswers {
+ public:
+  LockAnswers() = default;
+  LockAnswers(LockAnswers&& other) noexcept;
+  LockAnswers& operator=(LockAnswers&&) = delete;
+  ~LockAnswers();
+
+  bool empty() const { return owed_.empty(); }
+  std::size_t size() const { return owed_.size(); }
+
+  /// Calls each settle function in order. They may call the lock manager.
+  void deliver();
+
+ private:
+  friend class LockManager;
+  struct Owed {
+    LockSettle settle;
+    LockAnswer answer;
+  };
+  std::vector<Owed> owed_;
+};
+
+/// Grants, queues and refuses locks on opaque targets for opaque lockers.
+///
+/// Shape:   one entry per locked target: who holds it, then a FIFO queue of who waits,
+///          upgrades before newcomers. One list of holds per locker, in the order in which
+///          they were acquired. Knows nothing of objects, processes or threads.
+/// Time:    reads only the injected Clock. Starts no thread, never blocks, never sleeps;
+///          whoever owns it calls expireNextWait() when nextDeadline() has come.
+/// Answers: every request is answered exactly once: granted, refused, timed out, deadlock or
+///          cancelled. A method that changes the table returns the LockAnswers it decided;
+///          the caller delivers them.
+/// Errors:  a lock that is not granted is a LockOutcome, never an exception. A broken
+///          precondition stops the program (base/check.h).
+/// Threads: any method, from any thread, at the same time.
+/// Source:  docs/locking.md, section by section.
+class LockManager {
+ public:
+  struct Options {
+    std::chrono::milliseconds serverTimeout{10'000};
+    std::chrono::milliseconds backgroundTimeout{30'000};
+    bool doubleDeadlock = false;
+    /// Fencing tokens start above this: the caller keeps it rising across restarts.
+    std::uint64_t tokensAbove = 0;
+  };
+
+  /// `clock` must outlive this.
+  LockManager(const Clock& clock, Options options);
+  ~LockManager();
+  LockManager(const LockManager&) = delete;
+  LockManager& operator=(const LockManager&) = delete;
+
+  /// Takes effect for requests made from now on.
+  void setTimeouts(std::chrono::milliseconds serverTimeout,
+                   std::chrono::milliseconds backgroundTimeout);
+  void setDoubleDeadlock(bool on);
+  /// The largest fencing token given so far.
+  std::uint64_t lastToken() const;
+
+  // --- Lockers -------------------------------------------------------------------------
+
+  /// From now on `locker` may ask. It must never have been signed on before.
+  void signOn(LockerId locker);
+
+  /// Cancels what `locker` waits for, releases all it holds and refuses (Cancelled) whatever
+  /// it may still send. Harmless when it is not signed on.
+  LockAnswers signOff(LockerId locker);
+
+  // --- Asking ----------------------------------------------------------------------------
+
+  /// Asks for a lock. The answer is in the returned batch when it is known at once; else
+  /// the request has queued and `settle` gets it later.
+  LockAnswers request(const LockRequest& request, LockSettle settle);
+
+  /// A commit's Update locks become Exclusive: all `targets`, each held as Update by
+  /// `request.locker`, are asked for at once; settles Granted when all are granted. When it
+  /// fails, every one is Update again. `request.target` and `.type` are ignored.
+  /// Source: docs/locking.md, section 4.
+  LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
+                               LockSettle settle);
+
+  /// Withdraws a waiting request: it settles as Cancelled. Harmless when it does not wait.
+  LockAnswers cancel(LockerId locker, std::uint64_t requestId);
+
+  /// The earliest moment at which a wait runs out; empty when none can.
+  std::optional<Instant> nextDeadline() const;
+
+  /// Settles as TimedOut the first wait whose deadline is at or before `now` (earliest
+  /// deadline first, then the one asked first). Call until it returns an empty batch.
+  LockAnswers expireNextWait(Instant now);
+
+  // --- Letting go ------------------------------------------------------------------------
+
+  /// Releases what `locker` holds on `target`, of either duration. False in `released` when
+  /// it held nothing. Whether an unlock is ignored in transaction, load or lock state is
+  /// for the caller to know.
+  LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr);
+
+  /// Commit, abort: releases all Transaction locks; Session locks return to the type last
+  /// asked for with Session duration. In the order in which they were acquired.
+  LockAnswers releaseTransactionLocks(LockerId locker);
+
+  /// endLoad, endLock outside transaction state: releases the Transaction locks acquired at
+  /// `level`; when it is the outermost (1), Session locks return to their own type.
+  LockAnswers releaseLevel(LockerId locker, std::uint16_t level);
+
+  // --- Looking ---------------------------------------------------------------------------
+
+  /// What `locker` itself holds on `target`: type, duration, token, since; empty if nothing.
+  std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
+  /// At most `maxEntries` held locks, ordered by target, then by grant.
+  std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
+  /// At most `maxEntries` waiting requests, ordered by target, each queue from its head.
+  std::vector<LockInfo> queuedRequests(std::size_t maxEntries = SIZE_MAX) const;
+  /// Holders of `target` in the order of their grants, then its queue from the head.
+  std::vector<LockInfo> locksOn(LockTarget target) const;
+  /// What `locker` holds, in the order of acquisition, then what it waits for.
+  std::vector<LockInfo> locksOf(LockerId locker) const;
+  LockStatistics statistics() const;
+
+  // --- Contention statistics (JADE's System::beginLockContentionStats and kin) -------------
+
+  /// False when another locker has started them.
+  bool beginContentionStats(LockerId starter, std::size_t tableSize);
+  /// False when `locker` is not the starter. True, without effect, when inactive.
+  bool clearContentionStats(LockerId locker);
+  bool endContentionStats(LockerId locker);
+  LockContentionState contentionState() const;
+  /// Entries with at least `minContentions`, most contended first.
+  std::vector<LockContentionInfo> contentionStats(std::size_t maxEntries,
+                                                  std::uint64_t minContentions) const;
+  /// Zeros when there is none.
+  LockContentionInfo contentionOf(LockTarget target) const;
+
+  /// Stops the process if an invariant of the table is broken. Slow; for tests.
+  void checkInvariants() const;
+
+ private:
+  class Table;
+  std::unique_ptr<Table> table_;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,18 @@
+#include "locking/lock_request.h"
+
+#include <array>
+
+namespace nephrite {
+
+std::string_view nameOf(LockDuration duration) {
+  constexpr std::array<std::string_view, 3> kNames{"transaction", "session", "persistent"};
+  return kNames[static_cast<std::size_t>(duration)];
+}
+
+std::string_view nameOf(LockOutcome outcome) {
+  constexpr std::array<std::string_view, 5> kNames{"granted", "refused", "timed out", "deadlock",
+                                                   "cancelled"};
+  return kNames[static_cast<std::size_t>(outcome)];
+}
+
+}  // namespace nephrite

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "locking/lock_timeout.h"
+#include "locking/lock_type.h"
+
+namespace nephrite {
+
+/// When a lock goes away by itself. Numbers are JADE's; Persistent is reserved there and
+/// refused here (error 64003).
+enum class LockDuration : std::uint8_t { Transaction = 0, Session = 1, Persistent = 2 };
+
+/// "transaction", "session", "persistent".
+std::string_view nameOf(LockDuration duration);
+
+/// Who asks for locks. Opaque to the lock manager; the runtime gives one to each process
+/// and never gives it again.
+struct LockerId {
+  std::uint64_t value = 0;
+  bool isNull() const { return value == 0; }
+  friend auto operator<=>(const LockerId&, const LockerId&) = default;
+};
+
+/// What is locked. Opaque to the lock manager; the runtime makes it from an Oid.
+struct LockTarget {
+  std::uint64_t value = 0;
+  friend auto operator<=>(const LockTarget&, const LockTarget&) = default;
+};
+
+/// Proof of a grant that only rises for a target, also across restarts: a store or device
+/// behind the lock refuses whoever shows a smaller one than it has seen.
+struct FencingToken {
+  std::uint64_t value = 0;
+  friend auto operator<=>(const FencingToken&, const FencingToken&) = default;
+};
+
+/// One wish for one lock, as it travels from the application to the lock table.
+struct LockRequest {
+  LockerId locker;
+  LockTarget target;
+  LockType type = LockType::Share;  ///< Never Get.
+  LockDuration duration = LockDuration::Transaction;
+  LockTimeout timeout = LockTimeout::serverDefined();  ///< Process-defined: already filled in.
+
+  /// Is the process in transaction, load or lock state?
+  bool inState = false;
+  /// How many load and lock states are open: the lock is released when this level ends.
+  std::uint16_t level = 0;
+  /// Deadlock priority: the lowest loses.
+  std::int32_t priority = 0;
+  /// Server-defined means the background default.
+  bool background = false;
+  /// Names the request for cancel(); chosen by the locker.
+  std::uint64_t id = 0;
+};
+
+enum class LockOutcome : std::uint8_t {
+  Granted,    ///< The lock is held.
+  Refused,    ///< Could not be granted at once, and the timeout was immediate (1027).
+  TimedOut,   ///< Waited in vain (1027).
+  Deadlock,   ///< Chosen to give way; what was held is still held (1081).
+  Cancelled,  ///< Withdrawn: cancel(), sign-off, shutdown, or a locker that is not signed on.
+};
+
+std::string_view nameOf(LockOutcome outcome);
+
+/// One step round a deadlock: `locker` waits for `target`.
+struct WaitEdge {
+  LockerId locker;
+  LockTarget target;
+  LockType wanted = LockType::Share;
+};
+
+/// What became of a request. Told exactly once.
+struct LockAnswer {
+  LockOutcome outcome = LockOutcome::Granted;
+  LockRequest request;  ///< As asked; for a commit's upgrades, the one that failed.
+
+  FencingToken token;       ///< When granted.
+  bool queued = false;      ///< It stood in the queue before it was answered.
+  Duration waited{0};       ///< In the queue.
+  bool shareReleased = false;  ///< Share was let go first (Transaction Share to Update).
+
+  LockerId lockedBy;        ///< When not granted: one locker in the way; may be gone by now.
+  Instant lockedSince{};    ///< When that one was granted or queued.
+  LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
+
+  /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
+  /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.
+  LockTarget obtained;
+  std::vector<WaitEdge> cycle;
+};
+
+/// Called once with the answer, from the thread that decided it, with no mutex held.
+using LockSettle = std::function<void(const LockAnswer&)>;
+
+/// One lock or one waiting request, for listings (JADE's class Lock).
+struct LockInfo {
+  LockTarget target;
+  LockerId requestedBy;  ///< Holder, or waiter.
+  LockType type = LockType::Share;  ///< Held or wanted; the first waiter shows as Get.
+  LockType wanted = LockType::Share;  ///< What a waiter wants; equal to `type` when held.
+  LockDuration duration = LockDuration::Transaction;
+  bool waiting = false;
+  LockerId lockedBy;  ///< A waiter's first obstacle; null for held locks.
+  Instant since{};    ///< Granted, or queued.
+  WallTime requestTime{};
+  Duration elapsed{0};     ///< Held, or waited, so far.
+  LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked.
+  FencingToken token;  ///< Held locks only.
+};
+
+}  // namespace nephrite

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "objects/change_set.h"
+#include "objects/class_def.h"
+#include "objects/oid.h"
+
+namespace nephrite {
+
+/// The store could not do what was asked: what() says what was tried, on which path, why, and
+/// what to do about it.
+class StoreException : public std::runtime_error {
+ public:
+  enum class Reason {
+    Io,             ///< Disk full, no permission, device error.
+    Damaged,        ///< The integrity check failed; nothing was opened or changed.
+    InUse,          ///< Another program has the store open.
+    WrongFormat,    ///< Written by a newer or foreign program.
+    NotWritable,    ///< An earlier write failed; reads go on, commits are refused until reopened.
+    SchemaConflict, ///< A class or property exists with another type.
+    StaleEdition,   ///< A change is based on an edition that is no longer the latest.
+    NoSuchObject,   ///< Update or Delete of an object that does not exist.
+  };
+  StoreException(Reason reason, const std::string& message)
+      : std::runtime_error(message), reason_(reason) {}
+  Reason reason() const noexcept { return reason_; }
+
+ private:
+  Reason reason_;
+};
+
+/// Objects at rest: a schema, and the latest committed edition of each persistent object.
+///
+/// Shape:   RocksDB below, with its write-ahead log on; above it a cache of records bounded in
+///          bytes. Takes no object locks: who may change what is decided elsewhere.
+/// Commit:  a change set is durable, whole, when commit() returns; then fetch() shows it. After
+///          a crash it is there whole or not at all.
+/// Errors:  StoreException.
+/// Threads: any method, from any thread. Commits of several threads share their disk syncs.
+class ObjectStore {
+ public:
+  struct Options {
+    std::filesystem::path directory;  ///< Made when missing. Ignored when inMemory.
+    bool inMemory = false;            ///< Nothing is written to disk; gone when closed.
+    bool syncCommits = true;          ///< Off: a power cut may lose the latest commits, in order.
+    std::uint64_t cacheBytes = 80ull << 20;
+    bool verifyOnOpen = true;  ///< Read and check every table file before opening.
+  };
+
+  static std::unique_ptr<ObjectStore> open(const Options& options);
+  virtual ~ObjectStore() = default;
+
+  // --- Schema -------------------------------------------------------------------------------
+
+  virtual std::shared_ptr<const Schema> schema() const = 0;
+
+  /// Makes the class, or adds to it the properties it lacks; durable on return. `wanted.number`
+  /// may be 0 (the store gives one, from 2048 on). Other type or kind than stored:
+  /// SchemaConflict.
+  virtual std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) = 0;
+
+  // --- Objects --------------------------------------------------------------------------------
+
+  /// An Oid for a new object; never given twice, also across restarts.
+  virtual Oid newOid(Oid::ClassNumber classNumber) = 0;
+
+  /// The latest committed edition; null when there is no such object.
+  virtual RecordPtr fetch(Oid oid) const = 0;
+
+  /// Makes `changes` durable, then visible; on return created records have edition 1 and
+  /// updated ones one more. Throws and changes nothing when a change is stale.
+  virtual void commit(const ChangeSet& changes) = 0;
+
+  /// Persistent instances of a class, in Oid order, from after `after`; at most `maxEntries`.
+  virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after = Oid(),
+                                     std::size_t maxEntries = SIZE_MAX) const = 0;
+
+  // --- Numbers that only rise --------------------------------------------------------------
+
+  /// Reserves `count` numbers of a named sequence, durably; the first of them. Starts at 1.
+  virtual std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) = 0;
+
+  // --- Looking -----------------------------------------------------------------------------
+
+  struct Statistics {
+    std::uint64_t fetches = 0;     ///< fetch() calls.
+    std::uint64_t cacheHits = 0;   ///< ... answered from memory.
+    std::uint64_t commits = 0;
+    std::uint64_t cacheBytes = 0;  ///< In use now.
+  };
+  virtual Statistics statistics() const = 0;
+};
+
+/// The in-memory home of shared transient objects: the same commit, without disk.
+/// Threads: any.
+std::unique_ptr<ObjectStore> makeTransientStore(std::shared_ptr<ObjectStore> schemaOf);
+
+}  // namespace nephrite
