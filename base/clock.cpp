@@ -5,8 +5,8 @@
 namespace nephrite {
 
 Instant SystemClock::now() const {
-  return {std::chrono::duration_cast<Duration>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return {
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 WallTime SystemClock::wallNow() const { return std::chrono::system_clock::now(); }

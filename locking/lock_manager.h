@@ -14,6 +14,10 @@
 
 namespace nephrite {
 
+namespace lock_table {
+class LockTable;
+}
+
 /// What a change to the lock table decided: answers owed to lockers, in the order in which
 /// they came about. Deliver them once, holding no mutex; an undelivered batch that dies
 /// stops the process, for somebody would wait for ever.
@@ -24,19 +28,23 @@ class [[nodiscard]] LockAnswers {
   LockAnswers& operator=(LockAnswers&&) = delete;
   ~LockAnswers();
 
-  bool empty() const { return owed_.empty(); }
-  std::size_t size() const { return owed_.size(); }
+  bool empty() const { return !first_; }
+  std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
-  /// Calls each settle function in order. They may call the lock manager.
+  /// Calls each settle function in order. They may call the lock manager; they must not throw.
   void deliver();
 
  private:
-  friend class LockManager;
+  friend class lock_table::LockTable;
   struct Owed {
     LockSettle settle;
     LockAnswer answer;
   };
-  std::vector<Owed> owed_;
+  void add(LockSettle settle, LockAnswer answer);
+  void addFirst(LockSettle settle, LockAnswer answer);
+
+  std::optional<Owed> first_;  // Apart, so that the common batch of one allocates nothing.
+  std::vector<Owed> rest_;
 };
 
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.
@@ -155,8 +163,9 @@ class LockManager {
   void checkInvariants() const;
 
  private:
-  class Table;
-  std::unique_ptr<Table> table_;
+  struct State;
+  const Clock& clock_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace nephrite

@@ -81,13 +81,13 @@ struct LockAnswer {
   LockOutcome outcome = LockOutcome::Granted;
   LockRequest request;  ///< As asked; for a commit's upgrades, the one that failed.
 
-  FencingToken token;       ///< When granted.
-  bool queued = false;      ///< It stood in the queue before it was answered.
-  Duration waited{0};       ///< In the queue.
+  FencingToken token;          ///< When granted.
+  bool queued = false;         ///< It stood in the queue before it was answered.
+  Duration waited{0};          ///< In the queue.
   bool shareReleased = false;  ///< Share was let go first (Transaction Share to Update).
 
-  LockerId lockedBy;        ///< When not granted: one locker in the way; may be gone by now.
-  Instant lockedSince{};    ///< When that one was granted or queued.
+  LockerId lockedBy;      ///< When not granted: one locker in the way; may be gone by now.
+  Instant lockedSince{};  ///< When that one was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
@@ -102,17 +102,17 @@ using LockSettle = std::function<void(const LockAnswer&)>;
 /// One lock or one waiting request, for listings (JADE's class Lock).
 struct LockInfo {
   LockTarget target;
-  LockerId requestedBy;  ///< Holder, or waiter.
-  LockType type = LockType::Share;  ///< Held or wanted; the first waiter shows as Get.
+  LockerId requestedBy;               ///< Holder, or waiter.
+  LockType type = LockType::Share;    ///< Held or wanted; the first waiter shows as Get.
   LockType wanted = LockType::Share;  ///< What a waiter wants; equal to `type` when held.
   LockDuration duration = LockDuration::Transaction;
   bool waiting = false;
   LockerId lockedBy;  ///< A waiter's first obstacle; null for held locks.
   Instant since{};    ///< Granted, or queued.
   WallTime requestTime{};
-  Duration elapsed{0};     ///< Held, or waited, so far.
+  Duration elapsed{0};                                 ///< Held, or waited, so far.
   LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked.
-  FencingToken token;  ///< Held locks only.
+  FencingToken token;                                  ///< Held locks only.
 };
 
 }  // namespace nephrite

@@ -1,0 +1,101 @@
+#include "locking/wait_graph.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace nephrite::lock_table {
+
+// Marks every locker that waits for `requester`, directly or through others. Walking against
+// the edges makes the common case free: a newcomer that holds nothing anybody wants, at the
+// tail of a queue however long, has nobody behind it.
+void WaitGraph::markWaitersFor(Locker& requester) {
+  ++search_;
+  std::vector<Locker*> toVisit{&requester};
+  const auto reach = [&](Locker& locker) {
+    if (&locker == &requester || locker.mark == search_) return;
+    locker.mark = search_;
+    toVisit.push_back(&locker);
+  };
+
+  while (!toVisit.empty()) {
+    Locker& locker = *toVisit.back();
+    toVisit.pop_back();
+    for (const Hold& hold : locker.held) {
+      for (const Wait& wait : hold.entry->queue) {
+        if (!compatible(hold.type, wait.request.type)) reach(*wait.locker);
+      }
+    }
+    for (const Wait& wait : locker.waits) {
+      auto behind = std::next(wait.entry->queue.iterator_to(wait));
+      for (; behind != wait.entry->queue.end(); ++behind) reach(*behind->locker);
+    }
+  }
+}
+
+Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) const {
+  for (Wait& wait : blocker.waits) {
+    bool towards = false;
+    forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
+      towards = &next == &requester || next.mark == search_;
+      return towards;
+    });
+    if (towards) return &wait;
+  }
+  return nullptr;
+}
+
+std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
+  std::vector<Blocker> found;
+  markWaitersFor(requester);
+  for (Wait& wait : requester.waits) {
+    forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {
+      const bool known = std::any_of(found.begin(), found.end(),
+                                     [&](const Blocker& b) { return b.locker == &blocker; });
+      if (blocker.mark == search_ && !known) {
+        found.push_back({&blocker, waitTowardsMarked(blocker, requester), &wait});
+      }
+      return false;
+    });
+  }
+  return found;
+}
+
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
+  struct Step {
+    const Locker* locker;
+    std::size_t from;  // Index of the step before; the first step has none.
+    const Wait* by;    // The wait of the step before that led here.
+  };
+  std::deque<Step> steps{{&member, 0, nullptr}};
+  boost::unordered_flat_map<const Locker*, bool> seen;
+
+  for (std::size_t at = 0; at < steps.size(); ++at) {
+    for (const Wait& wait : steps[at].locker->waits) {
+      bool closed = false;
+      forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
+        closed = &next == &member;
+        if (!closed && seen.emplace(&next, true).second) steps.push_back({&next, at, &wait});
+        return closed;
+      });
+      if (!closed) continue;
+
+      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.request.type}};
+      for (std::size_t step = at; step != 0; step = steps[step].from) {
+        const Wait& by = *steps[step].by;
+        cycle.push_back({by.locker->id, by.entry->target, by.request.type});
+      }
+      std::reverse(cycle.begin(), cycle.end());
+      return cycle;
+    }
+  }
+  return {};
+}
+
+LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {
+  if (cycle.empty()) return {};
+  const WaitEdge& last = cycle.back();
+  const Hold* hold = member.find(last.target);
+  return hold != nullptr && !compatible(hold->type, last.wanted) ? last.target : LockTarget{};
+}
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,43 @@
+#pragma once
+
+// Private to this folder.
+
+#include <vector>
+
+#include "locking/lock_nodes.h"
+
+namespace nephrite::lock_table {
+
+/// Who waits for whom. The graph is not stored: its edges are read from the table, from each
+/// waiting request to the lockers that forEachBlocker() names.
+///
+/// A cycle can only come about when a request starts to wait, and then runs through its
+/// locker; so one search from there, at that moment, is exact.
+class WaitGraph {
+ public:
+  /// A locker in the way of another that itself waits, directly or not, for that other.
+  struct Blocker {
+    Locker* locker;
+    Wait* wait;  ///< Its request that leads back to the requester.
+    Wait* via;   ///< The requester's own request that waits for it.
+  };
+
+  /// The direct blockers of `requester` that are on a cycle with it: its waits in order, of each
+  /// the holders, then those ahead in the queue. Nobody twice.
+  std::vector<Blocker> blockersOnCycle(Locker& requester);
+
+  /// The shortest cycle through `member`, it first; empty when there is none.
+  static std::vector<WaitEdge> cycleThrough(const Locker& member);
+
+ private:
+  void markWaitersFor(Locker& requester);
+  Wait* waitTowardsMarked(Locker& blocker, const Locker& requester) const;
+
+  std::uint64_t search_ = 0;
+};
+
+/// A target that `member` holds and the last of its `cycle` wants; null (0) when it is in the
+/// way only as a waiter.
+LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member);
+
+}  // namespace nephrite::lock_table
