@@ -1,0 +1,84 @@
+#include "locking/lock_type.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "locking/lock_timeout.h"
+
+namespace nephrite {
+namespace {
+
+using enum LockType;
+constexpr std::array kTypes{Share, Reserve, Update, Exclusive};
+
+// JADE manual, "Locking Objects": may the column be granted while the row is held?
+constexpr bool yes = true;
+constexpr bool no = false;
+// clang-format off
+constexpr bool kMayCoexist[4][4] = {
+    //             Share  Reserve  Update  Exclusive
+    /* Share     */ {yes,   yes,     yes,    no },
+    /* Reserve   */ {yes,   no,      no,     no },
+    /* Update    */ {yes,   no,      no,     no },
+    /* Exclusive */ {no,    no,      no,     no },
+};
+// clang-format on
+
+TEST(LockTypes, CoexistExactlyAsTheTableSays) {
+  for (std::size_t held = 0; held < kTypes.size(); ++held) {
+    for (std::size_t asked = 0; asked < kTypes.size(); ++asked) {
+      SCOPED_TRACE(testing::Message()
+                   << nameOf(kTypes[asked]) << " asked beside " << nameOf(kTypes[held]));
+      EXPECT_EQ(compatible(kTypes[held], kTypes[asked]), kMayCoexist[held][asked]);
+    }
+  }
+}
+
+TEST(LockTypes, AreNumberedAsInJade) {
+  EXPECT_EQ(static_cast<int>(Get), 0);
+  EXPECT_EQ(static_cast<int>(Share), 1);
+  EXPECT_EQ(static_cast<int>(Reserve), 2);
+  EXPECT_EQ(static_cast<int>(Exclusive), 3);
+  EXPECT_EQ(static_cast<int>(Update), 4);
+}
+
+TEST(JadeStatement, S011_StrengthIsShareReserveUpdateExclusiveNotTheNumbers) {
+  for (std::size_t a = 0; a < kTypes.size(); ++a) {
+    for (std::size_t b = 0; b < kTypes.size(); ++b) {
+      SCOPED_TRACE(testing::Message() << nameOf(kTypes[a]) << " against " << nameOf(kTypes[b]));
+      EXPECT_EQ(stronger(kTypes[a], kTypes[b]), a > b);
+      EXPECT_EQ(covers(kTypes[a], kTypes[b]), a >= b);
+    }
+  }
+}
+
+TEST(LockTypes, AreFoundByTheirNames) {
+  for (const LockType type : kTypes) EXPECT_EQ(lockTypeNamed(nameOf(type)), type);
+  EXPECT_EQ(lockTypeNamed("shared"), std::nullopt);
+}
+
+TEST(LockTimeouts, TellTheConstantsApart) {
+  EXPECT_TRUE(LockTimeout::ofMilliseconds(-1).isImmediate());
+  EXPECT_TRUE(LockTimeout::ofMilliseconds(-3).isImmediate()) << "any other negative";
+  EXPECT_TRUE(LockTimeout::ofMilliseconds(0).isServerDefined());
+  EXPECT_TRUE(LockTimeout::ofMilliseconds(-2).isProcessDefined());
+  EXPECT_FALSE(LockTimeout::ofMilliseconds(-2).isImmediate());
+  EXPECT_TRUE(LockTimeout::ofMilliseconds(1).isWait());
+}
+
+TEST(LockTimeouts, AreRoundedUpSoThatNoWaitEndsEarly) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(LockTimeout::of(1ns).number(), 1);
+  EXPECT_EQ(LockTimeout::of(1500us).number(), 2);
+  EXPECT_EQ(LockTimeout::of(0s), LockTimeout::immediate());
+  EXPECT_EQ(LockTimeout::of(1000h), LockTimeout::infinite());
+}
+
+TEST(JadeStatement, S051_InfiniteIsThatManyMilliseconds) {
+  EXPECT_TRUE(LockTimeout::infinite().isWait());
+  EXPECT_EQ(LockTimeout::infinite().wait(), std::chrono::milliseconds(2147483647));
+}
+
+}  // namespace
+}  // namespace nephrite
