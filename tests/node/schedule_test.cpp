@@ -1,0 +1,165 @@
+#include "node/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace nephrite {
+namespace {
+
+/// The only line of `text` that says something.
+ScheduleLine only(const std::string& text) {
+  std::istringstream in(text);
+  const Schedule schedule = parseSchedule(in);
+  EXPECT_EQ(schedule.lines.size(), 1U) << text;
+  return schedule.lines.at(0);
+}
+
+template <typename Line>
+Line onlyAs(const std::string& text) {
+  return std::get<Line>(only(text).content);
+}
+
+/// What is said of the first bad line of `text`; empty when there is none.
+std::string complaint(const std::string& text) {
+  std::istringstream in(text);
+  try {
+    parseSchedule(in);
+  } catch (const ScheduleError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Schedule, WhenAProcessHasNoOptionsThenItHasTheDefaults) {
+  const auto line = onlyAs<ProcessLine>("process A");
+
+  EXPECT_EQ(line.name, "A");
+  EXPECT_FALSE(line.background);
+  EXPECT_EQ(line.priority, 0);
+  EXPECT_EQ(line.timeout, std::nullopt);
+  EXPECT_FALSE(line.updateLocks);
+}
+
+TEST(Schedule, WhenAProcessHasAllOptionsThenTheirOrderDoesNotMatter) {
+  const auto line =
+      onlyAs<ProcessLine>("process B updateLocks timeout=-2 background priority=-2147483648");
+
+  EXPECT_TRUE(line.background);
+  EXPECT_EQ(line.priority, -2147483648);
+  EXPECT_EQ(line.timeout, -2);
+  EXPECT_TRUE(line.updateLocks);
+}
+
+TEST(Schedule, WhenDirectivesAreReadThenTheirValuesAreTyped) {
+  EXPECT_EQ(onlyAs<ObjectLine>("object Order-1").name, "Order-1");
+  EXPECT_EQ(onlyAs<AdvanceLine>("advance 9000000000000").milliseconds, 9000000000000);
+
+  const auto timeout = onlyAs<SettingLine>("setting BackgroundProcessServerTimeout=2147483647");
+  EXPECT_EQ(timeout.key, ScheduleSetting::BackgroundProcessServerTimeout);
+  EXPECT_EQ(timeout.value, 2147483647);
+
+  const auto doubled = onlyAs<SettingLine>("setting DoubleDeadlockException=true");
+  EXPECT_EQ(doubled.key, ScheduleSetting::DoubleDeadlockException);
+  EXPECT_EQ(doubled.value, 1);
+}
+
+TEST(Schedule, WhenALockIsAskedForThenAllFourArgumentsAreTyped) {
+  const auto line = onlyAs<StepLine>("A tryLock X reserve session -7");
+
+  EXPECT_EQ(line.process, "A");
+  EXPECT_EQ(line.verb, ScheduleVerb::TryLock);
+  EXPECT_EQ(line.object, "X");
+  EXPECT_EQ(line.type, ScheduleLockType::Reserve);
+  EXPECT_EQ(line.duration, ScheduleDuration::Session);
+  EXPECT_EQ(line.timeout, -7);
+}
+
+TEST(Schedule, WhenAnyVerbIsWrittenThenItIsReadBackAsItself) {
+  for (int i = 0; i <= static_cast<int>(ScheduleVerb::Locks); ++i) {
+    const auto verb = static_cast<ScheduleVerb>(i);
+    std::string text = "A " + std::string(scheduleWord(verb));
+    if (hasObject(verb)) text += " X";
+    if (verb == ScheduleVerb::Lock || verb == ScheduleVerb::TryLock) text += " share session 5";
+    if (verb == ScheduleVerb::SetDefaultLockTimeout) text += " 5";
+
+    const auto line = onlyAs<StepLine>(text);
+
+    EXPECT_EQ(line.verb, verb) << text;
+    EXPECT_EQ(line.object, hasObject(verb) ? "X" : "") << text;
+  }
+}
+
+TEST(Schedule, WhenLinesAreBlankOrCommentThenTheyAreOnlyCounted) {
+  const ScheduleLine line = only("# title\n\n  \t\r\n\tA\tbegin  # why \r\n#end");
+
+  EXPECT_EQ(line.number, 4);
+  EXPECT_EQ(std::get<StepLine>(line.content).verb, ScheduleVerb::Begin);
+}
+
+TEST(Schedule, WhenACommentTouchesAWordThenItStillEndsIt) {
+  EXPECT_EQ(onlyAs<StepLine>("A read X# really").object, "X");
+}
+
+TEST(Schedule, WhenALineIsBadThenTheLinesBeforeItAreStillHandedOut) {
+  std::istringstream in("object X\n\nA jump\n");
+  ScheduleReader reader(in);
+
+  EXPECT_EQ(reader.next()->number, 1);
+  try {
+    reader.next();
+    FAIL() << "'jump' is no verb";
+  } catch (const ScheduleError& error) {
+    EXPECT_EQ(error.line(), 3);
+  }
+}
+
+TEST(Schedule, WhenTheFileEndsThenSoDoTheLines) {
+  std::istringstream in("object X");
+  ScheduleReader reader(in);
+
+  EXPECT_TRUE(reader.next().has_value());
+  EXPECT_FALSE(reader.next().has_value());
+}
+
+TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"\nprocess", "line 2: too short; expected 'process NAME"},
+      {"process A quickly", "'quickly' is not an option of a process; expected background"},
+      {"process A background background", "'background' is given twice"},
+      {"process A priority=1 priority=2", "'priority' is given twice"},
+      {"process A priority=2147483648", "'2147483648' is not a deadlock priority"},
+      {"process A timeout=", "'' is not a timeout in ms"},
+      {"process A timeout=1s", "'1s' is not a timeout in ms"},
+      {"process object", "'object' begins a line of its own"},
+      {"process A\"B", "is not a name; expected letters"},
+      {"object", "too short; expected 'object NAME'"},
+      {"object X Y", "'Y' is too much; expected 'object NAME'"},
+      {"setting ServerTimeout", "has no value; expected 'setting KEY=VALUE'"},
+      {"setting Timeout=5", "unknown setting 'Timeout'; expected one of ServerTimeout"},
+      {"setting ServerTimeout=0",
+       "'0' is not a default timeout in ms; expected a whole number "
+       "from 1 to 2147483647"},
+      {"setting DoubleDeadlockException=yes", "'yes' is neither true nor false"},
+      {"advance -1", "'-1' is not a number of ms; expected a whole number from 0"},
+      {"advance 9223372036854775808", "'9223372036854775808' is not a number of ms"},
+      {"advance 9000000000000\nadvance 1", "line 2: the clock of a schedule ends at 9000000000000"},
+      {"A", "no verb; expected 'NAME verb arguments'"},
+      {"A grab X", "unknown verb 'grab'; expected one of sharedLock"},
+      {"A sharedLock", "too short; expected 'NAME sharedLock OBJECT'"},
+      {"A begin now", "'now' is too much; expected 'NAME begin'"},
+      {"A lock X share session", "too short; expected 'NAME lock OBJECT share|reserve"},
+      {"A lock X shared session 1", "'shared' is not a lock type; expected one of share, reserve"},
+      {"A lock X share persistent 1", "'persistent' is not a lock duration; expected one of"},
+      {"A lock X share session -2147483649", "'-2147483649' is not a timeout in ms"},
+      {"A setDefaultLockTimeout +5", "'+5' is not a timeout in ms"},
+      {"A read \x1b[2J", "'?[2J' is not a name"},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_NE(complaint(text).find(message), std::string::npos)
+        << text << "\nsaid: " << complaint(text) << "\nnot:  " << message;
+  }
+}
+
+}  // namespace
+}  // namespace nephrite
