@@ -22,8 +22,10 @@ set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
 # nephrite_library(<folder> [USES <our folders>...] [PRIVATE <targets>...])
 function(nephrite_library folder)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;PRIVATE")
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
-  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp
+    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.cpp)
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h
+    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.h)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
 
   if(NOT sources)

@@ -9,7 +9,9 @@ namespace nephrite {
 // --- LockAnswers -------------------------------------------------------------------------------
 
 LockAnswers::LockAnswers(LockAnswers&& other) noexcept
-    : first_(std::move(other.first_)), rest_(std::move(other.rest_)) {
+    : first_(std::move(other.first_)),
+      rest_(std::move(other.rest_)),
+      waitsUntil_(other.waitsUntil_) {
   other.first_.reset();
   other.rest_.clear();
 }

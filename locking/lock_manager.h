@@ -31,6 +31,9 @@ class [[nodiscard]] LockAnswers {
   bool empty() const { return !first_; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
+  /// When the request just made runs out of time; empty unless it waits now.
+  std::optional<Instant> waitsUntil() const { return waitsUntil_; }
+
   /// Calls each settle function in order. They may call the lock manager; they must not throw.
   void deliver();
 
@@ -45,6 +48,7 @@ class [[nodiscard]] LockAnswers {
 
   std::optional<Owed> first_;  // Apart, so that the common batch of one allocates nothing.
   std::vector<Owed> rest_;
+  std::optional<Instant> waitsUntil_;
 };
 
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.

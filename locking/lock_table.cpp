@@ -126,7 +126,7 @@ LockAnswers LockTable::request(const LockRequest& request, LockSettle settle) {
   Wait& wait = enqueue(*locker, entry, request, upgrade, now);
   wait.settle = std::move(settle);
   wait.shareReleased = answer.shareReleased;
-  breakCycles(*locker, wait.sequence, out);
+  startWaiting(*locker, wait.sequence, wait.deadline, out);
   return out;
 }
 
@@ -195,7 +195,8 @@ LockAnswers LockTable::upgradeForCommit(const LockRequest& request,
     return out;
   }
   commit->settle = std::move(settle);
-  breakCycles(*locker, commit->pending.front()->sequence, out);
+  const Wait& wait = *commit->pending.front();
+  startWaiting(*locker, wait.sequence, wait.deadline, out);
   return out;
 }
 
@@ -264,6 +265,14 @@ Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& reques
   locker.waits.push_back(*wait);
   deadlines_.insert(*wait);
   return *wait;
+}
+
+void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
+                             LockAnswers& out) {
+  breakCycles(locker, firstSequence, out);
+  const bool waits = std::any_of(locker.waits.begin(), locker.waits.end(),
+                                 [&](const Wait& wait) { return wait.sequence >= firstSequence; });
+  if (waits) out.waitsUntil_ = deadline;
 }
 
 // Section 2.5. `firstSequence` is that of the request being made: if it loses, its answer

@@ -71,6 +71,8 @@ class LockTable {
   void takeCovered(Hold& hold, const LockRequest& request, LockAnswers& out);
   Wait& enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
                 Instant now);
+  void startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
+                    LockAnswers& out);
   void breakCycles(Locker& requester, std::uint64_t firstSequence, LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, LockType type,
                                LockAnswer& answer);

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "objects/object_store.h"
+#include "runtime/database.h"
+
+namespace nephrite {
+
+/// The database in this very program: two lock managers over an object store.
+///
+/// Shape:   Database; with threads on, one thread ends waits whose time has run out and one
+///          finishes commits that had to wait for their upgrades. With threads off nothing
+///          happens but on the calling thread: whoever owns the clock calls expireNextWait().
+/// Threads: any method, from any thread. Mutex order: none of ours is held while another is
+///          taken, and none while a callback runs.
+class LocalDatabase final : public Database {
+ public:
+  struct Options {
+    std::chrono::milliseconds serverTimeout{10'000};
+    std::chrono::milliseconds backgroundTimeout{30'000};
+    bool doubleDeadlock = false;
+    bool threads = true;
+  };
+
+  /// `clock` must outlive this; it must be real when threads are on.
+  LocalDatabase(std::shared_ptr<ObjectStore> store, const Clock& clock, const Options& options);
+  /// Signs off whoever is left.
+  ~LocalDatabase() override;
+
+  /// For requests made from now on.
+  void setTimeouts(std::chrono::milliseconds serverTimeout,
+                   std::chrono::milliseconds backgroundTimeout);
+  void setDoubleDeadlock(bool on);
+
+  /// Threads off: the next moment at which a wait runs out.
+  std::optional<Instant> nextDeadline() const;
+  /// Ends the first wait that is due at `now`, and all that follows from it; false when none is.
+  bool expireNextWait(Instant now);
+  /// Stops the process when an invariant of the lock tables is broken. Slow; for tests.
+  void checkInvariants() const;
+
+  ObjectStore& store();
+
+  void signOnNode(const std::string& name, std::function<void(const NodeReply&)> done) override;
+  void signOffNode(Oid node) override;
+  void signOnProcess(const ProcessSignOn& who,
+                     std::function<void(const ProcessReply&)> done) override;
+  void signOffProcess(LockerId locker) override;
+  ProcessInfo describe(LockerId locker) const override;
+  std::vector<NodeInfo> nodes() const override;
+  std::vector<ProcessInfo> processes() const override;
+  Oid system() const override;
+  Oid systemNodes() const override;
+
+  void lock(const LockRequest& request, LockReplySettle settle) override;
+  void cancel(LockerId locker, std::uint64_t requestId) override;
+  bool unlock(LockerId locker, Oid target) override;
+  void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
+  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
+  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
+
+  std::shared_ptr<const Schema> schema() const override;
+  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
+  Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
+  RecordPtr fetch(Oid oid) const override;
+  std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
+                             std::size_t maxEntries) const override;
+  void commit(CommitRequest request, CommitSettle settle) override;
+
+  std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
+  std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const override;
+  std::vector<LockInfo> locksOn(Oid target) const override;
+  std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override;
+  LockStatistics lockStatistics(Lifetime lifetime) const override;
+
+  bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
+  bool clearContentionStats(LockerId locker) override;
+  bool endContentionStats(LockerId locker) override;
+  LockContentionState contentionState() const override;
+  std::vector<LockContentionInfo> contentionStats(std::size_t maxEntries,
+                                                  std::uint64_t minContentions) const override;
+  LockContentionInfo contentionOf(Oid target) const override;
+
+  const Clock& clock() const override;
+
+ private:
+  struct Parts;
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace nephrite

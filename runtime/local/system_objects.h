@@ -1,0 +1,85 @@
+#pragma once
+
+// Private to this folder.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "objects/object_store.h"
+#include "runtime/database.h"
+
+namespace nephrite {
+
+/// Class numbers of the system's own classes; Node and Process as in JADE.
+namespace system_class {
+inline constexpr Oid::ClassNumber kSystem = 185;
+inline constexpr Oid::ClassNumber kNode = 186;
+inline constexpr Oid::ClassNumber kProcess = 187;
+inline constexpr Oid::ClassNumber kNodeDict = 188;
+inline constexpr Oid::ClassNumber kProcessDict = 189;
+}  // namespace system_class
+
+inline bool isSystemObject(Oid oid) {
+  return oid.classNumber() >= system_class::kSystem &&
+         oid.classNumber() <= system_class::kProcessDict;
+}
+
+/// The system, its nodes and their processes, as objects that can be read and locked. Their Oids
+/// are persistent and never used again; what they say lives in memory, for no node and no
+/// process outlives the program: after a crash there is nothing to clean up.
+///
+/// Threads: any.
+class SystemObjects {
+ public:
+  /// Defines the system's classes in `store`, which must outlive this.
+  explicit SystemObjects(ObjectStore& store);
+
+  Oid system() const { return Oid(Lifetime::Persistent, system_class::kSystem, 1); }
+  Oid nodesDict() const { return Oid(Lifetime::Persistent, system_class::kNodeDict, 1); }
+
+  /// A node that is not yet signed on: gives it its Oids.
+  NodeInfo newNode(const std::string& name, WallTime now);
+  void addNode(const NodeInfo& node) NEPHRITE_EXCLUDES(mutex_);
+  void removeNode(Oid node) NEPHRITE_EXCLUDES(mutex_);
+  std::optional<NodeInfo> node(Oid node) const NEPHRITE_EXCLUDES(mutex_);
+  std::vector<NodeInfo> nodes() const NEPHRITE_EXCLUDES(mutex_);
+
+  ProcessInfo newProcess(const std::string& name, const std::string& user,
+                         const std::string& nodeName, bool background, WallTime now);
+  /// `node` is null for a node's housekeeping process: it stands in no dictionary.
+  void addProcess(const ProcessInfo& process, Oid node) NEPHRITE_EXCLUDES(mutex_);
+  void removeProcess(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+  std::vector<ProcessInfo> processes() const NEPHRITE_EXCLUDES(mutex_);
+  std::vector<LockerId> processesOf(Oid node) const NEPHRITE_EXCLUDES(mutex_);
+  /// Also of the last few thousand that have gone.
+  ProcessInfo describe(LockerId locker) const NEPHRITE_EXCLUDES(mutex_);
+
+  /// Null when there is no such system object now.
+  RecordPtr fetch(Oid oid) const NEPHRITE_EXCLUDES(mutex_);
+
+ private:
+  struct SignedOn {
+    ProcessInfo info;
+    Oid node;
+  };
+  struct Dictionary {
+    std::map<std::string, Oid> members;
+    std::uint32_t edition = 1;
+  };
+  static void put(Dictionary& dictionary, const std::string& key, Oid member);
+
+  ObjectStore& store_;
+  mutable Mutex mutex_;  // A leaf.
+  std::map<Oid, NodeInfo> nodes_ NEPHRITE_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, SignedOn> processes_ NEPHRITE_GUARDED_BY(mutex_);
+  std::map<Oid, Dictionary> dictionaries_ NEPHRITE_GUARDED_BY(mutex_);
+  std::unordered_map<std::uint64_t, ProcessInfo> gone_ NEPHRITE_GUARDED_BY(mutex_);
+  std::deque<std::uint64_t> goneInOrder_ NEPHRITE_GUARDED_BY(mutex_);
+};
+
+}  // namespace nephrite
