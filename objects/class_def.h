@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "objects/oid.h"
@@ -24,6 +25,7 @@ enum class ClassKind : std::uint8_t {
 struct PropertyDef {
   std::string name;  ///< Unicode identifier, compared case-sensitively after NFC.
   ValueType type = ValueType::Null;
+  friend bool operator==(const PropertyDef&, const PropertyDef&) = default;
 };
 
 /// A class: its number, name, kind and properties. A property keeps its index for ever;
@@ -35,10 +37,17 @@ struct ClassDef {
   ValueType keyType = ValueType::Null;  ///< Dictionaries only: Integer, Integer64 or String.
   std::vector<PropertyDef> properties;
 
+  /// Where the property's value stands in ObjectRecord::values; empty when there is none of that
+  /// name. `property` need not be in NFC.
   std::optional<std::size_t> indexOf(std::string_view property) const;
+
+  friend bool operator==(const ClassDef&, const ClassDef&) = default;
 };
 
-/// All classes of a store at one moment. Immutable; a change makes a new one.
+std::string_view nameOf(ClassKind kind);
+
+/// All classes of a store at one moment. Immutable; a change makes a new one. Numbers and names
+/// are unique. Names looked for need not be in NFC.
 /// Threads: any.
 class Schema {
  public:
@@ -54,6 +63,8 @@ class Schema {
 
  private:
   std::vector<std::shared_ptr<const ClassDef>> classes_;  // Ordered by number.
+  // Keys are views of the names in classes_.
+  std::unordered_map<std::string_view, std::shared_ptr<const ClassDef>> byName_;
 };
 
 }  // namespace nephrite

@@ -19,14 +19,14 @@ namespace nephrite {
 class StoreException : public std::runtime_error {
  public:
   enum class Reason {
-    Io,             ///< Disk full, no permission, device error.
-    Damaged,        ///< The integrity check failed; nothing was opened or changed.
-    InUse,          ///< Another program has the store open.
-    WrongFormat,    ///< Written by a newer or foreign program.
-    NotWritable,    ///< An earlier write failed; reads go on, commits are refused until reopened.
-    SchemaConflict, ///< A class or property exists with another type.
-    StaleEdition,   ///< A change is based on an edition that is no longer the latest.
-    NoSuchObject,   ///< Update or Delete of an object that does not exist.
+    Io,              ///< Disk full, no permission, device error.
+    Damaged,         ///< The integrity check failed; nothing was opened or changed.
+    InUse,           ///< Another program has the store open.
+    WrongFormat,     ///< Written by a newer or foreign program.
+    NotWritable,     ///< An earlier write failed; reads go on, commits are refused until reopened.
+    SchemaConflict,  ///< A class or property exists with another type.
+    StaleEdition,    ///< A change is based on an edition that is no longer the latest.
+    NoSuchObject,    ///< Update or Delete of an object that does not exist.
   };
   StoreException(Reason reason, const std::string& message)
       : std::runtime_error(message), reason_(reason) {}
@@ -90,8 +90,8 @@ class ObjectStore {
   // --- Looking -----------------------------------------------------------------------------
 
   struct Statistics {
-    std::uint64_t fetches = 0;     ///< fetch() calls.
-    std::uint64_t cacheHits = 0;   ///< ... answered from memory.
+    std::uint64_t fetches = 0;    ///< fetch() calls.
+    std::uint64_t cacheHits = 0;  ///< ... answered from memory.
     std::uint64_t commits = 0;
     std::uint64_t cacheBytes = 0;  ///< In use now.
   };

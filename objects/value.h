@@ -14,6 +14,22 @@
 
 namespace nephrite {
 
+/// What a property may hold. The numbers are stored and sent: they never change.
+enum class ValueType : std::uint8_t {
+  Null = 0,
+  Boolean = 1,
+  Integer = 2,    ///< 32 bits, signed.
+  Integer64 = 3,  ///< 64 bits, signed.
+  Real = 4,       ///< IEEE 754 double.
+  Decimal = 5,
+  String = 6,  ///< UTF-8, valid and in Unicode normalisation form C; held so by the runtime.
+  Binary = 7,
+  Date = 8,
+  Time = 9,
+  TimeStamp = 10,
+  Reference = 11,  ///< Oid of another object; may be null.
+};
+
 /// An exact decimal number: sign, at most 38 digits, and how many of them stand after the
 /// point (scale, 0 to 38). Equal and ordered by amount: 1.50 equals 1.5.
 class Decimal {
@@ -50,21 +66,6 @@ struct TimeOfDay {
 
 /// A calendar moment, UTC, to the millisecond.
 using TimeStamp = std::chrono::sys_time<std::chrono::milliseconds>;
-
-enum class ValueType : std::uint8_t {
-  Null = 0,
-  Boolean = 1,
-  Integer = 2,    ///< 32 bits, signed.
-  Integer64 = 3,  ///< 64 bits, signed.
-  Real = 4,       ///< IEEE 754 double.
-  Decimal = 5,
-  String = 6,  ///< UTF-8, valid and in Unicode normalisation form C; held so by the runtime.
-  Binary = 7,
-  Date = 8,
-  Time = 9,
-  TimeStamp = 10,
-  Reference = 11,  ///< Oid of another object; may be null.
-};
 
 std::string_view nameOf(ValueType type);
 

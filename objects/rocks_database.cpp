@@ -1,0 +1,128 @@
+#include "objects/rocks_database.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+
+#include "base/log.h"
+#include "objects/store_error.h"
+
+namespace nephrite {
+namespace {
+
+// RocksDB's own read buffer; the records proper are in RecordCache.
+constexpr std::size_t kBlockCacheBytes = 8u << 20;
+constexpr std::size_t kWriteBufferBytes = 16u << 20;
+constexpr std::size_t kWriteBufferBytesInMemory = 1u << 20;
+constexpr std::size_t kInfoLogBytes = 1u << 20;
+constexpr std::size_t kInfoLogFiles = 3;
+
+class NullLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
+/// Tells the operator of write errors that happen in the background, between commits.
+class BackgroundErrorLog final : public rocksdb::EventListener {
+ public:
+  explicit BackgroundErrorLog(std::string path) : path_(std::move(path)) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+                         rocksdb::Status* status) override {
+    log(LogLevel::Error, "store.write_failed", {{"path", path_}, {"error", status->ToString()}});
+  }
+
+ private:
+  const std::string path_;
+};
+
+rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb::Env* env) {
+  rocksdb::DBOptions result;
+  result.env = env;
+  result.paranoid_checks = true;
+  // A last record cut short by a crash is dropped, since nobody was told that it was durable.
+  // Anything else that is wrong with a log is refused. (kPointInTimeRecovery would silently
+  // forget all commits behind the damage; kAbsoluteConsistency would not open after kill -9.)
+  result.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  result.wal_compression = rocksdb::kNoCompression;
+  result.recycle_log_file_num = 0;
+  result.max_total_wal_size = 64u << 20;
+  // After a failed write only a new open finds out what is on disk: no silent resuming.
+  result.max_bgerror_resume_count = 0;
+  result.max_background_jobs = 2;
+  result.stats_dump_period_sec = 0;
+  result.stats_persist_period_sec = 0;
+  if (options.inMemory) {
+    result.info_log = std::make_shared<NullLogger>();
+    result.avoid_flush_during_shutdown = true;
+    return result;
+  }
+  result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  result.listeners.push_back(std::make_shared<BackgroundErrorLog>(options.directory.string()));
+  result.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  result.max_log_file_size = kInfoLogBytes;
+  result.keep_log_file_num = kInfoLogFiles;
+  return result;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> families(const ObjectStore::Options& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.compression = rocksdb::kNoCompression;
+  family.write_buffer_size = options.inMemory ? kWriteBufferBytesInMemory : kWriteBufferBytes;
+  return {{rocksdb::kDefaultColumnFamilyName, family}, {"objects", family}, {"numbers", family}};
+}
+
+std::string pathOf(const ObjectStore::Options& options) {
+  return options.inMemory ? "/memory" : options.directory.string();
+}
+
+}  // namespace
+
+std::unique_ptr<RocksDatabase> RocksDatabase::open(const ObjectStore::Options& options,
+                                                   rocksdb::Env* env, bool make) {
+  rocksdb::DBOptions settings = databaseOptions(options, env);
+  settings.create_if_missing = make;
+  settings.create_missing_column_families = make;
+  std::unique_ptr<RocksDatabase> result(new RocksDatabase());
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(settings, pathOf(options), families(options), &result->families_, &opened);
+  result->db_.reset(opened);
+  if (!status.ok() && make) throwStatus(status, "make a store", pathOf(options));
+  if (!status.ok()) throwOpenStatus(status, "open the store", pathOf(options));
+  return result;
+}
+
+void RocksDatabase::verify(const ObjectStore::Options& options, rocksdb::Env* env) {
+  RocksDatabase result;
+  rocksdb::DB* opened = nullptr;
+  rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(databaseOptions(options, env), pathOf(options),
+                                   families(options), &result.families_, &opened);
+  result.db_.reset(opened);
+  if (!status.ok()) throwOpenStatus(status, "open the store", pathOf(options));
+  status = opened->VerifyFileChecksums(rocksdb::ReadOptions());
+  if (!status.ok()) throwOpenStatus(status, "verify the table files", pathOf(options));
+}
+
+RocksDatabase::~RocksDatabase() {
+  if (!db_) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  }
+  const rocksdb::Status status = db_->Close();
+  if (!status.ok() && !status.IsNotSupported()) {
+    log(LogLevel::Warning, "store.close_failed", {{"error", status.ToString()}});
+  }
+}
+
+rocksdb::Status RocksDatabase::flush() { return db_->Flush(rocksdb::FlushOptions(), families_); }
+
+}  // namespace nephrite

@@ -1,0 +1,344 @@
+#include "objects/rocks_store.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/log.h"
+#include "objects/byte_stream.h"
+#include "objects/change_check.h"
+#include "objects/record_codec.h"
+#include "objects/schema_change.h"
+#include "objects/store_error.h"
+
+namespace nephrite {
+namespace {
+
+using Reason = StoreException::Reason;
+
+/// Instance numbers reserved at once: one disk sync for so many new objects of a class.
+constexpr std::uint64_t kNumbersPerBlock = 256;
+
+std::string classKey(Oid::ClassNumber number) {
+  return std::string{'c', static_cast<char>(number >> 8), static_cast<char>(number)};
+}
+
+std::string sequenceKey(std::string_view sequence) { return "s" + std::string(sequence); }
+
+std::vector<Oid> oidsOf(const ChangeSet& changes) {
+  std::vector<Oid> oids;
+  oids.reserve(changes.changes.size());
+  for (const ObjectChange& change : changes.changes) oids.push_back(change.record.oid);
+  return oids;
+}
+
+}  // namespace
+
+/// A commit between its first look at the objects and its end. Unless finish() is called,
+/// nothing happened.
+class RocksStore::CommitUnderWay {
+ public:
+  CommitUnderWay(RocksStore& store, const ChangeSet& changes)
+      : store_(store), oids_(oidsOf(changes)) {
+    store_.gate_.enter(oids_);
+    for (const Oid oid : oids_) store_.cache_.beginCommit(oid);
+  }
+
+  ~CommitUnderWay() {
+    if (!finished_)
+      for (const Oid oid : oids_) store_.cache_.cancelCommit(oid);
+    store_.gate_.leave(oids_);
+  }
+
+  CommitUnderWay(const CommitUnderWay&) = delete;
+  CommitUnderWay& operator=(const CommitUnderWay&) = delete;
+
+  /// `next[i]` is durable in the place of the i-th object.
+  void finish(const std::vector<RecordPtr>& next) {
+    for (std::size_t i = 0; i < oids_.size(); ++i) store_.cache_.endCommit(oids_[i], next[i]);
+    finished_ = true;
+  }
+
+ private:
+  RocksStore& store_;
+  const std::vector<Oid> oids_;
+  bool finished_ = false;
+};
+
+RocksStore::RocksStore(const Options& options, rocksdb::Env* env,
+                       std::unique_ptr<rocksdb::Env> ownEnv)
+    : options_(options), ownEnv_(std::move(ownEnv)), cache_(options.cacheBytes) {
+  openDatabase(env);
+  loadSchema();
+}
+
+RocksStore::~RocksStore() {
+  if (options_.inMemory || !writable_.load()) return;
+  giveBackNumbers();
+  // Table files are checked to the last byte when opened; a log can lose its last records
+  // without a trace. So a store at rest has its objects in table files.
+  const rocksdb::Status status = database_->flush();
+  if (!status.ok()) {
+    log(LogLevel::Warning, "store.flush_failed",
+        {{"path", options_.directory.string()}, {"error", status.ToString()}});
+  }
+}
+
+void RocksStore::openDatabase(rocksdb::Env* env) {
+  if (options_.inMemory) {
+    database_ = RocksDatabase::open(options_, env, /*make=*/true);
+    return;
+  }
+  directory_ = std::make_unique<StoreDirectory>(options_.directory, *env);
+  const bool make = directory_->prepare();
+  if (!make && options_.verifyOnOpen) RocksDatabase::verify(options_, env);
+  database_ = RocksDatabase::open(options_, env, make);
+  if (make) directory_->finishMaking();
+}
+
+// --- Schema -----------------------------------------------------------------------------------
+
+void RocksStore::loadSchema() {
+  std::vector<std::shared_ptr<const ClassDef>> classes;
+  std::unique_ptr<rocksdb::Iterator> entry(
+      database_->db().NewIterator(rocksdb::ReadOptions(), database_->schema()));
+  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+    try {
+      classes.push_back(
+          std::make_shared<const ClassDef>(decodeClass(entry->value().ToStringView())));
+    } catch (const DecodeError& error) {
+      throwDamaged("class " + entry->key().ToString(/*hex=*/true) + " in " +
+                   options_.directory.string() + " cannot be read: " + error.what());
+    }
+    if (entry->key() != classKey(classes.back()->number)) {
+      throwDamaged("class \"" + classes.back()->name + "\" in " + options_.directory.string() +
+                   " stands at the place of another");
+    }
+  }
+  if (!entry->status().ok()) {
+    throwOpenStatus(entry->status(), "read the schema", options_.directory);
+  }
+  MutexLock hold(schemaMutex_);
+  schema_ = std::make_shared<const Schema>(std::move(classes));
+}
+
+std::shared_ptr<const Schema> RocksStore::schema() const {
+  MutexLock hold(schemaMutex_);
+  return schema_;
+}
+
+std::shared_ptr<const ClassDef> RocksStore::defineClass(const ClassDef& wanted) {
+  MutexLock change(schemaChangeMutex_);
+  const std::shared_ptr<const Schema> before = schema();
+  auto grown = growClass(*before, wanted);
+  if (!grown) return before->find(wanted.name);
+
+  const auto definition = std::make_shared<const ClassDef>(std::move(*grown));
+  rocksdb::WriteBatch batch;
+  batch.Put(database_->schema(), classKey(definition->number), encodeClass(*definition));
+  write(batch, /*sync=*/true, "store class \"" + definition->name + "\"");
+
+  auto classes = before->classes();
+  std::erase_if(classes, [&](const auto& known) { return known->number == definition->number; });
+  classes.push_back(definition);
+  auto after = std::make_shared<const Schema>(std::move(classes));
+  MutexLock hold(schemaMutex_);
+  schema_ = std::move(after);
+  return definition;
+}
+
+// --- Objects ----------------------------------------------------------------------------------
+
+RecordPtr RocksStore::fetch(Oid oid) const {
+  fetches_.fetch_add(1, std::memory_order_relaxed);
+  bool hit = false;
+  RecordPtr record = findOrLoad(oid, hit);
+  if (hit) cacheHits_.fetch_add(1, std::memory_order_relaxed);
+  return record;
+}
+
+RecordPtr RocksStore::findOrLoad(Oid oid, bool& hit) const {
+  if (oid.isNull() || oid.lifetime() != Lifetime::Persistent) return nullptr;
+  auto [record, ticket] = cache_.find(oid);
+  hit = record != nullptr;
+  if (hit) return record;
+  record = load(oid);
+  if (record) cache_.offer(record, ticket);
+  return record;
+}
+
+RecordPtr RocksStore::load(Oid oid) const {
+  rocksdb::PinnableSlice bytes;
+  const rocksdb::Status status =
+      database_->db().Get(rocksdb::ReadOptions(), database_->objects(), encodeOid(oid), &bytes);
+  if (status.IsNotFound()) return nullptr;
+  if (!status.ok()) throwStatus(status, "read object " + schema()->show(oid), options_.directory);
+  try {
+    return std::make_shared<const ObjectRecord>(decodeRecord(oid, bytes.ToStringView()));
+  } catch (const DecodeError& error) {
+    throwDamaged("object " + schema()->show(oid) + " in " + options_.directory.string() +
+                 " cannot be read: " + error.what());
+  }
+}
+
+void RocksStore::commit(const ChangeSet& changes) {
+  if (changes.empty()) return;
+  const std::string tried = "commit " + std::to_string(changes.changes.size()) +
+                            (changes.changes.size() == 1 ? " change" : " changes");
+  refuseUnlessWritable(tried);
+  const std::shared_ptr<const Schema> known = schema();
+  checkChanges(*known, Lifetime::Persistent, changes);
+
+  CommitUnderWay underWay(*this, changes);
+  std::vector<RecordPtr> next;
+  next.reserve(changes.changes.size());
+  for (const ObjectChange& change : changes.changes) {
+    bool hit = false;
+    next.push_back(nextEdition(*known, change, findOrLoad(change.record.oid, hit)));
+  }
+  rocksdb::WriteBatch batch = batchOf(changes, next);
+  write(batch, options_.syncCommits, tried);
+  underWay.finish(next);
+  commits_.fetch_add(1, std::memory_order_relaxed);
+}
+
+rocksdb::WriteBatch RocksStore::batchOf(const ChangeSet& changes,
+                                        const std::vector<RecordPtr>& next) const {
+  rocksdb::WriteBatch batch;
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    const std::string key = encodeOid(changes.changes[i].record.oid);
+    if (next[i]) {
+      batch.Put(database_->objects(), key, encodeRecord(*next[i]));
+    } else {
+      batch.Delete(database_->objects(), key);
+    }
+  }
+  return batch;
+}
+
+std::vector<Oid> RocksStore::instances(Oid::ClassNumber classNumber, Oid after,
+                                       std::size_t maxEntries) const {
+  const Oid first(Lifetime::Persistent, classNumber, 0);
+  const Oid last(Lifetime::Persistent, classNumber, Oid::kMaxInstance);
+  std::vector<Oid> found;
+  if (after >= last) return found;
+
+  const std::string end = encodeOid(Oid::fromBits(last.bits() + 1));
+  const rocksdb::Slice upperBound(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upperBound;
+  std::unique_ptr<rocksdb::Iterator> entry(
+      database_->db().NewIterator(options, database_->objects()));
+  const Oid start = after < first ? first : Oid::fromBits(after.bits() + 1);
+  for (entry->Seek(encodeOid(start)); entry->Valid() && found.size() < maxEntries; entry->Next()) {
+    found.push_back(decodeOid(entry->key().ToStringView()));
+  }
+  if (!entry->status().ok()) {
+    throwStatus(entry->status(), "list the instances of class " + std::to_string(classNumber),
+                options_.directory);
+  }
+  return found;
+}
+
+// --- Numbers ----------------------------------------------------------------------------------
+
+Oid RocksStore::newOid(Oid::ClassNumber classNumber) {
+  MutexLock hold(numbersMutex_);
+  NumberBlock& block = blocks_[classNumber];
+  if (block.next == block.end) {
+    const std::uint64_t first = reserve(classKey(classNumber), kNumbersPerBlock, Oid::kMaxInstance,
+                                        "class " + std::to_string(classNumber));
+    block = {first, first + kNumbersPerBlock};
+  }
+  return Oid(Lifetime::Persistent, classNumber, block.next++);
+}
+
+std::uint64_t RocksStore::reserveNumbers(std::string_view sequence, std::uint64_t count) {
+  if (count == 0) {
+    throw std::invalid_argument("no numbers are asked of sequence \"" + std::string(sequence) +
+                                "\"; ask for at least one");
+  }
+  MutexLock hold(numbersMutex_);
+  return reserve(sequenceKey(sequence), count, UINT64_MAX - 1,
+                 "sequence \"" + std::string(sequence) + "\"");
+}
+
+std::uint64_t RocksStore::reserve(const std::string& key, std::uint64_t count,
+                                  std::uint64_t highest, const std::string& subject) {
+  const std::uint64_t first = readNumber(key);
+  if (first > highest || count > highest - first + 1) {
+    throw std::overflow_error(subject + " has no " + std::to_string(count) +
+                              " numbers left: it is at " + std::to_string(first));
+  }
+  writeNumber(key, first + count);
+  return first;
+}
+
+std::uint64_t RocksStore::readNumber(const std::string& key) const {
+  std::string bytes;
+  const rocksdb::Status status =
+      database_->db().Get(rocksdb::ReadOptions(), database_->numbers(), key, &bytes);
+  if (status.IsNotFound()) return 1;
+  if (!status.ok()) throwStatus(status, "read a number sequence", options_.directory);
+  try {
+    ByteReader in(bytes);
+    const std::uint64_t next = in.fixed64();
+    in.expectEnd();
+    return next;
+  } catch (const DecodeError& error) {
+    throwDamaged("number sequence " + rocksdb::Slice(key).ToString(/*hex=*/true) + " in " +
+                 options_.directory.string() + " cannot be read: " + error.what());
+  }
+}
+
+void RocksStore::writeNumber(const std::string& key, std::uint64_t next) {
+  ByteWriter out;
+  out.fixed64(next);
+  rocksdb::WriteBatch batch;
+  batch.Put(database_->numbers(), key, out.take());
+  write(batch, /*sync=*/true, "reserve numbers");
+}
+
+/// So that closing and opening leaves no gaps. After a kill there is a gap, and that is all.
+void RocksStore::giveBackNumbers() {
+  MutexLock hold(numbersMutex_);
+  try {
+    for (const auto& [classNumber, block] : blocks_)
+      if (block.next != block.end) writeNumber(classKey(classNumber), block.next);
+  } catch (const StoreException& error) {
+    log(LogLevel::Warning, "store.numbers_not_given_back", {{"error", error.what()}});
+  }
+}
+
+// --- Writing ----------------------------------------------------------------------------------
+
+void RocksStore::refuseUnlessWritable(const std::string& tried) const {
+  if (writable_.load()) return;
+  throw StoreException(Reason::NotWritable,
+                       "could not " + tried + " in " + options_.directory.string() +
+                           ": an earlier write failed (see the log). Reading goes on; correct "
+                           "the cause, then open the store again");
+}
+
+void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, const std::string& tried) {
+  refuseUnlessWritable(tried);
+  rocksdb::WriteOptions how;
+  how.sync = sync && !options_.inMemory;
+  how.disableWAL = options_.inMemory;
+  const rocksdb::Status status = database_->db().Write(how, &batch);
+  if (status.ok()) return;
+  writable_.store(false);
+  throwStatus(status, tried, options_.directory);
+}
+
+// --- Looking ----------------------------------------------------------------------------------
+
+ObjectStore::Statistics RocksStore::statistics() const {
+  Statistics result;
+  result.fetches = fetches_.load(std::memory_order_relaxed);
+  result.cacheHits = cacheHits_.load(std::memory_order_relaxed);
+  result.commits = commits_.load(std::memory_order_relaxed);
+  result.cacheBytes = cache_.bytesInUse();
+  return result;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "objects/commit_gate.h"
+#include "objects/object_store.h"
+#include "objects/record_cache.h"
+#include "objects/rocks_database.h"
+#include "objects/store_directory.h"
+
+namespace nephrite {
+
+/// Private to objects. The ObjectStore over RocksDB.
+///
+/// Commit:  through the gate (one commit at a time per object), compare editions, one synced
+///          write for all changes, then the cache, then out of the gate. Commits of different
+///          objects meet only in RocksDB, which gathers them into common disk syncs.
+/// Visible: RocksDB shows a write to readers after its log has been synced, and all of it at
+///          once; the cache shows it later still. So nothing is seen that is not durable.
+/// Failure: after a failed write nobody knows what the log holds until it is read again. All
+///          writing is refused from then on; reading shows what was committed before.
+/// Mutexes: schemaChangeMutex_ before schemaMutex_; numbersMutex_ alone. The first and the last
+///          are held during disk writes; neither is needed by fetch() or commit().
+class RocksStore final : public ObjectStore {
+ public:
+  /// `env` does the file work. `ownEnv`, if any, is kept as long as the store.
+  RocksStore(const Options& options, rocksdb::Env* env, std::unique_ptr<rocksdb::Env> ownEnv);
+  ~RocksStore() override;
+
+  std::shared_ptr<const Schema> schema() const override;
+  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
+  Oid newOid(Oid::ClassNumber classNumber) override;
+  RecordPtr fetch(Oid oid) const override;
+  void commit(const ChangeSet& changes) override;
+  std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
+                             std::size_t maxEntries) const override;
+  std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override;
+  Statistics statistics() const override;
+
+ private:
+  class CommitUnderWay;
+
+  /// Instance numbers of a class that are reserved on disk and not given yet.
+  struct NumberBlock {
+    std::uint64_t next = 1;
+    std::uint64_t end = 1;
+  };
+
+  void openDatabase(rocksdb::Env* env);
+  void loadSchema();
+
+  /// What is below the cache; null when there is no such object.
+  RecordPtr load(Oid oid) const;
+  RecordPtr findOrLoad(Oid oid, bool& hit) const;
+  rocksdb::WriteBatch batchOf(const ChangeSet& changes, const std::vector<RecordPtr>& next) const;
+
+  void write(rocksdb::WriteBatch& batch, bool sync, const std::string& tried);
+  void refuseUnlessWritable(const std::string& tried) const;
+
+  std::uint64_t readNumber(const std::string& key) const NEPHRITE_REQUIRES(numbersMutex_);
+  void writeNumber(const std::string& key, std::uint64_t next) NEPHRITE_REQUIRES(numbersMutex_);
+  std::uint64_t reserve(const std::string& key, std::uint64_t count, std::uint64_t highest,
+                        const std::string& subject) NEPHRITE_REQUIRES(numbersMutex_);
+  void giveBackNumbers() NEPHRITE_EXCLUDES(numbersMutex_);
+
+  const Options options_;
+  // Destroyed in the reverse order: first the database, then its lock, then what did its work.
+  std::unique_ptr<rocksdb::Env> ownEnv_;
+  std::unique_ptr<StoreDirectory> directory_;  // Null when in memory.
+  std::unique_ptr<RocksDatabase> database_;
+
+  std::atomic<bool> writable_{true};  // Only ever goes to false.
+  CommitGate gate_;
+  mutable RecordCache cache_;
+
+  Mutex schemaChangeMutex_;
+  mutable Mutex schemaMutex_;
+  std::shared_ptr<const Schema> schema_ NEPHRITE_GUARDED_BY(schemaMutex_);
+
+  mutable Mutex numbersMutex_;
+  std::unordered_map<Oid::ClassNumber, NumberBlock> blocks_ NEPHRITE_GUARDED_BY(numbersMutex_);
+
+  mutable std::atomic<std::uint64_t> fetches_{0};
+  mutable std::atomic<std::uint64_t> cacheHits_{0};
+  std::atomic<std::uint64_t> commits_{0};
+};
+
+}  // namespace nephrite

@@ -1,0 +1,142 @@
+#include "objects/store_directory.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "objects/log_file_check.h"
+#include "objects/store_error.h"
+
+namespace nephrite {
+namespace {
+
+using Reason = StoreException::Reason;
+
+constexpr const char* kMarker = "NEPHRITE";
+constexpr const char* kNewMarker = "NEPHRITE.new";
+constexpr const char* kLock = "NEPHRITE.lock";
+constexpr std::string_view kFormatName = "Nephrite object store, format ";
+constexpr std::string_view kFormatVersion = "1\n";
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool isWriteAheadLog(std::string_view name) {
+  return name.ends_with(".log") &&
+         name.find_first_not_of("0123456789") == name.size() - std::string_view(".log").size();
+}
+
+}  // namespace
+
+StoreDirectory::StoreDirectory(const std::filesystem::path& path, rocksdb::Env& env)
+    : path_(path), env_(env) {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error) {
+    throw StoreException(Reason::Io, "could not make the store directory " + path_.string() + ": " +
+                                         error.message() + "; check the path and its permissions");
+  }
+  lock();
+}
+
+StoreDirectory::~StoreDirectory() {
+  if (lock_) env_.UnlockFile(lock_).PermitUncheckedError();
+}
+
+void StoreDirectory::lock() {
+  const std::string file = (path_ / kLock).string();
+  const rocksdb::Status status = env_.LockFile(file, &lock_);
+  if (status.ok()) return;
+  // Env tells apart what the file could not be opened for and who holds it only in words.
+  const std::string words = status.ToString();
+  if (words.find("While lock file") == std::string::npos &&
+      words.find("lock hold by current process") == std::string::npos) {
+    throwStatus(status, std::string("lock ") + kLock, path_);
+  }
+  throw StoreException(Reason::InUse, "the store in " + path_.string() +
+                                          " is open in another program (" + words +
+                                          "); end that program, or use another directory");
+}
+
+bool StoreDirectory::prepare() {
+  std::vector<std::string> children;
+  const rocksdb::Status status = env_.GetChildren(path_.string(), &children);
+  if (!status.ok()) throwStatus(status, "list the files", path_);
+  for (const char* name : {".", "..", kLock}) std::erase(children, name);
+
+  if (!contains(children, kMarker)) {
+    startMaking(children);
+    return true;
+  }
+  checkMarker();
+  checkFiles(children);
+  return false;
+}
+
+void StoreDirectory::checkMarker() const {
+  const std::filesystem::path file = path_ / kMarker;
+  std::string text;
+  const rocksdb::Status status = rocksdb::ReadFileToString(&env_, file.string(), &text);
+  if (!status.ok()) throwStatus(status, std::string("read ") + kMarker, path_);
+  if (text == std::string(kFormatName) + std::string(kFormatVersion)) return;
+  const std::string why =
+      text.starts_with(kFormatName)
+          ? "names a format that this program does not know: use the program that wrote it"
+          : "is not that of a Nephrite object store: name another directory, or restore the store "
+            "from a backup (docs/store.md)";
+  throw StoreException(Reason::WrongFormat, "the format marker " + file.string() + " " + why);
+}
+
+void StoreDirectory::checkFiles(const std::vector<std::string>& children) const {
+  if (!contains(children, "CURRENT")) throwDamaged((path_ / "CURRENT").string() + " is missing");
+  std::string current;
+  const rocksdb::Status status =
+      rocksdb::ReadFileToString(&env_, (path_ / "CURRENT").string(), &current);
+  if (!status.ok()) throwStatus(status, "read CURRENT", path_);
+  if (!current.starts_with("MANIFEST-") || !current.ends_with("\n")) {
+    throwDamaged((path_ / "CURRENT").string() + " does not name a MANIFEST");
+  }
+  current.pop_back();
+  if (!contains(children, current)) {
+    throwDamaged((path_ / current).string() + ", which CURRENT names, is missing");
+  }
+  checkLogFile(env_, path_ / current);
+
+  // RocksDB begins a new log whenever it opens, and keeps at least the latest.
+  if (std::none_of(children.begin(), children.end(), isWriteAheadLog)) {
+    throwDamaged("the write-ahead log (*.log) in " + path_.string() + " is missing");
+  }
+  for (const std::string& name : children)
+    if (isWriteAheadLog(name)) checkLogFile(env_, path_ / name);
+}
+
+void StoreDirectory::startMaking(const std::vector<std::string>& children) {
+  if (!children.empty() && !contains(children, kNewMarker)) {
+    throw StoreException(Reason::WrongFormat,
+                         path_.string() + " is not empty and has no format marker " + kMarker +
+                             "; name an empty directory, or restore the store from a backup "
+                             "(docs/store.md)");
+  }
+  const std::string marker = (path_ / kNewMarker).string();
+  rocksdb::Status status = rocksdb::WriteStringToFile(
+      &env_, std::string(kFormatName) + std::string(kFormatVersion), marker, /*should_sync=*/true);
+  if (!status.ok()) throwStatus(status, std::string("write ") + kNewMarker, path_);
+
+  rocksdb::Options options;
+  options.env = &env_;
+  status = rocksdb::DestroyDB(path_.string(), options);  // What an interrupted making left.
+  if (!status.ok()) throwStatus(status, "remove the files of an unfinished store", path_);
+}
+
+void StoreDirectory::finishMaking() {
+  rocksdb::Status status =
+      env_.RenameFile((path_ / kNewMarker).string(), (path_ / kMarker).string());
+  std::unique_ptr<rocksdb::Directory> directory;
+  if (status.ok()) status = env_.NewDirectory(path_.string(), &directory);
+  if (status.ok()) status = directory->Fsync();
+  if (!status.ok()) throwStatus(status, std::string("write ") + kMarker, path_);
+}
+
+}  // namespace nephrite

@@ -1,0 +1,49 @@
+#include "objects/store_error.h"
+
+namespace nephrite {
+namespace {
+
+using Reason = StoreException::Reason;
+
+std::string failed(const std::string& tried, const std::filesystem::path& path,
+                   const std::string& why) {
+  return "could not " + tried + " in " + path.string() + ": " + why;
+}
+
+}  // namespace
+
+void throwDamaged(const std::string& what) {
+  throw StoreException(Reason::Damaged,
+                       what +
+                           "; the store is damaged. Nothing was changed. Keep a copy of the "
+                           "directory and restore the store from a backup (docs/store.md)");
+}
+
+void throwStatus(const rocksdb::Status& status, const std::string& tried,
+                 const std::filesystem::path& path) {
+  const std::string message = failed(tried, path, status.ToString());
+  if (status.IsCorruption()) throwDamaged(message);
+  if (status.IsNoSpace()) {
+    throw StoreException(Reason::Io, message +
+                                         "; the disk is full: make room on it, then open the "
+                                         "store again");
+  }
+  throw StoreException(Reason::Io, message +
+                                       "; check the disk and the permissions of the "
+                                       "directory, then open the store again");
+}
+
+void throwOpenStatus(const rocksdb::Status& status, const std::string& tried,
+                     const std::filesystem::path& path) {
+  const std::string message = failed(tried, path, status.ToString());
+  if (status.IsNotFound() || status.IsPathNotFound()) throwDamaged(message);
+  if (status.IsInvalidArgument() || status.IsNotSupported()) {
+    throw StoreException(Reason::WrongFormat,
+                         message +
+                             "; it was written by another program or a newer version: open "
+                             "it with that");
+  }
+  throwStatus(status, tried, path);
+}
+
+}  // namespace nephrite
