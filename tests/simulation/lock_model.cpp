@@ -1,0 +1,602 @@
+#include "tests/simulation/lock_model.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace nephrite {
+namespace {
+
+constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
+
+bool contains(const std::vector<int>& values, int value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+}  // namespace
+
+// ---- The lines -----------------------------------------------------------------------------
+
+void LockModel::run(const ScheduleLine& line) {
+  line_ = line.number;
+  if (const auto* process = std::get_if<ProcessLine>(&line.content)) addProcess(*process, line_);
+  if (const auto* object = std::get_if<ObjectLine>(&line.content)) addObject(*object, line_);
+  if (const auto* setting = std::get_if<SettingLine>(&line.content)) set(*setting);
+  if (const auto* by = std::get_if<AdvanceLine>(&line.content)) advance(by->milliseconds);
+  if (const auto* what = std::get_if<StepLine>(&line.content)) step(*what);
+  checkThatNothingIsLeftToGrant();
+}
+
+void LockModel::addProcess(const ProcessLine& line, int number) {
+  if (processIndex_.count(line.name)) throw ScheduleError(number, "process given twice");
+  Process process;
+  process.name = line.name;
+  process.background = line.background;
+  process.priority = line.priority;
+  if (line.timeout) process.defaultTimeout = *line.timeout;
+  process.updateLocks = line.updateLocks;
+  processIndex_[line.name] = static_cast<int>(processes_.size());
+  processes_.push_back(process);
+}
+
+void LockModel::addObject(const ObjectLine& line, int number) {
+  if (objectIndex_.count(line.name)) throw ScheduleError(number, "object given twice");
+  Object object;
+  object.name = line.name;
+  objectIndex_[line.name] = static_cast<int>(objects_.size());
+  objects_.push_back(object);
+}
+
+void LockModel::set(const SettingLine& line) {
+  switch (line.key) {
+    case ScheduleSetting::ServerTimeout: serverTimeout_ = line.value; break;
+    case ScheduleSetting::BackgroundProcessServerTimeout: backgroundTimeout_ = line.value; break;
+    case ScheduleSetting::DoubleDeadlockException: doubleDeadlock_ = line.value != 0; break;
+  }
+}
+
+// Due waits end one at a time, each at its own time, so that the one may still be granted what
+// the other's end set free. Of several due at one time, the one that began first.
+void LockModel::advance(std::int64_t milliseconds) {
+  const std::int64_t until = now_ + milliseconds;
+  while (true) {
+    int next = -1;
+    for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
+      const auto& pending = processes_[p].pending;
+      if (!pending || pending->due > until) continue;
+      if (next >= 0) {
+        const Pending& best = *processes_[next].pending;
+        if (pending->due > best.due) continue;
+        if (pending->due == best.due && pending->began > best.began) continue;
+      }
+      next = p;
+    }
+    if (next < 0) break;
+    now_ = processes_[next].pending->due;
+    endWait(next, "timeout", 1027, false);
+  }
+  now_ = until;
+}
+
+void LockModel::step(const StepLine& line) {
+  const auto found = processIndex_.find(line.process);
+  if (found == processIndex_.end()) throw ScheduleError(line_, "unknown process " + line.process);
+  self_ = found->second;
+  Process& me = processes_[self_];
+  if (me.signedOff) throw ScheduleError(line_, line.process + " has signed off");
+  if (me.pending) throw ScheduleError(line_, line.process + " waits");
+  verb_ = line.verb;
+  object_ = line.object.empty() ? -1 : objectNamed(line.object, line_);
+  ownEventAt_ = events_.size();
+
+  const Type type = static_cast<Type>(line.type);
+  const bool session = line.duration == ScheduleDuration::Session;
+  switch (line.verb) {
+    case ScheduleVerb::SharedLock: return askFor(S, false, -2);
+    case ScheduleVerb::ReserveLock: return askFor(R, false, -2);
+    case ScheduleVerb::UpdateLock: return askFor(U, false, -2);
+    case ScheduleVerb::ExclusiveLock: return askFor(X, false, -2);
+    case ScheduleVerb::Lock: return askFor(type, session, line.timeout);
+    case ScheduleVerb::TryLock: return askFor(type, session, line.timeout);
+    case ScheduleVerb::Unlock: return unlock();
+    case ScheduleVerb::Update: return update();
+    case ScheduleVerb::Read: return read();
+    case ScheduleVerb::Begin: return begin();
+    case ScheduleVerb::Commit: return commit();
+    case ScheduleVerb::Abort: return abort();
+    case ScheduleVerb::BeginLoad: me.levels += 'L'; return own("begun");
+    case ScheduleVerb::BeginLock: me.levels += 'K'; return own("begun");
+    case ScheduleVerb::EndLoad: return endLevel('L');
+    case ScheduleVerb::EndLock: return endLevel('K');
+    case ScheduleVerb::SetDefaultLockTimeout: me.defaultTimeout = line.timeout; return own("set");
+    case ScheduleVerb::SignOff: return signOff();
+    case ScheduleVerb::Locks: return list();
+  }
+}
+
+// ---- The steps -----------------------------------------------------------------------------
+
+// Section 2. Also the implicit locks of update and read, for which succeed() ends the step.
+void LockModel::askFor(Type type, bool session, std::int64_t timeout) {
+  Process& me = processes_[self_];
+  if (type == U && !me.inTransaction) return own("error", 1026);
+
+  Pending pending;
+  pending.line = line_;
+  pending.verb = verb_;
+  pending.object = object_;
+  Waiter waiter;
+  waiter.process = self_;
+  waiter.type = type;
+  waiter.session = session;
+
+  Hold* hold = holdOf(self_, object_);
+  if (hold && settledByHold(*hold, type, session)) return;
+  if (hold && hold->type == S && type == U && !hold->session) {
+    // 2.2: S/tr -> U lets go of the S first.
+    pending.editionWhenShareWasReleased = objects_[object_].edition;
+    auto& holds = objects_[object_].holds;
+    holds.erase(holds.begin() + (hold - holds.data()));
+    serve(object_);
+  } else if (hold) {
+    waiter.upgrade = true;
+  }
+
+  if (canGrant(object_, waiter)) {
+    take(object_, waiter);
+    return succeed(pending, -1);
+  }
+  const auto due = dueTime(me, timeout);
+  if (!due) return own("refused", 1027);
+  pending.due = *due;
+  enqueue(object_, waiter);
+  startWaiting(pending);
+}
+
+// The columns "equal" and "weaker" of the table of section 2.1. False for "stronger".
+bool LockModel::settledByHold(Hold& hold, Type type, bool session) {
+  if (type > hold.type) return false;
+  const bool inState = processes_[self_].inTransaction || !processes_[self_].levels.empty();
+  bool lower = false;
+  if (type < hold.type) {
+    if (session) lower = !inState;
+    if (!session) lower = !inState && !hold.session;
+  }
+  if (session) hold.session = type;
+  if (lower) hold.type = type;
+
+  Pending pending;
+  pending.line = line_;
+  pending.verb = verb_;
+  pending.object = object_;
+  succeed(pending, -1);
+  if (lower) serve(object_);
+  return true;
+}
+
+void LockModel::update() {
+  Process& me = processes_[self_];
+  if (!me.inTransaction) return own("error", 1026);
+  const Hold* hold = holdOf(self_, object_);
+  if (hold && hold->type >= U) {
+    if (!contains(me.changed, object_)) me.changed.push_back(object_);
+    return own("updated");
+  }
+  askFor(me.updateLocks ? U : X, false, -2);
+}
+
+void LockModel::read() {
+  const bool inLockState = processes_[self_].levels.find('K') != std::string::npos;
+  if (!inLockState || holdOf(self_, object_)) return own("read", 0, editionOf(object_));
+  askFor(S, false, -2);
+}
+
+void LockModel::unlock() {
+  const Process& me = processes_[self_];
+  Hold* hold = holdOf(self_, object_);
+  if (me.inTransaction || !me.levels.empty() || !hold) return own("ignored");
+  auto& holds = objects_[object_].holds;
+  holds.erase(holds.begin() + (hold - holds.data()));
+  own("released");
+  serve(object_);
+}
+
+void LockModel::list() {
+  const Object& object = objects_[object_];
+  std::map<std::string, const Hold*> byName;
+  for (const Hold& hold : object.holds) byName[processes_[hold.process].name] = &hold;
+  std::string held;
+  for (const auto& [name, hold] : byName) {
+    if (!held.empty()) held += ",";
+    held += "{\"process\":\"" + name + "\",\"type\":\"" + kTypeWords[hold->type] +
+            "\",\"duration\":\"" + (hold->session ? "session" : "transaction") + "\"}";
+  }
+  std::string queued;
+  for (const Waiter& waiter : object.waiters) {
+    if (!queued.empty()) queued += ",";
+    queued += "{\"process\":\"" + processes_[waiter.process].name + "\",\"type\":\"" +
+              kTypeWords[waiter.type] + "\"}";
+  }
+  own("listed", 0, ",\"held\":[" + held + "],\"queued\":[" + queued + "]");
+}
+
+void LockModel::begin() {
+  Process& me = processes_[self_];
+  if (me.inTransaction) return own("error", 64001);
+  me.inTransaction = true;
+  own("begun");
+}
+
+// Section 4: all upgrades at once, each granted as soon as it can be.
+void LockModel::commit() {
+  Process& me = processes_[self_];
+  if (!me.inTransaction) return own("error", 1026);
+
+  Pending pending;
+  pending.line = line_;
+  pending.verb = verb_;
+  bool mustWait = false;
+  Waiter waiter;
+  waiter.process = self_;
+  waiter.type = X;
+  waiter.upgrade = true;
+  for (const int object : objectsInOrderOfAcquisition(self_)) {
+    if (!contains(me.changed, object) || holdOf(self_, object)->type != U) continue;
+    pending.upgrades.push_back(object);
+    if (!canGrant(object, waiter)) mustWait = true;
+  }
+  if (!mustWait) return succeed(pending, -1);
+  const auto due = dueTime(me, -2);
+  if (!due) return own("refused", 1027);
+  pending.due = *due;
+  for (const int object : pending.upgrades) {
+    if (canGrant(object, waiter)) {
+      take(object, waiter);
+    } else {
+      enqueue(object, waiter);
+    }
+  }
+  startWaiting(pending);
+}
+
+void LockModel::abort() {
+  const std::vector<int> freed = endTransaction(self_);
+  own("aborted");
+  serveAll(freed);
+}
+
+void LockModel::endLevel(char kind) {
+  Process& me = processes_[self_];
+  if (me.levels.empty() || me.levels.back() != kind) return own("error", 64002);
+  const std::size_t level = me.levels.size();
+  me.levels.pop_back();
+  own("ended");
+  if (me.inTransaction) return;
+
+  std::vector<int> freed;
+  for (const int object : objectsInOrderOfAcquisition(self_)) {
+    Hold* hold = holdOf(self_, object);
+    if (hold->session) {
+      if (!me.levels.empty() || hold->type == *hold->session) continue;
+      hold->type = *hold->session;
+    } else {
+      if (hold->level < level) continue;
+      auto& holds = objects_[object].holds;
+      holds.erase(holds.begin() + (hold - holds.data()));
+    }
+    freed.push_back(object);
+  }
+  serveAll(freed);
+}
+
+void LockModel::signOff() {
+  const std::vector<int> freed = objectsInOrderOfAcquisition(self_);
+  for (const int object : freed) {
+    auto& holds = objects_[object].holds;
+    holds.erase(holds.begin() + (holdOf(self_, object) - holds.data()));
+  }
+  processes_[self_].signedOff = true;
+  own("ended");
+  serveAll(freed);
+}
+
+// ---- Waiting -------------------------------------------------------------------------------
+
+// Section 2.4; nothing when the request is to be refused at once.
+std::optional<std::int64_t> LockModel::dueTime(const Process& process, std::int64_t timeout) const {
+  if (timeout == -2) timeout = process.defaultTimeout.value_or(0);
+  if (timeout == -2) timeout = 0;
+  if (timeout == 0) timeout = process.background ? backgroundTimeout_ : serverTimeout_;
+  if (timeout < 0) return std::nullopt;
+  return now_ + timeout;
+}
+
+// An upgrade stands ahead of all newcomers and behind earlier upgrades.
+void LockModel::enqueue(int object, const Waiter& waiter) {
+  auto& waiters = objects_[object].waiters;
+  auto place = waiters.end();
+  if (waiter.upgrade) {
+    place = waiters.begin();
+    while (place != waiters.end() && place->upgrade) ++place;
+  }
+  waiters.insert(place, waiter);
+}
+
+void LockModel::startWaiting(const Pending& pending) {
+  const int requester = self_;
+  processes_[requester].pending = pending;
+  processes_[requester].pending->began = ++sequence_;
+  resolveDeadlocks(requester);
+}
+
+// Section 2.5. The requester's own event is "deadlock" if it is the first to be refused, else
+// "queued", whatever comes of it then.
+void LockModel::resolveDeadlocks(int requester) {
+  bool told = false;
+  while (processes_[requester].pending && reaches(requester, requester)) {
+    std::vector<int> onCycle;
+    for (const int blocker : blockersOf(requester)) {
+      if (reaches(blocker, requester)) onCycle.push_back(blocker);
+    }
+    if (doubleDeadlock_) {
+      endWait(requester, "deadlock", 1081, true);
+      endWait(onCycle.front(), "deadlock", 1081, false);
+      return;
+    }
+    int victim = requester;
+    for (const int blocker : onCycle) {
+      if (processes_[blocker].priority < processes_[victim].priority) victim = blocker;
+    }
+    if (victim != requester && !told) {
+      own("queued");
+      told = true;
+    }
+    endWait(victim, "deadlock", 1081, victim == requester && !told);
+    if (victim == requester) return;
+  }
+  if (!told) own("queued");
+}
+
+// Object by object, the holders in the order of their grants, then the queue from its head.
+std::vector<int> LockModel::blockersOf(int process) const {
+  std::vector<int> blockers;
+  if (!processes_[process].pending) return blockers;
+  const Pending& pending = *processes_[process].pending;
+  std::vector<int> wanted = pending.upgrades;
+  if (pending.object >= 0) wanted.push_back(pending.object);
+  for (const int index : wanted) {
+    const Object& object = objects_[index];
+    for (std::size_t at = 0; at < object.waiters.size(); ++at) {
+      const Waiter& waiter = object.waiters[at];
+      if (waiter.process != process) continue;
+      for (const Hold& hold : object.holds) {
+        if (hold.process == process || compatible(hold.type, waiter.type)) continue;
+        if (!contains(blockers, hold.process)) blockers.push_back(hold.process);
+      }
+      for (std::size_t ahead = 0; ahead < at; ++ahead) {
+        const int other = object.waiters[ahead].process;
+        if (!contains(blockers, other)) blockers.push_back(other);
+      }
+    }
+  }
+  return blockers;
+}
+
+// Whether a way of at least one edge leads from `from` to `target`.
+bool LockModel::reaches(int from, int target) const {
+  std::vector<int> seen = blockersOf(from);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i] == target) return true;
+    for (const int next : blockersOf(seen[i])) {
+      if (!contains(seen, next)) seen.push_back(next);
+    }
+  }
+  return false;
+}
+
+// A wait that ends without the lock. A commit takes all its upgrades back to U.
+void LockModel::endWait(int process, const std::string& outcome, int code, bool isOwnEvent) {
+  const Pending pending = *processes_[process].pending;
+  processes_[process].pending.reset();
+  std::vector<int> touched = pending.upgrades;
+  if (pending.object >= 0) touched.push_back(pending.object);
+  for (const int object : touched) {
+    auto& waiters = objects_[object].waiters;
+    waiters.erase(std::remove_if(waiters.begin(), waiters.end(),
+                                 [&](const Waiter& w) { return w.process == process; }),
+                  waiters.end());
+  }
+  for (const int object : pending.upgrades) holdOf(process, object)->type = U;
+
+  if (isOwnEvent) {
+    own(outcome, code);
+  } else {
+    events_.push_back(
+        eventText(pending.line, process, pending.verb, pending.object, outcome, code, ""));
+  }
+  serveAll(touched);
+}
+
+// ---- Granting and letting go ---------------------------------------------------------------
+
+bool LockModel::canGrant(int object, const Waiter& waiter) const {
+  for (const Hold& hold : objects_[object].holds) {
+    if (hold.process != waiter.process && !compatible(hold.type, waiter.type)) return false;
+  }
+  for (const Waiter& ahead : objects_[object].waiters) {
+    if (ahead.process == waiter.process) break;
+    if (!waiter.upgrade || ahead.upgrade) return false;
+  }
+  return true;
+}
+
+void LockModel::take(int object, const Waiter& waiter) {
+  Hold* hold = holdOf(waiter.process, object);
+  if (!hold) {
+    Hold fresh;
+    fresh.process = waiter.process;
+    fresh.level = processes_[waiter.process].levels.size();
+    fresh.acquired = ++sequence_;
+    objects_[object].holds.push_back(fresh);
+    hold = &objects_[object].holds.back();
+  }
+  hold->type = waiter.type;
+  if (waiter.session) hold->session = waiter.type;
+}
+
+void LockModel::serve(int object) {
+  auto& waiters = objects_[object].waiters;
+  while (!waiters.empty() && canGrant(object, waiters.front())) {
+    const Waiter head = waiters.front();
+    waiters.erase(waiters.begin());
+    take(object, head);
+    granted(head.process);
+  }
+}
+
+void LockModel::serveAll(const std::vector<int>& objects) {
+  for (const int object : objects) serve(object);
+}
+
+// A waiting request of `process` was granted: its step ends, unless it is a commit with more.
+void LockModel::granted(int process) {
+  const Pending pending = *processes_[process].pending;
+  for (const int object : pending.upgrades) {
+    if (holdOf(process, object)->type != X) return;
+  }
+  processes_[process].pending.reset();
+  succeed(pending, process);
+}
+
+// The lock of a step is there. `process` is -1 when it did not have to wait.
+void LockModel::succeed(const Pending& pending, int process) {
+  const int who = process < 0 ? self_ : process;
+  std::vector<int> freed;
+  std::string outcome = "granted";
+  std::string more;
+  int code = 0;
+  const std::int64_t releasedAt = pending.editionWhenShareWasReleased;
+  if (releasedAt != 0 && releasedAt != objects_[pending.object].edition) {
+    outcome = "error";
+    code = 1146;
+  } else if (pending.verb == ScheduleVerb::Commit) {
+    outcome = "committed";
+    for (const int object : processes_[who].changed) ++objects_[object].edition;
+    freed = endTransaction(who);
+  } else if (pending.verb == ScheduleVerb::Update) {
+    outcome = "updated";
+    processes_[who].changed.push_back(pending.object);
+  } else if (pending.verb == ScheduleVerb::Read) {
+    outcome = "read";
+    more = editionOf(pending.object);
+  }
+  if (process < 0) {
+    own(outcome, code, more);
+  } else {
+    events_.push_back(
+        eventText(pending.line, process, pending.verb, pending.object, outcome, code, more));
+  }
+  serveAll(freed);
+}
+
+// Commit and abort alike (section 3). Gives the objects on which something was let go.
+std::vector<int> LockModel::endTransaction(int process) {
+  Process& who = processes_[process];
+  std::vector<int> freed;
+  for (const int object : objectsInOrderOfAcquisition(process)) {
+    Hold* hold = holdOf(process, object);
+    if (hold->session) {
+      if (hold->type == *hold->session) continue;
+      hold->type = *hold->session;
+    } else {
+      auto& holds = objects_[object].holds;
+      holds.erase(holds.begin() + (hold - holds.data()));
+    }
+    freed.push_back(object);
+  }
+  who.inTransaction = false;
+  who.levels.clear();
+  who.changed.clear();
+  return freed;
+}
+
+std::vector<int> LockModel::objectsInOrderOfAcquisition(int process) const {
+  std::map<std::int64_t, int> ordered;
+  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+    for (const Hold& hold : objects_[o].holds) {
+      if (hold.process == process) ordered[hold.acquired] = o;
+    }
+  }
+  std::vector<int> objects;
+  for (const auto& [acquired, object] : ordered) objects.push_back(object);
+  return objects;
+}
+
+// The model's own mistakes: a queue whose head could have been granted, incompatible holders.
+void LockModel::checkThatNothingIsLeftToGrant() const {
+  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+    const Object& object = objects_[o];
+    if (!object.waiters.empty() && canGrant(o, object.waiters.front())) {
+      throw std::logic_error("the model forgot a waiter of " + object.name);
+    }
+    for (const Hold& one : object.holds) {
+      for (const Hold& other : object.holds) {
+        if (one.process != other.process && !compatible(one.type, other.type)) {
+          throw std::logic_error("the model let two in on " + object.name);
+        }
+      }
+    }
+  }
+  for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
+    if (reaches(p, p)) throw std::logic_error("the model left a deadlock");
+  }
+}
+
+// ---- Names and events ----------------------------------------------------------------------
+
+const LockModel::Process& LockModel::processNamed(const std::string& name) const {
+  return processes_.at(processIndex_.at(name));
+}
+
+int LockModel::objectNamed(const std::string& name, int line) const {
+  const auto found = objectIndex_.find(name);
+  if (found == objectIndex_.end()) throw ScheduleError(line, "unknown object " + name);
+  return found->second;
+}
+
+LockModel::Hold* LockModel::holdOf(int process, int object) {
+  for (Hold& hold : objects_[object].holds) {
+    if (hold.process == process) return &hold;
+  }
+  return nullptr;
+}
+
+// S beside S, R and U; nothing else (section 1).
+bool LockModel::compatible(Type one, Type other) {
+  if (one == S) return other == S || other == R || other == U;
+  if (other == S) return one == R || one == U;
+  return false;
+}
+
+std::string LockModel::eventText(int line, int process, ScheduleVerb verb, int object,
+                                 const std::string& outcome, int code,
+                                 const std::string& more) const {
+  std::string text = "{\"line\":" + std::to_string(line) + ",\"time\":" + std::to_string(now_);
+  text += ",\"process\":\"" + processes_[process].name + "\"";
+  text += ",\"verb\":\"" + std::string(scheduleWord(verb)) + "\"";
+  if (object >= 0) text += ",\"object\":\"" + objects_[object].name + "\"";
+  text += ",\"outcome\":\"" + outcome + "\"";
+  if (code != 0) text += ",\"code\":" + std::to_string(code);
+  return text + more + "}";
+}
+
+// The first event of the step being run: it stands before whatever the step has caused already.
+void LockModel::own(const std::string& outcome, int code, const std::string& more) {
+  const std::string text = eventText(line_, self_, verb_, object_, outcome, code, more);
+  events_.insert(events_.begin() + static_cast<std::ptrdiff_t>(ownEventAt_), text);
+}
+
+std::string LockModel::editionOf(int object) const {
+  return ",\"edition\":" + std::to_string(objects_[object].edition);
+}
+
+}  // namespace nephrite

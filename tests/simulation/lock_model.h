@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/schedule.h"
+
+namespace nephrite {
+
+/// The lock rules of docs/locking.md a second time: slow, obvious, and written from the text alone.
+///
+/// Shape:   run() takes a schedule line by line; events() is what `nephrite replay` must print for
+///          them, one JSON text each. Shares nothing with the lock manager, not even an enum.
+/// Time:    virtual; moved by `advance` only. Milliseconds.
+/// Errors:  ScheduleError for a line that stops a schedule.
+/// Threads: one.
+/// Source:  docs/locking.md and docs/schedule.md. Where they are silent: README.md in this folder.
+class LockModel {
+ public:
+  void run(const ScheduleLine& line);
+
+  const std::vector<std::string>& events() const { return events_; }
+
+  /// What the generator has to know to write legal lines.
+  bool isWaiting(const std::string& process) const {
+    return processNamed(process).pending.has_value();
+  }
+  bool hasSignedOff(const std::string& process) const { return processNamed(process).signedOff; }
+  bool isInTransaction(const std::string& process) const {
+    return processNamed(process).inTransaction;
+  }
+  /// 'L' for load, 'K' for lock state, outermost first.
+  const std::string& levels(const std::string& process) const {
+    return processNamed(process).levels;
+  }
+
+ private:
+  // The order is the strength (section 1): S < R < U < X.
+  enum Type { S, R, U, X };
+
+  struct Hold {
+    int process = 0;
+    Type type = S;
+    std::optional<Type> session;  // `s` of section 2.1; set means session duration.
+    std::size_t level = 0;        // Load and lock states open when it was acquired.
+    std::int64_t acquired = 0;    // Rises with each acquisition in the system.
+  };
+
+  struct Waiter {
+    int process = 0;
+    Type type = S;
+    bool session = false;
+    bool upgrade = false;
+  };
+
+  struct Object {
+    std::string name;
+    std::int64_t edition = 1;
+    std::vector<Hold> holds;      // In the order of their acquisition.
+    std::vector<Waiter> waiters;  // From the head: upgrades, then newcomers.
+  };
+
+  // The step that a process waits in.
+  struct Pending {
+    int line = 0;
+    ScheduleVerb verb{};
+    int object = -1;  // -1 for commit.
+    std::int64_t due = 0;
+    std::int64_t began = 0;
+    std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
+    std::vector<int> upgrades;                     // Of a commit: every object it upgrades.
+  };
+
+  struct Process {
+    std::string name;
+    bool background = false;
+    std::int64_t priority = 0;
+    std::optional<std::int64_t> defaultTimeout;
+    bool updateLocks = false;
+    bool signedOff = false;
+    bool inTransaction = false;
+    std::string levels;
+    std::vector<int> changed;
+    std::optional<Pending> pending;
+  };
+
+  const Process& processNamed(const std::string& name) const;
+  int objectNamed(const std::string& name, int line) const;
+  Hold* holdOf(int process, int object);
+  static bool compatible(Type one, Type other);
+
+  // The lines.
+  void addProcess(const ProcessLine& line, int number);
+  void addObject(const ObjectLine& line, int number);
+  void set(const SettingLine& line);
+  void advance(std::int64_t milliseconds);
+  void step(const StepLine& line);
+
+  // The steps.
+  void askFor(Type type, bool session, std::int64_t timeout);
+  bool settledByHold(Hold& hold, Type type, bool session);
+  void update();
+  void read();
+  void unlock();
+  void list();
+  void begin();
+  void commit();
+  void abort();
+  void endLevel(char kind);
+  void signOff();
+
+  // Waiting.
+  std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;
+  void enqueue(int object, const Waiter& waiter);
+  void startWaiting(const Pending& pending);
+  void resolveDeadlocks(int requester);
+  std::vector<int> blockersOf(int process) const;
+  bool reaches(int from, int target) const;
+  void endWait(int process, const std::string& outcome, int code, bool isOwnEvent);
+
+  // Granting and letting go.
+  bool canGrant(int object, const Waiter& waiter) const;
+  void take(int object, const Waiter& waiter);
+  void serve(int object);
+  void serveAll(const std::vector<int>& objects);
+  void granted(int process);
+  void succeed(const Pending& pending, int process);
+  std::vector<int> endTransaction(int process);
+  std::vector<int> objectsInOrderOfAcquisition(int process) const;
+  void checkThatNothingIsLeftToGrant() const;
+
+  // Events.
+  std::string eventText(int line, int process, ScheduleVerb verb, int object,
+                        const std::string& outcome, int code, const std::string& more) const;
+  void own(const std::string& outcome, int code = 0, const std::string& more = "");
+  std::string editionOf(int object) const;
+
+  std::vector<Process> processes_;
+  std::vector<Object> objects_;
+  std::map<std::string, int> processIndex_;
+  std::map<std::string, int> objectIndex_;
+  std::int64_t now_ = 0;
+  std::int64_t serverTimeout_ = 10'000;
+  std::int64_t backgroundTimeout_ = 30'000;
+  bool doubleDeadlock_ = false;
+  std::int64_t sequence_ = 0;
+
+  // The step being run. Its own event stands before all that it causes.
+  int line_ = 0;
+  int self_ = -1;
+  int object_ = -1;
+  ScheduleVerb verb_{};
+  std::size_t ownEventAt_ = 0;
+
+  std::vector<std::string> events_;
+};
+
+}  // namespace nephrite
