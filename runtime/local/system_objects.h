@@ -12,22 +12,9 @@
 #include "base/mutex.h"
 #include "objects/object_store.h"
 #include "runtime/database.h"
+#include "runtime/system_class.h"
 
 namespace nephrite {
-
-/// Class numbers of the system's own classes; Node and Process as in JADE.
-namespace system_class {
-inline constexpr Oid::ClassNumber kSystem = 185;
-inline constexpr Oid::ClassNumber kNode = 186;
-inline constexpr Oid::ClassNumber kProcess = 187;
-inline constexpr Oid::ClassNumber kNodeDict = 188;
-inline constexpr Oid::ClassNumber kProcessDict = 189;
-}  // namespace system_class
-
-inline bool isSystemObject(Oid oid) {
-  return oid.classNumber() >= system_class::kSystem &&
-         oid.classNumber() <= system_class::kProcessDict;
-}
 
 /// The system, its nodes and their processes, as objects that can be read and locked. Their Oids
 /// are persistent and never used again; what they say lives in memory, for no node and no

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string_view>
+
+namespace nephrite {
+
+/// The number an exception carries. JADE's where JADE has one; from 64001 on our own.
+///
+/// Source: docs/errors.md, which says for each what it means and what to do.
+enum class ErrorCode : int {
+  NotInTransaction = 1026,
+  ObjectLocked = 1027,
+  ObjectDeleted = 1072,
+  Deadlock = 1081,
+  NullReference = 1090,
+  ContentionStatsTaken = 1131,
+  UpdatedBeforeUpgrade = 1146,
+  AutomaticLockIgnored = 1224,
+  LockNotContinuable = 1225,
+  InvalidHandlerAction = 1238,
+  IndexOutOfBounds = 1300,
+  EntryNotFound = 1301,
+  DuplicateMember = 1309,
+  DuplicateKey = 1310,
+  AlreadyInTransaction = 64001,
+  StateMismatch = 64002,
+  DurationReserved = 64003,
+  TooManyHandlers = 64004,
+  WaitCancelled = 64005,
+  NotSignedOn = 64006,
+  StoreFailed = 64007,
+  NoSuchClass = 64008,
+  NoSuchProperty = 64009,
+  WrongValueType = 64010,
+  NotLockable = 64011,
+  NotThisCollectionKind = 64012,
+  NotOwnProcess = 64013,
+  SystemObject = 64014,
+};
+
+inline int numberOf(ErrorCode code) { return static_cast<int>(code); }
+
+/// What went wrong, in a few words: "object locked".
+std::string_view nameOf(ErrorCode code);
+
+}  // namespace nephrite

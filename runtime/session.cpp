@@ -1,0 +1,367 @@
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "objects/object_store.h"
+#include "runtime/system_class.h"
+
+namespace nephrite {
+namespace {
+
+StepResult failed(ErrorCode code) {
+  StepResult result;
+  result.outcome = StepResult::Outcome::Failed;
+  result.code = code;
+  return result;
+}
+
+StepResult done(RecordPtr record = nullptr) {
+  StepResult result;
+  result.record = std::move(record);
+  return result;
+}
+
+StepResult resultOf(const LockAnswer& answer) {
+  StepResult result;
+  result.lock = answer;
+  result.queued = answer.queued;
+  switch (answer.outcome) {
+    case LockOutcome::Granted: return result;
+    case LockOutcome::Refused:
+      result.outcome = StepResult::Outcome::Refused;
+      result.code = ErrorCode::ObjectLocked;
+      return result;
+    case LockOutcome::TimedOut:
+      result.outcome = StepResult::Outcome::TimedOut;
+      result.code = ErrorCode::ObjectLocked;
+      return result;
+    case LockOutcome::Deadlock:
+      result.outcome = StepResult::Outcome::Deadlock;
+      result.code = ErrorCode::Deadlock;
+      return result;
+    case LockOutcome::Cancelled:
+      result.outcome = StepResult::Outcome::Cancelled;
+      result.code = ErrorCode::WaitCancelled;
+      return result;
+  }
+  return result;
+}
+
+}  // namespace
+
+Session::Session(Database& database, ProcessInfo process)
+    : database_(database), process_(std::move(process)) {}
+
+// --- Defaults ----------------------------------------------------------------------------------
+
+LockTimeout Session::setDefaultLockTimeout(LockTimeout timeout) {
+  return std::exchange(defaultTimeout_,
+                       timeout.isProcessDefined() ? LockTimeout::serverDefined() : timeout);
+}
+
+void Session::setDeadlockPriority(Lifetime lifetime, std::int32_t priority) {
+  (lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_) = priority;
+}
+
+std::int32_t Session::deadlockPriority(Lifetime lifetime) const {
+  return lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_;
+}
+
+// --- States --------------------------------------------------------------------------------------
+
+Session::Space& Session::spaceOf(Lifetime lifetime) {
+  return const_cast<Space&>(std::as_const(*this).spaceOf(lifetime));
+}
+
+const Session::Space& Session::spaceOf(Lifetime lifetime) const {
+  switch (lifetime) {
+    case Lifetime::Persistent: return persistent_;
+    case Lifetime::SharedTransient: return shared_;
+    case Lifetime::Transient: break;
+  }
+  return own_;
+}
+
+bool Session::isInState(StateKind kind) const {
+  return std::find(states_.begin(), states_.end(), kind) != states_.end();
+}
+
+bool Session::isInAnyState(Lifetime lifetime) const {
+  return spaceOf(lifetime).inTransaction || !states_.empty();
+}
+
+std::optional<ErrorCode> Session::begin(Lifetime lifetime) {
+  NEPHRITE_CHECK(lifetime != Lifetime::Transient);
+  Space& space = spaceOf(lifetime);
+  if (space.inTransaction) return ErrorCode::AlreadyInTransaction;
+  space.inTransaction = true;
+  return std::nullopt;
+}
+
+void Session::beginState(StateKind kind) { states_.push_back(kind); }
+
+std::optional<ErrorCode> Session::endState(StateKind kind) {
+  if (states_.empty() || states_.back() != kind) return ErrorCode::StateMismatch;
+  const auto level = static_cast<std::uint16_t>(states_.size());
+  states_.pop_back();
+  for (const Lifetime lifetime : {Lifetime::Persistent, Lifetime::SharedTransient}) {
+    if (spaceOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
+    database_.releaseLevel(process_.locker, lifetime, level);
+  }
+  return std::nullopt;
+}
+
+// Commit and abort of the persistent transaction end load and lock state at every level, and with
+// them what a shared transient was locked for.
+void Session::endAllStates() {
+  if (states_.empty()) return;
+  states_.clear();
+  if (!shared_.inTransaction) {
+    database_.releaseLevel(process_.locker, Lifetime::SharedTransient, 1);
+  }
+}
+
+void Session::leaveTransaction(Lifetime lifetime) {
+  Space& space = spaceOf(lifetime);
+  space.inTransaction = false;
+  space.changes.clear();
+  space.order.clear();
+  if (lifetime == Lifetime::Persistent) endAllStates();
+}
+
+void Session::abort(Lifetime lifetime) {
+  leaveTransaction(lifetime);
+  database_.releaseTransactionLocks(process_.locker, lifetime);
+}
+
+void Session::commit(Lifetime lifetime, StepDone stepDone) {
+  Space& space = spaceOf(lifetime);
+  if (!space.inTransaction) return stepDone(failed(ErrorCode::NotInTransaction));
+
+  CommitRequest commit;
+  commit.lifetime = lifetime;
+  Wish wish;
+  wish.type = LockType::Exclusive;
+  wish.id = nextRequestId();
+  commit.upgrade = requestFor(wish);
+  commit.upgrade.priority = deadlockPriority(lifetime);
+  for (const Oid oid : space.order) {
+    const auto it = space.changes.find(oid);
+    if (it == space.changes.end()) continue;  // Created and deleted again.
+    commit.changes.changes.push_back(it->second.change);
+    if (it->second.change.kind == ChangeKind::Create) continue;
+    const auto held = database_.lockStatus(process_.locker, oid);
+    if (held && held->type == LockType::Update) commit.updateLocked.push_back(oid);
+  }
+
+  implicitRequest_ = wish.id;
+  database_.commit(std::move(commit),
+                   [this, lifetime, stepDone = std::move(stepDone)](const CommitReply& reply) {
+                     StepResult result = resultOf(reply.lock);
+                     if (reply.outcome == CommitReply::Outcome::Committed) {
+                       result.outcome = StepResult::Outcome::Done;
+                       leaveTransaction(lifetime);
+                     } else if (reply.outcome == CommitReply::Outcome::StoreFailed) {
+                       result.outcome = StepResult::Outcome::Failed;
+                       result.code = ErrorCode::StoreFailed;
+                       result.failure = reply.failure;
+                     }
+                     stepDone(result);
+                   });
+}
+
+// --- Locks ---------------------------------------------------------------------------------------
+
+LockRequest Session::requestFor(const Wish& wish) const {
+  LockRequest request;
+  request.locker = process_.locker;
+  request.target = {wish.target.bits()};
+  request.type = wish.type;
+  request.duration = wish.duration;
+  request.timeout = wish.timeout.isProcessDefined() ? defaultTimeout_ : wish.timeout;
+  request.inState = isInAnyState(wish.target.lifetime());
+  request.level = static_cast<std::uint16_t>(states_.size());
+  request.priority = deadlockPriority(wish.target.lifetime());
+  request.background = process_.background;
+  request.id = wish.id;
+  return request;
+}
+
+void Session::request(const LockRequest& request, StepDone stepDone) {
+  const Oid oid = Oid::fromBits(request.target.value);
+  database_.lock(request, [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
+    StepResult result = resultOf(reply.lock);
+    if (!result.isDone()) return stepDone(result);
+    result.record = peek(oid);
+    if (result.record == nullptr) {
+      // Deleted while we waited: nobody wants a lock on nothing.
+      database_.unlock(process_.locker, oid);
+      result.outcome = StepResult::Outcome::Failed;
+      result.code = ErrorCode::ObjectDeleted;
+    } else if (reply.updatedMeanwhile) {
+      result.outcome = StepResult::Outcome::Failed;
+      result.code = ErrorCode::UpdatedBeforeUpgrade;
+    }
+    stepDone(result);
+  });
+}
+
+void Session::lock(const Wish& wish, StepDone stepDone) {
+  const Lifetime lifetime = wish.target.lifetime();
+  if (wish.target.isNull()) return stepDone(failed(ErrorCode::NullReference));
+  if (wish.duration == LockDuration::Persistent) {
+    return stepDone(failed(ErrorCode::DurationReserved));
+  }
+  if (lifetime == Lifetime::Transient) return stepDone(done(peek(wish.target)));
+  if (wish.type == LockType::Update && !isInTransaction(lifetime)) {
+    return stepDone(failed(ErrorCode::NotInTransaction));
+  }
+  if (peek(wish.target) == nullptr) return stepDone(failed(ErrorCode::ObjectDeleted));
+  request(requestFor(wish), std::move(stepDone));
+}
+
+void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
+  if (oid.lifetime() == Lifetime::Transient || holds(oid, type)) return stepDone(done(peek(oid)));
+  Wish wish;
+  wish.target = oid;
+  wish.type = type;
+  wish.id = nextRequestId();
+  implicitRequest_ = wish.id;
+  lock(wish, std::move(stepDone));
+}
+
+bool Session::holds(Oid oid, LockType atLeast) const {
+  const auto held = database_.lockStatus(process_.locker, oid);
+  return held && covers(held->type, atLeast);
+}
+
+bool Session::unlock(Oid target) {
+  if (target.isNull() || target.lifetime() == Lifetime::Transient) return false;
+  if (isInAnyState(target.lifetime())) return false;
+  return database_.unlock(process_.locker, target);
+}
+
+void Session::cancelWaits() { cancel(implicitRequest_); }
+
+void Session::cancel(std::uint64_t requestId) {
+  if (requestId != 0) database_.cancel(process_.locker, requestId);
+}
+
+// --- Objects
+// ---------------------------------------------------------------------------------------
+
+const Session::Change* Session::changeOf(Oid oid) const {
+  const Space& space = spaceOf(oid.lifetime());
+  const auto it = space.changes.find(oid);
+  return it == space.changes.end() ? nullptr : &it->second;
+}
+
+bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
+
+RecordPtr Session::peek(Oid oid) const {
+  if (oid.isNull()) return nullptr;
+  if (const Change* const change = changeOf(oid)) {
+    if (change->change.kind == ChangeKind::Delete) return nullptr;
+    return std::make_shared<ObjectRecord>(change->change.record);
+  }
+  if (oid.lifetime() == Lifetime::Transient) return nullptr;
+  return database_.fetch(oid);
+}
+
+void Session::read(Oid oid, StepDone stepDone) {
+  if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
+  const bool locks = isInState(StateKind::Lock) && oid.lifetime() != Lifetime::Transient;
+  if (locks && !holds(oid, LockType::Share)) {
+    return lockImplicitly(oid, LockType::Share, std::move(stepDone));
+  }
+  RecordPtr record = peek(oid);
+  if (record == nullptr) return stepDone(failed(ErrorCode::ObjectDeleted));
+  stepDone(done(std::move(record)));
+}
+
+void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
+  Space& space = spaceOf(oid.lifetime());
+  const auto known = space.changes.find(oid);
+  if (known == space.changes.end()) {
+    RecordPtr committed = database_.fetch(oid);
+    if (committed == nullptr) {
+      result = failed(ErrorCode::ObjectDeleted);
+      return;
+    }
+    space.order.push_back(oid);
+    space.changes[oid] = {{kind, *committed}, committed};
+    result.record = std::move(committed);
+    return;
+  }
+  ObjectChange& change = known->second.change;
+  if (kind == ChangeKind::Update) return;
+  if (change.kind == ChangeKind::Create) {
+    space.changes.erase(known);
+  } else {
+    change.kind = ChangeKind::Delete;
+  }
+}
+
+void Session::change(Oid oid, StepDone stepDone) {
+  if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
+  if (oid.lifetime() == Lifetime::Transient) {
+    return stepDone(changeOf(oid) ? done() : failed(ErrorCode::ObjectDeleted));
+  }
+  if (!isInTransaction(oid.lifetime())) return stepDone(failed(ErrorCode::NotInTransaction));
+  if (isSystemObject(oid)) return stepDone(failed(ErrorCode::SystemObject));
+  if (const Change* const known = changeOf(oid)) {
+    const bool gone = known->change.kind == ChangeKind::Delete;
+    return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
+  }
+  const auto start = [this, oid, stepDone = std::move(stepDone)](StepResult result) {
+    if (result.isDone()) startChange(oid, ChangeKind::Update, result);
+    stepDone(result);
+  };
+  if (holds(oid, LockType::Update)) return start(done());
+  lockImplicitly(oid, useUpdateLocks_ ? LockType::Update : LockType::Exclusive, start);
+}
+
+void Session::remove(Oid oid, StepDone stepDone) {
+  change(oid, [this, oid, stepDone = std::move(stepDone)](const StepResult& changed) {
+    StepResult result = changed;
+    if (result.isDone()) startChange(oid, ChangeKind::Delete, result);
+    stepDone(result);
+  });
+}
+
+ObjectRecord* Session::changeable(Oid oid) {
+  return const_cast<ObjectRecord*>(changeOf(oid) ? &changeOf(oid)->change.record : nullptr);
+}
+
+Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
+                    std::optional<ErrorCode>& error) {
+  Space& space = spaceOf(lifetime);
+  if (lifetime != Lifetime::Transient && !space.inTransaction) {
+    error = ErrorCode::NotInTransaction;
+    return Oid();
+  }
+  const Oid oid = lifetime == Lifetime::Transient ? Oid(lifetime, classNumber, ++lastOwnInstance_)
+                                                  : database_.newOid(lifetime, classNumber);
+  Change made;
+  made.change.kind = ChangeKind::Create;
+  made.change.record.oid = oid;
+  space.changes[oid] = std::move(made);
+  space.order.push_back(oid);
+  return oid;
+}
+
+void Session::signOff() {
+  states_.clear();
+  for (const Lifetime lifetime :
+       {Lifetime::Persistent, Lifetime::SharedTransient, Lifetime::Transient}) {
+    Space& space = spaceOf(lifetime);
+    space.inTransaction = false;
+    space.changes.clear();
+    space.order.clear();
+  }
+  database_.signOffProcess(process_.locker);
+}
+
+}  // namespace nephrite

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/database.h"
+#include "runtime/error_code.h"
+
+namespace nephrite {
+
+/// What became of one step of a session.
+struct StepResult {
+  enum class Outcome {
+    Done,
+    Refused,    ///< 1027, at once.
+    TimedOut,   ///< 1027, after waiting.
+    Deadlock,   ///< 1081.
+    Cancelled,  ///< 64005.
+    Failed,     ///< `code` says how; 1146 leaves the lock held.
+  };
+  Outcome outcome = Outcome::Done;
+  ErrorCode code{};     ///< Of every outcome but Done.
+  bool queued = false;  ///< It stood in a queue before it was answered.
+  LockAnswer lock;      ///< Of steps that asked for a lock.
+  RecordPtr record;     ///< What a read or change saw; null otherwise.
+  std::string failure;  ///< StoreFailed: what was tried on what.
+
+  bool isDone() const { return outcome == Outcome::Done; }
+};
+
+/// Called once, when the step is over; possibly before the call that began it returns.
+using StepDone = std::function<void(const StepResult&)>;
+
+enum class StateKind : std::uint8_t { Load, Lock };
+
+/// One process as a state machine: transaction, load and lock states, the changes of its
+/// transactions, and the locks that the rules take by themselves. Never blocks, never throws for
+/// a refusal: Process waits and throws on its behalf, `nephrite replay` drives it step by step.
+///
+/// Shape:   a Database below; two transactions that know nothing of each other, one of
+///          persistent objects, one of shared transients; one stack of load and lock states.
+/// Errors:  StepResult or an ErrorCode; StoreException from fetching when the store fails.
+/// Threads: one at a time. A StepDone may run on a thread of the database; until it has, only
+///          cancel() and further lock() may be called.
+/// Source:  docs/locking.md, sections 2 to 5.
+class Session {
+ public:
+  Session(Database& database, ProcessInfo process);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const ProcessInfo& process() const { return process_; }
+  Database& database() const { return database_; }
+
+  // --- Defaults --------------------------------------------------------------------------------
+
+  /// Returns the previous one. Process-defined means server-defined.
+  LockTimeout setDefaultLockTimeout(LockTimeout timeout);
+  LockTimeout defaultLockTimeout() const { return defaultTimeout_; }
+  /// First changes take Update instead of Exclusive.
+  void useUpdateLocks(bool on) { useUpdateLocks_ = on; }
+  void setDeadlockPriority(Lifetime lifetime, std::int32_t priority);
+  std::int32_t deadlockPriority(Lifetime lifetime) const;
+
+  // --- States ------------------------------------------------------------------------------------
+
+  /// Empty when it worked; else AlreadyInTransaction.
+  std::optional<ErrorCode> begin(Lifetime lifetime);
+  /// Fails with NotInTransaction outside; with 1027 or 1081 the transaction stays open and commit
+  /// may be called again.
+  void commit(Lifetime lifetime, StepDone done);
+  /// Outside a transaction too: drops its Transaction locks.
+  void abort(Lifetime lifetime);
+  void beginState(StateKind kind);
+  /// Empty when it worked; else StateMismatch.
+  std::optional<ErrorCode> endState(StateKind kind);
+
+  bool isInTransaction(Lifetime lifetime) const { return spaceOf(lifetime).inTransaction; }
+  bool isInState(StateKind kind) const;
+  /// In transaction, load or lock state?
+  bool isInAnyState(Lifetime lifetime) const;
+
+  // --- Locks
+  // ---------------------------------------------------------------------------------------
+
+  struct Wish {
+    Oid target;
+    LockType type = LockType::Share;
+    LockDuration duration = LockDuration::Transaction;
+    LockTimeout timeout = LockTimeout::processDefined();
+    std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
+  };
+  void lock(const Wish& wish, StepDone done);
+  /// False when ignored: nothing was held, or the process is in some state.
+  bool unlock(Oid target);
+  std::uint64_t nextRequestId() { return ++lastRequest_; }
+  /// The id of the request that the step now waiting has made without a Wish (implicit locks,
+  /// commits). Cancels it; harmless when it does not wait. Any thread.
+  void cancelWaits();
+  void cancel(std::uint64_t requestId);  ///< Any thread.
+
+  // --- Objects -----------------------------------------------------------------------------------
+
+  /// The object as this process sees it: with its own changes, else the last committed edition.
+  /// In lock state takes Share. `record` is never null when Done.
+  void read(Oid oid, StepDone done);
+  /// The same without any lock; null when there is no such object.
+  RecordPtr peek(Oid oid) const;
+  /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
+  /// changeable(oid) may be written to, and commit raises the edition.
+  void change(Oid oid, StepDone done);
+  /// Only after change() or create() in the open transaction; else null.
+  ObjectRecord* changeable(Oid oid);
+  /// Deletes at commit. Takes the write lock.
+  void remove(Oid oid, StepDone done);
+  /// A new object; `error` is NotInTransaction when its lifetime needs a transaction.
+  Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error);
+  /// An implicit lock of Transaction duration with the process default timeout, unless one is
+  /// held that covers it. `acquired` in the answer: Done and the lock is new.
+  void lockImplicitly(Oid oid, LockType type, StepDone done);
+  bool holds(Oid oid, LockType atLeast) const;
+  /// Created, changed or deleted in the open transaction?
+  bool isChanged(Oid oid) const;
+
+  /// Releases everything. The session is over.
+  void signOff();
+
+ private:
+  struct Change {
+    ObjectChange change;
+    std::shared_ptr<const ObjectRecord> committed;  // What it was based on; null when created.
+  };
+  struct Space {
+    bool inTransaction = false;
+    std::map<Oid, Change> changes;
+    std::vector<Oid> order;  // Of the first change of each.
+  };
+
+  Space& spaceOf(Lifetime lifetime);
+  const Space& spaceOf(Lifetime lifetime) const;
+  const Change* changeOf(Oid oid) const;
+  LockRequest requestFor(const Wish& wish) const;
+  void request(const LockRequest& request, StepDone done);
+  void startChange(Oid oid, ChangeKind kind, StepResult& result);
+  void endAllStates();
+  void leaveTransaction(Lifetime lifetime);
+
+  Database& database_;
+  const ProcessInfo process_;
+  LockTimeout defaultTimeout_ = LockTimeout::serverDefined();
+  bool useUpdateLocks_ = false;
+  std::int32_t persistentPriority_ = 0;
+  std::int32_t transientPriority_ = 0;
+  std::vector<StateKind> states_;
+  Space persistent_;
+  Space shared_;
+  Space own_;  // Non-shared transients: no transaction, no locks; `changes` is their home.
+  std::uint64_t lastOwnInstance_ = 0;
+  std::atomic<std::uint64_t> lastRequest_{0};
+  std::atomic<std::uint64_t> implicitRequest_{0};
+};
+
+}  // namespace nephrite
