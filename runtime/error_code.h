@@ -36,6 +36,7 @@ enum class ErrorCode : int {
   NotThisCollectionKind = 64012,
   NotOwnProcess = 64013,
   SystemObject = 64014,
+  UsedByTwoThreads = 64015,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "locking/lock_request.h"
+#include "objects/oid.h"
+#include "runtime/database.h"
+#include "runtime/error_code.h"
+
+namespace nephrite {
+
+/// Base of what an application can catch from us. One class for each way of reacting.
+///
+/// what() is a sentence that an operator can act on; errorCode() is the number in
+/// docs/errors.md, JADE's where JADE has one.
+class SystemException : public std::runtime_error {
+ public:
+  SystemException(ErrorCode code, const std::string& message)
+      : std::runtime_error(message), code_(code) {}
+  int errorCode() const noexcept { return numberOf(code_); }
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+/// The facts of a lock that was not granted. Values: they outlive the processes they name.
+struct LockFacts {
+  Oid target;
+  std::string targetName;  ///< "Order/2048.7".
+  LockType type = LockType::Share;
+  LockDuration duration = LockDuration::Transaction;
+  LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked for, constants included.
+  ProcessInfo lockedBy;  ///< One process in the way; its `locker` is null when none was known.
+  LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
+  WallTime lockedSince{};               ///< When it got that, or began to wait.
+  Duration lockedFor{0};                ///< How long that was when the request ended.
+  Duration waited{0};                   ///< How long the request stood in the queue.
+};
+
+/// What LockException and DeadlockException have in common. Not a base of which to catch a
+/// deadlock as a timeout: see LockException.
+class LockRefusal : public SystemException {
+ public:
+  const LockFacts& facts() const noexcept { return facts_; }
+  Oid lockTarget() const noexcept { return facts_.target; }
+  LockType lockType() const noexcept { return facts_.type; }
+  LockDuration lockDuration() const noexcept { return facts_.duration; }
+  LockTimeout lockTimeout() const noexcept { return facts_.timeout; }
+  const ProcessInfo& targetLockedBy() const noexcept { return facts_.lockedBy; }
+
+ protected:
+  LockRefusal(ErrorCode code, LockFacts facts, const std::string& message)
+      : SystemException(code, message), facts_(std::move(facts)) {}
+
+ private:
+  LockFacts facts_;
+};
+
+/// 1027: the lock was not granted in time. Ask again later, or give up.
+///
+/// DeadlockException is its sibling, not its child: a handler that asks again must never catch
+/// a deadlock, after which only letting go helps.
+class LockException : public LockRefusal {
+ public:
+  explicit LockException(LockFacts facts);
+};
+
+/// One step round a deadlock: `process` waits for `target`.
+struct DeadlockStep {
+  ProcessInfo process;
+  Oid target;
+  std::string targetName;
+  LockType wanted = LockType::Share;
+};
+
+/// 1081: this process was chosen to give way. Its locks are still held: abort, then try again
+/// after a wait of random length.
+class DeadlockException : public LockRefusal {
+ public:
+  DeadlockException(LockFacts facts, Oid obtained, const std::string& obtainedName,
+                    std::vector<DeadlockStep> cycle);
+  /// What this process holds and the cycle wants; null when it was in the way only as a waiter.
+  Oid obtainedLock() const noexcept { return obtained_; }
+  /// The whole cycle, this process first.
+  const std::vector<DeadlockStep>& cycle() const noexcept { return cycle_; }
+
+ private:
+  Oid obtained_;
+  std::vector<DeadlockStep> cycle_;
+};
+
+/// 1146: Share was let go for Update, and another process committed a change in between. The
+/// Update lock is held; what was read before is out of date. Continuable: read again and go on.
+class UpgradeException : public SystemException {
+ public:
+  UpgradeException(Oid target, const std::string& targetName);
+  Oid lockTarget() const noexcept { return target_; }
+
+ private:
+  Oid target_;
+};
+
+/// 1072: there is no such object any more.
+class ObjectDeletedException : public SystemException {
+ public:
+  ObjectDeletedException(Oid target, const std::string& targetName);
+  Oid target() const noexcept { return target_; }
+
+ private:
+  Oid target_;
+};
+
+/// The program asked for what makes no sense here: 1026, 64001, 64002, 64003, 1131, a wrong
+/// name, a wrong type, an index out of bounds. Mend the program.
+class UsageException : public SystemException {
+  using SystemException::SystemException;
+};
+
+/// 64005: the wait was cancelled by a stop token, by sign-off or by the node's end.
+class CancelledException : public SystemException {
+ public:
+  CancelledException(Oid target, const std::string& targetName);
+  Oid lockTarget() const noexcept { return target_; }
+
+ private:
+  Oid target_;
+};
+
+/// 64007: the store failed (disk full, damaged file). Nothing was changed; the transaction is
+/// still open and its locks are held.
+class StoreFailure : public SystemException {
+ public:
+  explicit StoreFailure(const std::string& message)
+      : SystemException(ErrorCode::StoreFailed, message) {}
+};
+
+/// A node could not sign on because system.nodes was locked for too long. Carries the facts of
+/// the lock.
+class SignOnException : public LockException {
+ public:
+  SignOnException(LockFacts facts, const std::string& what);
+  const char* what() const noexcept override { return sentence_.c_str(); }
+
+ private:
+  std::string sentence_;
+};
+
+/// Thrown through the application's frames when a handler answers AbortAction; caught by
+/// Process::run(), the idle point. Deliberately no std::exception: catch (std::exception&) in
+/// between must not stop it. Never catch it; destructors run.
+class ActionAborted {};
+
+}  // namespace nephrite

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "runtime/object.h"
+
+namespace nephrite {
+
+/// How an asynchronous lock request ended: granted, or with the exception that the blocking
+/// form would have thrown (handlers are not asked: the caller's frames are gone).
+class LockResult {
+ public:
+  LockResult() = default;
+  explicit LockResult(std::exception_ptr failure) : failure_(std::move(failure)) {}
+  /// True when the lock is held now: granted, or 1146.
+  bool held() const { return held_; }
+  bool granted() const { return failure_ == nullptr; }
+  void throwIfFailed() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+  const std::exception_ptr& failure() const { return failure_; }
+
+  static LockResult heldWith(std::exception_ptr failure);
+  static LockResult success();
+
+ private:
+  std::exception_ptr failure_;
+  bool held_ = false;
+};
+
+using LockCallback = std::function<void(const LockResult&)>;
+
+/// One lock, or several in Oid order, as asked for asynchronously.
+struct LockCall {
+  LockType type = LockType::Exclusive;
+  LockDuration duration = LockDuration::Transaction;
+  LockTimeout timeout = LockTimeout::processDefined();
+  std::stop_token stop;
+};
+
+/// What Process::locked() returns: `co_await process.locked(object, {...})` suspends until the
+/// lock is held, or throws as Object::lock() does. The coroutine goes on where callbacks run
+/// (ProcessOptions::executor).
+class [[nodiscard]] LockAwaitable {
+ public:
+  using Start = std::function<void(LockCallback)>;
+  explicit LockAwaitable(Start start) : start_(std::move(start)) {}
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    // The callback may run, and this object die, before start() returns: nothing of this is
+    // touched after the call.
+    const Start start = std::move(start_);
+    start([this, waiting](const LockResult& result) {
+      result_ = result;
+      waiting.resume();
+    });
+  }
+  void await_resume() const { result_.throwIfFailed(); }
+
+ private:
+  Start start_;
+  LockResult result_;
+};
+
+}  // namespace nephrite

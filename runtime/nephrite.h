@@ -1,0 +1,13 @@
+#pragma once
+
+// All that an application needs.
+
+#include "runtime/background_process.h"
+#include "runtime/collection.h"
+#include "runtime/exceptions.h"
+#include "runtime/guards.h"
+#include "runtime/lockable.h"
+#include "runtime/node.h"
+#include "runtime/object.h"
+#include "runtime/process.h"
+#include "runtime/system.h"

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/database.h"
+#include "runtime/process.h"
+#include "runtime/system.h"
+
+namespace nephrite {
+
+class NodeCore;
+
+/// A node: one running program that is part of the system, and the processes it holds.
+///
+/// Shape:   movable handle. close() or the destructor signs its processes off, then the node.
+/// Errors:  SignOnException when system.nodes is locked for longer than
+///          BackgroundProcessServerTimeout: by whom, since when, what to do.
+/// Threads: any method, from any thread.
+class Node {
+ public:
+  /// Signs a node called `name` on to `database`, which outlives it.
+  static Node signOn(std::shared_ptr<Database> database, const std::string& name);
+
+  Node() = default;  ///< No node.
+  ~Node();
+  Node(Node&&) noexcept = default;
+  Node& operator=(Node&& other) noexcept;
+
+  const NodeInfo& info() const;
+  Database& database() const;
+
+  /// Signs a process on. SignOnException when node.processes is locked for too long.
+  Process signOn(ProcessOptions options = {});
+
+  /// Locks on this node's shared transients.
+  std::vector<Lock> getLocks(std::size_t maxEntries = SIZE_MAX) const;
+  std::vector<Lock> getQueuedLocks(std::size_t maxEntries = SIZE_MAX) const;
+
+  void close();  ///< Harmless when closed.
+
+ private:
+  explicit Node(std::shared_ptr<NodeCore> core);
+  std::shared_ptr<NodeCore> core_;
+};
+
+}  // namespace nephrite
