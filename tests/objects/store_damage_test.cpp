@@ -1,0 +1,217 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <vector>
+
+#include "tests/objects/store_fixture.h"
+
+namespace nephrite {
+namespace {
+
+namespace fs = std::filesystem;
+using Reason = StoreException::Reason;
+using testing::AnyOf;
+using testing::Eq;
+using testing::HasSubstr;
+
+std::string contentOf(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void overwrite(const fs::path& file, const std::string& content) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
+}
+
+/// Given: a store with orders in a table file and, since it was not closed, others in the
+/// write-ahead log only.
+class GivenAStoreThatWasNotClosed : public testing::Test {
+ protected:
+  static constexpr int kOrders = 20;
+
+  GivenAStoreThatWasNotClosed() {
+    ObjectStore::Options options{.directory = work_ / "running"};
+    auto store = ObjectStore::open(options);
+    store->defineClass(orderClass());
+    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in a table", i);
+    store.reset();
+    store = ObjectStore::open(options);
+    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in the log", i);
+    copy(options.directory, work_ / "found");  // What a kill would leave.
+  }
+
+  static void copy(const fs::path& from, const fs::path& to) {
+    fs::remove_all(to);
+    fs::create_directory(to);
+    for (const auto& entry : fs::directory_iterator(from)) {
+      if (entry.path().filename() != "NEPHRITE.lock") {
+        fs::copy_file(entry.path(), to / entry.path().filename());
+      }
+    }
+  }
+
+  /// A fresh copy of what was found, to be damaged.
+  fs::path found() {
+    copy(work_ / "found", work_ / "victim");
+    return work_ / "victim";
+  }
+
+  static fs::path fileLike(const fs::path& directory, const std::string& part) {
+    fs::path best;
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      const std::string name = entry.path().filename().string();
+      if (name.find(part) != std::string::npos && fs::file_size(entry) > 0) {
+        best = std::max(best, entry.path());
+      }
+    }
+    if (best.empty()) ADD_FAILURE() << "no file " << part << " in " << directory;
+    return best;
+  }
+
+  static std::unique_ptr<ObjectStore> open(const fs::path& directory) {
+    return ObjectStore::open({.directory = directory});
+  }
+
+  static void expectWhole(ObjectStore& store) {
+    EXPECT_EQ(store.instances(2048).size(), 2u * kOrders);
+    for (const Oid oid : store.instances(2048)) EXPECT_EQ(store.fetch(oid)->edition, 1u);
+  }
+
+  /// Flips one bit of every `step`-th byte; each time opening must be refused.
+  void flipEach(const std::string& part, std::size_t step,
+                testing::Matcher<Reason> reason = Eq(Reason::Damaged)) {
+    const fs::path directory = found();
+    const fs::path file = fileLike(directory, part);
+    const std::string whole = contentOf(file);
+    std::mt19937 random(4711);
+    for (std::size_t at = 0; at < whole.size(); at += step) {
+      SCOPED_TRACE(testing::Message()
+                   << file.filename() << " byte " << at << " of " << whole.size());
+      std::string flipped = whole;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << random() % 8));
+      overwrite(file, flipped);
+      const StoreException refused = failureOf([&] { open(directory); });
+      EXPECT_THAT(refused.reason(), reason);
+      EXPECT_THAT(refused.what(), HasSubstr(directory.string()));
+      EXPECT_EQ(contentOf(file), flipped) << "nothing may be changed";
+      if (testing::Test::HasFailure()) return;
+    }
+    overwrite(file, whole);
+    expectWhole(*open(directory));
+  }
+
+  TempDirectory work_;
+};
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenNothingIsDamagedThenAllIsThere) {
+  expectWhole(*open(found()));
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfTheLogIsFlippedThenItIsRefused) {
+  flipEach(".log", 3);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfATableIsFlippedThenItIsRefused) {
+  flipEach(".sst", 7);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfTheManifestIsFlippedThenItIsRefused) {
+  flipEach("MANIFEST", 7);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfCurrentIsFlippedThenItIsRefused) {
+  flipEach("CURRENT", 1);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfTheMarkerIsFlippedThenItIsRefused) {
+  const fs::path directory = found();
+  const std::string whole = contentOf(directory / "NEPHRITE");
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    overwrite(directory / "NEPHRITE", flipped);
+    EXPECT_EQ(failureOf([&] { open(directory); }).reason(), Reason::WrongFormat) << at;
+  }
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenAFileIsMissingThenItIsRefused) {
+  for (const std::string part : {"CURRENT", "MANIFEST", ".sst", ".log"}) {
+    SCOPED_TRACE(part);
+    const fs::path directory = found();
+    if (part == ".log") {
+      for (const auto& entry : fs::directory_iterator(directory))
+        if (entry.path().extension() == ".log") fs::remove(entry.path());
+    } else {
+      fs::remove(fileLike(directory, part));
+    }
+    const StoreException refused = failureOf([&] { open(directory); });
+    EXPECT_EQ(refused.reason(), Reason::Damaged);
+    EXPECT_THAT(refused.what(), HasSubstr(directory.string()));
+    EXPECT_THAT(refused.what(), HasSubstr("backup"));
+  }
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenATableIsCutThenItIsRefused) {
+  const fs::path directory = found();
+  const fs::path file = fileLike(directory, ".sst");
+  fs::resize_file(file, fs::file_size(file) / 2);
+  EXPECT_EQ(failureOf([&] { open(directory); }).reason(), Reason::Damaged);
+}
+
+// A crash cuts the log anywhere. Whatever was written whole before stays.
+TEST_F(GivenAStoreThatWasNotClosed, WhenTheLogIsCutThenItOpensWithWhatCameBefore) {
+  const fs::path directory = found();
+  const fs::path file = fileLike(directory, ".log");
+  const std::string whole = contentOf(file);
+  const std::string name = file.filename().string();
+  std::size_t before = kOrders;
+  for (std::size_t size = 0; size < whole.size(); size += 11) {
+    SCOPED_TRACE(testing::Message() << "cut to " << size << " of " << whole.size());
+    overwrite(found() / name, whole.substr(0, size));
+    const auto store = open(directory);
+    const std::size_t count = store->instances(2048).size();
+    EXPECT_GE(count, before) << "a longer log holds no less";
+    EXPECT_LE(count, before + 1);
+    before = count;
+  }
+  EXPECT_GE(before, 2u * kOrders - 1);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenTheMarkerIsOfANewerFormatThenItSaysSo) {
+  const fs::path directory = found();
+  overwrite(directory / "NEPHRITE", "Nephrite object store, format 2\n");
+  const StoreException refused = failureOf([&] { open(directory); });
+  EXPECT_EQ(refused.reason(), Reason::WrongFormat);
+  EXPECT_THAT(refused.what(), HasSubstr("use the program that wrote it"));
+}
+
+TEST(StoreDirectory, WhenItHoldsForeignFilesThenTheyAreLeftAlone) {
+  TempDirectory directory;
+  overwrite(directory / "letter.txt", "Dear Anna");
+  EXPECT_EQ(failureOf([&] { ObjectStore::open({.directory = directory.path()}); }).reason(),
+            Reason::WrongFormat);
+  EXPECT_EQ(contentOf(directory / "letter.txt"), "Dear Anna");
+}
+
+TEST(StoreDirectory, WhenItCannotBeMadeThenThePathIsNamed) {
+  TempDirectory directory;
+  overwrite(directory / "file", "");
+  const fs::path path = directory / "file" / "store";
+  const StoreException refused = failureOf([&] { ObjectStore::open({.directory = path}); });
+  EXPECT_EQ(refused.reason(), Reason::Io);
+  EXPECT_THAT(refused.what(), HasSubstr(path.string()));
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenMakingAStoreWasInterruptedThenItIsMadeAnew) {
+  const fs::path directory = found();
+  fs::rename(directory / "NEPHRITE", directory / "NEPHRITE.new");
+  const auto store = open(directory);
+  EXPECT_TRUE(store->schema()->classes().empty());
+  EXPECT_TRUE(fs::exists(directory / "NEPHRITE"));
+  EXPECT_FALSE(fs::exists(directory / "NEPHRITE.new"));
+}
+
+}  // namespace
+}  // namespace nephrite
