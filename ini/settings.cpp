@@ -1,0 +1,268 @@
+#include "ini/settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <sstream>
+
+#include "base/check.h"
+#include "ini/ini_value.h"
+#include "ini/parameter_table.h"
+
+namespace nephrite {
+namespace {
+
+constexpr std::int64_t kMega = std::int64_t{1} << 20;
+constexpr std::int64_t kLeastCache = 3 * kMega;
+constexpr std::int64_t kMostTimeout = std::numeric_limits<std::int32_t>::max();
+
+// Reads the values of the table out of one file.
+class Resolver {
+ public:
+  Resolver(const IniFile& file, std::uint64_t memory) : file_(file) {
+    // Whole megabytes, so that the limit reads well where it is written back.
+    const auto twoThirds = static_cast<std::int64_t>(memory / 3 * 2);
+    mostCache_ = std::max(kLeastCache, twoThirds / kMega * kMega);
+    result_.problems = file.problems();
+  }
+
+  Resolution run() {
+    for (const Parameter& parameter : parameterTable())
+      if (parameter.type != ParameterType::Unread) resolve(parameter);
+    auto& folder = result_.settings.store.systemFileDirectory;
+    folder = file_.path().parent_path() / folder;
+    checkNames();
+    return std::move(result_);
+  }
+
+ private:
+  void resolve(const Parameter& parameter) {
+    std::string shown;
+    const auto builtIn = parse(parameter, std::string(parameter.defaultText), {}, shown);
+    NEPHRITE_CHECK(builtIn.has_value());
+    const auto found = file_.find(parameter.section, parameter.name);
+    if (!found || meansDefault(found->value)) {
+      take(parameter, *builtIn, shown, found ? found->origin : IniOrigin{});
+      return;
+    }
+    const std::string defaultShown = shown;
+    const auto value = parse(parameter, found->value, found->origin, shown);
+    take(parameter, value.value_or(*builtIn), value ? shown : defaultShown,
+         value ? found->origin : IniOrigin{});
+  }
+
+  void take(const Parameter& parameter, const ParameterValue& value, const std::string& shown,
+            const IniOrigin& origin) {
+    parameter.store(result_.settings, value);
+    result_.values.push_back({&parameter, shown, origin, value});
+  }
+
+  std::optional<ParameterValue> parse(const Parameter& parameter, const std::string& text,
+                                      const IniOrigin& origin, std::string& shown) {
+    shown = text;
+    switch (parameter.type) {
+      case ParameterType::Text: return parseText(parameter, text, origin);
+      case ParameterType::Boolean:
+        shown = foldCase(text);
+        if (shown == "true" || shown == "false") return ParameterValue(shown == "true");
+        refuse(parameter, text, origin, "is not true or false");
+        return std::nullopt;
+      case ParameterType::Choice: return parseChoice(parameter, text, origin, shown);
+      case ParameterType::Milliseconds:
+      case ParameterType::Size: return parseNumber(parameter, text, origin, shown);
+      case ParameterType::Unread: break;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<ParameterValue> parseText(const Parameter& parameter, const std::string& text,
+                                          const IniOrigin& origin) {
+    if (!text.empty()) return ParameterValue(text);
+    refuse(parameter, text, origin, "is empty; give a value or <default>");
+    return std::nullopt;
+  }
+
+  std::optional<ParameterValue> parseChoice(const Parameter& parameter, const std::string& text,
+                                            const IniOrigin& origin, std::string& shown) {
+    std::istringstream words{std::string(parameter.range)};
+    while (words >> shown)
+      if (foldCase(shown) == foldCase(text)) return ParameterValue(shown);
+    refuse(parameter, text, origin, "is none of: " + std::string(parameter.range));
+    return std::nullopt;
+  }
+
+  std::optional<ParameterValue> parseNumber(const Parameter& parameter, const std::string& text,
+                                            const IniOrigin& origin, std::string& shown) {
+    const bool size = parameter.type == ParameterType::Size;
+    const auto number = parseIniNumber(text, size);
+    if (!number) {
+      refuse(parameter, text, origin, "is not a whole number");
+      return std::nullopt;
+    }
+    std::int64_t value = number->value;
+    if (number->fractionDropped)
+      warn(origin.where, nameOf(parameter, text) + " is read as " + std::to_string(value) +
+                             ": numbers are whole");
+    if (!size && (value < 1 || value > kMostTimeout)) {
+      refuse(parameter, text, origin, "is out of range: " + std::string(parameter.range));
+      return std::nullopt;
+    }
+    if (size) {
+      value = std::clamp(value, kLeastCache, mostCache_);
+      // A built-in default has no place in the file: on a small machine it just gets smaller.
+      if (value != number->value && origin.kind != IniOrigin::Kind::Default) {
+        result_.clamped.push_back({&parameter, text, sizeText(value), origin});
+        warn(origin.where, nameOf(parameter, text) + " is out of range (3M to " +
+                               sizeText(mostCache_) + "); " + sizeText(value) + " counts");
+      }
+    }
+    shown = size ? sizeText(value) : std::to_string(value);
+    return ParameterValue(value);
+  }
+
+  // Unknown names, and names that JADE knows and that do nothing here.
+  void checkNames() {
+    std::set<std::string> ids;
+    for (const IniSection& section : file_.sections()) {
+      const auto dot = section.name.find('.');
+      if (dot != std::string::npos) ids.insert(section.name.substr(0, dot));
+      const std::string plain = plainOf(section.name);
+      if (!isKnownSection(plain))
+        warn(file_.whereIs(section.line),
+             "section [" + section.name + "] is unknown; nearest: [" + nearestSection(plain) + "]");
+    }
+    for (const IniEntry& entry : file_.entries())
+      if (isKnownSection(plainOf(entry.section)) &&
+          foldCase(plainOf(entry.section)) != "jadecommandline")
+        checkName(plainOf(entry.section), entry.key, file_.whereIs(entry.line));
+    for (const IniOverride& given : file_.overrides()) {
+      if (isKnownSection(given.section)) {
+        checkName(given.section, given.key, given.origin.where);
+      } else {
+        warn(given.origin.where, "section [" + given.section + "] is unknown; nearest: [" +
+                                     nearestSection(given.section) + "]");
+      }
+    }
+    const std::string& name = file_.arguments().name;
+    if (!name.empty() && !ids.empty() && !ids.contains(name))
+      warn(file_.path().string(),
+           "no section is qualified with name=" + name + " (its letter case counts)");
+  }
+
+  void checkName(const std::string& section, const std::string& key, const std::string& where) {
+    const Parameter* row = findParameter(section, key);
+    const std::string shown = "[" + section + "] " + key;
+    if (row == nullptr) {
+      const std::string near = nearestParameter(section, key);
+      warn(where, shown + " is unknown" + (near.empty() ? "" : "; nearest: " + near));
+    } else if (!row->effect) {
+      warn(where, shown + " is known and has no effect in this version");
+    }
+  }
+
+  static std::string plainOf(const std::string& section) {
+    const auto dot = section.find('.');
+    return dot == std::string::npos ? section : section.substr(dot + 1);
+  }
+
+  static std::string nameOf(const Parameter& parameter, const std::string& text) {
+    return "[" + std::string(parameter.section) + "] " + std::string(parameter.name) + "=" + text;
+  }
+  void refuse(const Parameter& parameter, const std::string& text, const IniOrigin& origin,
+              const std::string& why) {
+    result_.problems.push_back(
+        {IniProblem::Severity::Error, origin.where, nameOf(parameter, text) + " " + why});
+  }
+  void warn(const std::string& where, const std::string& message) {
+    result_.problems.push_back({IniProblem::Severity::Warning, where, message});
+  }
+
+  const IniFile& file_;
+  std::int64_t mostCache_ = 0;
+  Resolution result_;
+};
+
+// Writes clamped values back, as JADE does. What the command line gave has no place to write to.
+void rewriteClamped(IniFile& file, const Resolution& resolution) {
+  for (const ClampedValue& value : resolution.clamped) {
+    try {
+      if (!file.set(value.parameter->section, value.parameter->name, value.now)) continue;
+      log(LogLevel::Warning, "ini.rewritten",
+          {{"at", value.origin.where}, {"was", value.was}, {"now", value.now}});
+    } catch (const std::exception& error) {
+      log(LogLevel::Warning, "ini.not_rewritten",
+          {{"at", value.origin.where}, {"now", value.now}, {"why", error.what()}});
+    }
+  }
+}
+
+}  // namespace
+
+bool Resolution::hasErrors() const {
+  return std::any_of(problems.begin(), problems.end(), [](const IniProblem& problem) {
+    return problem.severity == IniProblem::Severity::Error;
+  });
+}
+
+std::uint64_t machineMemory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long size = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || size <= 0) return std::uint64_t{4} << 30;
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size);
+}
+
+Resolution resolveSettings(const IniFile& file, std::uint64_t memory) {
+  return Resolver(file, memory).run();
+}
+
+Resolution loadSettings(const std::filesystem::path& path, const IniArguments& arguments,
+                        std::uint64_t memory) {
+  IniFile file = IniFile::read(path, arguments);
+  Resolution resolution = resolveSettings(file, memory);
+  if (resolution.hasErrors()) {
+    std::string all;
+    std::vector<IniProblem> errors;
+    for (const IniProblem& problem : resolution.problems) {
+      if (problem.severity != IniProblem::Severity::Error) continue;
+      all += (all.empty() ? "" : "\n") + problem.describe();
+      errors.push_back(problem);
+    }
+    throw IniError(all, std::move(errors));
+  }
+  for (const IniProblem& problem : resolution.problems)
+    log(LogLevel::Warning, "ini.warning", {{"at", problem.where}, {"what", problem.message}});
+  rewriteClamped(file, resolution);
+  return resolution;
+}
+
+Reload reloadSettings(const Resolution& running, const std::filesystem::path& path,
+                      const IniArguments& arguments, std::uint64_t memory) {
+  Reload reload{running, {}, {}};
+  try {
+    const Resolution fresh = resolveSettings(IniFile::read(path, arguments), memory);
+    reload.problems = fresh.problems;
+    if (fresh.hasErrors()) return reload;
+    for (std::size_t i = 0; i < fresh.values.size(); ++i) {
+      const EffectiveValue& value = fresh.values[i];
+      const Parameter& row = *value.parameter;
+      if (value.text == running.values[i].text) continue;
+      if (row.dynamic) {
+        reload.changed.push_back(value);
+        reload.now.values[i] = value;
+        row.store(reload.now.settings, value.value);
+        continue;
+      }
+      reload.problems.push_back({IniProblem::Severity::Warning, value.origin.describe(),
+                                 "[" + std::string(row.section) + "] " + std::string(row.name) +
+                                     " changed from " + running.values[i].text + " to " +
+                                     value.text + "; it counts from the next start"});
+    }
+  } catch (const IniError& error) {
+    reload.problems.push_back({IniProblem::Severity::Error, path.string(), error.what()});
+  }
+  return reload;
+}
+
+}  // namespace nephrite
