@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/comparison.h"
+#include "tests/simulation/lock_model.h"
+#include "tests/simulation/schedule_generator.h"
+
+namespace nephrite {
+namespace {
+
+constexpr std::size_t kProcesses = 3;
+constexpr std::size_t kSteps = 4;
+using Program = std::array<const char*, kSteps>;
+
+struct Meeting {
+  const char* name;
+  const char* start;  // Settings; and the options of each process.
+  std::array<const char*, kProcesses> options;
+  std::array<Program, kProcesses> programs;
+};
+
+void PrintTo(const Meeting& meeting, std::ostream* out) { *out << meeting.name; }
+
+constexpr Program kShareThenExclusive{"begin", "sharedLock X", "exclusiveLock X", "commit"};
+constexpr Program kReserveThenExclusive{"begin", "reserveLock X", "exclusiveLock X", "commit"};
+constexpr Program kChange{"begin", "update X", "commit", "read X"};
+constexpr Program kShareThenChange{"begin", "sharedLock X", "update X", "commit"};
+constexpr Program kShareYChangeX{"begin", "sharedLock Y", "update X", "commit"};
+constexpr Program kShareXChangeY{"begin", "sharedLock X", "update Y", "commit"};
+constexpr Program kShareBoth{"sharedLock X", "sharedLock Y", "unlock X", "unlock Y"};
+constexpr Program kXThenY{"exclusiveLock X", "exclusiveLock Y", "unlock X", "abort"};
+constexpr Program kYThenX{"exclusiveLock Y", "exclusiveLock X", "unlock Y", "abort"};
+constexpr Program kChangeBoth{"begin", "update X", "update Y", "commit"};
+constexpr Program kLoad{"beginLoad", "lock X share session 0", "exclusiveLock X", "endLoad"};
+constexpr Program kLoadLowers{"beginLoad", "exclusiveLock X", "lock X share session 0", "endLoad"};
+constexpr Program kLockState{"beginLock", "read X", "read Y", "endLock"};
+constexpr Program kImmediate{"lock X exclusive session -1", "lock X share session -1",
+                             "tryLock Y update transaction -1", "unlock X"};
+constexpr Program kShort{"lock X reserve transaction 30", "lock Y share transaction 20",
+                         "exclusiveLock X", "signOff"};
+
+constexpr std::array kMeetings{
+    Meeting{"ShareUpgradesMeetReserve",
+            "",
+            {"", "", ""},
+            {kShareThenExclusive, kShareThenExclusive, kReserveThenExclusive}},
+    Meeting{"ShareUpgradesWithPriorities",
+            "",
+            {"priority=-1", "priority=1", "priority=-2"},
+            {kShareThenExclusive, kShareThenExclusive, kReserveThenExclusive}},
+    Meeting{"OppositeOrders", "", {"", "", ""}, {kXThenY, kYThenX, kShareBoth}},
+    Meeting{"OppositeOrdersDoubleDeadlock",
+            "setting DoubleDeadlockException=true\n",
+            {"", "", "priority=-1"},
+            {kXThenY, kYThenX, kShareThenExclusive}},
+    Meeting{"CommitsUnderUpdateWithSharer",
+            "",
+            {"updateLocks", "updateLocks", ""},
+            {kShareYChangeX, kShareXChangeY, kShareBoth}},
+    Meeting{"CommitsUnderUpdateWithPriorities",
+            "",
+            {"updateLocks priority=-1", "updateLocks timeout=20", "priority=-3"},
+            {kChangeBoth, kShareXChangeY, kShareBoth}},
+    Meeting{"ShareIsReleasedForUpdate",
+            "",
+            {"updateLocks", "updateLocks", ""},
+            {kShareThenChange, kShareThenChange, kChange}},
+    Meeting{"LoadStateWithSessionLocks", "", {"", "", ""}, {kLoad, kLoadLowers, kShareBoth}},
+    Meeting{
+        "LockStateAmongWriters", "", {"", "updateLocks", ""}, {kLockState, kChangeBoth, kYThenX}},
+    Meeting{"ImmediateTimeouts",
+            "",
+            {"", "timeout=-1", "updateLocks timeout=-1"},
+            {kImmediate, kShareThenExclusive, kShareThenChange}},
+    Meeting{"ShortTimeouts", "", {"", "", "timeout=30"}, {kShort, kShareThenChange, kXThenY}},
+};
+
+/// Plays every order of the steps; skips a process that waits; when all that have steps left
+/// wait, lets time pass. Each complete order is compared.
+class Interleavings {
+ public:
+  explicit Interleavings(const Meeting& meeting) : meeting_(meeting) {
+    std::string text = meeting.start;
+    for (std::size_t p = 0; p < kProcesses; ++p) {
+      text += "process " + nameOf(p) + " " + meeting.options.at(p) + "\n";
+    }
+    start_ = linesOf(text + "object X\nobject Y\n");
+  }
+
+  int play() {
+    LockModel model;
+    for (const ScheduleLine& line : start_) model.run(line);
+    playFrom(start_, model, {0, 0, 0});
+    return orders_;
+  }
+
+ private:
+  static std::string nameOf(std::size_t process) { return std::string(1, "CAB"[process]); }
+
+  static void add(const std::string& text, std::vector<ScheduleLine>& lines, LockModel& model) {
+    ScheduleLine line = linesOf(text).front();
+    line.number = static_cast<int>(lines.size()) + 1;
+    model.run(line);
+    lines.push_back(line);
+  }
+
+  void playFrom(const std::vector<ScheduleLine>& lines, const LockModel& model,
+                const std::array<std::size_t, kProcesses>& done) {
+    if (testing::Test::HasFailure()) return;
+    bool stepsLeft = false;
+    bool played = false;
+    for (std::size_t p = 0; p < kProcesses; ++p) {
+      if (done.at(p) == kSteps) continue;
+      stepsLeft = true;
+      if (model.isWaiting(nameOf(p))) continue;
+      auto nextLines = lines;
+      auto nextModel = model;
+      auto nextDone = done;
+      add(nameOf(p) + " " + meeting_.programs.at(p).at(nextDone.at(p)++), nextLines, nextModel);
+      playFrom(nextLines, nextModel, nextDone);
+      played = true;
+    }
+    if (played) return;
+
+    auto nextLines = lines;
+    auto nextModel = model;
+    add("advance 10000", nextLines, nextModel);
+    if (stepsLeft) return playFrom(nextLines, nextModel, done);
+    ++orders_;
+    const std::string found = difference(nextLines, nextModel.events());
+    EXPECT_EQ(found, "") << meeting_.name << "\n" << found;
+  }
+
+  const Meeting& meeting_;
+  std::vector<ScheduleLine> start_;
+  int orders_ = 0;
+};
+
+class ThreeProcessesOfFourSteps : public testing::TestWithParam<Meeting> {};
+
+TEST_P(ThreeProcessesOfFourSteps, WhenPlayedInEveryOrderThenReplayPrintsWhatTheModelPrints) {
+  EXPECT_GT(Interleavings(GetParam()).play(), 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Exhaustive, ThreeProcessesOfFourSteps, testing::ValuesIn(kMeetings),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace nephrite

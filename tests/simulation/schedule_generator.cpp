@@ -1,0 +1,248 @@
+#include "tests/simulation/schedule_generator.h"
+
+#include <array>
+#include <sstream>
+#include <utility>
+
+namespace nephrite {
+
+std::uint64_t Random::next() {
+  state_ += 0x9e3779b97f4a7c15ULL;
+  std::uint64_t z = state_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+std::string textOf(const ScheduleLine& line) {
+  std::string text;
+  if (const auto* process = std::get_if<ProcessLine>(&line.content)) {
+    text = "process " + process->name;
+    if (process->background) text += " background";
+    if (process->priority != 0) text += " priority=" + std::to_string(process->priority);
+    if (process->timeout) text += " timeout=" + std::to_string(*process->timeout);
+    if (process->updateLocks) text += " updateLocks";
+  } else if (const auto* object = std::get_if<ObjectLine>(&line.content)) {
+    text = "object " + object->name;
+  } else if (const auto* setting = std::get_if<SettingLine>(&line.content)) {
+    text = "setting " + std::string(scheduleWord(setting->key)) + "=";
+    if (setting->key == ScheduleSetting::DoubleDeadlockException) {
+      text += setting->value != 0 ? "true" : "false";
+    } else {
+      text += std::to_string(setting->value);
+    }
+  } else if (const auto* by = std::get_if<AdvanceLine>(&line.content)) {
+    text = "advance " + std::to_string(by->milliseconds);
+  } else if (const auto* step = std::get_if<StepLine>(&line.content)) {
+    text = step->process + " " + std::string(scheduleWord(step->verb));
+    if (hasObject(step->verb)) text += " " + step->object;
+    if (step->verb == ScheduleVerb::Lock || step->verb == ScheduleVerb::TryLock) {
+      text += " " + std::string(scheduleWord(step->type)) + " " +
+              std::string(scheduleWord(step->duration)) + " " + std::to_string(step->timeout);
+    }
+    if (step->verb == ScheduleVerb::SetDefaultLockTimeout) {
+      text += " " + std::to_string(step->timeout);
+    }
+  }
+  return text;
+}
+
+std::string textOf(const std::vector<ScheduleLine>& lines) {
+  std::string text;
+  for (const ScheduleLine& line : lines) text += textOf(line) + "\n";
+  return text;
+}
+
+std::vector<ScheduleLine> linesOf(const std::string& text) {
+  std::istringstream in(text);
+  return parseSchedule(in).lines;
+}
+
+namespace {
+
+using enum ScheduleVerb;
+
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : random_(seed) {}
+
+  GeneratedSchedule generate() {
+    temper();
+    population();
+    const int steps = 10 + random_.below(51);
+    for (int i = 0; i < steps; ++i) oneStep();
+    return std::move(out_);
+  }
+
+ private:
+  using Content = decltype(ScheduleLine::content);
+
+  void add(Content content) {
+    const ScheduleLine line{static_cast<int>(out_.lines.size()) + 1, std::move(content)};
+    out_.lines.push_back(line);
+    out_.model.run(line);
+  }
+
+  /// How often each verb is chosen here; every schedule bends the usual weights a little.
+  void temper() {
+    weights_ = {{SharedLock, 12},
+                {ReserveLock, 4},
+                {UpdateLock, 7},
+                {ExclusiveLock, 8},
+                {Lock, 16},
+                {TryLock, 4},
+                {Unlock, 8},
+                {Update, 12},
+                {Read, 4},
+                {Begin, 14},
+                {Commit, 9},
+                {Abort, 4},
+                {BeginLoad, 2},
+                {EndLoad, 3},
+                {BeginLock, 2},
+                {EndLock, 3},
+                {Locks, 3},
+                {SignOff, 1},
+                {SetDefaultLockTimeout, 1}};
+    for (auto& [verb, weight] : weights_) {
+      if (random_.oneIn(6)) weight *= 4;
+      if (random_.oneIn(8)) weight = 0;
+    }
+    updateLocksOneIn_ = 1 + random_.below(4);
+    if (random_.oneIn(3)) {
+      // Commits that find sharers of what they changed.
+      for (auto& [verb, weight] : weights_) {
+        if (verb == Update || verb == SharedLock || verb == Commit) weight = 20;
+        if (verb == Abort || verb == ExclusiveLock || verb == ReserveLock) weight = 1;
+      }
+      updateLocksOneIn_ = 1;
+    }
+    if (random_.oneIn(6)) {
+      // Readers in lock state.
+      for (auto& [verb, weight] : weights_) {
+        if (verb == Read || verb == BeginLock) weight = 16;
+      }
+    }
+    weights_.emplace_back(Locks, 1);
+    sessionOneIn_ = 2 + random_.below(4);
+    advanceOneIn_ = 5 + random_.below(20);
+  }
+
+  void population() {
+    if (random_.oneIn(4)) add(SettingLine{ScheduleSetting::DoubleDeadlockException, 1});
+    if (random_.oneIn(4)) add(SettingLine{ScheduleSetting::ServerTimeout, timeoutValue()});
+    // Names that do not sort in the order of signing on.
+    constexpr std::array kProcesses{"D", "B", "A", "F", "C", "E"};
+    constexpr std::array kObjects{"X", "Y", "Z", "W"};
+    const int processes = 2 + random_.below(5);
+    const int objects = 1 + random_.below(4);
+    const bool priorities = random_.oneIn(2);
+    for (int p = 0; p < processes; ++p) {
+      ProcessLine line;
+      line.name = kProcesses.at(static_cast<std::size_t>(p));
+      line.background = random_.oneIn(6);
+      if (priorities) line.priority = random_.below(4) - 2;
+      if (random_.oneIn(3)) line.timeout = timeout();
+      line.updateLocks = random_.oneIn(updateLocksOneIn_);
+      processes_.push_back(line.name);
+      add(line);
+    }
+    for (int o = 0; o < objects; ++o) {
+      objects_.emplace_back(kObjects.at(static_cast<std::size_t>(o)));
+      add(ObjectLine{objects_.back()});
+    }
+  }
+
+  std::int32_t timeoutValue() {
+    constexpr std::array<std::int32_t, 6> kValues{1, 20, 20, 50, 100, 10'000};
+    return kValues.at(static_cast<std::size_t>(random_.below(6)));
+  }
+
+  std::int32_t timeout() {
+    constexpr std::array<std::int32_t, 10> kSpecial{-1, -1, -2, 0, 0, -7, 2147483647, 0, -2, -2};
+    if (random_.oneIn(2)) return timeoutValue();
+    return kSpecial.at(static_cast<std::size_t>(random_.below(10)));
+  }
+
+  void oneStep() {
+    if (random_.oneIn(advanceOneIn_)) return moveClock();
+    if (random_.oneIn(50)) return changeSetting();
+
+    std::vector<std::string> ready;
+    for (const std::string& name : processes_) {
+      if (!out_.model.isWaiting(name) && !out_.model.hasSignedOff(name)) ready.push_back(name);
+    }
+    if (ready.empty()) return moveClock();
+    const int which = random_.below(static_cast<int>(ready.size()));
+    add(stepOf(ready.at(static_cast<std::size_t>(which))));
+  }
+
+  void moveClock() {
+    constexpr std::array<std::int64_t, 8> kSteps{0, 1, 10, 20, 30, 100, 10'000, 3'000'000'000};
+    add(AdvanceLine{kSteps.at(static_cast<std::size_t>(random_.below(8)))});
+  }
+
+  void changeSetting() {
+    const int which = random_.below(3);
+    if (which == 0) add(SettingLine{ScheduleSetting::ServerTimeout, timeoutValue()});
+    if (which == 1) {
+      add(SettingLine{ScheduleSetting::BackgroundProcessServerTimeout, timeoutValue()});
+    }
+    if (which == 2) add(SettingLine{ScheduleSetting::DoubleDeadlockException, random_.below(2)});
+  }
+
+  StepLine stepOf(const std::string& process) {
+    StepLine line;
+    line.process = process;
+    line.verb = sensible(process, verb());
+    const auto object = static_cast<std::size_t>(random_.below(static_cast<int>(objects_.size())));
+    if (hasObject(line.verb)) line.object = objects_.at(object);
+    if (line.verb == Lock || line.verb == TryLock) {
+      line.type = static_cast<ScheduleLockType>(random_.below(4));
+      line.duration =
+          random_.oneIn(sessionOneIn_) ? ScheduleDuration::Session : ScheduleDuration::Transaction;
+      line.timeout = timeout();
+    }
+    if (line.verb == SetDefaultLockTimeout) line.timeout = timeout();
+    return line;
+  }
+
+  ScheduleVerb verb() {
+    int all = 0;
+    for (const auto& [verb, weight] : weights_) all += weight;
+    int chosen = random_.below(all);
+    for (const auto& [verb, weight] : weights_) {
+      if (chosen < weight) return verb;
+      chosen -= weight;
+    }
+    return Locks;
+  }
+
+  /// Errors of use are legal, but one in eight of the chances is enough for them.
+  ScheduleVerb sensible(const std::string& process, ScheduleVerb verb) {
+    if (random_.oneIn(8)) return verb;
+    const bool inTransaction = out_.model.isInTransaction(process);
+    const std::string& levels = out_.model.levels(process);
+    if (verb == Begin && inTransaction) return Commit;
+    if ((verb == Update || verb == UpdateLock || verb == Commit) && !inTransaction) return Begin;
+    if ((verb == EndLoad || verb == EndLock) && levels.empty()) return SharedLock;
+    if (verb == EndLoad && levels.back() == 'K') return EndLock;
+    if (verb == EndLock && levels.back() == 'L') return EndLoad;
+    return verb;
+  }
+
+  Random random_;
+  GeneratedSchedule out_;
+  std::vector<std::pair<ScheduleVerb, int>> weights_;
+  int updateLocksOneIn_ = 1;
+  int sessionOneIn_ = 1;
+  int advanceOneIn_ = 1;
+  std::vector<std::string> processes_;
+  std::vector<std::string> objects_;
+};
+
+}  // namespace
+
+GeneratedSchedule generateSchedule(std::uint64_t seed) { return Generator(seed).generate(); }
+
+}  // namespace nephrite

@@ -1,0 +1,135 @@
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/simulation/comparison.h"
+#include "tests/simulation/schedule_generator.h"
+
+namespace nephrite {
+namespace {
+
+constexpr std::uint64_t kShards = 10;
+
+std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+/// The value of `"key":"value"` or `"key":value`; empty when the event has no such key.
+std::string valueOf(const std::string& event, const std::string& key) {
+  const std::string start = "\"" + key + "\":";
+  const std::size_t at = event.find(start);
+  if (at == std::string::npos) return "";
+  std::string value = event.substr(at + start.size());
+  value = value.substr(0, value.find_first_of(",}"));
+  if (value.front() == '"') value = value.substr(1, value.size() - 2);
+  return value;
+}
+
+/// How often each verb ended how: "commit deadlock 1081 later", for instance, is a commit that
+/// waited and was then chosen as the victim.
+std::map<std::string, int> countOutcomes(std::uint64_t firstSeed, std::uint64_t seeds) {
+  std::map<std::string, int> counts;
+  for (std::uint64_t seed = firstSeed; seed < firstSeed + seeds; ++seed) {
+    const GeneratedSchedule schedule = generateSchedule(seed);
+    std::map<std::string, bool> lines;
+    for (const std::string& event : schedule.model.events()) {
+      const bool later = !lines.emplace(valueOf(event, "line"), true).second;
+      const std::string code = valueOf(event, "code");
+      ++counts[valueOf(event, "verb") + " " + valueOf(event, "outcome") +
+               (code.empty() ? "" : " " + code) + (later ? " later" : "")];
+    }
+  }
+  return counts;
+}
+
+/// Set NEPHRITE_SEEDS and NEPHRITE_FIRST_SEED to choose the schedules.
+class Simulation : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(Simulation, WhenASeedIsPlayedThenReplayPrintsWhatTheModelPrints) {
+  const std::uint64_t seeds = fromEnvironment("NEPHRITE_SEEDS", 50'000);
+  const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
+
+  for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
+    const GeneratedSchedule schedule = generateSchedule(seed);
+    const std::string found = difference(schedule.lines, schedule.model.events());
+    ASSERT_EQ(found, "") << "seed " << seed << "\n" << found;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shard, Simulation, testing::Range<std::uint64_t>(0, kShards));
+
+TEST(ScheduleGenerator, WhenASeedIsUsedAgainThenTheScheduleIsTheSame) {
+  EXPECT_EQ(textOf(generateSchedule(4711).lines), textOf(generateSchedule(4711).lines));
+  EXPECT_NE(textOf(generateSchedule(4711).lines), textOf(generateSchedule(4712).lines));
+}
+
+TEST(ScheduleGenerator, WhenAScheduleIsWrittenAndReadThenTheModelSeesTheSame) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const GeneratedSchedule schedule = generateSchedule(seed);
+    EXPECT_EQ(eventsOfModel(linesOf(textOf(schedule.lines))), schedule.model.events())
+        << "seed " << seed;
+  }
+}
+
+/// A simulation that never meets a rule does not test it.
+TEST(ScheduleGenerator, WhenManySchedulesAreMadeThenEveryWayOutOfEveryVerbOccurs) {
+  const std::map<std::string, int> counts = countOutcomes(1, 3000);
+
+  if (std::getenv("NEPHRITE_COVERAGE")) {
+    for (const auto& [what, count] : counts) std::cout << count << "\t" << what << "\n";
+  }
+  std::vector<std::string> expected{"begin begun",
+                                    "begin error 64001",
+                                    "commit committed",
+                                    "commit error 1026",
+                                    "commit queued",
+                                    "commit refused 1027",
+                                    "commit deadlock 1081",
+                                    "commit deadlock 1081 later",
+                                    "commit timeout 1027 later",
+                                    "commit committed later",
+                                    "abort aborted",
+                                    "beginLoad begun",
+                                    "beginLock begun",
+                                    "endLoad ended",
+                                    "endLoad error 64002",
+                                    "endLock ended",
+                                    "endLock error 64002",
+                                    "locks listed",
+                                    "signOff ended",
+                                    "setDefaultLockTimeout set",
+                                    "unlock released",
+                                    "unlock ignored",
+                                    "update error 1026",
+                                    "update error 1146 later",
+                                    "updateLock error 1026",
+                                    "updateLock error 1146 later",
+                                    "lock error 1026",
+                                    "tryLock error 1026"};
+  for (const auto& [verb, success] : {std::pair{"sharedLock", "granted"},
+                                      {"reserveLock", "granted"},
+                                      {"updateLock", "granted"},
+                                      {"exclusiveLock", "granted"},
+                                      {"lock", "granted"},
+                                      {"tryLock", "granted"},
+                                      {"update", "updated"},
+                                      {"read", "read"}}) {
+    for (const std::string& outcome :
+         {std::string(success), std::string(success) + " later", std::string("queued"),
+          std::string("refused 1027"), std::string("deadlock 1081"),
+          std::string("deadlock 1081 later"), std::string("timeout 1027 later")}) {
+      expected.push_back(verb + std::string(" ") + outcome);
+    }
+  }
+  for (const std::string& what : expected) EXPECT_TRUE(counts.count(what)) << what;
+}
+
+}  // namespace
+}  // namespace nephrite
