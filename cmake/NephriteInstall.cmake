@@ -1,4 +1,5 @@
-# find_package(Nephrite) for others: libraries, public headers, the program.
+# What `cmake --install` lays down: libraries, public headers, the program, and two ways for
+# others to find them (find_package(Nephrite), pkg-config nephrite). tests/package uses both.
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY NEPHRITE_LIBRARIES)
@@ -10,14 +11,17 @@ install(TARGETS ${targets} EXPORT NephriteTargets
 if(TARGET nephrite)
   install(TARGETS nephrite RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(EXPORT NephriteTargets NAMESPACE Nephrite::
-  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Nephrite)
 
+set(packageDir ${CMAKE_INSTALL_LIBDIR}/cmake/Nephrite)
+install(EXPORT NephriteTargets NAMESPACE Nephrite:: DESTINATION ${packageDir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/NephriteConfig.cmake.in
-  ${CMAKE_BINARY_DIR}/NephriteConfig.cmake
-  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Nephrite)
+  ${CMAKE_BINARY_DIR}/NephriteConfig.cmake INSTALL_DESTINATION ${packageDir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/NephriteConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/NephriteConfig.cmake
-              ${CMAKE_BINARY_DIR}/NephriteConfigVersion.cmake
-  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Nephrite)
+install(FILES
+  ${CMAKE_BINARY_DIR}/NephriteConfig.cmake ${CMAKE_BINARY_DIR}/NephriteConfigVersion.cmake
+  DESTINATION ${packageDir})
+
+configure_file(${CMAKE_CURRENT_LIST_DIR}/nephrite.pc.in ${CMAKE_BINARY_DIR}/nephrite.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/nephrite.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -16,17 +16,36 @@ elseif(NEPHRITE_SANITIZE STREQUAL "thread")
 elseif(NEPHRITE_SANITIZE)
   message(FATAL_ERROR "NEPHRITE_SANITIZE is '${NEPHRITE_SANITIZE}'; use address or thread")
 endif()
+if(NEPHRITE_FUZZ)
+  target_compile_options(nephrite_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
 
+# The headers of `folder` that others may include. A private one says so in a comment:
+# `// Private to this folder` or `/// Private to <folder>`. It is neither installed nor has to
+# compile without the folder's own dependencies; tests/tidy keeps others from including it.
+function(nephrite_public_headers result folder)
+  file(GLOB headers CONFIGURE_DEPENDS
+    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.h)
+  set(public "")
+  foreach(header IN LISTS headers)
+    file(STRINGS ${header} private REGEX "^ *///? Private to ")
+    if(NOT private)
+      list(APPEND public ${header})
+    endif()
+  endforeach()
+  set(${result} ${public} PARENT_SCOPE)
+endfunction()
+
 # nephrite_library(<folder> [USES <our folders>...] [PRIVATE <targets>...])
+# All of <folder>, and the folders directly below it, becomes one library.
 function(nephrite_library folder)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;PRIVATE")
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp
-    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.cpp)
-  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h
-    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.h)
+  file(GLOB sources CONFIGURE_DEPENDS
+    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  nephrite_public_headers(headers ${folder})
 
   if(NOT sources)
     set(sources ${CMAKE_BINARY_DIR}/empty.cpp)
@@ -36,7 +55,8 @@ function(nephrite_library folder)
   add_library(Nephrite::${folder} ALIAS nephrite_${folder})
   target_sources(nephrite_${folder} PUBLIC FILE_SET HEADERS
     BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${headers})
-  target_link_libraries(nephrite_${folder} PRIVATE $<BUILD_INTERFACE:nephrite_options> ${arg_PRIVATE})
+  target_link_libraries(nephrite_${folder} PRIVATE
+    $<BUILD_INTERFACE:nephrite_options> ${arg_PRIVATE})
   foreach(used IN LISTS arg_USES)
     target_link_libraries(nephrite_${folder} PUBLIC nephrite_${used})
   endforeach()
@@ -63,6 +83,7 @@ function(nephrite_samples)
     cmake_path(GET folder FILENAME name)
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
     add_executable(sample_${name} ${sources})
-    target_link_libraries(sample_${name} PRIVATE nephrite_options Nephrite::node)
+    target_link_libraries(sample_${name} PRIVATE
+      nephrite_options Nephrite::runtime Nephrite::ini $<TARGET_NAME_IF_EXISTS:Nephrite::node>)
   endforeach()
 endfunction()

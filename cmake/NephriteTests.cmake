@@ -1,4 +1,5 @@
-# tests/<folder>/*_test.cpp becomes the program <folder>_test; link tests hold the layering.
+# tests/<folder>/*.cpp becomes the program <folder>_test, its tests labelled <folder>; link tests
+# and package_test hold the house together.
 include(GoogleTest)
 
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/support/*.cpp)
@@ -7,7 +8,11 @@ if(support)
   target_link_libraries(nephrite_test_support PUBLIC nephrite_options nephrite_node GTest::gtest)
 endif()
 
+# nephrite_test(<folder> [CONCURRENT] [<targets>...])
+# CONCURRENT: the folder's code is run by several threads, so its tests run under tsan too.
+add_custom_target(concurrent_tests)
 function(nephrite_test folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "CONCURRENT" "" "")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/${folder}/*.cpp)
   if(NOT sources)
     return()
@@ -17,22 +22,29 @@ function(nephrite_test folder)
   target_compile_definitions(${folder}_test PRIVATE
     NEPHRITE_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" NEPHRITE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_link_libraries(${folder}_test PRIVATE
-    nephrite_options ${ARGN} GTest::gmock GTest::gtest_main)
-  if(TARGET nephrite_test_support)
+    nephrite_options ${arg_UNPARSED_ARGUMENTS} GTest::gmock GTest::gtest_main)
+  if(TARGET nephrite_test_support AND NOT folder MATCHES "^(base|tidy)$")
     target_link_libraries(${folder}_test PRIVATE nephrite_test_support)
   endif()
+  set(labels ${folder})
+  if(arg_CONCURRENT)
+    list(APPEND labels concurrent)
+    add_dependencies(concurrent_tests ${folder}_test)
+  endif()
   gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${folder} TIMEOUT 1200)
+    PROPERTIES LABELS "${labels}" TIMEOUT 1200)
 endfunction()
 
-nephrite_test(base nephrite_base)
-nephrite_test(locking nephrite_locking Boost::headers)
-nephrite_test(objects nephrite_objects RocksDB::rocksdb)
+nephrite_test(base CONCURRENT nephrite_base)
+nephrite_test(locking CONCURRENT nephrite_locking Boost::headers)
+nephrite_test(objects CONCURRENT nephrite_objects RocksDB::rocksdb)
 nephrite_test(ini nephrite_ini)
-nephrite_test(runtime nephrite_runtime)
-nephrite_test(node nephrite_node Boost::json)
-nephrite_test(simulation nephrite_node)
+nephrite_test(runtime CONCURRENT nephrite_runtime)
 nephrite_test(tidy)
+if(NEPHRITE_BUILD_NODE)
+  nephrite_test(node CONCURRENT nephrite_node Boost::json)
+  nephrite_test(simulation CONCURRENT nephrite_node)
+endif()
 
 # One link test per library: the whole archive with its declared dependencies alone.
 get_property(libraries GLOBAL PROPERTY NEPHRITE_LIBRARIES)
@@ -47,3 +59,12 @@ foreach(folder IN LISTS libraries)
   add_test(NAME ${folder}_link_test COMMAND ${folder}_link_test)
   set_tests_properties(${folder}_link_test PROPERTIES LABELS tidy)
 endforeach()
+
+# Installs what was built and builds a program of somebody else's with it. Not with a sanitizer,
+# which that somebody would have to use too.
+if(NOT NEPHRITE_SANITIZE)
+  add_test(NAME package_test COMMAND ${CMAKE_COMMAND}
+    -D BUILD_DIR=${CMAKE_BINARY_DIR} -D COMPILER=${CMAKE_CXX_COMPILER}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/tests/package/package_test.cmake)
+  set_tests_properties(package_test PROPERTIES LABELS tidy TIMEOUT 300)
+endif()
