@@ -275,15 +275,15 @@ void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instan
   if (waits) out.waitsUntil_ = deadline;
 }
 
-// Section 2.5. `firstSequence` is that of the request being made: if it loses, its answer
-// comes before those of others.
+// Section 2.5. `firstSequence` is that of the request being made: if it loses before anybody else
+// has, it has never waited. Once somebody else was refused for its sake, it has.
 void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, LockAnswers& out) {
-  for (;;) {
+  for (bool nobodyYet = true;; nobodyYet = false) {
     const std::vector<WaitGraph::Blocker> blockers = waitGraph_.blockersOnCycle(requester);
     if (blockers.empty()) return;
 
     Wait& own = *blockers.front().via;
-    const bool ownFirst = own.sequence >= firstSequence;
+    const bool ownFirst = nobodyYet && own.sequence >= firstSequence;
     if (options_.doubleDeadlock) {
       // Both are described before either leaves, while the cycle can still be seen.
       Wait& other = *blockers.front().wait;
