@@ -119,7 +119,8 @@ RocksDatabase::~RocksDatabase() {
   }
   const rocksdb::Status status = db_->Close();
   if (!status.ok() && !status.IsNotSupported()) {
-    log(LogLevel::Warning, "store.close_failed", {{"error", status.ToString()}});
+    log(LogLevel::Warning, "store.close_failed",
+        {{"path", db_->GetName()}, {"error", status.ToString()}});
   }
 }
 
