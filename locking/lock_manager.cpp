@@ -1,5 +1,7 @@
 #include "locking/lock_manager.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/mutex.h"
 #include "locking/lock_table.h"
@@ -9,12 +11,10 @@ namespace nephrite {
 // --- LockAnswers -------------------------------------------------------------------------------
 
 LockAnswers::LockAnswers(LockAnswers&& other) noexcept
-    : first_(std::move(other.first_)),
-      rest_(std::move(other.rest_)),
-      waitsUntil_(other.waitsUntil_) {
-  other.first_.reset();
-  other.rest_.clear();
-}
+    : first_(std::exchange(other.first_, std::nullopt)),
+      rest_(std::exchange(other.rest_, {})),
+      then_(std::exchange(other.then_, nullptr)),
+      waitsUntil_(other.waitsUntil_) {}
 
 LockAnswers::~LockAnswers() { NEPHRITE_CHECK(empty() && "answers were decided, not delivered"); }
 
@@ -32,28 +32,29 @@ void LockAnswers::addFirst(LockSettle settle, LockAnswer answer) {
 }
 
 void LockAnswers::deliver() {
-  if (!first_) return;
-  const Owed first = std::move(*first_);
-  const std::vector<Owed> rest = std::move(rest_);
-  first_.reset();
-  rest_.clear();
-  if (first.settle) first.settle(first.answer);
+  const std::optional<Owed> first = std::exchange(first_, std::nullopt);
+  const std::vector<Owed> rest = std::exchange(rest_, {});
+  const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
+  if (first && first->settle) first->settle(first->answer);
   for (const Owed& owed : rest) {
     if (owed.settle) owed.settle(owed.answer);
   }
+  if (then) then().deliver();
 }
 
 // --- LockManager: the table behind one mutex ----------------------------------------------------
 
 struct LockManager::State {
-  State(const Clock& clock, Options options) : table(clock, options) {}
+  State(const Clock& clock, Options options) : table(clock, std::move(options)) {}
 
   mutable Mutex mutex;  // A leaf: nothing else is locked while it is held.
   lock_table::LockTable table NEPHRITE_GUARDED_BY(mutex);
 };
 
 LockManager::LockManager(const Clock& clock, Options options)
-    : clock_(clock), state_(std::make_unique<State>(clock, options)) {}
+    : clock_(clock),
+      waitBegan_(options.waitBegan),
+      state_(std::make_unique<State>(clock, std::move(options))) {}
 
 LockManager::~LockManager() = default;
 
@@ -85,14 +86,35 @@ LockAnswers LockManager::signOff(LockerId locker) {
 }
 
 LockAnswers LockManager::request(const LockRequest& request, LockSettle settle) {
-  MutexLock hold(state_->mutex);
-  return state_->table.request(request, std::move(settle));
+  return ask(request, std::move(settle), false);
+}
+
+LockAnswers LockManager::ask(const LockRequest& request, LockSettle settle, bool shareReleased) {
+  LockAnswers out;
+  {
+    MutexLock hold(state_->mutex);
+    if (!shareReleased) {
+      shareReleased = state_->table.releaseShareBeforeUpdate(request, out);
+    }
+    if (out.empty()) {
+      state_->table.request(request, settle, shareReleased, out);
+    } else {
+      out.then_ = [this, request, settle] { return ask(request, settle, true); };
+    }
+  }
+  if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
+  return out;
 }
 
 LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
                                           std::span<const LockTarget> targets, LockSettle settle) {
-  MutexLock hold(state_->mutex);
-  return state_->table.upgradeForCommit(request, targets, std::move(settle));
+  LockAnswers out;
+  {
+    MutexLock hold(state_->mutex);
+    state_->table.upgradeForCommit(request, targets, std::move(settle), out);
+  }
+  if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
+  return out;
 }
 
 LockAnswers LockManager::cancel(LockerId locker, std::uint64_t requestId) {

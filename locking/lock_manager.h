@@ -28,17 +28,15 @@ class [[nodiscard]] LockAnswers {
   LockAnswers& operator=(LockAnswers&&) = delete;
   ~LockAnswers();
 
-  bool empty() const { return !first_; }
+  bool empty() const { return !first_ && !then_; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
-
-  /// When the request just made runs out of time; empty unless it waits now.
-  std::optional<Instant> waitsUntil() const { return waitsUntil_; }
 
   /// Calls each settle function in order. They may call the lock manager; they must not throw.
   void deliver();
 
  private:
   friend class lock_table::LockTable;
+  friend class LockManager;
   struct Owed {
     LockSettle settle;
     LockAnswer answer;
@@ -48,7 +46,9 @@ class [[nodiscard]] LockAnswers {
 
   std::optional<Owed> first_;  // Apart, so that the common batch of one allocates nothing.
   std::vector<Owed> rest_;
-  std::optional<Instant> waitsUntil_;
+  /// Runs when all have been told: the rest of a request that had to let others go first.
+  std::function<LockAnswers()> then_;
+  std::optional<Instant> waitsUntil_;  ///< The request just made waits, until then.
 };
 
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.
@@ -73,6 +73,9 @@ class LockManager {
     bool doubleDeadlock = false;
     /// Fencing tokens start above this: the caller keeps it rising across restarts.
     std::uint64_t tokensAbove = 0;
+    /// Called with the deadline, no mutex held, whenever a request begins to wait: for whoever
+    /// owes the next call of expireNextWait().
+    std::function<void(Instant)> waitBegan;
   };
 
   /// `clock` must outlive this.
@@ -100,7 +103,9 @@ class LockManager {
   // --- Asking ----------------------------------------------------------------------------
 
   /// Asks for a lock. The answer is in the returned batch when it is known at once; else
-  /// the request has queued and `settle` gets it later.
+  /// the request has queued and `settle` gets it later. A Transaction Share that must go before
+  /// Update (section 2.2) is released first; those it kept waiting are told, then Update is asked
+  /// for as by a newcomer, all during deliver().
   LockAnswers request(const LockRequest& request, LockSettle settle);
 
   /// A commit's Update locks become Exclusive: all `targets`, each held as Update by
@@ -168,7 +173,10 @@ class LockManager {
 
  private:
   struct State;
+  LockAnswers ask(const LockRequest& request, LockSettle settle, bool shareReleased);
+
   const Clock& clock_;
+  const std::function<void(Instant)> waitBegan_;
   const std::unique_ptr<State> state_;
 };
 

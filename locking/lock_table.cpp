@@ -7,7 +7,7 @@
 namespace nephrite::lock_table {
 
 LockTable::LockTable(const Clock& clock, LockManager::Options options)
-    : clock_(clock), options_(options), lastToken_(options.tokensAbove) {}
+    : clock_(clock), options_(std::move(options)), lastToken_(options_.tokensAbove) {}
 
 LockTable::~LockTable() {
   deadlines_.clear();
@@ -71,37 +71,38 @@ LockAnswers LockTable::signOff(LockerId id) {
 
 // --- Asking --------------------------------------------------------------------------------------
 
-LockAnswers LockTable::request(const LockRequest& request, LockSettle settle) {
+bool LockTable::releaseShareBeforeUpdate(const LockRequest& request, LockAnswers& out) {
+  if (request.type != LockType::Update) return false;
+  Locker* const locker = find(request.locker);
+  Hold* const held = locker == nullptr ? nullptr : locker->find(request.target);
+  if (held == nullptr || held->type != LockType::Share || held->isSession()) return false;
+  release(*held, out);
+  return true;
+}
+
+void LockTable::request(const LockRequest& request, LockSettle settle, bool shareReleased,
+                        LockAnswers& out) {
   NEPHRITE_CHECK(request.type != LockType::Get);
   NEPHRITE_CHECK(request.duration != LockDuration::Persistent);
   NEPHRITE_CHECK(!request.timeout.isProcessDefined());
   ++statistics_.lockRequests;
 
-  LockAnswers out;
   LockAnswer answer;
   answer.request = request;
+  answer.shareReleased = shareReleased;
   Locker* const locker = find(request.locker);
   if (locker == nullptr) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
 
-  // Section 2.2: Share of Transaction duration is let go before Update is asked for, so that two
-  // sharers who both want to update never deadlock.
-  Hold* held = locker->find(request.target);
-  answer.shareReleased = held != nullptr && held->type == LockType::Share && !held->isSession() &&
-                         request.type == LockType::Update;
-  if (answer.shareReleased) {
-    release(*held, out);
-    held = locker->find(request.target);
-  }
-
+  Hold* const held = locker->find(request.target);
   if (held != nullptr && covers(held->type, request.type)) {
     answer.token = held->token;
     takeCovered(*held, request, out);
     out.addFirst(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
 
   const Instant now = clock_.now();
@@ -110,7 +111,7 @@ LockAnswers LockTable::request(const LockRequest& request, LockSettle settle) {
   if (mayBeGranted(entry, *locker, request.type, upgrade)) {
     answer.token = grantHold(*locker, entry, request, now).token;
     out.addFirst(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
 
   contention_.count(request.target);
@@ -119,7 +120,7 @@ LockAnswers LockTable::request(const LockRequest& request, LockSettle settle) {
     answer.outcome = LockOutcome::Refused;
     describeObstacle(entry, *locker, request.type, answer);
     out.addFirst(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
 
   ++statistics_.queuedLocks;
@@ -127,14 +128,12 @@ LockAnswers LockTable::request(const LockRequest& request, LockSettle settle) {
   wait.settle = std::move(settle);
   wait.shareReleased = answer.shareReleased;
   startWaiting(*locker, wait.sequence, wait.deadline, out);
-  return out;
 }
 
-LockAnswers LockTable::upgradeForCommit(const LockRequest& request,
-                                        std::span<const LockTarget> targets, LockSettle settle) {
+void LockTable::upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
+                                 LockSettle settle, LockAnswers& out) {
   NEPHRITE_CHECK(!request.timeout.isProcessDefined());
   ++statistics_.lockRequests;
-  LockAnswers out;
   LockAnswer answer;
   answer.request = request;
   answer.request.type = LockType::Exclusive;
@@ -142,7 +141,7 @@ LockAnswers LockTable::upgradeForCommit(const LockRequest& request,
   if (locker == nullptr) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
 
   std::vector<Hold*> holds;
@@ -166,7 +165,7 @@ LockAnswers LockTable::upgradeForCommit(const LockRequest& request,
       answer.outcome = LockOutcome::Refused;
       describeObstacle(*(*busy)->entry, *locker, LockType::Exclusive, answer);
       out.add(std::move(settle), std::move(answer));
-      return out;
+      return;
     }
   }
 
@@ -192,12 +191,11 @@ LockAnswers LockTable::upgradeForCommit(const LockRequest& request,
     pool_.destroy(commit);
     answer.token = {lastToken_};
     out.add(std::move(settle), std::move(answer));
-    return out;
+    return;
   }
   commit->settle = std::move(settle);
   const Wait& wait = *commit->pending.front();
   startWaiting(*locker, wait.sequence, wait.deadline, out);
-  return out;
 }
 
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).

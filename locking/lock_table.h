@@ -37,9 +37,12 @@ class LockTable {
   void signOn(LockerId id);
   LockAnswers signOff(LockerId id);
 
-  LockAnswers request(const LockRequest& request, LockSettle settle);
-  LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
-                               LockSettle settle);
+  /// Section 2.2: a Share of Transaction duration is let go before Update is asked for, so that
+  /// two sharers who both want to update never deadlock. True when it was.
+  bool releaseShareBeforeUpdate(const LockRequest& request, LockAnswers& out);
+  void request(const LockRequest& request, LockSettle settle, bool shareReleased, LockAnswers& out);
+  void upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
+                        LockSettle settle, LockAnswers& out);
   LockAnswers cancel(LockerId id, std::uint64_t requestId);
   std::optional<Instant> nextDeadline() const;
   LockAnswers expireNextWait(Instant now);

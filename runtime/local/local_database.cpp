@@ -20,12 +20,14 @@ constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
 
 LockTarget targetOf(Oid oid) { return {oid.bits()}; }
 
-LockManager::Options lockOptions(const LocalDatabase::Options& options, std::uint64_t tokensAbove) {
+LockManager::Options lockOptions(const LocalDatabase::Options& options, std::uint64_t tokensAbove,
+                                 std::function<void(Instant)> waitBegan) {
   LockManager::Options made;
   made.serverTimeout = options.serverTimeout;
   made.backgroundTimeout = options.backgroundTimeout;
   made.doubleDeadlock = options.doubleDeadlock;
   made.tokensAbove = tokensAbove;
+  made.waitBegan = std::move(waitBegan);
   return made;
 }
 
@@ -46,8 +48,8 @@ struct LocalDatabase::Parts {
         systemObjects(*store),
         firstToken(store->reserveNumbers("fencing", kTokenBlock)),
         lastReserved(firstToken + kTokenBlock - 1),
-        locks(clock, lockOptions(options, firstToken - 1)),
-        transientLocks(clock, lockOptions(options, 0)) {}
+        locks(clock, lockOptions(options, firstToken - 1, [this](Instant at) { waitBegan(at); })),
+        transientLocks(clock, lockOptions(options, 0, [this](Instant at) { waitBegan(at); })) {}
 
   LockManager& tableOf(Lifetime lifetime) {
     return lifetime == Lifetime::Persistent ? locks : transientLocks;
@@ -63,8 +65,11 @@ struct LocalDatabase::Parts {
     return std::min(*ours, *theirs);
   }
   bool expireNextWait(Instant now);
-  /// Tells the timer of a wait that has just begun, then delivers.
-  void deliver(LockAnswers answers);
+  void waitBegan(Instant deadline) {
+    if (timer) timer->deadlineAdded(deadline);
+  }
+  /// Also when the store cannot say: whoever asks then must read again, and is told.
+  bool changedSince(Oid oid, std::uint32_t edition) const;
   void keepTokensReserved(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex);
 
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(committingMutex);
@@ -122,16 +127,21 @@ bool LocalDatabase::Parts::expireNextWait(Instant now) {
   return true;
 }
 
-void LocalDatabase::Parts::deliver(LockAnswers answers) {
-  if (timer && answers.waitsUntil()) timer->deadlineAdded(*answers.waitsUntil());
-  answers.deliver();
-}
-
 void LocalDatabase::Parts::keepTokensReserved(FencingToken given) {
   if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
   MutexLock hold(reserveMutex);
   if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
   lastReserved = store->reserveNumbers("fencing", kTokenBlock) + kTokenBlock - 1;
+}
+
+bool LocalDatabase::Parts::changedSince(Oid oid, std::uint32_t edition) const {
+  try {
+    const ObjectStore& home = oid.lifetime() == Lifetime::Persistent ? *store : *transients;
+    const RecordPtr now = isSystemObject(oid) ? systemObjects.fetch(oid) : home.fetch(oid);
+    return now && now->edition != edition;
+  } catch (const StoreException&) {
+    return true;
+  }
 }
 
 void LocalDatabase::setTimeouts(std::chrono::milliseconds serverTimeout,
@@ -256,21 +266,18 @@ void LocalDatabase::lock(const LockRequest& request, LockReplySettle settle) {
     const RecordPtr record = fetch(oid);
     if (record) editionBefore = record->edition;
   }
-  parts_->deliver(parts_->tableOf(oid.lifetime())
-                      .request(request, [this, oid, editionBefore,
-                                         settle = std::move(settle)](const LockAnswer& answer) {
-                        LockReply reply{answer, false};
-                        if (answer.outcome == LockOutcome::Granted) {
-                          if (oid.lifetime() == Lifetime::Persistent) {
-                            parts_->keepTokensReserved(answer.token);
-                          }
-                          if (answer.shareReleased) {
-                            const RecordPtr now = fetch(oid);
-                            reply.updatedMeanwhile = now && now->edition != editionBefore;
-                          }
-                        }
-                        settle(reply);
-                      }));
+  auto answered = [this, oid, editionBefore, settle = std::move(settle)](const LockAnswer& answer) {
+    LockReply reply{answer, false};
+    if (answer.outcome == LockOutcome::Granted) {
+      if (oid.lifetime() == Lifetime::Persistent) parts_->keepTokensReserved(answer.token);
+      if (answer.shareReleased) {
+        const RecordPtr now = fetch(oid);
+        reply.updatedMeanwhile = now && now->edition != editionBefore;
+      }
+    }
+    settle(reply);
+  };
+  parts_->tableOf(oid.lifetime()).request(request, std::move(answered)).deliver();
 }
 
 void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {
@@ -332,20 +339,20 @@ void LocalDatabase::commit(CommitRequest request, CommitSettle settle) {
 
   std::vector<LockTarget> targets;
   for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
-  parts_->deliver(
-      parts_->tableOf(commit->request.lifetime)
-          .upgradeForCommit(
-              commit->request.upgrade, targets, [this, commit](const LockAnswer& answer) {
-                commit->reply.lock = answer;
-                if (answer.outcome != LockOutcome::Granted) {
-                  commit->reply.outcome = CommitReply::Outcome::LockRefused;
-                  commit->settle(commit->reply);
-                } else if (answer.queued && parts_->commitThread) {
-                  parts_->commitThread->post([this, commit] { parts_->finish(commit); });
-                } else {
-                  parts_->finish(commit);
-                }
-              }));
+  const auto upgraded = [this, commit](const LockAnswer& answer) {
+    commit->reply.lock = answer;
+    if (answer.outcome != LockOutcome::Granted) {
+      commit->reply.outcome = CommitReply::Outcome::LockRefused;
+      commit->settle(commit->reply);
+    } else if (answer.queued && parts_->commitThread) {
+      parts_->commitThread->post([this, commit] { parts_->finish(commit); });
+    } else {
+      parts_->finish(commit);
+    }
+  };
+  parts_->tableOf(commit->request.lifetime)
+      .upgradeForCommit(commit->request.upgrade, targets, upgraded)
+      .deliver();
 }
 
 void LocalDatabase::Parts::finish(const std::shared_ptr<PendingCommit>& commit) {
