@@ -73,6 +73,7 @@ endfunction()
 function(nephrite_program name source folder)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE nephrite_options nephrite_${folder} ${ARGN})
+  target_compile_definitions(${name} PRIVATE NEPHRITE_VERSION="${PROJECT_VERSION}")
 endfunction()
 
 # Every samples/<name>/main.cpp becomes the program sample_<name>.
