@@ -132,7 +132,7 @@ class Interleavings {
     if (stepsLeft) return playFrom(nextLines, nextModel, done);
     ++orders_;
     const std::string found = difference(nextLines, nextModel.events());
-    EXPECT_EQ(found, "") << meeting_.name << "\n" << found;
+    EXPECT_TRUE(found.empty()) << meeting_.name << "\n" << found;
   }
 
   const Meeting& meeting_;
@@ -147,7 +147,7 @@ TEST_P(ThreeProcessesOfFourSteps, WhenPlayedInEveryOrderThenReplayPrintsWhatTheM
 }
 
 INSTANTIATE_TEST_SUITE_P(Exhaustive, ThreeProcessesOfFourSteps, testing::ValuesIn(kMeetings),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& meeting) { return std::string(meeting.param.name); });
 
 }  // namespace
 }  // namespace nephrite

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace nephrite {
 namespace {
@@ -23,6 +24,7 @@ void LockModel::run(const ScheduleLine& line) {
   if (const auto* setting = std::get_if<SettingLine>(&line.content)) set(*setting);
   if (const auto* by = std::get_if<AdvanceLine>(&line.content)) advance(by->milliseconds);
   if (const auto* what = std::get_if<StepLine>(&line.content)) step(*what);
+  deliver();
   checkThatNothingIsLeftToGrant();
 }
 
@@ -73,6 +75,7 @@ void LockModel::advance(std::int64_t milliseconds) {
     if (next < 0) break;
     now_ = processes_[next].pending->due;
     endWait(next, "timeout", 1027, false);
+    deliver();
   }
   now_ = until;
 }
@@ -137,6 +140,7 @@ void LockModel::askFor(Type type, bool session, std::int64_t timeout) {
     auto& holds = objects_[object_].holds;
     holds.erase(holds.begin() + (hold - holds.data()));
     serve(object_);
+    deliver();
   } else if (hold) {
     waiter.upgrade = true;
   }
@@ -410,8 +414,10 @@ void LockModel::endWait(int process, const std::string& outcome, int code, bool 
   if (isOwnEvent) {
     own(outcome, code);
   } else {
-    events_.push_back(
-        eventText(pending.line, process, pending.verb, pending.object, outcome, code, ""));
+    decided_.push_back(
+        {eventText(pending.line, process, pending.verb, pending.object, outcome, code, ""),
+         -1,
+         {}});
   }
   serveAll(touched);
 }
@@ -457,14 +463,26 @@ void LockModel::serveAll(const std::vector<int>& objects) {
   for (const int object : objects) serve(object);
 }
 
-// A waiting request of `process` was granted: its step ends, unless it is a commit with more.
+// A waiting request of `process` was granted: its step will end, unless it is a commit with more.
 void LockModel::granted(int process) {
   const Pending pending = *processes_[process].pending;
   for (const int object : pending.upgrades) {
     if (holdOf(process, object)->type != X) return;
   }
   processes_[process].pending.reset();
-  succeed(pending, process);
+  decided_.push_back({"", process, pending});
+}
+
+// Tells what was decided, in that order. A commit that got its last upgrade goes on when its
+// turn has come, and all that it causes is told before the next.
+void LockModel::deliver() {
+  for (const Decision& decision : std::exchange(decided_, {})) {
+    if (decision.granted < 0) {
+      events_.push_back(decision.event);
+    } else {
+      succeed(decision.pending, decision.granted);
+    }
+  }
 }
 
 // The lock of a step is there. `process` is -1 when it did not have to wait.
@@ -496,6 +514,7 @@ void LockModel::succeed(const Pending& pending, int process) {
         eventText(pending.line, process, pending.verb, pending.object, outcome, code, more));
   }
   serveAll(freed);
+  if (process >= 0) deliver();
 }
 
 // Commit and abort alike (section 3). Gives the objects on which something was let go.

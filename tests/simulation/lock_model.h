@@ -74,6 +74,13 @@ class LockModel {
     std::vector<int> upgrades;                     // Of a commit: every object it upgrades.
   };
 
+  // Of one operation on the locks: either a wait that ended badly, or a granted one.
+  struct Decision {
+    std::string event;
+    int granted = -1;  // The process; -1 when `event` is all there is to tell.
+    Pending pending;   // Of `granted`.
+  };
+
   struct Process {
     std::string name;
     bool background = false;
@@ -127,6 +134,7 @@ class LockModel {
   void serve(int object);
   void serveAll(const std::vector<int>& objects);
   void granted(int process);
+  void deliver();
   void succeed(const Pending& pending, int process);
   std::vector<int> endTransaction(int process);
   std::vector<int> objectsInOrderOfAcquisition(int process) const;
@@ -147,6 +155,7 @@ class LockModel {
   std::int64_t backgroundTimeout_ = 30'000;
   bool doubleDeadlock_ = false;
   std::int64_t sequence_ = 0;
+  std::vector<Decision> decided_;
 
   // The step being run. Its own event stands before all that it causes.
   int line_ = 0;

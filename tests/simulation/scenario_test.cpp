@@ -75,7 +75,7 @@ TEST_P(Scenario, WhenItIsReplayedThenTheEventsAreTheExpectedOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Scenario, testing::ValuesIn(scenarioNames()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& scenario) { return scenario.param; });
 
 }  // namespace
 }  // namespace nephrite

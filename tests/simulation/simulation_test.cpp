@@ -59,7 +59,7 @@ TEST_P(Simulation, WhenASeedIsPlayedThenReplayPrintsWhatTheModelPrints) {
   for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
     const GeneratedSchedule schedule = generateSchedule(seed);
     const std::string found = difference(schedule.lines, schedule.model.events());
-    ASSERT_EQ(found, "") << "seed " << seed << "\n" << found;
+    ASSERT_TRUE(found.empty()) << "seed " << seed << "\n" << found;
   }
 }
 
