@@ -37,8 +37,8 @@ is_installed() {
 # Boost 1.81 and Debian's default 1.74 cannot both be installed for development.
 agree_to_replace_boost() {
   local yes=$1 old answer
-  old=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' 'libboost*1.74-dev*' 2>/dev/null |
-    sed -n 's/^installed //p' | tr '\n' ' ') || true
+  old=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'libboost*1.74-dev' 2>/dev/null |
+    awk '$1 == "installed" { printf "%s ", $2 }') || true
   [[ -z $old ]] && return 0
   complain "Nephrite needs Boost 1.81. Debian does not let it stand beside Boost 1.74's development
 packages, so apt will remove these, and what depends on them:
@@ -73,7 +73,7 @@ Debian 12 calls: $*"
   fi
   if [[ $(id -u) -ne 0 ]]; then
     if ! command -v sudo >/dev/null; then
-      complain "Packages are missing, and you are neither root nor is there sudo. Ask somebody who is:
+      complain "Packages are missing, and you are neither root nor is there sudo. Ask root:
     apt-get install --no-install-recommends ${missing[*]}"
       return 1
     fi
