@@ -37,14 +37,14 @@ class BackgroundProcess {
 
   struct Options {
     std::string name = "worker";
-    std::string user;
+    std::string user{};
     WhenItThrows whenItThrows = WhenItThrows::Report;
     /// The pause before restart n is random between half and all of
     /// min(longestPause, firstPause * 2^(n-1)).
     std::chrono::milliseconds firstPause{100};
     std::chrono::milliseconds longestPause{30'000};
     unsigned maxRestarts = UINT_MAX;
-    std::function<void(const Failure&)> report;  ///< Empty: failures are logged.
+    std::function<void(const Failure&)> report{};  ///< Empty: failures are logged.
   };
 
   /// Starts the thread. `node` must outlive this.

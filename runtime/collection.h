@@ -14,7 +14,7 @@ namespace nephrite {
 ///          transaction, load or lock state; outside them it goes with the access, unless the
 ///          process held it before. A change takes the write lock, as every change does.
 /// Errors:  1300 index out of bounds, 1301 not found, 1309 duplicate member, 1310 duplicate key,
-///          64012 when the object is no collection of that kind.
+///          64011 when the object is no collection of that kind.
 /// Source:  docs/locking.md, section 5.
 class Collection : public Object {
  public:
@@ -41,12 +41,17 @@ class Collection : public Object {
   std::vector<Object> clone() const;
 
   void clear();  ///< Removes all members; they themselves stay.
+
+ private:
+  void forEachDiscrete(
+      const std::function<bool(const Value& key, const Object& member)>& visit) const;
 };
 
 /// Members in the order of adding; the same one may be in it more than once.
 class Array : public Collection {
  public:
-  using Collection::Collection;
+  Array() = default;
+  explicit Array(Object object);
   void add(const Object& member);
   Object at(std::size_t index) const;  ///< From 0.
   void remove(const Object& member);   ///< The first such member; 1301 when there is none.
@@ -56,7 +61,8 @@ class Array : public Collection {
 /// Each member at most once.
 class Set : public Collection {
  public:
-  using Collection::Collection;
+  Set() = default;
+  explicit Set(Object object);
   void add(const Object& member);     ///< 1309 when it is in it already.
   bool tryAdd(const Object& member);  ///< False instead. Reads and changes under one lock.
   void remove(const Object& member);  ///< 1301 when it is not in it.
@@ -65,7 +71,8 @@ class Set : public Collection {
 /// Members by unique key.
 class Dictionary : public Collection {
  public:
-  using Collection::Collection;
+  Dictionary() = default;
+  explicit Dictionary(Object object);
   template <class K>
   void put(const K& key, const Object& member) {  ///< 1310 when the key is taken.
     putValue(toValue(key), member);
@@ -86,6 +93,7 @@ class Dictionary : public Collection {
   std::vector<Value> keys() const;
 
  private:
+  Value fitKey(Value key) const;
   void putValue(Value key, const Object& member);
   Object getAtValue(Value key) const;
   void removeAtValue(Value key);

@@ -32,11 +32,9 @@ enum class ErrorCode : int {
   NoSuchClass = 64008,
   NoSuchProperty = 64009,
   WrongValueType = 64010,
-  NotLockable = 64011,
-  NotThisCollectionKind = 64012,
-  NotOwnProcess = 64013,
-  SystemObject = 64014,
-  UsedByTwoThreads = 64015,
+  NotThisCollectionKind = 64011,
+  SystemObject = 64012,
+  UsedByTwoThreads = 64013,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

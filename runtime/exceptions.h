@@ -67,6 +67,9 @@ class LockRefusal : public SystemException {
 class LockException : public LockRefusal {
  public:
   explicit LockException(LockFacts facts);
+
+ protected:
+  LockException(LockFacts facts, const std::string& message);
 };
 
 /// One step round a deadlock: `process` waits for `target`.
@@ -138,15 +141,12 @@ class StoreFailure : public SystemException {
       : SystemException(ErrorCode::StoreFailed, message) {}
 };
 
-/// A node could not sign on because system.nodes was locked for too long. Carries the facts of
-/// the lock.
+/// 1027: a node, or a process, could not sign on because system.nodes, or node.processes, was
+/// locked for too long. Says by whom and what to do.
 class SignOnException : public LockException {
  public:
-  SignOnException(LockFacts facts, const std::string& what);
-  const char* what() const noexcept override { return sentence_.c_str(); }
-
- private:
-  std::string sentence_;
+  /// `newcomer` is "node \"billing\"", say.
+  SignOnException(const std::string& newcomer, LockFacts facts);
 };
 
 /// Thrown through the application's frames when a handler answers AbortAction; caught by

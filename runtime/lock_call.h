@@ -39,7 +39,7 @@ struct LockCall {
   LockType type = LockType::Exclusive;
   LockDuration duration = LockDuration::Transaction;
   LockTimeout timeout = LockTimeout::processDefined();
-  std::stop_token stop;
+  std::stop_token stop{};
 };
 
 /// What Process::locked() returns: `co_await process.locked(object, {...})` suspends until the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -61,7 +62,7 @@ class Object {
   Object reference(std::string_view property) const;
 
   template <class T>
-  void set(std::string_view property, const T& to) {
+  requires(!std::derived_from<T, Object>) void set(std::string_view property, const T& to) {
     setValue(property, toValue(to));
   }
   void set(std::string_view property, const Object& to) { setValue(property, Value(to.oid())); }

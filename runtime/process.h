@@ -20,14 +20,14 @@ namespace nephrite {
 
 /// How a process signs on.
 struct ProcessOptions {
-  std::string user;
-  std::string name;
+  std::string user{};
+  std::string name{};
   /// A worker: server-defined waits take BackgroundProcessServerTimeout instead of ServerTimeout.
   bool background = false;
   /// Where callbacks and coroutines of this process go on: given a function, it runs it once,
   /// soon, on a thread of its choosing. Empty: on the node's callback thread, which all
   /// processes of the node share, so what runs there should be short and must not block.
-  std::function<void(std::function<void()>)> executor;
+  std::function<void(std::function<void()>)> executor{};
 };
 
 /// A process: the owner of locks and of a transaction. Made by Node::signOn(); its end signs it
@@ -132,6 +132,7 @@ class Process {
   bool run(const std::function<void()>& action);
 
  private:
+  friend class BackgroundProcess;
   ProcessCore& core() const;
   std::shared_ptr<ProcessCore> core_;
 };

@@ -17,6 +17,12 @@ StepResult failed(ErrorCode code) {
   return result;
 }
 
+StepResult storeFailed(const StoreException& failure) {
+  StepResult result = failed(ErrorCode::StoreFailed);
+  result.failure = failure.what();
+  return result;
+}
+
 StepResult done(RecordPtr record = nullptr) {
   StepResult result;
   result.record = std::move(record);
@@ -194,7 +200,11 @@ void Session::request(const LockRequest& request, StepDone stepDone) {
   database_.lock(request, [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
     StepResult result = resultOf(reply.lock);
     if (!result.isDone()) return stepDone(result);
-    result.record = peek(oid);
+    try {
+      result.record = peek(oid);
+    } catch (const StoreException& failure) {
+      return stepDone(storeFailed(failure));  // The lock is held; nobody catches on this thread.
+    }
     if (result.record == nullptr) {
       // Deleted while we waited: nobody wants a lock on nothing.
       database_.unlock(process_.locker, oid);
@@ -285,7 +295,13 @@ void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
   Space& space = spaceOf(oid.lifetime());
   const auto known = space.changes.find(oid);
   if (known == space.changes.end()) {
-    RecordPtr committed = database_.fetch(oid);
+    RecordPtr committed;
+    try {
+      committed = database_.fetch(oid);
+    } catch (const StoreException& failure) {
+      result = storeFailed(failure);
+      return;
+    }
     if (committed == nullptr) {
       result = failed(ErrorCode::ObjectDeleted);
       return;
@@ -348,7 +364,7 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
   made.change.kind = ChangeKind::Create;
   made.change.record.oid = oid;
   space.changes[oid] = std::move(made);
-  space.order.push_back(oid);
+  if (lifetime != Lifetime::Transient) space.order.push_back(oid);
   return oid;
 }
 

@@ -98,6 +98,8 @@ class Session {
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
   };
   void lock(const Wish& wish, StepDone done);
+  /// The request that lock() would make of it, for who asks the database directly.
+  LockRequest requestFor(const Wish& wish) const;
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   std::uint64_t nextRequestId() { return ++lastRequest_; }
@@ -146,7 +148,6 @@ class Session {
   Space& spaceOf(Lifetime lifetime);
   const Space& spaceOf(Lifetime lifetime) const;
   const Change* changeOf(Oid oid) const;
-  LockRequest requestFor(const Wish& wish) const;
   void request(const LockRequest& request, StepDone done);
   void startChange(Oid oid, ChangeKind kind, StepResult& result);
   void endAllStates();

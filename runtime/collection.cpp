@@ -1,0 +1,366 @@
+#include "runtime/collection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/process/process_core.h"
+#include "runtime/process/value_fit.h"
+
+namespace nephrite {
+namespace {
+
+using Members = std::vector<CollectionMember>;
+
+constexpr std::size_t kDiscreteBatch = 64;
+
+/// Share on a collection for an access: taken unless something is held, let go at the end unless
+/// the process is in some state (unlock is ignored there).
+class AccessLock {
+ public:
+  AccessLock(ProcessCore& process, Oid oid) : process_(process), oid_(oid) {
+    Session& session = process.session();
+    if (oid.lifetime() == Lifetime::Transient || session.isChanged(oid) ||
+        session.holds(oid, LockType::Share)) {
+      return;
+    }
+    process.await(
+        oid, [&](StepDone done) { session.lockImplicitly(oid, LockType::Share, std::move(done)); });
+    acquired_ = true;
+  }
+  ~AccessLock() {
+    if (acquired_ && process_.isSignedOn()) process_.session().unlock(oid_);
+  }
+  AccessLock(const AccessLock&) = delete;
+  AccessLock& operator=(const AccessLock&) = delete;
+
+ private:
+  ProcessCore& process_;
+  const Oid oid_;
+  bool acquired_ = false;
+};
+
+/// One access: `look` sees the collection under Share.
+void access(ProcessCore& process, Oid oid, const std::function<void(const ObjectRecord&)>& look) {
+  process.call({ProcessCore::Going::Again, oid, LockType::Share}, [&] {
+    const AccessLock lock(process, oid);
+    look(*process.read(oid));
+  });
+}
+
+/// One change under the write lock. `mayEdit` throws, or is false, to leave the collection (and its
+/// edition) as it was.
+void edit(ProcessCore& process, Oid oid, const std::function<bool(const Members&)>& mayEdit,
+          const std::function<void(Members&)>& doEdit) {
+  process.call({ProcessCore::Going::Again, oid, LockType::Update}, [&] {
+    process.lockForWrite(oid);
+    if (mayEdit(process.read(oid)->members)) doEdit(process.change(oid).members);
+  });
+}
+
+[[noreturn]] void refuse(ErrorCode code, const ProcessCore& process, Oid oid,
+                         const std::string& what) {
+  throw UsageException(code, process.show(oid) + ": " + what);
+}
+
+bool keyBefore(const CollectionMember& member, const Value& key) {
+  return compareKeys(member.key, key) < 0;
+}
+
+Members::const_iterator findKey(const Members& members, const Value& key) {
+  const auto it = std::lower_bound(members.begin(), members.end(), key, keyBefore);
+  return it != members.end() && compareKeys(it->key, key) == 0 ? it : members.end();
+}
+
+Members::const_iterator findMember(const Members& members, Oid oid) {
+  return std::find_if(members.begin(), members.end(),
+                      [oid](const CollectionMember& entry) { return entry.member == oid; });
+}
+
+bool oidBefore(const CollectionMember& member, Oid oid) { return member.member < oid; }
+
+bool setIncludes(const Members& members, Oid oid) {
+  const auto it = std::lower_bound(members.begin(), members.end(), oid, oidBefore);
+  return it != members.end() && it->member == oid;
+}
+
+void checkMember(const ProcessCore& process, Oid collection, const Object& member) {
+  if (member.isNull()) {
+    refuse(ErrorCode::NullReference, process, collection, "null cannot be a member");
+  }
+  checkOutlives(collection, member.oid(), process.show(collection));
+}
+
+void checkKind(const ProcessCore& process, Oid oid, ClassKind wanted) {
+  const auto definition = process.classOf(oid);
+  if (definition->kind == wanted) return;
+  refuse(ErrorCode::NotThisCollectionKind, process, oid,
+         "class " + definition->name + " is of kind " + std::string(nameOf(definition->kind)) +
+             ", not " + std::string(nameOf(wanted)));
+}
+
+}  // namespace
+
+Collection::Collection(Object object) : Object(std::move(object)) {
+  if (isNull()) return;
+  const auto definition = core().classOf(oid());
+  if (definition->kind == ClassKind::Object) {
+    refuse(ErrorCode::NotThisCollectionKind, core(), oid(),
+           "class " + definition->name + " is no collection");
+  }
+}
+
+std::size_t Collection::size() const {
+  std::size_t size = 0;
+  access(core(), oid(), [&](const ObjectRecord& record) { size = record.members.size(); });
+  return size;
+}
+
+bool Collection::includes(const Object& member) const {
+  bool found = false;
+  const bool ordered = core().classOf(oid())->kind == ClassKind::Set;
+  access(core(), oid(), [&](const ObjectRecord& record) {
+    found = ordered ? setIncludes(record.members, member.oid())
+                    : findMember(record.members, member.oid()) != record.members.end();
+  });
+  return found;
+}
+
+void Collection::forEach(const std::function<bool(const Object&)>& visit,
+                         Iteration iteration) const {
+  forEachEntry([&](const Value&, const Object& member) { return visit(member); }, iteration);
+}
+
+void Collection::forEachEntry(
+    const std::function<bool(const Value& key, const Object& member)>& visit,
+    Iteration iteration) const {
+  if (iteration == Iteration::Discrete) return forEachDiscrete(visit);
+  ProcessCore& process = core();
+  std::optional<AccessLock> lock;
+  RecordPtr record;
+  process.call({ProcessCore::Going::Again, oid(), LockType::Share}, [&] {
+    lock.emplace(process, oid());
+    record = process.read(oid());
+  });
+  for (const CollectionMember& entry : record->members) {
+    if (!visit(entry.key, Object(this->process(), entry.member))) return;
+  }
+}
+
+// The next batch begins behind the last member seen, by index in arrays, by order elsewhere, so
+// that members added or removed meanwhile make nobody else be missed or seen twice.
+void Collection::forEachDiscrete(
+    const std::function<bool(const Value& key, const Object& member)>& visit) const {
+  const ClassKind kind = core().classOf(oid())->kind;
+  Members batch;
+  std::size_t seen = 0;
+  for (;;) {
+    access(core(), oid(), [&](const ObjectRecord& record) {
+      const Members& members = record.members;
+      auto from = members.begin();
+      if (seen > 0 && kind == ClassKind::Array) {
+        from += static_cast<std::ptrdiff_t>(std::min(seen, members.size()));
+      } else if (seen > 0 && kind == ClassKind::Set) {
+        from = std::upper_bound(members.begin(), members.end(), batch.back().member,
+                                [](Oid oid, const auto& entry) { return oid < entry.member; });
+      } else if (seen > 0) {
+        from = std::upper_bound(
+            members.begin(), members.end(), batch.back().key,
+            [](const Value& key, const auto& entry) { return compareKeys(key, entry.key) < 0; });
+      }
+      const auto left = static_cast<std::size_t>(members.end() - from);
+      batch.assign(from, from + static_cast<std::ptrdiff_t>(std::min(left, kDiscreteBatch)));
+    });
+    if (batch.empty()) return;
+    for (const CollectionMember& entry : batch) {
+      if (!visit(entry.key, Object(process(), entry.member))) return;
+    }
+    seen += batch.size();
+  }
+}
+
+std::vector<Object> Collection::clone() const {
+  std::vector<Object> members;
+  access(core(), oid(), [&](const ObjectRecord& record) {
+    members.clear();
+    for (const CollectionMember& entry : record.members) {
+      members.emplace_back(process(), entry.member);
+    }
+  });
+  return members;
+}
+
+void Collection::clear() {
+  edit(
+      core(), oid(), [](const Members& members) { return !members.empty(); },
+      [](Members& members) { members.clear(); });
+}
+
+// --- Array
+// ---------------------------------------------------------------------------------------------
+
+Array::Array(Object object) : Collection(std::move(object)) {
+  if (!isNull()) checkKind(core(), oid(), ClassKind::Array);
+}
+
+void Array::add(const Object& member) {
+  edit(
+      core(), oid(),
+      [&](const Members&) {
+        checkMember(core(), oid(), member);
+        return true;
+      },
+      [&](Members& members) {
+        members.push_back({{}, member.oid()});
+      });
+}
+
+Object Array::at(std::size_t index) const {
+  Object found;
+  access(core(), oid(), [&](const ObjectRecord& record) {
+    if (index >= record.members.size()) {
+      refuse(ErrorCode::IndexOutOfBounds, core(), oid(),
+             "index " + std::to_string(index) + " is not below its size " +
+                 std::to_string(record.members.size()));
+    }
+    found = Object(process(), record.members[index].member);
+  });
+  return found;
+}
+
+void Array::remove(const Object& member) {
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        if (findMember(members, member.oid()) != members.end()) return true;
+        refuse(ErrorCode::EntryNotFound, core(), oid(), member.toString() + " is not in it");
+      },
+      [&](Members& members) { members.erase(findMember(members, member.oid())); });
+}
+
+void Array::removeAt(std::size_t index) {
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        if (index < members.size()) return true;
+        refuse(ErrorCode::IndexOutOfBounds, core(), oid(),
+               "index " + std::to_string(index) + " is not below its size " +
+                   std::to_string(members.size()));
+      },
+      [&](Members& members) {
+        members.erase(members.begin() + static_cast<std::ptrdiff_t>(index));
+      });
+}
+
+// --- Set
+// -----------------------------------------------------------------------------------------------
+
+Set::Set(Object object) : Collection(std::move(object)) {
+  if (!isNull()) checkKind(core(), oid(), ClassKind::Set);
+}
+
+bool Set::tryAdd(const Object& member) {
+  bool added = false;
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        checkMember(core(), oid(), member);
+        return !setIncludes(members, member.oid());
+      },
+      [&](Members& members) {
+        members.insert(std::lower_bound(members.begin(), members.end(), member.oid(), oidBefore),
+                       {{}, member.oid()});
+        added = true;
+      });
+  return added;
+}
+
+void Set::add(const Object& member) {
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        checkMember(core(), oid(), member);
+        if (!setIncludes(members, member.oid())) return true;
+        refuse(ErrorCode::DuplicateMember, core(), oid(), member.toString() + " is in it already");
+      },
+      [&](Members& members) {
+        members.insert(std::lower_bound(members.begin(), members.end(), member.oid(), oidBefore),
+                       {{}, member.oid()});
+      });
+}
+
+void Set::remove(const Object& member) {
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        if (setIncludes(members, member.oid())) return true;
+        refuse(ErrorCode::EntryNotFound, core(), oid(), member.toString() + " is not in it");
+      },
+      [&](Members& members) {
+        members.erase(std::lower_bound(members.begin(), members.end(), member.oid(), oidBefore));
+      });
+}
+
+// --- Dictionary
+// ----------------------------------------------------------------------------------------
+
+Dictionary::Dictionary(Object object) : Collection(std::move(object)) {
+  if (!isNull()) checkKind(core(), oid(), ClassKind::Dictionary);
+}
+
+Value Dictionary::fitKey(Value key) const {
+  const std::string subject = "a key of " + toString();
+  Value fitting = fit(std::move(key), core().classOf(oid())->keyType, subject);
+  if (typeOf(fitting) == ValueType::Null) {
+    throw UsageException(ErrorCode::WrongValueType, subject + " cannot be null");
+  }
+  return fitting;
+}
+
+void Dictionary::putValue(Value key, const Object& member) {
+  const Value fitting = fitKey(std::move(key));
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        checkMember(core(), oid(), member);
+        if (findKey(members, fitting) == members.end()) return true;
+        refuse(ErrorCode::DuplicateKey, core(), oid(),
+               "the key " + nephrite::toString(fitting) + " is taken");
+      },
+      [&](Members& members) {
+        members.insert(std::lower_bound(members.begin(), members.end(), fitting, keyBefore),
+                       {fitting, member.oid()});
+      });
+}
+
+Object Dictionary::getAtValue(Value key) const {
+  const Value fitting = fitKey(std::move(key));
+  Object found;
+  access(core(), oid(), [&](const ObjectRecord& record) {
+    const auto it = findKey(record.members, fitting);
+    if (it != record.members.end()) found = Object(process(), it->member);
+  });
+  return found;
+}
+
+void Dictionary::removeAtValue(Value key) {
+  const Value fitting = fitKey(std::move(key));
+  edit(
+      core(), oid(),
+      [&](const Members& members) {
+        if (findKey(members, fitting) != members.end()) return true;
+        refuse(ErrorCode::EntryNotFound, core(), oid(),
+               "there is no key " + nephrite::toString(fitting));
+      },
+      [&](Members& members) { members.erase(findKey(members, fitting)); });
+}
+
+std::vector<Value> Dictionary::keys() const {
+  std::vector<Value> keys;
+  access(core(), oid(), [&](const ObjectRecord& record) {
+    keys.clear();
+    for (const CollectionMember& entry : record.members) keys.push_back(entry.key);
+  });
+  return keys;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,106 @@
+#include "runtime/exceptions.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+namespace nephrite {
+namespace {
+
+using std::chrono::milliseconds;
+
+long long wholeMilliseconds(Duration duration) {
+  return std::chrono::duration_cast<milliseconds>(duration).count();
+}
+
+std::string span(Duration duration) {
+  const double seconds = std::chrono::duration<double>(duration).count();
+  return seconds < 1 ? fmt::format("{} ms", wholeMilliseconds(duration))
+                     : fmt::format("{:.1f} s", seconds);
+}
+
+std::string who(const ProcessInfo& process) {
+  if (process.locker.isNull()) return "a process that has signed off";
+  return fmt::format("process {} (\"{}\", user {}, node {}{})", process.locker.value, process.name,
+                     process.user.empty() ? "-" : process.user, process.node,
+                     process.background ? ", background" : "");
+}
+
+std::string clockTime(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return fmt::format("{:%H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+// "process 12 (...) holds exclusive since 14:02:11 UTC (3.2 s)"
+std::string obstacle(const LockFacts& facts) {
+  const std::string since =
+      facts.lockedBy.locker.isNull()
+          ? ""
+          : fmt::format(" since {} ({})", clockTime(facts.lockedSince), span(facts.lockedFor));
+  if (facts.lockedType == LockType::Get) {
+    return who(facts.lockedBy) + " waits for it ahead in the queue" + since;
+  }
+  return fmt::format("{} holds {}{}", who(facts.lockedBy), nameOf(facts.lockedType), since);
+}
+
+std::string request(const LockFacts& facts) {
+  return fmt::format("asked {}, waited {} ms", nameOf(facts.type), wholeMilliseconds(facts.waited));
+}
+
+std::string deadlockSentence(const LockFacts& facts, const std::string& obtainedName,
+                             const std::vector<DeadlockStep>& cycle) {
+  std::string text = fmt::format("deadlock on {}: {}; ", facts.targetName, obstacle(facts));
+  if (!obtainedName.empty()) text += fmt::format("that one wants {} held by us; ", obtainedName);
+  text += request(facts);
+  if (cycle.size() > 2) text += fmt::format("; cycle of {} processes", cycle.size());
+  return text + "; abort the transaction, pause for a random time and try again";
+}
+
+}  // namespace
+
+LockException::LockException(LockFacts facts)
+    : LockRefusal(
+          ErrorCode::ObjectLocked, facts,
+          fmt::format("{} is locked: {}; {}", facts.targetName, obstacle(facts), request(facts))) {}
+
+LockException::LockException(LockFacts facts, const std::string& message)
+    : LockRefusal(ErrorCode::ObjectLocked, std::move(facts), message) {}
+
+DeadlockException::DeadlockException(LockFacts facts, Oid obtained, const std::string& obtainedName,
+                                     std::vector<DeadlockStep> cycle)
+    : LockRefusal(ErrorCode::Deadlock, facts, deadlockSentence(facts, obtainedName, cycle)),
+      obtained_(obtained),
+      cycle_(std::move(cycle)) {}
+
+UpgradeException::UpgradeException(Oid target, const std::string& targetName)
+    : SystemException(ErrorCode::UpdatedBeforeUpgrade,
+                      targetName +
+                          " was updated by another process before the upgrade from share "
+                          "to update completed; the update lock is held: read it again"),
+      target_(target) {}
+
+ObjectDeletedException::ObjectDeletedException(Oid target, const std::string& targetName)
+    : SystemException(ErrorCode::ObjectDeleted,
+                      targetName + " does not exist: it was deleted, or never created"),
+      target_(target) {}
+
+CancelledException::CancelledException(Oid target, const std::string& targetName)
+    : SystemException(ErrorCode::WaitCancelled,
+                      "the wait for " + targetName +
+                          " was cancelled: stop was requested, or its process signed off"),
+      target_(target) {}
+
+namespace {
+
+std::string signOnSentence(const std::string& newcomer, const LockFacts& facts) {
+  return fmt::format(
+      "{} cannot sign on: {} is locked: {}; waited {} ms (BackgroundProcessServerTimeout); let the "
+      "application unlock it, and loop over a clone of it instead",
+      newcomer, facts.targetName, obstacle(facts), wholeMilliseconds(facts.waited));
+}
+
+}  // namespace
+
+SignOnException::SignOnException(const std::string& newcomer, LockFacts facts)
+    : LockException(facts, signOnSentence(newcomer, facts)) {}
+
+}  // namespace nephrite

@@ -1,0 +1,62 @@
+#include "runtime/node.h"
+
+#include <utility>
+
+#include "runtime/exceptions.h"
+#include "runtime/process/lock_views.h"
+#include "runtime/process/node_core.h"
+#include "runtime/process/process_core.h"
+
+namespace nephrite {
+namespace {
+
+NodeCore& signedOn(const std::shared_ptr<NodeCore>& core) {
+  if (core == nullptr) {
+    throw UsageException(ErrorCode::NotSignedOn,
+                         "there is no node here: it was moved from, or never signed on");
+  }
+  return *core;
+}
+
+}  // namespace
+
+Node Node::signOn(std::shared_ptr<Database> database, const std::string& name) {
+  return Node(std::make_shared<NodeCore>(std::move(database), name));
+}
+
+Node::Node(std::shared_ptr<NodeCore> core) : core_(std::move(core)) {}
+
+Node::~Node() { close(); }
+
+Node& Node::operator=(Node&& other) noexcept {
+  if (this != &other) {
+    close();
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+
+void Node::close() {
+  if (core_ != nullptr) core_->close();
+}
+
+const NodeInfo& Node::info() const { return signedOn(core_).info(); }
+Database& Node::database() const { return signedOn(core_).database(); }
+
+Process Node::signOn(ProcessOptions options) {
+  const ProcessInfo info = signedOn(core_).signOn(options.name, options.user, options.background);
+  auto process = std::make_shared<ProcessCore>(core_, info, std::move(options.executor));
+  core_->remember(process);
+  return Process(std::move(process));
+}
+
+std::vector<Lock> Node::getLocks(std::size_t maxEntries) const {
+  return describeLocks(database(), database().locksHeld(Lifetime::SharedTransient, maxEntries));
+}
+
+std::vector<Lock> Node::getQueuedLocks(std::size_t maxEntries) const {
+  return describeLocks(database(),
+                       database().queuedRequests(Lifetime::SharedTransient, maxEntries));
+}
+
+}  // namespace nephrite

@@ -1,0 +1,174 @@
+#include "runtime/object.h"
+
+#include <utility>
+
+#include "runtime/process/process_core.h"
+#include "runtime/process/refusals.h"
+#include "runtime/process/value_fit.h"
+
+namespace nephrite {
+namespace {
+
+std::size_t indexOf(const ProcessCore& core, Oid oid, const ClassDef& definition,
+                    std::string_view property) {
+  if (const auto index = definition.indexOf(property)) return *index;
+  throw UsageException(ErrorCode::NoSuchProperty, core.show(oid) + ": class " + definition.name +
+                                                      " has no property \"" +
+                                                      std::string(property) + "\"");
+}
+
+}  // namespace
+
+Object::Object(std::shared_ptr<ProcessCore> process, Oid oid)
+    : process_(std::move(process)), oid_(oid) {}
+
+ProcessCore& Object::core() const {
+  if (process_ == nullptr || oid_.isNull()) {
+    throw UsageException(ErrorCode::NullReference,
+                         "the reference is null: there is no object to work on");
+  }
+  return *process_;
+}
+
+std::string Object::className() const { return core().classOf(oid_)->name; }
+
+std::string Object::toString() const { return isNull() ? "null" : core().show(oid_); }
+
+bool Object::exists() const {
+  if (isNull()) return false;
+  bool found = false;
+  core().call([&] { found = core().session().peek(oid_) != nullptr; });
+  return found;
+}
+
+// --- Properties
+// ------------------------------------------------------------------------------------
+
+Value Object::value(std::string_view property) const {
+  Value value;
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Again, oid_, LockType::Share}, [&] {
+    const std::size_t index = indexOf(process, oid_, *process.classOf(oid_), property);
+    const RecordPtr record = process.read(oid_);
+    if (index < record->values.size()) value = record->values[index];
+  });
+  return value;
+}
+
+Object Object::reference(std::string_view property) const {
+  const Value held = value(property);
+  const auto oid = valueAs<Oid>(held);
+  if (!oid) refuseType(property, held);
+  return oid->isNull() ? Object() : Object(process_, *oid);
+}
+
+void Object::setValue(std::string_view property, Value to) {
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
+    const auto definition = process.classOf(oid_);
+    const std::size_t index = indexOf(process, oid_, *definition, property);
+    const std::string subject = process.show(oid_) + "." + definition->properties[index].name;
+    Value fitting = fit(to, definition->properties[index].type, subject);
+    if (const auto* const target = std::get_if<Oid>(&fitting)) {
+      checkOutlives(oid_, *target, subject);
+    }
+    ObjectRecord& record = process.change(oid_);
+    if (record.values.size() <= index) record.values.resize(index + 1);
+    record.values[index] = std::move(fitting);
+  });
+}
+
+void Object::refuseType(std::string_view property, const Value& holds) const {
+  throw UsageException(
+      ErrorCode::WrongValueType,
+      toString() + "." + std::string(property) + " is " + nephrite::toString(holds) + ", of type " +
+          std::string(nameOf(typeOf(holds))) + ", which is not what was asked for");
+}
+
+void Object::remove() {
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
+    process.await(oid_, [&](StepDone done) { process.session().remove(oid_, std::move(done)); });
+  });
+}
+
+// --- Editions
+// ----------------------------------------------------------------------------------------
+
+std::uint32_t Object::edition() const {
+  std::uint32_t edition = 0;
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Again, oid_, LockType::Share},
+               [&] { edition = process.read(oid_)->edition; });
+  return edition;
+}
+
+std::uint32_t Object::latestEdition() const {
+  std::uint32_t edition = 0;
+  ProcessCore& process = core();
+  process.call([&] {
+    RecordPtr record;
+    if (oid_.lifetime() != Lifetime::Transient) record = process.database().fetch(oid_);
+    if (record == nullptr) record = process.session().peek(oid_);  // Created, not committed.
+    if (record == nullptr) throwError(process.database(), ErrorCode::ObjectDeleted, oid_);
+    edition = record->edition;
+  });
+  return edition;
+}
+
+// No process keeps a copy of its own: every reference asks the database, which answers with the
+// latest committed edition. So there is nothing to mark.
+void Object::resynch() {
+  core().call([] {});
+}
+
+// --- Locks
+// ---------------------------------------------------------------------------------------------
+
+void Object::sharedLock(LockWait wait, std::stop_token stop) {
+  lock(LockType::Share, LockDuration::Transaction, wait, std::move(stop));
+}
+void Object::reserveLock(LockWait wait, std::stop_token stop) {
+  lock(LockType::Reserve, LockDuration::Transaction, wait, std::move(stop));
+}
+void Object::updateLock(LockWait wait, std::stop_token stop) {
+  lock(LockType::Update, LockDuration::Transaction, wait, std::move(stop));
+}
+void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
+  lock(LockType::Exclusive, LockDuration::Transaction, wait, std::move(stop));
+}
+
+void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
+    process.lock({oid_, type, duration, wait.timeout()}, stop);
+  });
+}
+
+bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
+  bool granted = true;  // And when a handler continues after 1146: the lock is held.
+  ProcessCore& process = core();
+  process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
+    granted = process.tryLock({oid_, type, duration, wait.timeout()}, stop);
+  });
+  return granted;
+}
+
+void Object::unlock() {
+  if (isNull() || !process_->isSignedOn()) return;  // Nothing is held.
+  process_->call([this] { process_->session().unlock(oid_); });
+}
+
+LockStatus Object::lockStatus() const {
+  LockStatus status;
+  ProcessCore& process = core();
+  process.call([&] {
+    if (oid_.lifetime() == Lifetime::Transient) return;
+    const auto held = process.database().lockStatus(process.info().locker, oid_);
+    if (!held) return;
+    status = {held->type, held->duration, held->token, held->requestTime};
+  });
+  return status;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,39 @@
+#include "runtime/process/lock_views.h"
+
+namespace nephrite {
+
+std::vector<Lock> describeLocks(const Database& database, const std::vector<LockInfo>& infos) {
+  const auto schema = database.schema();
+  std::vector<Lock> locks;
+  locks.reserve(infos.size());
+  for (const LockInfo& info : infos) {
+    Lock lock;
+    lock.target = Oid::fromBits(info.target.value);
+    lock.targetName = schema->show(lock.target);
+    lock.type = info.type;
+    lock.wanted = info.wanted;
+    lock.duration = info.duration;
+    lock.waiting = info.waiting;
+    lock.requestedBy = database.describe(info.requestedBy);
+    if (!info.lockedBy.isNull()) lock.lockedBy = database.describe(info.lockedBy);
+    lock.requestTime = info.requestTime;
+    lock.elapsed = info.elapsed;
+    lock.waitTime = info.timeout;
+    lock.token = info.token;
+    locks.push_back(std::move(lock));
+  }
+  return locks;
+}
+
+LockContention describeContention(const Database& database, const LockContentionInfo& info) {
+  LockContention contention;
+  contention.target = Oid::fromBits(info.target.value);
+  contention.targetName =
+      contention.target.isNull() ? "others" : database.schema()->show(contention.target);
+  contention.totalContentions = info.totalContentions;
+  contention.totalWaitTime = info.totalWait;
+  contention.maxWaitTime = info.maxWait;
+  return contention;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,50 @@
+#pragma once
+
+// Private to runtime.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "runtime/database.h"
+#include "runtime/process/callback_thread.h"
+
+namespace nephrite {
+
+class ProcessCore;
+
+/// A signed-on node: what its processes share.
+/// Threads: any. Mutex order: mutex_ is a leaf; nobody is called while it is held.
+class NodeCore {
+ public:
+  /// SignOnException when system.nodes is locked for too long.
+  NodeCore(std::shared_ptr<Database> database, const std::string& name);
+  ~NodeCore();
+  NodeCore(const NodeCore&) = delete;
+  NodeCore& operator=(const NodeCore&) = delete;
+
+  Database& database() const { return *database_; }
+  const NodeInfo& info() const { return info_; }
+  CallbackThread& callbacks() { return callbacks_; }
+
+  /// SignOnException when node.processes is locked for too long; 64006 when closed.
+  ProcessInfo signOn(const std::string& name, const std::string& user, bool background);
+  void remember(const std::shared_ptr<ProcessCore>& process) NEPHRITE_EXCLUDES(mutex_);
+  void close() NEPHRITE_EXCLUDES(mutex_);
+
+  std::atomic<std::uint64_t> committed{0};
+  std::atomic<std::uint64_t> aborted{0};
+
+ private:
+  const std::shared_ptr<Database> database_;
+  NodeInfo info_;
+  Mutex mutex_;
+  std::vector<std::weak_ptr<ProcessCore>> processes_ NEPHRITE_GUARDED_BY(mutex_);
+  bool closed_ NEPHRITE_GUARDED_BY(mutex_) = false;
+  CallbackThread callbacks_;  // Last: ends first.
+};
+
+}  // namespace nephrite

@@ -1,0 +1,418 @@
+#include "runtime/process/process_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "objects/object_store.h"
+#include "runtime/process/refusals.h"
+#include "runtime/process/step_wait.h"
+#include "runtime/system_class.h"
+
+namespace nephrite {
+
+/// A thread inside a call. The same thread may enter again: handlers and loop bodies do.
+class ProcessCore::Use {
+ public:
+  explicit Use(ProcessCore& core) : core_(core) {
+    const std::thread::id me = std::this_thread::get_id();
+    if (core_.user_.load(std::memory_order_relaxed) == me) return;
+    std::thread::id nobody;
+    if (!core_.user_.compare_exchange_strong(nobody, me, std::memory_order_acquire)) {
+      throw UsageException(ErrorCode::UsedByTwoThreads,
+                           "process \"" + core_.info().name +
+                               "\" is in a call on another thread; give each thread a process "
+                               "of its own");
+    }
+    first_ = true;
+  }
+  ~Use() {
+    if (first_) core_.user_.store({}, std::memory_order_release);
+  }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  ProcessCore& core_;
+  bool first_ = false;
+};
+
+ProcessCore::ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor)
+    : node_(std::move(node)), session_(node_->database(), info), executor_(std::move(executor)) {}
+
+ProcessCore::~ProcessCore() { signOff(); }
+
+void ProcessCore::signOff() {
+  if (!signedOn_.exchange(false)) return;
+  try {
+    const Use use(*this);
+    session_.signOff();
+  } catch (const UsageException&) {
+    // Another thread is inside a call: its wait is cancelled, and the session is not ours to touch.
+    database().signOffProcess(info().locker);
+  }
+}
+
+// --- The frame of a call
+// ---------------------------------------------------------------------------
+
+void ProcessCore::call(const Continuation& continuation, const std::function<void()>& operation) {
+  const Use use(*this);
+  for (;;) {
+    try {
+      if (!signedOn_) {
+        throw UsageException(ErrorCode::NotSignedOn,
+                             "process \"" + info().name + "\" has signed off; sign on again");
+      }
+      try {
+        operation();
+        return;
+      } catch (const StoreException& failure) {
+        throw StoreFailure(failure.what());
+      }
+    } catch (const SystemException& exception) {
+      if (!ask(exception, continuation)) throw;
+      if (continuation.going == Going::Explicit) return;
+    }
+  }
+}
+
+// Runs inside the catch block: the frames of the call that failed are still there.
+bool ProcessCore::ask(const SystemException& exception, const Continuation& continuation) {
+  if (handlers_.empty() || nesting_ >= HandlerStack::kMaxNesting) return false;
+  struct Nesting {
+    explicit Nesting(unsigned& depth) : depth_(depth) { ++depth_; }
+    ~Nesting() { --depth_; }
+    unsigned& depth_;
+  } nesting(nesting_);
+
+  for (const HandlerStack::Entry& entry : handlers_.inOrder()) {
+    const HandlerAction action = (*entry.handler)(exception);
+    switch (action) {
+      case HandlerAction::PassBack: continue;
+      case HandlerAction::Continue:
+        if (mayContinue(exception, continuation)) return true;
+        if (continuation.going == Going::Nowhere) break;
+        throw UsageException(continuation.going == Going::Explicit
+                                 ? ErrorCode::LockNotContinuable
+                                 : ErrorCode::AutomaticLockIgnored,
+                             std::string("a handler answered Continue without holding the lock, "
+                                         "after: ") +
+                                 exception.what());
+      case HandlerAction::ResumeNext:
+        if (entry.resumable) throw ResumeAt{entry.id};
+        if (!entry.global) break;
+        [[fallthrough]];
+      case HandlerAction::AbortAction:
+        if (running_ > 0) throw ActionAborted();
+        return false;
+    }
+    throw UsageException(
+        ErrorCode::InvalidHandlerAction,
+        "a handler answered " + std::to_string(static_cast<int>(action)) +
+            ", which is no action, or not one that is possible here, after: " + exception.what());
+  }
+  return false;
+}
+
+bool ProcessCore::mayContinue(const SystemException& exception,
+                              const Continuation& continuation) const {
+  if (continuation.going == Going::Nowhere || !signedOn_) return false;
+  Oid target = continuation.target;
+  LockType type = continuation.type;
+  if (const auto* const refusal = dynamic_cast<const LockRefusal*>(&exception)) {
+    target = refusal->lockTarget();
+    type = refusal->lockType();
+  }
+  return !target.isNull() && target.lifetime() != Lifetime::Transient &&
+         session_.holds(target, type);
+}
+
+ArmedHandler ProcessCore::arm(ExceptionHandler handler, bool global) {
+  std::uint64_t id = 0;
+  call([&] { id = handlers_.arm(std::move(handler), global, false); });
+  return ArmedHandler([core = weak_from_this(), id] {
+    if (const auto alive = core.lock()) alive->handlers_.disarm(id);
+  });
+}
+
+bool ProcessCore::protect(ExceptionHandler handler, const std::function<void()>& body) {
+  struct Level {
+    explicit Level(HandlerStack& stack) : stack_(stack) { stack_.openLevel(); }
+    ~Level() {
+      if (id_ != 0) stack_.disarm(id_);
+      stack_.closeLevel();
+    }
+    HandlerStack& stack_;
+    std::uint64_t id_ = 0;
+  } level(handlers_);
+  level.id_ = handlers_.arm(std::move(handler), false, true);
+  try {
+    body();
+    return true;
+  } catch (const ResumeAt& resume) {
+    if (resume.protection != level.id_) throw;
+    return false;
+  }
+}
+
+bool ProcessCore::run(const std::function<void()>& action) {
+  struct Running {
+    explicit Running(ProcessCore& core) : core_(core) {
+      ++core_.running_;
+      core_.handlers_.openLevel();
+    }
+    ~Running() {
+      core_.handlers_.closeLevel();
+      --core_.running_;
+    }
+    ProcessCore& core_;
+  } running(*this);
+  try {
+    action();
+    return true;
+  } catch (const ActionAborted&) {
+    return false;
+  }
+}
+
+// --- Waiting
+// ----------------------------------------------------------------------------------------
+
+StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_token& stop,
+                              const std::function<void(StepDone)>& start,
+                              const std::function<void()>& cancel) {
+  const auto wait = std::make_shared<StepWait<StepResult>>();
+  start([wait](const StepResult& result) { wait->settle(result); });
+  if (!wait->isSettled()) {
+    // Only now: what is not queued yet could not be cancelled. A token that was stopped before
+    // calls at once.
+    const std::stop_callback onStop(stop, cancel);
+    const std::stop_callback onProcessStop(stop_, cancel);
+    StepResult result = wait->get();
+    if (!result.isDone()) throwRefusal(database(), result, target, asked);
+    return result;
+  }
+  StepResult result = wait->get();
+  if (!result.isDone()) throwRefusal(database(), result, target, asked);
+  return result;
+}
+
+StepResult ProcessCore::await(Oid target, const std::function<void(StepDone)>& start,
+                              const std::stop_token& stop) {
+  return await(target, LockTimeout::processDefined(), stop, start,
+               [this] { session_.cancelWaits(); });
+}
+
+void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
+  Session::Wish named = wish;
+  named.id = session_.nextRequestId();
+  await(
+      named.target, named.timeout, stop,
+      [&](StepDone done) { session_.lock(named, std::move(done)); },
+      [this, id = named.id] { session_.cancel(id); });
+}
+
+bool ProcessCore::tryLock(const Session::Wish& wish, const std::stop_token& stop) {
+  try {
+    lock(wish, stop);
+    return true;
+  } catch (const LockRefusal&) {
+    return false;
+  } catch (const CancelledException&) {
+    if (!signedOn_) throw;
+    return false;
+  }
+}
+
+// --- Objects
+// ------------------------------------------------------------------------------------------
+
+RecordPtr ProcessCore::read(Oid oid) {
+  return await(oid, [&](StepDone done) { session_.read(oid, std::move(done)); }).record;
+}
+
+void ProcessCore::lockForWrite(Oid oid) {
+  if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
+  if (oid.lifetime() == Lifetime::Transient || session_.isChanged(oid)) return;
+  if (!session_.isInTransaction(oid.lifetime())) {
+    throwError(database(), ErrorCode::NotInTransaction, oid);
+  }
+  if (isSystemObject(oid)) throwError(database(), ErrorCode::SystemObject, oid);
+  if (session_.holds(oid, LockType::Update)) return;
+  const LockType type = updateLocks_ ? LockType::Update : LockType::Exclusive;
+  await(oid, [&](StepDone done) { session_.lockImplicitly(oid, type, std::move(done)); });
+}
+
+ObjectRecord& ProcessCore::change(Oid oid) {
+  await(oid, [&](StepDone done) { session_.change(oid, std::move(done)); });
+  ObjectRecord* const record = session_.changeable(oid);
+  if (record == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);
+  return *record;
+}
+
+void ProcessCore::check(const std::optional<ErrorCode>& error, Oid target) const {
+  if (error) throwError(database(), *error, target);
+}
+
+std::shared_ptr<const ClassDef> ProcessCore::classOf(Oid oid) const {
+  if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
+  auto definition = database().schema()->find(oid.classNumber());
+  if (definition == nullptr) {
+    throw UsageException(ErrorCode::NoSuchClass,
+                         "no class has the number " + std::to_string(oid.classNumber()));
+  }
+  return definition;
+}
+
+std::string ProcessCore::show(Oid oid) const { return database().schema()->show(oid); }
+
+void ProcessCore::useUpdateLocks(bool on) {
+  call([&] {
+    updateLocks_ = on;
+    session_.useUpdateLocks(on);
+  });
+}
+
+// --- Transactions
+// ------------------------------------------------------------------------------------
+
+void ProcessCore::commit(Lifetime lifetime, const std::stop_token& stop) {
+  call({Going::Again, Oid(), LockType::Exclusive}, [&] {
+    await(
+        Oid(), [&](StepDone done) { session_.commit(lifetime, std::move(done)); }, stop);
+    node_->committed.fetch_add(1, std::memory_order_relaxed);
+  });
+}
+
+void ProcessCore::abort(Lifetime lifetime) {
+  if (!signedOn_) return;  // Signing off has aborted it.
+  call([&] {
+    if (session_.isInTransaction(lifetime)) {
+      node_->aborted.fetch_add(1, std::memory_order_relaxed);
+    }
+    session_.abort(lifetime);
+  });
+}
+
+// --- Several locks
+// ------------------------------------------------------------------------------------
+
+void ProcessCore::lockAll(std::vector<Oid> oids, Session::Wish wish, const std::stop_token& stop) {
+  std::sort(oids.begin(), oids.end());
+  oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
+  std::vector<Oid> taken;
+  try {
+    for (const Oid oid : oids) {
+      wish.target = oid;
+      const bool held = oid.lifetime() != Lifetime::Transient && !oid.isNull() &&
+                        session_.holds(oid, LockType::Share);
+      call({Going::Explicit, oid, wish.type}, [&] { lock(wish, stop); });
+      if (!held) taken.push_back(oid);
+    }
+  } catch (...) {
+    std::for_each(taken.rbegin(), taken.rend(), [this](Oid oid) { session_.unlock(oid); });
+    throw;
+  }
+}
+
+// --- Asynchronous locks
+// ----------------------------------------------------------------------------
+
+// Between asking and telling. Two things must have happened before `done` is called: the answer,
+// and the asking call's being through with the stop callback; whichever comes last posts it.
+struct ProcessCore::AsyncLock {
+  std::shared_ptr<ProcessCore> core;
+  LockTimeout asked = LockTimeout::processDefined();
+  LockCallback done;
+  LockReply reply;
+  std::optional<std::stop_callback<std::function<void()>>> onStop;
+  std::atomic<int> missing{2};
+
+  static void arrived(const std::shared_ptr<AsyncLock>& pending) {
+    if (pending->missing.fetch_sub(1) > 1) return;
+    pending->core->post([pending] {
+      pending->onStop.reset();
+      pending->done(pending->result());
+      pending->done = nullptr;
+    });
+  }
+
+  LockResult result() const {
+    const Oid target = Oid::fromBits(reply.lock.request.target.value);
+    Database& database = core->database();
+    try {
+      StepResult step;
+      step.lock = reply.lock;
+      switch (reply.lock.outcome) {
+        case LockOutcome::Granted:
+          if (database.fetch(target) == nullptr) {
+            database.unlock(core->info().locker, target);
+            throwError(database, ErrorCode::ObjectDeleted, target);
+          }
+          if (reply.updatedMeanwhile) {
+            return LockResult::heldWith(
+                std::make_exception_ptr(UpgradeException(target, core->show(target))));
+          }
+          return LockResult::success();
+        case LockOutcome::Refused: step.outcome = StepResult::Outcome::Refused; break;
+        case LockOutcome::TimedOut: step.outcome = StepResult::Outcome::TimedOut; break;
+        case LockOutcome::Deadlock: step.outcome = StepResult::Outcome::Deadlock; break;
+        case LockOutcome::Cancelled: step.outcome = StepResult::Outcome::Cancelled; break;
+      }
+      throwRefusal(database, step, target, asked);
+    } catch (const StoreException& failure) {
+      return LockResult::heldWith(std::make_exception_ptr(StoreFailure(failure.what())));
+    } catch (...) {
+      return LockResult(std::current_exception());
+    }
+  }
+};
+
+void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
+  call([&] {
+    if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
+    if (asked.duration == LockDuration::Persistent) {
+      throwError(database(), ErrorCode::DurationReserved, oid);
+    }
+    if (oid.lifetime() == Lifetime::Transient) {
+      post([done] { done(LockResult::success()); });
+      return;
+    }
+    if (asked.type == LockType::Update && !session_.isInTransaction(oid.lifetime())) {
+      throwError(database(), ErrorCode::NotInTransaction, oid);
+    }
+    if (session_.peek(oid) == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);
+    if (session_.isChanged(oid)) {  // Written by this transaction: locked as strongly as can be.
+      if (session_.holds(oid, asked.type) || database().fetch(oid) == nullptr) {
+        post([done] { done(LockResult::success()); });
+        return;
+      }
+    }
+
+    const auto pending = std::make_shared<AsyncLock>();
+    pending->core = shared_from_this();
+    pending->asked = asked.timeout;
+    pending->done = std::move(done);
+    const std::uint64_t id = session_.nextRequestId();
+    Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
+    database().lock(session_.requestFor(wish), [pending](const LockReply& reply) {
+      pending->reply = reply;
+      AsyncLock::arrived(pending);
+    });
+    const auto cancel = [core = weak_from_this(), id] {
+      if (const auto alive = core.lock()) alive->session_.cancel(id);
+    };
+    pending->onStop.emplace(asked.stop, cancel);
+    AsyncLock::arrived(pending);
+  });
+}
+
+void ProcessCore::post(std::function<void()> callback) {
+  if (executor_) {
+    executor_(std::move(callback));
+  } else {
+    node_->callbacks().post(std::move(callback));
+  }
+}
+
+}  // namespace nephrite

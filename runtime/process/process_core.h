@@ -1,0 +1,116 @@
+#pragma once
+
+// Private to runtime.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "runtime/lock_call.h"
+#include "runtime/process/handler_stack.h"
+#include "runtime/process/node_core.h"
+#include "runtime/session.h"
+
+namespace nephrite {
+
+/// One process behind the handles that applications hold: a Session whose steps are waited for,
+/// whose refusals are thrown, and whose handlers are asked first.
+///
+/// Threads: one at a time, checked by Use; signOff() and stop tokens: any.
+class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
+ public:
+  using Executor = std::function<void(std::function<void()>)>;
+
+  ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor);
+  ~ProcessCore();
+  ProcessCore(const ProcessCore&) = delete;
+  ProcessCore& operator=(const ProcessCore&) = delete;
+
+  /// What Continue means for the call that failed.
+  enum class Going {
+    Nowhere,   ///< It cannot be continued.
+    Explicit,  ///< A lock call: done, when the lock is held (else 1225).
+    Again,     ///< An implicit lock: tried again, when the lock is held (else 1224).
+  };
+  struct Continuation {
+    Going going = Going::Nowhere;
+    Oid target;  ///< Of exceptions that do not name one themselves.
+    LockType type = LockType::Share;
+  };
+
+  /// The frame of every call of an application: one thread at a time, signed on, and what
+  /// `operation` throws is offered to the handlers before it goes up.
+  void call(const Continuation& continuation, const std::function<void()>& operation);
+  /// The same for calls that cannot be continued.
+  void call(const std::function<void()>& operation) { call({}, operation); }
+
+  // --- Inside a call -----------------------------------------------------------------------------
+
+  /// Waits for the step that `start` begins; `cancel` withdraws it. Throws what a refusal stands
+  /// for; otherwise returns the result.
+  StepResult await(Oid target, LockTimeout asked, const std::stop_token& stop,
+                   const std::function<void(StepDone)>& start, const std::function<void()>& cancel);
+  /// The same for a step that asks by itself.
+  StepResult await(Oid target, const std::function<void(StepDone)>& start,
+                   const std::stop_token& stop = {});
+  void lock(const Session::Wish& wish, const std::stop_token& stop);
+  /// False when refused.
+  bool tryLock(const Session::Wish& wish, const std::stop_token& stop);
+  RecordPtr read(Oid oid);
+  /// Takes the write lock without changing anything yet.
+  void lockForWrite(Oid oid);
+  /// The record to write to.
+  ObjectRecord& change(Oid oid);
+  void check(const std::optional<ErrorCode>& error, Oid target = Oid()) const;
+  std::shared_ptr<const ClassDef> classOf(Oid oid) const;
+  std::string show(Oid oid) const;
+
+  // --- Calls
+  // ---------------------------------------------------------------------------------------
+
+  void lockAll(std::vector<Oid> oids, Session::Wish wish, const std::stop_token& stop);
+  void lockAsync(Oid oid, LockCall asked, LockCallback done);
+  void commit(Lifetime lifetime, const std::stop_token& stop);
+  void abort(Lifetime lifetime);
+  bool protect(ExceptionHandler handler, const std::function<void()>& body);
+  bool run(const std::function<void()>& action);
+  ArmedHandler arm(ExceptionHandler handler, bool global);
+  void useUpdateLocks(bool on);
+
+  void signOff();
+  bool isSignedOn() const { return signedOn_; }
+  /// Cancels every wait of this process, now and later, when `stop` is requested.
+  void stopWith(std::stop_token stop) { stop_ = std::move(stop); }
+
+  Session& session() { return session_; }
+  const Session& session() const { return session_; }
+  Database& database() const { return node_->database(); }
+  NodeCore& node() const { return *node_; }
+  const ProcessInfo& info() const { return session_.process(); }
+
+ private:
+  class Use;
+  struct AsyncLock;
+
+  /// True: go on as `continuation` says.
+  bool ask(const SystemException& exception, const Continuation& continuation);
+  bool mayContinue(const SystemException& exception, const Continuation& continuation) const;
+  void post(std::function<void()> callback);
+
+  const std::shared_ptr<NodeCore> node_;
+  Session session_;
+  const Executor executor_;
+  HandlerStack handlers_;
+  unsigned nesting_ = 0;  // Exceptions whose handlers run now.
+  unsigned running_ = 0;  // run() frames.
+  bool updateLocks_ = false;
+  std::stop_token stop_;
+  std::atomic<bool> signedOn_{true};
+  std::atomic<std::thread::id> user_{};
+};
+
+}  // namespace nephrite

@@ -1,0 +1,20 @@
+#pragma once
+
+// Private to runtime.
+
+#include <string>
+
+#include "objects/value.h"
+
+namespace nephrite {
+
+/// `value` as a value of type `wanted`: integers widen to Integer64, Real and Decimal, text is put
+/// in Unicode normalisation form C, null fits everywhere. UsageException 64010 names `subject`
+/// ("Order/2048.7.total") when it does not fit: wrong type, invalid UTF-8, no date.
+Value fit(Value value, ValueType wanted, const std::string& subject);
+
+/// 64010 when `holder` would outlive what it refers to: a persistent object no transient, a shared
+/// transient no transient of one process.
+void checkOutlives(Oid holder, Oid member, const std::string& subject);
+
+}  // namespace nephrite
