@@ -44,6 +44,9 @@ nephrite_test(tidy)
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
   nephrite_test(simulation CONCURRENT nephrite_node)
+  if(TARGET sample_quickstart)
+    add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.
+  endif()
 endif()
 
 # One link test per library: the whole archive with its declared dependencies alone.

@@ -8,20 +8,28 @@ file(REMOVE_RECURSE ${work})
 file(MAKE_DIRECTORY ${work})
 
 function(run what)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status
+  execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${work} RESULT_VARIABLE status
     OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR "${what} failed (${status}): ${ARGN}\n${output}")
   endif()
+  set(output ${output} PARENT_SCOPE)
   message(STATUS "${what}: well")
 endfunction()
 
 run("install" ${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
 
+function(expect_refusal)
+  if(NOT output MATCHES "^Order/2048\\.[0-9]+: anna reads it, ben has to wait\n$")
+    message(FATAL_ERROR "the installed Nephrite does not do what README.md says: ${output}")
+  endif()
+endfunction()
+
 run("configure with find_package" ${CMAKE_COMMAND} -G Ninja -S ${consumer} -B ${work}/build
   -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_PREFIX_PATH=${prefix})
 run("build with find_package" ${CMAKE_COMMAND} --build ${work}/build)
 run("run" ${work}/build/consumer)
+expect_refusal()
 
 file(GLOB_RECURSE pcFile ${prefix}/nephrite.pc)
 cmake_path(GET pcFile PARENT_PATH pcDir)
@@ -34,3 +42,4 @@ endif()
 separate_arguments(flags UNIX_COMMAND "${flags}")
 run("build with pkg-config" ${COMPILER} ${consumer}/main.cpp -o ${work}/consumer_pc ${flags})
 run("run" ${work}/consumer_pc)
+expect_refusal()

@@ -1,40 +1,25 @@
-// Somebody else's program: two lockers, one target, over an installed Nephrite.
-#include <locking/lock_manager.h>
-#include <objects/object_store.h>
-#include <runtime/database.h>
-
+// Somebody else's program over an installed Nephrite. README.md shows main().
 #include <iostream>
+
+#include <objects/object_store.h>
+#include <runtime/local/local_database.h>
+#include <runtime/nephrite.h>
 
 using namespace nephrite;
 
 int main() {
-  ManualClock clock;
-  LockManager locks(clock, {});
-  const LockerId anna{1};
-  const LockerId ben{2};
-  locks.signOn(anna);
-  locks.signOn(ben);
+  std::shared_ptr<ObjectStore> store = ObjectStore::open({.directory = "orders"});
+  Node node = Node::signOn(
+      std::make_shared<LocalDatabase>(store, SystemClock::instance(), LocalDatabase::Options{}), "main");
+  Process anna = node.signOn({.user = "anna"}), ben = node.signOn({.user = "ben"});
+  anna.defineClass({.name = "Order", .properties = {{"total", ValueType::Integer}}});
 
-  std::vector<LockOutcome> outcomes;
-  for (const LockerId locker : {anna, ben}) {
-    LockRequest request;
-    request.locker = locker;
-    request.target = LockTarget{100};
-    request.type = LockType::Exclusive;
-    request.timeout = LockTimeout::immediate();
-    locks
-        .request(request,
-                 [&outcomes](const LockAnswer& answer) { outcomes.push_back(answer.outcome); })
-        .deliver();
-  }
+  Transaction work(anna);
+  Object order = anna.create("Order");
+  order.set("total", 42);
+  work.commit();  // Durable, then visible, then unlocked.
 
-  const auto store = ObjectStore::open({.directory = {}, .inMemory = true});
-  ClassDef order;
-  order.name = "Order";
-  const auto defined = store->defineClass(order);
-
-  const bool well = outcomes.size() == 2 && outcomes[0] == LockOutcome::Granted &&
-                    outcomes[1] == LockOutcome::Refused && defined->name == "Order";
-  std::cout << (well ? "well\n" : "an installed Nephrite does not do what it does in its tree\n");
-  return well ? 0 : 1;
+  order.sharedLock();
+  const bool got = ben.object(order.oid()).tryLock(LockType::Exclusive);
+  std::cout << order.toString() << (got ? ": ben got it\n" : ": anna reads it, ben has to wait\n");
 }
