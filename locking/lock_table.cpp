@@ -289,9 +289,8 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, Lock
       LockAnswer otherAnswer = refusalOf(other, LockOutcome::Deadlock);
       std::vector<Entry*> changed = detach(own, std::move(ownAnswer), ownFirst, out);
       for (Entry* const entry : detach(other, std::move(otherAnswer), false, out)) {
-        if (std::find(changed.begin(), changed.end(), entry) == changed.end()) {
-          changed.push_back(entry);
-        }
+        std::erase(changed, entry);  // Served once, in the order of who lets go last.
+        changed.push_back(entry);
       }
       serveAll(changed, out);
       continue;
