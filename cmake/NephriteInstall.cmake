@@ -22,6 +22,8 @@ install(FILES
   ${CMAKE_BINARY_DIR}/NephriteConfig.cmake ${CMAKE_BINARY_DIR}/NephriteConfigVersion.cmake
   DESTINATION ${packageDir})
 
+# From the folder of nephrite.pc to where we are installed, so that the tree can be moved.
+file(RELATIVE_PATH upToPrefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/nephrite.pc.in ${CMAKE_BINARY_DIR}/nephrite.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/nephrite.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

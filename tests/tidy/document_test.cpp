@@ -55,6 +55,28 @@ TEST(Documents, LinkToWhatIsThere) {
   }
 }
 
+/// The lines from "int main" to the closing brace.
+std::vector<std::string> programIn(const TextFile& file) {
+  std::vector<std::string> program;
+  bool inside = false;
+  for (const std::string& line : file.lines) {
+    inside |= line.rfind("int main", 0) == 0;
+    if (inside) program.push_back(line);
+    if (line == "}") inside = false;
+  }
+  return program;
+}
+
+TEST(Documents, TheProgramOfTheReadmeIsTheOneThatIsBuilt) {
+  const TextFile* built = findCode("tests/package/consumer/main.cpp");
+  ASSERT_NE(built, nullptr);
+  for (const TextFile& file : documents()) {
+    if (file.path != "README.md") continue;
+    EXPECT_EQ(programIn(file), programIn(*built))
+        << "README.md shows another program than " << built->path << ": copy main() from there.";
+  }
+}
+
 TEST(Documents, TheChangelogSpeaksOfTheVersionThatIsBuilt) {
   std::string version;
   std::smatch match;

@@ -9,8 +9,9 @@ using namespace nephrite;
 
 int main() {
   std::shared_ptr<ObjectStore> store = ObjectStore::open({.directory = "orders"});
-  Node node = Node::signOn(
-      std::make_shared<LocalDatabase>(store, SystemClock::instance(), LocalDatabase::Options{}), "main");
+  auto database =
+      std::make_shared<LocalDatabase>(store, SystemClock::instance(), LocalDatabase::Options{});
+  Node node = Node::signOn(database, "main");
   Process anna = node.signOn({.user = "anna"}), ben = node.signOn({.user = "ben"});
   anna.defineClass({.name = "Order", .properties = {{"total", ValueType::Integer}}});
 
