@@ -5,7 +5,10 @@
 #include <charconv>
 #include <istream>
 #include <limits>
+#include <stdexcept>
 #include <system_error>
+
+#include "objects/text.h"
 
 namespace nephrite {
 namespace {
@@ -129,18 +132,25 @@ class LineParser {
     }
   }
 
+  // Any text that JSON can repeat.
   std::string name(std::string_view word) const {
-    const auto allowed = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '_' || c == '-' || c == '.' || c == ':';
-    };
-    if (!std::all_of(word.begin(), word.end(), allowed)) {
-      fail(quoted(word) + " is not a name; expected letters, digits, '_', '-', '.' and ':'");
+    const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    if (std::any_of(word.begin(), word.end(), control)) {
+      fail(quoted(word) + " is not a name; it holds a control character");
     }
-    if (std::find(kDirectives.begin(), kDirectives.end(), word) != kDirectives.end()) {
-      fail(quoted(word) + " begins a line of its own and cannot be a name");
+    try {
+      normalizeText(word);
+    } catch (const std::invalid_argument& bad) {
+      fail(quoted(word) + " is not a name; expected UTF-8: " + bad.what());
     }
     return std::string(word);
+  }
+
+  std::string processName(std::string_view word) const {
+    if (std::find(kDirectives.begin(), kDirectives.end(), word) != kDirectives.end()) {
+      fail(quoted(word) + " begins a line of its own and cannot name a process");
+    }
+    return name(word);
   }
 
   template <typename Integer>
@@ -164,7 +174,7 @@ class LineParser {
           "[updateLocks]'");
     }
     ProcessLine line;
-    line.name = name(words_[1]);
+    line.name = processName(words_[1]);
     for (std::size_t i = 2; i < words_.size(); ++i) option(line, i);
     return line;
   }

@@ -132,7 +132,7 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"process A timeout=", "'' is not a timeout in ms"},
       {"process A timeout=1s", "'1s' is not a timeout in ms"},
       {"process object", "'object' begins a line of its own"},
-      {"process A\"B", "is not a name; expected letters"},
+      {"process A\xff", "is not a name; expected UTF-8"},
       {"object", "too short; expected 'object NAME'"},
       {"object X Y", "'Y' is too much; expected 'object NAME'"},
       {"setting ServerTimeout", "has no value; expected 'setting KEY=VALUE'"},
