@@ -21,8 +21,8 @@ struct CollectionMember {
 struct ObjectRecord {
   Oid oid;
   std::uint32_t edition = 1;  ///< 1 when created, one more for each commit that changes it.
-  std::vector<Value> values;
-  std::vector<CollectionMember> members;  ///< Collections only; in the order of their kind.
+  std::vector<Value> values = {};
+  std::vector<CollectionMember> members = {};  ///< Collections only; in the order of their kind.
 };
 
 using RecordPtr = std::shared_ptr<const ObjectRecord>;

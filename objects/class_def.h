@@ -35,7 +35,7 @@ struct ClassDef {
   std::string name;
   ClassKind kind = ClassKind::Object;
   ValueType keyType = ValueType::Null;  ///< Dictionaries only: Integer, Integer64 or String.
-  std::vector<PropertyDef> properties;
+  std::vector<PropertyDef> properties = {};
 
   /// Where the property's value stands in ObjectRecord::values; empty when there is none of that
   /// name. `property` need not be in NFC.

@@ -39,21 +39,28 @@ class StoreException : public std::runtime_error {
 /// Objects at rest: a schema, and the latest committed edition of each persistent object.
 ///
 /// Shape:   RocksDB below, with its write-ahead log on; above it a cache of records bounded in
-///          bytes. Takes no object locks: who may change what is decided elsewhere.
-/// Commit:  a change set is durable, whole, when commit() returns; then fetch() shows it. After
-///          a crash it is there whole or not at all.
-/// Errors:  StoreException.
-/// Threads: any method, from any thread. Commits of several threads share their disk syncs.
+///          bytes. Takes no object locks: who may change what is decided elsewhere. What is on
+///          disk: docs/store.md.
+/// Commit:  a change set is durable, whole, when commit() returns; fetch() shows nothing of it
+///          before it is durable. After a crash it is there whole or not at all.
+/// Errors:  StoreException for what the world or the stored state forbids; std::invalid_argument
+///          for what makes no sense by itself. Either way nothing was changed, except that a
+///          commit that failed with Io may be there, whole, when the store is opened again.
+/// Threads: any method, from any thread. Commits of several threads share their disk syncs;
+///          commits of a common object go one after the other, the later being judged by what
+///          the earlier left.
 class ObjectStore {
  public:
   struct Options {
-    std::filesystem::path directory;  ///< Made when missing. Ignored when inMemory.
-    bool inMemory = false;            ///< Nothing is written to disk; gone when closed.
-    bool syncCommits = true;          ///< Off: a power cut may lose the latest commits, in order.
+    std::filesystem::path directory = {};  ///< Made when missing. Ignored when inMemory.
+    bool inMemory = false;                 ///< Nothing is written to disk; gone when closed.
+    bool syncCommits = true;  ///< Off: a power cut may lose the latest commits, in order.
     std::uint64_t cacheBytes = 80ull << 20;
     bool verifyOnOpen = true;  ///< Read and check every table file before opening.
   };
 
+  /// Opens the store, or makes it in an empty directory. Checks it first: a damaged store is
+  /// refused (Damaged), and nothing in it is changed.
   static std::unique_ptr<ObjectStore> open(const Options& options);
   virtual ~ObjectStore() = default;
 
@@ -62,8 +69,9 @@ class ObjectStore {
   virtual std::shared_ptr<const Schema> schema() const = 0;
 
   /// Makes the class, or adds to it the properties it lacks; durable on return. `wanted.number`
-  /// may be 0 (the store gives one, from 2048 on). Other type or kind than stored:
-  /// SchemaConflict.
+  /// may be 0 (the store gives one, from 2048 on). Names are brought into NFC. What is stored is
+  /// never changed or taken away: another type, kind or number is a SchemaConflict. A name that
+  /// is no identifier is std::invalid_argument.
   virtual std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) = 0;
 
   // --- Objects --------------------------------------------------------------------------------
@@ -71,20 +79,23 @@ class ObjectStore {
   /// An Oid for a new object; never given twice, also across restarts.
   virtual Oid newOid(Oid::ClassNumber classNumber) = 0;
 
-  /// The latest committed edition; null when there is no such object.
+  /// The latest committed edition; null when there is no such object. Never an older one than a
+  /// fetch() that ended before has shown.
   virtual RecordPtr fetch(Oid oid) const = 0;
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
-  /// updated ones one more. Throws and changes nothing when a change is stale.
+  /// updated ones one more. Throws and changes nothing when a change is stale or does not suit
+  /// the schema. Members must stand in the order of their kind.
   virtual void commit(const ChangeSet& changes) = 0;
 
-  /// Persistent instances of a class, in Oid order, from after `after`; at most `maxEntries`.
+  /// Instances of a class, in Oid order, from after `after`; at most `maxEntries`.
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after = Oid(),
                                      std::size_t maxEntries = SIZE_MAX) const = 0;
 
   // --- Numbers that only rise --------------------------------------------------------------
 
   /// Reserves `count` numbers of a named sequence, durably; the first of them. Starts at 1.
+  /// std::overflow_error when there are no more.
   virtual std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) = 0;
 
   // --- Looking -----------------------------------------------------------------------------
@@ -98,7 +109,8 @@ class ObjectStore {
   virtual Statistics statistics() const = 0;
 };
 
-/// The in-memory home of shared transient objects: the same commit, without disk.
+/// The in-memory home of shared transient objects: the same commit, without disk. Its schema is
+/// that of `schemaOf`; its Oids are SharedTransient; its numbers start at 1 with each.
 /// Threads: any.
 std::unique_ptr<ObjectStore> makeTransientStore(std::shared_ptr<ObjectStore> schemaOf);
 

@@ -9,6 +9,24 @@
 #include "base/log.h"
 #include "objects/store_error.h"
 
+// RocksDB is not compiled with ThreadSanitizer, which therefore does not see how its atomics order
+// its memory and takes that for races. It looks away from what happens in RocksDB and in
+// RocksDatabase, the frame below which RocksDB is called; not from the rest of the store.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NEPHRITE_THREAD_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define NEPHRITE_THREAD_SANITIZER
+#endif
+#ifdef NEPHRITE_THREAD_SANITIZER
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:nephrite::RocksDatabase::\nrace:rocksdb::\n";
+}
+#endif
+
 namespace nephrite {
 namespace {
 
@@ -122,6 +140,27 @@ RocksDatabase::~RocksDatabase() {
     log(LogLevel::Warning, "store.close_failed",
         {{"path", db_->GetName()}, {"error", status.ToString()}});
   }
+}
+
+rocksdb::Status RocksDatabase::get(rocksdb::ColumnFamilyHandle* family, const std::string& key,
+                                   rocksdb::PinnableSlice& value) const {
+  return db_->Get(rocksdb::ReadOptions(), family, key, &value);
+}
+
+rocksdb::Status RocksDatabase::scan(rocksdb::ColumnFamilyHandle* family, const std::string& from,
+                                    const std::string& until, const Visit& visit) const {
+  const rocksdb::Slice upperBound(until);
+  rocksdb::ReadOptions options;
+  if (!until.empty()) options.iterate_upper_bound = &upperBound;
+  const std::unique_ptr<rocksdb::Iterator> entry(db_->NewIterator(options, family));
+  for (entry->Seek(from); entry->Valid(); entry->Next()) {
+    if (!visit(entry->key().ToStringView(), entry->value().ToStringView())) break;
+  }
+  return entry->status();
+}
+
+rocksdb::Status RocksDatabase::write(const rocksdb::WriteOptions& how, rocksdb::WriteBatch& batch) {
+  return db_->Write(how, &batch);
 }
 
 rocksdb::Status RocksDatabase::flush() { return db_->Flush(rocksdb::FlushOptions(), families_); }

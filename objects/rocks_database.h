@@ -2,8 +2,10 @@
 
 #include <rocksdb/db.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "objects/object_store.h"
@@ -12,6 +14,8 @@ namespace nephrite {
 
 /// Private to objects. RocksDB with the options the store needs, and its column families.
 /// RocksDB's transactions and their locks are not used: who may change what is decided above.
+/// Every call into RocksDB while the store is in use is in here; ThreadSanitizer needs that
+/// (see the .cpp).
 /// Threads: any.
 class RocksDatabase {
  public:
@@ -27,10 +31,21 @@ class RocksDatabase {
   RocksDatabase(const RocksDatabase&) = delete;
   RocksDatabase& operator=(const RocksDatabase&) = delete;
 
-  rocksdb::DB& db() { return *db_; }
   rocksdb::ColumnFamilyHandle* schema() const { return families_[0]; }
   rocksdb::ColumnFamilyHandle* objects() const { return families_[1]; }
   rocksdb::ColumnFamilyHandle* numbers() const { return families_[2]; }
+
+  /// NotFound when there is no such key.
+  rocksdb::Status get(rocksdb::ColumnFamilyHandle* family, const std::string& key,
+                      rocksdb::PinnableSlice& value) const;
+
+  /// Calls `visit` for the entries from key `from` to below `until` (empty: to the end), in the
+  /// order of keys, until it answers false.
+  using Visit = std::function<bool(std::string_view key, std::string_view value)>;
+  rocksdb::Status scan(rocksdb::ColumnFamilyHandle* family, const std::string& from,
+                       const std::string& until, const Visit& visit) const;
+
+  rocksdb::Status write(const rocksdb::WriteOptions& how, rocksdb::WriteBatch& batch);
 
   /// Moves all that is in memory and in the log to table files.
   rocksdb::Status flush();

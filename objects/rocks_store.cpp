@@ -99,24 +99,19 @@ void RocksStore::openDatabase(rocksdb::Env* env) {
 
 void RocksStore::loadSchema() {
   std::vector<std::shared_ptr<const ClassDef>> classes;
-  std::unique_ptr<rocksdb::Iterator> entry(
-      database_->db().NewIterator(rocksdb::ReadOptions(), database_->schema()));
-  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+  const auto add = [&](std::string_view key, std::string_view value) {
     try {
-      classes.push_back(
-          std::make_shared<const ClassDef>(decodeClass(entry->value().ToStringView())));
+      classes.push_back(std::make_shared<const ClassDef>(decodeClass(value)));
     } catch (const DecodeError& error) {
-      throwDamaged("class " + entry->key().ToString(/*hex=*/true) + " in " +
+      throwDamaged("class " + rocksdb::Slice(key).ToString(/*hex=*/true) + " in " +
                    options_.directory.string() + " cannot be read: " + error.what());
     }
-    if (entry->key() != classKey(classes.back()->number)) {
-      throwDamaged("class \"" + classes.back()->name + "\" in " + options_.directory.string() +
-                   " stands at the place of another");
-    }
-  }
-  if (!entry->status().ok()) {
-    throwOpenStatus(entry->status(), "read the schema", options_.directory);
-  }
+    if (key == classKey(classes.back()->number)) return true;
+    throwDamaged("class \"" + classes.back()->name + "\" in " + options_.directory.string() +
+                 " stands at the place of another");
+  };
+  const rocksdb::Status status = database_->scan(database_->schema(), "", "", add);
+  if (!status.ok()) throwOpenStatus(status, "read the schema", options_.directory);
   MutexLock hold(schemaMutex_);
   schema_ = std::make_shared<const Schema>(std::move(classes));
 }
@@ -168,8 +163,7 @@ RecordPtr RocksStore::findOrLoad(Oid oid, bool& hit) const {
 
 RecordPtr RocksStore::load(Oid oid) const {
   rocksdb::PinnableSlice bytes;
-  const rocksdb::Status status =
-      database_->db().Get(rocksdb::ReadOptions(), database_->objects(), encodeOid(oid), &bytes);
+  const rocksdb::Status status = database_->get(database_->objects(), encodeOid(oid), bytes);
   if (status.IsNotFound()) return nullptr;
   if (!status.ok()) throwStatus(status, "read object " + schema()->show(oid), options_.directory);
   try {
@@ -220,20 +214,17 @@ std::vector<Oid> RocksStore::instances(Oid::ClassNumber classNumber, Oid after,
   const Oid first(Lifetime::Persistent, classNumber, 0);
   const Oid last(Lifetime::Persistent, classNumber, Oid::kMaxInstance);
   std::vector<Oid> found;
-  if (after >= last) return found;
-
-  const std::string end = encodeOid(Oid::fromBits(last.bits() + 1));
-  const rocksdb::Slice upperBound(end);
-  rocksdb::ReadOptions options;
-  options.iterate_upper_bound = &upperBound;
-  std::unique_ptr<rocksdb::Iterator> entry(
-      database_->db().NewIterator(options, database_->objects()));
+  if (after >= last || maxEntries == 0) return found;
   const Oid start = after < first ? first : Oid::fromBits(after.bits() + 1);
-  for (entry->Seek(encodeOid(start)); entry->Valid() && found.size() < maxEntries; entry->Next()) {
-    found.push_back(decodeOid(entry->key().ToStringView()));
-  }
-  if (!entry->status().ok()) {
-    throwStatus(entry->status(), "list the instances of class " + std::to_string(classNumber),
+  const Oid end = Oid::fromBits(last.bits() + 1);
+  const rocksdb::Status status =
+      database_->scan(database_->objects(), encodeOid(start), encodeOid(end),
+                      [&](std::string_view key, std::string_view /*value*/) {
+                        found.push_back(decodeOid(key));
+                        return found.size() < maxEntries;
+                      });
+  if (!status.ok()) {
+    throwStatus(status, "list the instances of class " + std::to_string(classNumber),
                 options_.directory);
   }
   return found;
@@ -274,13 +265,12 @@ std::uint64_t RocksStore::reserve(const std::string& key, std::uint64_t count,
 }
 
 std::uint64_t RocksStore::readNumber(const std::string& key) const {
-  std::string bytes;
-  const rocksdb::Status status =
-      database_->db().Get(rocksdb::ReadOptions(), database_->numbers(), key, &bytes);
+  rocksdb::PinnableSlice bytes;
+  const rocksdb::Status status = database_->get(database_->numbers(), key, bytes);
   if (status.IsNotFound()) return 1;
   if (!status.ok()) throwStatus(status, "read a number sequence", options_.directory);
   try {
-    ByteReader in(bytes);
+    ByteReader in(bytes.ToStringView());
     const std::uint64_t next = in.fixed64();
     in.expectEnd();
     return next;
@@ -324,7 +314,7 @@ void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, const std::string&
   rocksdb::WriteOptions how;
   how.sync = sync && !options_.inMemory;
   how.disableWAL = options_.inMemory;
-  const rocksdb::Status status = database_->db().Write(how, &batch);
+  const rocksdb::Status status = database_->write(how, batch);
   if (status.ok()) return;
   writable_.store(false);
   throwStatus(status, tried, options_.directory);

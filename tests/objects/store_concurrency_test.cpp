@@ -9,15 +9,6 @@
 
 #include "tests/objects/store_fixture.h"
 
-// RocksDB comes without ThreadSanitizer's instrumentation, so what its own atomics order looks
-// unordered. Its calls are not looked at; ours around them are.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "called_from_lib:librocksdb\n"; }
-#endif
-#endif
-
 namespace nephrite {
 namespace {
 
