@@ -63,6 +63,19 @@ foreach(folder IN LISTS libraries)
   set_tests_properties(${folder}_link_test PROPERTIES LABELS tidy)
 endforeach()
 
+# Every sample ends with status 0, on a store of its own.
+file(GLOB sample_inis CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/samples/*/jade.ini)
+foreach(sample_ini IN LISTS sample_inis)
+  cmake_path(GET sample_ini PARENT_PATH folder)
+  cmake_path(GET folder FILENAME name)
+  if(TARGET sample_${name})
+    add_test(NAME sample_${name} COMMAND sample_${name} ${sample_ini}
+      PersistentDb.SystemFileDirectory=${CMAKE_BINARY_DIR}/sample_stores/${name})
+    set_tests_properties(sample_${name} PROPERTIES LABELS "samples;concurrent" TIMEOUT 120)
+    add_dependencies(concurrent_tests sample_${name})
+  endif()
+endforeach()
+
 # Installs what was built and builds a program of somebody else's with it. Not with a sanitizer,
 # which that somebody would have to use too.
 if(NOT NEPHRITE_SANITIZE)
