@@ -44,6 +44,7 @@ nephrite_test(tidy)
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
   nephrite_test(simulation CONCURRENT nephrite_node)
+  add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.
   endif()

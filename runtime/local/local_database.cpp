@@ -70,6 +70,7 @@ struct LocalDatabase::Parts {
   }
   /// Also when the store cannot say: whoever asks then must read again, and is told.
   bool changedSince(Oid oid, std::uint32_t edition) const;
+  bool hasMoved(Oid oid, std::uint32_t editionBefore);
   void keepTokensReserved(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex);
 
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(committingMutex);
@@ -131,7 +132,12 @@ void LocalDatabase::Parts::keepTokensReserved(FencingToken given) {
   if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
   MutexLock hold(reserveMutex);
   if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
-  lastReserved = store->reserveNumbers("fencing", kTokenBlock) + kTokenBlock - 1;
+  try {
+    lastReserved = store->reserveNumbers("fencing", kTokenBlock) + kTokenBlock - 1;
+  } catch (const StoreException& failure) {
+    // Half a block is left; the next grant tries again.
+    log(LogLevel::Error, "fencing.reserve_failed", {{"reason", failure.what()}});
+  }
 }
 
 bool LocalDatabase::Parts::changedSince(Oid oid, std::uint32_t edition) const {
@@ -140,6 +146,19 @@ bool LocalDatabase::Parts::changedSince(Oid oid, std::uint32_t edition) const {
     const RecordPtr now = isSystemObject(oid) ? systemObjects.fetch(oid) : home.fetch(oid);
     return now && now->edition != edition;
   } catch (const StoreException&) {
+    return true;
+  }
+}
+
+// Runs on the thread of whoever let the lock go: a failing store is no business of theirs. The
+// holder is told to read again, and meets the failure then.
+bool LocalDatabase::Parts::hasMoved(Oid oid, std::uint32_t editionBefore) {
+  try {
+    const RecordPtr now =
+        isSystemObject(oid) ? systemObjects.fetch(oid) : storeOf(oid.lifetime()).fetch(oid);
+    return now && now->edition != editionBefore;
+  } catch (const StoreException& failure) {
+    log(LogLevel::Error, "store.read_failed", {{"reason", failure.what()}});
     return true;
   }
 }
@@ -218,13 +237,14 @@ void LocalDatabase::signOnProcess(const ProcessSignOn& who,
   request.target = targetOf(node->processes);
   request.type = LockType::Exclusive;
   request.background = true;
-  lock(request, [this, who, node = *node, done = std::move(done)](const LockReply& reply) {
+  // Made here, where a failing store is thrown to the caller.
+  const ProcessInfo process = parts_->systemObjects.newProcess(
+      who.name, who.user, node->name, who.background, parts_->clock.wallNow());
+  lock(request, [this, process, node = *node, done = std::move(done)](const LockReply& reply) {
     if (reply.lock.outcome != LockOutcome::Granted) {
       done({std::nullopt, reply.lock});
       return;
     }
-    const ProcessInfo process = parts_->systemObjects.newProcess(
-        who.name, who.user, node.name, who.background, parts_->clock.wallNow());
     parts_->locks.signOn(process.locker);
     parts_->transientLocks.signOn(process.locker);
     parts_->systemObjects.addProcess(process, node.oid);
@@ -270,10 +290,7 @@ void LocalDatabase::lock(const LockRequest& request, LockReplySettle settle) {
     LockReply reply{answer, false};
     if (answer.outcome == LockOutcome::Granted) {
       if (oid.lifetime() == Lifetime::Persistent) parts_->keepTokensReserved(answer.token);
-      if (answer.shareReleased) {
-        const RecordPtr now = fetch(oid);
-        reply.updatedMeanwhile = now && now->edition != editionBefore;
-      }
+      if (answer.shareReleased) reply.updatedMeanwhile = parts_->hasMoved(oid, editionBefore);
     }
     settle(reply);
   };

@@ -118,6 +118,20 @@ TEST_F(AnIniFile, WhenChangedIsReadAgainOnHangup) {
   SUCCEED();
 }
 
+TEST_F(AnIniFile, FencingTokensRiseAcrossRestarts) {
+  const auto tokenOfOneGrant = [&] {
+    EmbeddedNode database(options());
+    Process process = database.node().signOn({.user = "anna"});
+    Object nodes = process.system().nodes();
+    nodes.sharedLock();
+    return nodes.lockStatus().token;
+  };
+  const FencingToken first = tokenOfOneGrant();
+  const FencingToken afterRestart = tokenOfOneGrant();
+  EXPECT_GT(first.value, 0u);
+  EXPECT_GT(afterRestart, first);
+}
+
 TEST_F(AnIniFile, TwoNodesCannotHaveOneStore) {
   EmbeddedNode database(options());
   try {

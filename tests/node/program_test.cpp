@@ -1,0 +1,104 @@
+// The nephrite program as people call it.
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace {
+
+struct Ran {
+  int status = -1;
+  std::string output;  ///< Standard output and error together.
+};
+
+Ran nephrite(const std::string& arguments) {
+  Ran ran;
+  const std::string command = std::string(NEPHRITE_BINARY_DIR "/nephrite ") + arguments + " 2>&1";
+  FILE* const pipe = ::popen(command.c_str(), "r");
+  std::array<char, 4096> part;
+  while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
+    ran.output.append(part.data(), got);
+  }
+  const int status = ::pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ran;
+}
+
+/// Given: a directory for files.
+class Program : public testing::Test {
+ protected:
+  Program() {
+    std::string pattern = testing::TempDir() + "nephrite-program-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~Program() override { std::filesystem::remove_all(directory_); }
+
+  std::string file(const std::string& name, const std::string& text) {
+    std::ofstream(directory_ / name) << text;
+    return (directory_ / name).string();
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(Program, WhenAskedForHelpThenItTeachesByExample) {
+  const Ran help = nephrite("--help");
+  EXPECT_EQ(help.status, 0);
+  for (const char* taught : {"replay", "ini", "Examples:", "docs/schedule.md"}) {
+    EXPECT_NE(help.output.find(taught), std::string::npos) << taught;
+  }
+  EXPECT_NE(nephrite("replay --help").output.find("exclusiveLock"), std::string::npos);
+}
+
+TEST_F(Program, WhenCalledWronglyThenItSaysSoWithStatus2) {
+  EXPECT_EQ(nephrite("").status, 2);
+  EXPECT_EQ(nephrite("frobnicate").status, 2);
+  EXPECT_EQ(nephrite("replay").status, 2);
+  const Ran missing = nephrite("replay " + (directory_ / "none.sched").string());
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_NE(missing.output.find("none.sched: No such file"), std::string::npos) << missing.output;
+}
+
+TEST_F(Program, WhenAScheduleIsReplayedThenEventsAreOnStandardOutput) {
+  const std::string schedule = file("a.sched", "process A\nobject X\nA sharedLock X\nA read X\n");
+  const Ran played = nephrite("replay " + schedule);
+  EXPECT_EQ(played.status, 0);
+  EXPECT_EQ(played.output,
+            "{\"line\":3,\"time\":0,\"process\":\"A\",\"verb\":\"sharedLock\",\"object\":\"X\","
+            "\"outcome\":\"granted\"}\n"
+            "{\"line\":4,\"time\":0,\"process\":\"A\",\"verb\":\"read\",\"object\":\"X\","
+            "\"outcome\":\"read\",\"edition\":1}\n");
+  EXPECT_EQ(nephrite("replay - < " + schedule).output, played.output);
+  EXPECT_EQ(nephrite("replay " + file("b.sched", "A begin\n")).status, 2);
+}
+
+TEST_F(Program, WhenAnIniFileIsCheckedThenEachMistakeHasItsPlaceAndItsMend) {
+  const std::string good = file("good.ini", "[JadeServer]\nServerTimeout=5000\n");
+  EXPECT_EQ(nephrite("ini check " + good).status, 0);
+
+  const std::string wrong = file("wrong.ini", "[JadeServer]\nServerTimeout=soon\nServerTimout=1\n");
+  const Ran checked = nephrite("ini check " + wrong);
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_NE(checked.output.find("wrong.ini:2: error"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("wrong.ini:3: warning"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("ServerTimeout"), std::string::npos) << "the nearest name";
+
+  EXPECT_EQ(nephrite("ini check " + (directory_ / "none.ini").string()).status, 1);
+}
+
+TEST_F(Program, WhenSettingsAreShownThenEachSaysWhereItComesFrom) {
+  const std::string ini = file("jade.ini", "[JadeServer]\nServerTimeout=5000\n");
+  const Ran shown = nephrite("ini show " + ini + " --set JadeServer.DoubleDeadlockException=true");
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_NE(shown.output.find("jade.ini:2"), std::string::npos) << shown.output;
+  EXPECT_NE(shown.output.find("command line"), std::string::npos);
+  EXPECT_NE(shown.output.find("default"), std::string::npos);
+}
+
+}  // namespace
