@@ -1,0 +1,122 @@
+// What the seam promises whoever stands behind a Session: a process that has signed off can do
+// nothing any more, however late its messages come.
+
+#include "runtime/local/local_database.h"
+
+#include <gtest/gtest.h>
+
+namespace nephrite {
+namespace {
+
+/// Given: a database on a manual clock, a node, and Anna signed on.
+class ASignedOnProcess : public testing::Test {
+ protected:
+  ASignedOnProcess() {
+    database.signOnNode("main", [&](const NodeReply& reply) { node = reply.node.value(); });
+    anna = signOn("anna");
+    ClassDef order;
+    order.name = "Order";
+    orderClass = database.defineClass(order)->number;
+  }
+
+  static std::shared_ptr<ObjectStore> openInMemory() {
+    ObjectStore::Options options;
+    options.inMemory = true;
+    return ObjectStore::open(options);
+  }
+
+  ProcessInfo signOn(const std::string& name) {
+    ProcessInfo info;
+    database.signOnProcess({node.oid, name, name, false},
+                           [&](const ProcessReply& reply) { info = reply.process.value(); });
+    return info;
+  }
+
+  CommitRequest creating(const ProcessInfo& process, Oid oid) const {
+    CommitRequest request;
+    request.upgrade.locker = process.locker;
+    request.changes.changes.push_back({ChangeKind::Create, {oid, 1, {}, {}}});
+    return request;
+  }
+
+  CommitReply commit(const CommitRequest& request) {
+    std::optional<CommitReply> got;
+    database.commit(request, [&](const CommitReply& reply) { got = reply; });
+    return got.value();
+  }
+
+  ManualClock clock;
+  LocalDatabase database{openInMemory(), clock, {.threads = false}};
+  NodeInfo node;
+  ProcessInfo anna;
+  Oid::ClassNumber orderClass = 0;
+};
+
+TEST_F(ASignedOnProcess, CommitsWhatItCreates) {
+  const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+  EXPECT_EQ(commit(creating(anna, oid)).outcome, CommitReply::Outcome::Committed);
+  EXPECT_NE(database.fetch(oid), nullptr);
+}
+
+TEST_F(ASignedOnProcess, WhenItHasSignedOffThenALateCommitIsRefused) {
+  const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+  database.signOffProcess(anna.locker);
+
+  const CommitReply late = commit(creating(anna, oid));
+
+  EXPECT_EQ(late.outcome, CommitReply::Outcome::LockRefused);
+  EXPECT_EQ(late.lock.outcome, LockOutcome::Cancelled);
+  EXPECT_EQ(database.fetch(oid), nullptr);
+  EXPECT_EQ(database.describe(anna.locker).name, "anna") << "people may still ask who it was";
+}
+
+TEST_F(ASignedOnProcess, WhenItHasSignedOffThenALateLockIsRefused) {
+  database.signOffProcess(anna.locker);
+  LockRequest request;
+  request.locker = anna.locker;
+  request.target = {database.systemNodes().bits()};
+  std::optional<LockReply> got;
+
+  database.lock(request, [&](const LockReply& reply) { got = reply; });
+
+  EXPECT_EQ(got.value().lock.outcome, LockOutcome::Cancelled);
+  EXPECT_TRUE(database.locksOn(database.systemNodes()).empty());
+}
+
+TEST_F(ASignedOnProcess, WhenItChangesWhatItHasNotLockedThenTheCommitIsRefused) {
+  const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+  commit(creating(anna, oid));
+  CommitRequest sly;
+  sly.upgrade.locker = anna.locker;
+  sly.changes.changes.push_back({ChangeKind::Update, *database.fetch(oid)});
+
+  const CommitReply reply = commit(sly);
+
+  EXPECT_EQ(reply.outcome, CommitReply::Outcome::StoreFailed);
+  EXPECT_NE(reply.failure.find("not locked exclusively"), std::string::npos) << reply.failure;
+  EXPECT_EQ(database.fetch(oid)->edition, 1u);
+}
+
+TEST_F(ASignedOnProcess, WhenItsNodeSignsOffThenItsLocksGoToThoseWhoWait) {
+  NodeInfo other;
+  database.signOnNode("other", [&](const NodeReply& reply) { other = reply.node.value(); });
+  ProcessInfo ben;
+  database.signOnProcess({other.oid, "ben", "ben", false},
+                         [&](const ProcessReply& reply) { ben = reply.process.value(); });
+  LockRequest request;
+  request.target = {database.system().bits()};
+  request.type = LockType::Exclusive;
+  request.locker = anna.locker;
+  database.lock(request, [](const LockReply&) {});
+  request.locker = ben.locker;
+  std::optional<LockReply> got;
+  database.lock(request, [&](const LockReply& reply) { got = reply; });
+  ASSERT_FALSE(got.has_value());
+
+  database.signOffNode(node.oid);
+
+  EXPECT_EQ(got.value().lock.outcome, LockOutcome::Granted);
+}
+
+}  // namespace
+}  // namespace nephrite
