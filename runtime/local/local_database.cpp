@@ -205,7 +205,7 @@ void LocalDatabase::signOnNode(const std::string& name,
   request.background = true;
   lock(request, [this, node, done = std::move(done)](const LockReply& reply) {
     if (reply.lock.outcome != LockOutcome::Granted) {
-      parts_->signOff(node.locker);
+      signOffProcess(node.locker);
       done({std::nullopt, reply.lock});
       return;
     }
@@ -258,7 +258,6 @@ void LocalDatabase::signOffProcess(LockerId locker) {
 }
 
 void LocalDatabase::Parts::signOff(LockerId locker) {
-  systemObjects.removeProcess(locker);
   LockAnswers persistent = locks.signOff(locker);
   LockAnswers shared = transientLocks.signOff(locker);
   persistent.deliver();
@@ -413,7 +412,7 @@ void LocalDatabase::Parts::finish(const std::shared_ptr<PendingCommit>& commit) 
 
 bool LocalDatabase::Parts::beginsCommit(LockerId locker) {
   MutexLock hold(committingMutex);
-  if (systemObjects.describe(locker).locker.isNull()) return false;
+  if (!systemObjects.isSignedOn(locker)) return false;
   return committing.emplace(locker.value, false).second;
 }
 
@@ -425,6 +424,7 @@ void LocalDatabase::Parts::endsCommit(LockerId locker) {
     if (it == committing.end()) return;
     leaves = it->second;
     committing.erase(it);
+    if (leaves) systemObjects.removeProcess(locker);
   }
   if (leaves) signOff(locker);
 }
@@ -432,9 +432,12 @@ void LocalDatabase::Parts::endsCommit(LockerId locker) {
 bool LocalDatabase::Parts::mayLeaveNow(LockerId locker) {
   MutexLock hold(committingMutex);
   const auto it = committing.find(locker.value);
-  if (it == committing.end()) return true;
-  it->second = true;
-  return false;
+  if (it != committing.end()) {
+    it->second = true;
+    return false;
+  }
+  systemObjects.removeProcess(locker);  // From here on it begins no commit.
+  return true;
 }
 
 // --- Looking

@@ -156,6 +156,11 @@ std::vector<LockerId> SystemObjects::processesOf(Oid node) const {
   return all;
 }
 
+bool SystemObjects::isSignedOn(LockerId locker) const {
+  MutexLock hold(mutex_);
+  return processes_.contains(locker.value);
+}
+
 ProcessInfo SystemObjects::describe(LockerId locker) const {
   MutexLock hold(mutex_);
   const auto here = processes_.find(locker.value);

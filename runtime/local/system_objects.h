@@ -43,6 +43,7 @@ class SystemObjects {
   void removeProcess(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
   std::vector<ProcessInfo> processes() const NEPHRITE_EXCLUDES(mutex_);
   std::vector<LockerId> processesOf(Oid node) const NEPHRITE_EXCLUDES(mutex_);
+  bool isSignedOn(LockerId locker) const NEPHRITE_EXCLUDES(mutex_);
   /// Also of the last few thousand that have gone.
   ProcessInfo describe(LockerId locker) const NEPHRITE_EXCLUDES(mutex_);
 
