@@ -12,7 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Reason = StoreException::Reason;
-using testing::AnyOf;
 using testing::Eq;
 using testing::HasSubstr;
 
@@ -99,7 +98,7 @@ class GivenAStoreThatWasNotClosed : public testing::Test {
       if (testing::Test::HasFailure()) return;
     }
     overwrite(file, whole);
-    expectWhole(*open(directory));
+    open(directory);  // It was the flipped bit and nothing else.
   }
 
   TempDirectory work_;
@@ -177,6 +176,38 @@ TEST_F(GivenAStoreThatWasNotClosed, WhenTheLogIsCutThenItOpensWithWhatCameBefore
     before = count;
   }
   EXPECT_GE(before, 2u * kOrders - 1);
+}
+
+// Records longer than a block of the log, and damage in every one of its blocks.
+TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfALongLogIsFlippedThenItIsRefused) {
+  const fs::path directory = found();
+  auto store = open(directory);
+  for (int i = 0; i < 5; ++i) createOrder(*store, std::string(70'000, 'x'), i);
+  copy(directory, work_ / "found");
+  store.reset();
+  flipEach(".log", 7919);
+}
+
+TEST_F(GivenAStoreThatWasNotClosed, WhenTablesAreNotVerifiedThenReadingFindsTheDamage) {
+  const fs::path directory = found();
+  open(directory).reset();  // Moves all into tables.
+  bool seen = false;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    std::string content = contentOf(entry.path());
+    const std::size_t at = content.find("in a table");
+    if (entry.path().extension() != ".sst" || at == std::string::npos) continue;
+    content[at] = 'I';
+    overwrite(entry.path(), content);
+    seen = true;
+  }
+  ASSERT_TRUE(seen);
+
+  const auto store = ObjectStore::open({.directory = directory, .verifyOnOpen = false});
+  const StoreException refused = failureOf([&] {
+    for (const Oid oid : store->instances(2048)) store->fetch(oid);
+  });
+  EXPECT_EQ(refused.reason(), Reason::Damaged);
+  EXPECT_THAT(refused.what(), HasSubstr(directory.string()));
 }
 
 TEST_F(GivenAStoreThatWasNotClosed, WhenTheMarkerIsOfANewerFormatThenItSaysSo) {
