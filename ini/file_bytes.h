@@ -5,6 +5,8 @@
 
 namespace nephrite {
 
+// Private to this folder and its tests.
+
 /// The whole file. IniFileMissing when there is none; IniError when it cannot be read or is
 /// larger than 16 MiB, which no INI file is.
 std::string readFileBytes(const std::filesystem::path& path);

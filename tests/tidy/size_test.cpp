@@ -74,7 +74,8 @@ TEST(Sizes, EveryAcceptedExceptionIsStillThere) {
   for (const auto& [path, accepted] : kFullFolders) EXPECT_TRUE(exists(path)) << path;
 }
 
-/// Tables keep their columns, as long as they stand between the marks that clang-format obeys.
+/// Tables keep their columns, as long as they stand between the marks that clang-format obeys; a
+/// raw string is one piece.
 TEST(Sizes, LinesFitBesideEachOther) {
   for (const auto* files : {&code(), &scripts()}) {
     for (const TextFile& file : *files) {
@@ -82,7 +83,7 @@ TEST(Sizes, LinesFitBesideEachOther) {
       for (std::size_t i = 0; i < file.lines.size(); ++i) {
         if (file.lines[i].ends_with("// clang-format off")) table = true;
         if (file.lines[i].ends_with("// clang-format on")) table = false;
-        if (table) continue;
+        if (table || file.lines[i].find("R\"(") != std::string::npos) continue;
         EXPECT_LE(columnsOf(file.lines[i]), kColumns)
             << at(file, i + 1) << ": break the line (clang-format -i does it for code).";
       }
