@@ -1,0 +1,200 @@
+#include "runtime/collection.h"
+
+#include "tests/runtime/given_processes.h"
+
+namespace nephrite {
+namespace {
+
+using testing::ElementsAre;
+
+class Collections : public GivenProcesses {
+ protected:
+  Collections() { p1.beginTransaction(); }
+};
+
+TEST_F(Collections, AnArrayKeepsItsOrderAndItsDuplicates) {
+  Array array(p1.create("OrderArray"));
+  array.add(o2);
+  array.add(o);
+  array.add(o2);
+  p1.commitTransaction();
+
+  EXPECT_THAT(Array(as(p2, array)).clone(), ElementsAre(o2, o, o2));
+  EXPECT_EQ(array.at(1), o);
+  EXPECT_EQ(codeOf([&] { array.at(3); }), 1300);
+
+  p1.beginTransaction();
+  array.remove(o2);
+  EXPECT_THAT(array.clone(), ElementsAre(o, o2)) << "the first of them";
+  array.removeAt(0);
+  EXPECT_THAT(array.clone(), ElementsAre(o2));
+  EXPECT_EQ(codeOf([&] { array.remove(o); }), 1301);
+  EXPECT_EQ(codeOf([&] { array.removeAt(1); }), 1300);
+}
+
+TEST_F(Collections, ASetHasEachMemberOnce) {
+  Set set(p1.create("OrderSet"));
+  set.add(o2);
+  set.add(o);
+  EXPECT_FALSE(set.tryAdd(o));
+  EXPECT_EQ(codeOf([&] { set.add(o); }), 1309);
+  p1.commitTransaction();
+
+  EXPECT_THAT(set.clone(), ElementsAre(o, o2));
+  EXPECT_TRUE(set.includes(o2));
+  p1.beginTransaction();
+  set.remove(o2);
+  EXPECT_FALSE(set.includes(o2));
+  EXPECT_EQ(codeOf([&] { set.remove(o2); }), 1301);
+}
+
+TEST_F(Collections, ADictionaryFindsByKeyInNormalForm) {
+  Dictionary dictionary(p1.create("OrderDict"));
+  dictionary.put("zwei", o2);
+  dictionary.put("Zo\xc3\xab", o);  // e with diaeresis, composed
+  EXPECT_EQ(codeOf([&] { dictionary.put("Zoe\xcc\x88", o2); }), 1310) << "the same, decomposed";
+  p1.commitTransaction();
+
+  EXPECT_EQ(dictionary.getAtKey("Zoe\xcc\x88"), o);
+  EXPECT_TRUE(dictionary.getAtKey("drei").isNull());
+  EXPECT_TRUE(dictionary.includesKey("zwei"));
+  EXPECT_EQ(codeOf([&] { dictionary.getAtKey(1); }), 64010);
+  p1.beginTransaction();
+  dictionary.removeKey("zwei");
+  EXPECT_EQ(codeOf([&] { dictionary.removeKey("zwei"); }), 1301);
+  EXPECT_EQ(dictionary.size(), 1u);
+  dictionary.clear();
+  EXPECT_EQ(dictionary.size(), 0u);
+}
+
+TEST_F(Collections, WhatChangesNothingLeavesTheEdition) {
+  Set set(p1.create("OrderSet"));
+  set.add(o);
+  p1.commitTransaction();
+  p1.beginTransaction();
+  EXPECT_FALSE(set.tryAdd(o));
+  EXPECT_EQ(codeOf([&] { set.remove(o2); }), 1301);
+  p1.commitTransaction();
+  EXPECT_EQ(set.edition(), 1u);
+}
+
+TEST_F(Collections, NoMemberMayLiveShorterThanItsCollection) {
+  Array array(p1.create("OrderArray"));
+  const Object own = p1.create("Order", Lifetime::Transient);
+  EXPECT_EQ(codeOf([&] { array.add(own); }), 64010);
+  EXPECT_EQ(codeOf([&] { array.add(Object()); }), 1090);
+  EXPECT_EQ(codeOf([&] { as(p1, o).set("next", own); }), 64010);
+  Array ownArray(p1.create("OrderArray", Lifetime::Transient));
+  EXPECT_NO_THROW(ownArray.add(o));
+}
+
+TEST_F(Collections, ALoopEndsWhenTheVisitorSaysSo) {
+  Array array(p1.create("OrderArray"));
+  array.add(o);
+  array.add(o2);
+  int visited = 0;
+  array.forEach([&](const Object&) { return ++visited < 1; });
+  EXPECT_EQ(visited, 1);
+}
+
+TEST_F(Collections, AThrowingVisitorLetsTheCollectionGo) {
+  Array array(p1.create("OrderArray"));
+  array.add(o);
+  p1.commitTransaction();
+  EXPECT_THROW(array.forEach([](const Object&) -> bool { throw std::runtime_error("enough"); }),
+               std::runtime_error);
+  EXPECT_EQ(held(p1, array), Get);
+}
+
+TEST_F(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) {
+  Set set(p1.create("OrderSet"));
+  for (int i = 0; i < 200; ++i) set.add(p1.create("Order"));
+  p1.commitTransaction();
+  const std::vector<Object> before = set.clone();
+  std::vector<Object> seen;
+
+  set.forEach(
+      [&](const Object& member) {
+        if (seen.size() == 70) {  // In the second batch: one that was seen leaves.
+          Transaction transaction(p2);
+          Set(as(p2, set)).remove(before[0]);
+          transaction.commit();
+        }
+        seen.push_back(member);
+        return true;
+      },
+      Collection::Iteration::Discrete);
+
+  EXPECT_EQ(seen, before);
+}
+
+// --- Lifetimes
+// -----------------------------------------------------------------------------------------
+
+class Lifetimes : public GivenProcesses {};
+
+TEST_F(Lifetimes, SharedTransientsAreSeenByAllProcessesAfterTheirOwnCommit) {
+  EXPECT_EQ(codeOf([&] { p1.create("Order", Lifetime::SharedTransient); }), 1026);
+  p1.beginTransientTransaction();
+  Object shared = p1.create("Order", Lifetime::SharedTransient);
+  shared.set("total", 1);
+  EXPECT_FALSE(as(p2, shared).exists());
+  p1.commitTransientTransaction();
+  EXPECT_EQ(as(p2, shared).get<int>("total"), 1);
+  EXPECT_EQ(codeOf([&] { shared.set("total", 2); }), 1026);
+}
+
+TEST_F(Lifetimes, TheTwoTransactionsKnowNothingOfEachOther) {
+  Object shared = sharedTransient();
+  p1.beginTransaction();
+  p1.beginTransientTransaction();
+  as(p1, o).set("total", 1);
+  shared.set("total", 1);
+  p1.abortTransaction();
+  EXPECT_TRUE(p1.isInTransientTransactionState());
+  EXPECT_EQ(held(p1, shared), Exclusive);
+  EXPECT_EQ(held(p1, o), Get);
+  p1.commitTransientTransaction();
+  EXPECT_EQ(as(p2, shared).get<int>("total"), 1);
+  EXPECT_EQ(as(p2, o).get<int>("total"), 0);
+}
+
+TEST_F(Lifetimes, SharedTransientsAreLockedInTheNodesOwnTable) {
+  Object shared = sharedTransient();
+  shared.exclusiveLock();
+  EXPECT_THAT(node.getLocks(), testing::SizeIs(1));
+  EXPECT_THAT(p1.system().getLocks(), testing::IsEmpty());
+  const auto asked = start(p2, [&] { as(p2, shared).sharedLock(); });
+  ASSERT_TRUE(asked->isWaiting());
+  EXPECT_THAT(node.getQueuedLocks(), testing::SizeIs(1));
+  shared.unlock();
+  asked->end();
+}
+
+TEST_F(Lifetimes, TransientsNeedNoTransactionAndGoWhenRemoved) {
+  Object own = p1.create("Order", Lifetime::Transient);
+  own.set("note", "mine");
+  EXPECT_EQ(own.get<std::string>("note"), "mine");
+  own.remove();
+  EXPECT_FALSE(own.exists());
+  EXPECT_EQ(codeOf([&] { own.get<std::string>("note"); }), 1072);
+}
+
+TEST_F(Lifetimes, PropertiesTakeWhatFitsThem) {
+  Object own = p1.create("Order", Lifetime::Transient);
+  own.set("weight", 3);
+  EXPECT_EQ(own.get<double>("weight"), 3.0);
+  own.set("total", std::int64_t{7});
+  EXPECT_EQ(own.get<std::int64_t>("total"), 7);
+  EXPECT_EQ(codeOf([&] { own.set("total", std::int64_t{1} << 40); }), 64010);
+  own.set("total", std::nullopt);
+  EXPECT_EQ(own.value("total"), Value());
+  own.set("next", o);
+  EXPECT_EQ(own.reference("next"), o);
+  EXPECT_EQ(own.get<Object>("next").get<int>("total"), 0);
+  own.set("next", Object());
+  EXPECT_TRUE(own.reference("next").isNull());
+}
+
+}  // namespace
+}  // namespace nephrite

@@ -1,0 +1,154 @@
+#include "runtime/exceptions.h"
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "tests/runtime/given_processes.h"
+
+namespace nephrite {
+namespace {
+
+using testing::HasSubstr;
+
+class Exceptions : public GivenProcesses {};
+
+TEST_F(Exceptions, ARefusedLockNamesObjectHolderAndTimes) {
+  pass(3s);
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  pass(200ms);
+  const auto asked = start(p2, [&] { as(p2, o).sharedLock(3s); });
+  pass(3s);
+
+  const auto thrown = thrownBy<LockException>([&] { asked->end(); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(std::string(thrown->what()),
+            o.toString() + " is locked: process " + std::to_string(p1.info().locker.value) +
+                " (\"one\", user anna, node main) holds exclusive since 00:00:03 UTC (3.2 s); "
+                "asked share, waited 3000 ms");
+}
+
+TEST_F(Exceptions, WhoWaitsAheadInTheQueueIsNamedToo) {
+  ASSERT_TRUE(gets(p1, o, Share));
+  const auto ahead = start(p2, [&] { as(p2, o).exclusiveLock(); });
+  ASSERT_TRUE(ahead->isWaiting());
+
+  const auto thrown =
+      thrownBy<LockException>([&] { as(p3, o).sharedLock(LockTimeout::immediate()); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_THAT(thrown->what(),
+              HasSubstr("(\"two\", user ben, node main) waits for it ahead in the queue since"));
+  EXPECT_EQ(thrown->facts().lockedType, Get);
+  as(p1, o).unlock();
+  ahead->end();
+}
+
+TEST_F(Exceptions, ADeadlockSaysWhatWeHoldThatTheOtherWants) {
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  ASSERT_TRUE(gets(p2, o2, Exclusive));
+  const auto first = start(p1, [&] { as(p1, o2).exclusiveLock(); });
+  ASSERT_TRUE(first->isWaiting());
+
+  const auto thrown = thrownBy<DeadlockException>([&] { as(p2, o).exclusiveLock(); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_THAT(thrown->what(), HasSubstr("deadlock on " + o.toString() + ": process "));
+  EXPECT_THAT(thrown->what(), HasSubstr("that one wants " + o2.toString() + " held by us"));
+  EXPECT_THAT(thrown->what(), HasSubstr("abort the transaction"));
+  p2.abortTransaction();
+  first->end();
+}
+
+TEST_F(Exceptions, AHolderThatHasGoneIsStillNamed) {
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  auto thrown = thrownBy<LockException>([&] { as(p2, o).sharedLock(LockTimeout::immediate()); });
+  p1.signOff();
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->targetLockedBy().name, "one");
+  EXPECT_EQ(database->describe(thrown->targetLockedBy().locker).name, "one");
+}
+
+TEST_F(Exceptions, ADeadlockIsNoLockException) {
+  EXPECT_FALSE((std::is_base_of_v<LockException, DeadlockException>));
+  EXPECT_FALSE((std::is_base_of_v<std::exception, ActionAborted>));
+}
+
+TEST_F(Exceptions, UseThatMakesNoSenseSaysWhatToDo) {
+  const auto says = [](const std::function<void()>& action) {
+    const auto thrown = thrownBy<UsageException>(action);
+    return thrown ? std::to_string(thrown->errorCode()) + " " + thrown->what() : "";
+  };
+  p1.beginTransaction();
+  EXPECT_THAT(says([&] { p1.beginTransaction(); }), HasSubstr("64001 "));
+  EXPECT_THAT(says([&] { as(p1, o).lock(Share, LockDuration::Persistent, 1s); }),
+              HasSubstr("64003 " + o.toString() + ": Persistent duration is reserved"));
+  EXPECT_THAT(says([&] { as(p1, o).set("totals", 1); }),
+              HasSubstr("64009 " + o.toString() + ": class Order has no property \"totals\""));
+  EXPECT_THAT(says([&] { as(p1, o).set("total", "many"); }),
+              HasSubstr(".total cannot hold \"many\": it is a value of type String, not Integer"));
+  EXPECT_THAT(says([&] { as(p1, o).set("note", "\xff"); }), HasSubstr("64010 "));
+  EXPECT_THAT(says([&] { as(p1, o).get<std::string>("total"); }), testing::IsEmpty())
+      << "null is every type's";
+  as(p1, o).set("total", 1);
+  EXPECT_THAT(says([&] { as(p1, o).get<std::string>("total"); }), HasSubstr("64010 "));
+  EXPECT_THAT(says([&] { p1.create("Ordr"); }), HasSubstr("64008 there is no class \"Ordr\""));
+  EXPECT_THAT(says([&] { Set(as(p1, o)); }), HasSubstr("64011 "));
+  EXPECT_THAT(says([&] { Object().sharedLock(); }), HasSubstr("1090 "));
+  EXPECT_THAT(says([&] { p2.endLock(); }), HasSubstr("64002 "));
+  EXPECT_THAT(says([&] { p2.commitTransaction(); }), HasSubstr("1026 "));
+  p3.signOff();
+  EXPECT_THAT(says([&] { as(p3, o).sharedLock(); }),
+              HasSubstr("64006 process \"three\" has signed off"));
+}
+
+TEST_F(Exceptions, WhatWasDeletedIsSaidSo) {
+  p1.beginTransaction();
+  as(p1, o).remove();
+  EXPECT_FALSE(as(p1, o).exists());
+  EXPECT_TRUE(as(p2, o).exists());
+  EXPECT_EQ(codeOf([&] { as(p1, o).get<int>("total"); }), 1072);
+  const auto waits = start(p2, [&] { as(p2, o).sharedLock(); });
+  ASSERT_TRUE(waits->isWaiting());
+
+  p1.commitTransaction();
+
+  EXPECT_THROW(waits->end(), ObjectDeletedException);
+  EXPECT_EQ(codeOf([&] { as(p3, o).sharedLock(); }), 1072);
+  EXPECT_THAT(p3.system().getLocksOn(o), testing::IsEmpty());
+}
+
+// docs/errors.md has one row "| code | name | ... |" for each code, and no other.
+TEST(ErrorCodes, StandInTheDocumentationWithTheirNames) {
+  std::ifstream file(NEPHRITE_SOURCE_DIR "/docs/errors.md");
+  std::stringstream document;
+  document << file.rdbuf();
+  const std::string text = document.str();
+  ASSERT_FALSE(text.empty());
+
+  std::ifstream header(NEPHRITE_SOURCE_DIR "/runtime/error_code.h");
+  std::stringstream code;
+  code << header.rdbuf();
+  const std::string source = code.str();
+  std::set<int> numbers;
+  const std::regex enumerator(R"(\n  \w+ = (\d+),)");
+  for (std::sregex_iterator it(source.begin(), source.end(), enumerator), end; it != end; ++it) {
+    numbers.insert(std::stoi((*it)[1]));
+  }
+  ASSERT_GT(numbers.size(), 20u);
+
+  std::set<int> documented;
+  const std::regex row(R"(\n\| (\d+) \| ([^|]+) \|)");
+  for (std::sregex_iterator it(text.begin(), text.end(), row), end; it != end; ++it) {
+    const int number = std::stoi((*it)[1]);
+    if (!numbers.contains(number)) continue;
+    documented.insert(number);
+    EXPECT_EQ((*it)[2].str(), nameOf(static_cast<ErrorCode>(number))) << number;
+  }
+  EXPECT_EQ(documented, numbers);
+}
+
+}  // namespace
+}  // namespace nephrite
