@@ -2,8 +2,8 @@
 
 #include <rocksdb/env.h>
 
-#include "objects/rocks_store.h"
-#include "objects/store_env.h"
+#include "objects/disk/rocks_store.h"
+#include "objects/disk/store_env.h"
 
 namespace nephrite {
 

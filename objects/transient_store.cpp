@@ -5,8 +5,8 @@
 
 #include "base/mutex.h"
 #include "objects/change_check.h"
+#include "objects/disk/record_cache.h"
 #include "objects/object_store.h"
-#include "objects/record_cache.h"
 
 namespace nephrite {
 namespace {

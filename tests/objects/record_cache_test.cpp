@@ -1,4 +1,4 @@
-#include "objects/record_cache.h"
+#include "objects/disk/record_cache.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "objects/store_env.h"
+#include "objects/disk/store_env.h"
 #include "tests/objects/faulty_file_system.h"
 #include "tests/objects/store_fixture.h"
 

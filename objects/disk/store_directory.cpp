@@ -1,12 +1,12 @@
-#include "objects/store_directory.h"
+#include "objects/disk/store_directory.h"
 
 #include <rocksdb/db.h>
 
 #include <algorithm>
 #include <system_error>
 
-#include "objects/log_file_check.h"
-#include "objects/store_error.h"
+#include "objects/disk/log_file_check.h"
+#include "objects/disk/store_error.h"
 
 namespace nephrite {
 namespace {

@@ -1,4 +1,4 @@
-#include "objects/rocks_database.h"
+#include "objects/disk/rocks_database.h"
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
@@ -7,7 +7,7 @@
 #include <rocksdb/table.h>
 
 #include "base/log.h"
-#include "objects/store_error.h"
+#include "objects/disk/store_error.h"
 
 // RocksDB is not compiled with ThreadSanitizer, which therefore does not see how its atomics order
 // its memory and takes that for races. It looks away from what happens in RocksDB and in

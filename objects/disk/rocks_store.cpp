@@ -1,14 +1,14 @@
-#include "objects/rocks_store.h"
+#include "objects/disk/rocks_store.h"
 
 #include <algorithm>
 #include <stdexcept>
 
 #include "base/log.h"
-#include "objects/byte_stream.h"
 #include "objects/change_check.h"
-#include "objects/record_codec.h"
+#include "objects/disk/byte_stream.h"
+#include "objects/disk/record_codec.h"
+#include "objects/disk/store_error.h"
 #include "objects/schema_change.h"
-#include "objects/store_error.h"
 
 namespace nephrite {
 namespace {

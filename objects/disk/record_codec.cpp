@@ -1,8 +1,8 @@
-#include "objects/record_codec.h"
+#include "objects/disk/record_codec.h"
 
 #include <bit>
 
-#include "objects/byte_stream.h"
+#include "objects/disk/byte_stream.h"
 #include "objects/text.h"
 
 namespace nephrite {

@@ -1,4 +1,4 @@
-#include "objects/store_error.h"
+#include "objects/disk/store_error.h"
 
 namespace nephrite {
 namespace {

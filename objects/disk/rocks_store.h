@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "objects/commit_gate.h"
+#include "objects/disk/commit_gate.h"
+#include "objects/disk/record_cache.h"
+#include "objects/disk/rocks_database.h"
+#include "objects/disk/store_directory.h"
 #include "objects/object_store.h"
-#include "objects/record_cache.h"
-#include "objects/rocks_database.h"
-#include "objects/store_directory.h"
 
 namespace nephrite {
 

@@ -1,4 +1,4 @@
-#include "objects/log_file_check.h"
+#include "objects/disk/log_file_check.h"
 
 #include <algorithm>
 #include <boost/crc.hpp>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "objects/store_error.h"
+#include "objects/disk/store_error.h"
 
 namespace nephrite {
 namespace {
