@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "runtime/exceptions.h"
@@ -129,12 +130,13 @@ bool BackgroundProcess::Worker::failed(const std::exception_ptr& exception) {
     return false;
   }
 
-  const auto until = std::chrono::steady_clock::now() + *failure.restartIn;
+  const Clock& clock = SystemClock::instance();  // CondVar waits in real time.
+  const Instant until = clock.now() + *failure.restartIn;
   MutexLock hold(mutex);
   state = State::Pausing;
   changed.notifyAll();
-  while (!stopping.stop_requested() && std::chrono::steady_clock::now() < until) {
-    changed.waitFor(mutex, until - std::chrono::steady_clock::now());
+  while (!stopping.stop_requested() && clock.now() < until) {
+    changed.waitFor(mutex, until - clock.now());
   }
   state = stopping.stop_requested() ? State::Stopped : State::Running;
   changed.notifyAll();

@@ -91,7 +91,7 @@ struct LocalDatabase::Parts {
 
   // Lockers whose commit is being written, and whether they shall leave when it is: a process
   // that signs off meanwhile keeps its locks until its changes are durable or refused.
-  Mutex committingMutex;  // A leaf.
+  Mutex committingMutex;  // Before SystemObjects'.
   std::unordered_map<std::uint64_t, bool> committing NEPHRITE_GUARDED_BY(committingMutex);
 
   // Last: they end first.

@@ -14,8 +14,8 @@ namespace nephrite {
 /// Shape:   Database; with threads on, one thread ends waits whose time has run out and one
 ///          finishes commits that had to wait for their upgrades. With threads off nothing
 ///          happens but on the calling thread: whoever owns the clock calls expireNextWait().
-/// Threads: any method, from any thread. Mutex order: none of ours is held while another is
-///          taken, and none while a callback runs.
+/// Threads: any method, from any thread. Mutex order: docs/ARCHITECTURE.md; none is held while a
+///          callback runs.
 class LocalDatabase final : public Database {
  public:
   struct Options {

@@ -28,7 +28,6 @@ const std::map<std::string, Accepted> kLongFiles{};
 
 /// Folders that may hold more.
 const std::map<std::string, Accepted> kFullFolders{
-    {"objects", {20, "what RocksDB needs was written beside what others see"}},
     {"runtime", {18, "an application finds one header for each thing it names"}},
 };
 
