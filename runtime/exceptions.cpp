@@ -85,7 +85,7 @@ ObjectDeletedException::ObjectDeletedException(Oid target, const std::string& ta
 
 CancelledException::CancelledException(Oid target, const std::string& targetName)
     : SystemException(ErrorCode::WaitCancelled,
-                      "the wait for " + targetName +
+                      (targetName.empty() ? "the call" : "the wait for " + targetName) +
                           " was cancelled: stop was requested, or its process signed off"),
       target_(target) {}
 

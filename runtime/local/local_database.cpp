@@ -76,7 +76,8 @@ struct LocalDatabase::Parts {
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(committingMutex);
   void signOff(LockerId locker);
   bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
-  void endsCommit(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
+  /// True: the locker wanted to leave meanwhile; sign it off.
+  bool endsCommit(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
   bool mayLeaveNow(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
 
   const Clock& clock;
@@ -398,16 +399,19 @@ void LocalDatabase::Parts::finish(const std::shared_ptr<PendingCommit>& commit) 
     reply.outcome = CommitReply::Outcome::StoreFailed;
     reply.failure = failed.what();
     log(LogLevel::Error, "commit.failed", {{"reason", reply.failure}});
-    endsCommit(locker);
+    const bool leaves = endsCommit(locker);
     commit->settle(reply);
+    if (leaves) signOff(locker);
     return;
   }
 
-  // The committer is told before those whom its locks kept waiting.
+  // The committer is told before those whom its locks kept waiting. Once told, it may commit
+  // again, from another thread: this commit has ended by then.
   LockAnswers answers = tableOf(lifetime).releaseTransactionLocks(locker);
+  const bool leaves = endsCommit(locker);
   commit->settle(reply);
   answers.deliver();
-  endsCommit(locker);
+  if (leaves) signOff(locker);
 }
 
 bool LocalDatabase::Parts::beginsCommit(LockerId locker) {
@@ -416,17 +420,14 @@ bool LocalDatabase::Parts::beginsCommit(LockerId locker) {
   return committing.emplace(locker.value, false).second;
 }
 
-void LocalDatabase::Parts::endsCommit(LockerId locker) {
-  bool leaves = false;
-  {
-    MutexLock hold(committingMutex);
-    const auto it = committing.find(locker.value);
-    if (it == committing.end()) return;
-    leaves = it->second;
-    committing.erase(it);
-    if (leaves) systemObjects.removeProcess(locker);
-  }
-  if (leaves) signOff(locker);
+bool LocalDatabase::Parts::endsCommit(LockerId locker) {
+  MutexLock hold(committingMutex);
+  const auto it = committing.find(locker.value);
+  NEPHRITE_CHECK(it != committing.end());
+  const bool leaves = it->second;
+  committing.erase(it);
+  if (leaves) systemObjects.removeProcess(locker);
+  return leaves;
 }
 
 bool LocalDatabase::Parts::mayLeaveNow(LockerId locker) {
