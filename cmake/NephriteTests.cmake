@@ -26,13 +26,13 @@ function(nephrite_test folder)
   if(TARGET nephrite_test_support AND NOT folder MATCHES "^(base|tidy)$")
     target_link_libraries(${folder}_test PRIVATE nephrite_test_support)
   endif()
-  set(labels ${folder})
+  set(label ${folder})
   if(arg_CONCURRENT)
-    list(APPEND labels concurrent)
+    string(APPEND label -concurrent)  # One label: gtest_discover_tests takes lists apart.
     add_dependencies(concurrent_tests ${folder}_test)
   endif()
   gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${labels}" TIMEOUT 1200)
+    PROPERTIES LABELS ${label} TIMEOUT 1200)
 endfunction()
 
 nephrite_test(base CONCURRENT nephrite_base)
