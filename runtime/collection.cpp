@@ -87,7 +87,7 @@ void checkMember(const ProcessCore& process, Oid collection, const Object& membe
   if (member.isNull()) {
     refuse(ErrorCode::NullReference, process, collection, "null cannot be a member");
   }
-  checkOutlives(collection, member.oid(), process.show(collection));
+  checkOutlives(collection, member.oid(), [&] { return process.show(collection); });
 }
 
 void checkKind(const ProcessCore& process, Oid oid, ClassKind wanted) {
@@ -308,10 +308,10 @@ Dictionary::Dictionary(Object object) : Collection(std::move(object)) {
 }
 
 Value Dictionary::fitKey(Value key) const {
-  const std::string subject = "a key of " + toString();
+  const Subject subject = [this] { return "a key of " + toString(); };
   Value fitting = fit(std::move(key), core().classOf(oid())->keyType, subject);
   if (typeOf(fitting) == ValueType::Null) {
-    throw UsageException(ErrorCode::WrongValueType, subject + " cannot be null");
+    throw UsageException(ErrorCode::WrongValueType, subject() + " cannot be null");
   }
   return fitting;
 }

@@ -67,8 +67,9 @@ void Object::setValue(std::string_view property, Value to) {
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
     const auto definition = process.classOf(oid_);
     const std::size_t index = indexOf(process, oid_, *definition, property);
-    const std::string subject = process.show(oid_) + "." + definition->properties[index].name;
-    Value fitting = fit(to, definition->properties[index].type, subject);
+    const PropertyDef& wanted = definition->properties[index];
+    const Subject subject = [&] { return process.show(oid_) + "." + wanted.name; };
+    Value fitting = fit(to, wanted.type, subject);
     if (const auto* const target = std::get_if<Oid>(&fitting)) {
       checkOutlives(oid_, *target, subject);
     }

@@ -95,7 +95,7 @@ Object Process::create(std::string_view className, Lifetime lifetime) {
                                                        "\"; define it with defineClass()");
     }
     const Oid sample(lifetime, definition->number, 1);
-    if (lifetime == Lifetime::Persistent && isSystemObject(sample)) {
+    if (isSystemObject(sample)) {
       throw UsageException(ErrorCode::SystemObject,
                            "objects of class " + definition->name + " are made by the system");
     }

@@ -120,8 +120,8 @@ bool ProcessCore::mayContinue(const SystemException& exception,
   Oid target = continuation.target;
   LockType type = continuation.type;
   if (const auto* const refusal = dynamic_cast<const LockRefusal*>(&exception)) {
+    if (refusal->lockTarget() != target) type = refusal->lockType();
     target = refusal->lockTarget();
-    type = refusal->lockType();
   }
   return !target.isNull() && target.lifetime() != Lifetime::Transient &&
          session_.holds(target, type);
@@ -324,6 +324,7 @@ struct ProcessCore::AsyncLock {
   std::shared_ptr<ProcessCore> core;
   LockTimeout asked = LockTimeout::processDefined();
   LockCallback done;
+  bool created = false;  // By the open transaction: not to be found in the database.
   LockReply reply;
   std::optional<std::stop_callback<std::function<void()>>> onStop;
   std::atomic<int> missing{2};
@@ -345,7 +346,7 @@ struct ProcessCore::AsyncLock {
       step.lock = reply.lock;
       switch (reply.lock.outcome) {
         case LockOutcome::Granted:
-          if (database.fetch(target) == nullptr) {
+          if (!created && database.fetch(target) == nullptr) {
             database.unlock(core->info().locker, target);
             throwError(database, ErrorCode::ObjectDeleted, target);
           }
@@ -382,16 +383,11 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
       throwError(database(), ErrorCode::NotInTransaction, oid);
     }
     if (session_.peek(oid) == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);
-    if (session_.isChanged(oid)) {  // Written by this transaction: locked as strongly as can be.
-      if (session_.holds(oid, asked.type) || database().fetch(oid) == nullptr) {
-        post([done] { done(LockResult::success()); });
-        return;
-      }
-    }
 
     const auto pending = std::make_shared<AsyncLock>();
     pending->core = shared_from_this();
     pending->asked = asked.timeout;
+    pending->created = database().fetch(oid) == nullptr;
     pending->done = std::move(done);
     const std::uint64_t id = session_.nextRequestId();
     Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};

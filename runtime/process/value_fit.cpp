@@ -8,9 +8,9 @@
 namespace nephrite {
 namespace {
 
-[[noreturn]] void refuse(const std::string& subject, const Value& value, const std::string& why) {
+[[noreturn]] void refuse(const Subject& subject, const Value& value, const std::string& why) {
   throw UsageException(ErrorCode::WrongValueType,
-                       subject + " cannot hold " + toString(value) + ": " + why);
+                       subject() + " cannot hold " + toString(value) + ": " + why);
 }
 
 std::optional<std::int64_t> integerIn(const Value& value) {
@@ -37,7 +37,7 @@ Value widen(Value value, ValueType wanted) {
 
 }  // namespace
 
-Value fit(Value value, ValueType wanted, const std::string& subject) {
+Value fit(Value value, ValueType wanted, const Subject& subject) {
   if (std::holds_alternative<std::monostate>(value)) return value;
   value = widen(std::move(value), wanted);
   if (typeOf(value) != wanted) {
@@ -50,7 +50,7 @@ Value fit(Value value, ValueType wanted, const std::string& subject) {
       *text = normalizeText(*text);
     } catch (const std::invalid_argument& invalid) {
       throw UsageException(ErrorCode::WrongValueType,
-                           subject + " cannot hold that text: " + invalid.what());
+                           subject() + " cannot hold that text: " + invalid.what());
     }
   } else if (const auto* const date = std::get_if<Date>(&value)) {
     if (!date->ok()) refuse(subject, value, "it is no date in the calendar");
@@ -65,10 +65,10 @@ Value fit(Value value, ValueType wanted, const std::string& subject) {
   return value;
 }
 
-void checkOutlives(Oid holder, Oid member, const std::string& subject) {
+void checkOutlives(Oid holder, Oid member, const Subject& subject) {
   if (member.isNull() || member.lifetime() <= holder.lifetime()) return;
   throw UsageException(ErrorCode::WrongValueType,
-                       subject + " cannot refer to " + member.toString() +
+                       subject() + " cannot refer to " + member.toString() +
                            ", which it would outlive; copy what is needed into an object that "
                            "lives as long");
 }

@@ -2,19 +2,23 @@
 
 // Private to runtime.
 
+#include <functional>
 #include <string>
 
 #include "objects/value.h"
 
 namespace nephrite {
 
+/// What is written to, for messages: "Order/2048.7.total". Asked only when there is one.
+using Subject = std::function<std::string()>;
+
 /// `value` as a value of type `wanted`: integers widen to Integer64, Real and Decimal, text is put
 /// in Unicode normalisation form C, null fits everywhere. UsageException 64010 names `subject`
-/// ("Order/2048.7.total") when it does not fit: wrong type, invalid UTF-8, no date.
-Value fit(Value value, ValueType wanted, const std::string& subject);
+/// when it does not fit: wrong type, invalid UTF-8, no date.
+Value fit(Value value, ValueType wanted, const Subject& subject);
 
 /// 64010 when `holder` would outlive what it refers to: a persistent object no transient, a shared
 /// transient no transient of one process.
-void checkOutlives(Oid holder, Oid member, const std::string& subject);
+void checkOutlives(Oid holder, Oid member, const Subject& subject);
 
 }  // namespace nephrite

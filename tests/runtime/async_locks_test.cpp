@@ -148,6 +148,18 @@ TEST_F(AsyncLocks, AnUpdateCommittedMeanwhileIs1146WithTheLockHeld) {
   EXPECT_THROW(results[0].throwIfFailed(), UpgradeException);
 }
 
+TEST_F(AsyncLocks, AnObjectOfTheOpenTransactionCanBeLocked) {
+  asker.beginTransaction();
+  const Object made = asker.create("Order");
+  asker.lockAsync(made, {.duration = kSession},
+                  [this](const LockResult& result) { results.push_back(result); });
+  runCallbacks();
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_TRUE(results[0].granted());
+  asker.commitTransaction();
+  EXPECT_EQ(made.lockStatus().type, Exclusive);
+}
+
 Fire lockThenWrite(Process& process, Object object, std::string& log) {
   try {
     co_await process.locked(object, {.type = Exclusive, .timeout = LockTimeout::of(1s)});

@@ -112,6 +112,16 @@ TEST_F(Handlers, AtMost128StandAtOneLevel) {
   }));
 }
 
+TEST_F(Handlers, AChangeGoesOnUnderAnUpdateLockThatTheHandlerGot) {
+  p2.beginTransaction();
+  const auto armed = p2.armExceptionHandler([&](const SystemException&) {
+    as(p1, o).unlock();
+    return as(p2, o).tryLock(Update) ? HandlerAction::Continue : HandlerAction::PassBack;
+  });
+  EXPECT_NO_THROW(as(p2, o).set("total", 1));
+  EXPECT_EQ(held(p2, o), Update);
+}
+
 TEST_F(Handlers, ACommitGoesOnWhenTheHandlerClearedItsWay) {
   p2.beginTransaction();
   p2.useUpdateLocks(true);

@@ -1,0 +1,121 @@
+#include "tests/runtime/given_processes.h"
+
+namespace nephrite {
+namespace {
+
+/// A store whose disk can be told to fail.
+class FailingStore final : public ObjectStore {
+ public:
+  explicit FailingStore(std::shared_ptr<ObjectStore> sound) : sound_(std::move(sound)) {}
+
+  std::atomic<bool> commitsFail{false};
+  std::atomic<bool> fetchesFail{false};
+
+  std::shared_ptr<const Schema> schema() const override { return sound_->schema(); }
+  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
+    return sound_->defineClass(wanted);
+  }
+  Oid newOid(Oid::ClassNumber number) override { return sound_->newOid(number); }
+  RecordPtr fetch(Oid oid) const override {
+    if (fetchesFail) throw StoreException(StoreException::Reason::Io, "cannot read orders.sst");
+    return sound_->fetch(oid);
+  }
+  void commit(const ChangeSet& changes) override {
+    if (commitsFail) throw StoreException(StoreException::Reason::Io, "no space left on /data");
+    sound_->commit(changes);
+  }
+  std::vector<Oid> instances(Oid::ClassNumber number, Oid after,
+                             std::size_t maxEntries) const override {
+    return sound_->instances(number, after, maxEntries);
+  }
+  std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override {
+    return sound_->reserveNumbers(sequence, count);
+  }
+  Statistics statistics() const override { return sound_->statistics(); }
+
+ private:
+  const std::shared_ptr<ObjectStore> sound_;
+};
+
+/// Given: two processes and a committed order in a store that works so far.
+class StoreFailures : public testing::Test {
+ protected:
+  StoreFailures() {
+    ObjectStore::Options inMemory;
+    inMemory.inMemory = true;
+    store = std::make_shared<FailingStore>(ObjectStore::open(inMemory));
+    LocalDatabase::Options options;
+    options.threads = false;
+    database = std::make_shared<LocalDatabase>(store, clock, options);
+    node = Node::signOn(database, "main");
+    p1 = node.signOn({.name = "one"});
+    p2 = node.signOn({.name = "two"});
+    ClassDef order;
+    order.name = "Order";
+    order.properties = {{"total", ValueType::Integer}};
+    p1.defineClass(order);
+    Transaction transaction(p1);
+    o = p1.create("Order");
+    transaction.commit();
+  }
+
+  ManualClock clock;
+  std::shared_ptr<FailingStore> store;
+  std::shared_ptr<LocalDatabase> database;
+  Node node;
+  Process p1, p2;
+  Object o;
+};
+
+TEST_F(StoreFailures, ACommitThatCannotBeWrittenChangesNothingAndMayBeCalledAgain) {
+  p1.beginTransaction();
+  o.set("total", 5);
+  store->commitsFail = true;
+
+  const auto thrown = thrownBy<StoreFailure>([&] { p1.commitTransaction(); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->errorCode(), 64007);
+  EXPECT_THAT(thrown->what(), testing::HasSubstr("no space left on /data"));
+  EXPECT_TRUE(p1.isInTransactionState());
+  EXPECT_EQ(o.lockStatus().type, Exclusive);
+  EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 0);
+
+  store->commitsFail = false;
+  p1.commitTransaction();
+  EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 5);
+}
+
+TEST_F(StoreFailures, AReadThatFailsIsAStoreFailureToo) {
+  store->fetchesFail = true;
+  EXPECT_THROW(o.get<int>("total"), StoreFailure);
+  EXPECT_THROW(o.sharedLock(), StoreFailure);
+  store->fetchesFail = false;
+  EXPECT_EQ(o.get<int>("total"), 0);
+}
+
+TEST_F(StoreFailures, AGrantWhoseObjectCannotBeReadEndsWithTheLockHeld) {
+  p1.object(o.oid()).exclusiveLock();
+  Pending asked(*database, p2, [&] { p2.object(o.oid()).exclusiveLock(); });
+  ASSERT_TRUE(asked.isWaiting());
+  store->fetchesFail = true;
+
+  p1.object(o.oid()).unlock();
+
+  EXPECT_THROW(asked.end(), StoreFailure);
+  EXPECT_TRUE(p2.object(o.oid()).isLockedByMe());
+}
+
+TEST_F(StoreFailures, HandlersAreAskedAboutThem) {
+  int code = 0;
+  const auto armed = p1.armExceptionHandler([&](const SystemException& exception) {
+    code = exception.errorCode();
+    return HandlerAction::PassBack;
+  });
+  store->fetchesFail = true;
+  EXPECT_THROW(o.get<int>("total"), StoreFailure);
+  EXPECT_EQ(code, 64007);
+}
+
+}  // namespace
+}  // namespace nephrite
