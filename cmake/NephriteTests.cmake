@@ -43,7 +43,7 @@ nephrite_test(runtime CONCURRENT nephrite_runtime)
 nephrite_test(tidy)
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
-  nephrite_test(simulation CONCURRENT nephrite_node)
+  nephrite_test(simulation nephrite_node)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.

@@ -6,7 +6,7 @@ build_packages=(
   libboost1.81-dev libboost-container1.81-dev libboost-json1.81-dev
   libicu-dev libinih-dev librocksdb-dev libspdlog-dev libfmt-dev libcli11-dev
 )
-test_packages=(clang-14 libclang-rt-14-dev libgtest-dev libgmock-dev)
+test_packages=(clang-14 llvm-14 libclang-rt-14-dev libgtest-dev libgmock-dev)
 fuzz_packages=(libfuzzer-14-dev)
 
 say() { printf '\n==> %s\n' "$*"; }
