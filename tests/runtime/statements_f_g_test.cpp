@@ -233,8 +233,23 @@ TEST_F(JadeStatementOnDeadlocks, S068_SharesAloneNeverDeadlock) {
   EXPECT_TRUE(gets(p2, o, Share));
 }
 
-// S067, another process's priority, cannot be written in C++: a Process is the handle of the
-// process itself, and nobody else has one.
+// In C++ nobody but its owner has the handle of a process; others see its Process object, and that
+// takes no priority from them.
+template <class T>
+concept TakesTransientPriority = requires(T of) {
+  of.setTransientDeadlockPriority(1);
+};
+
+TEST_F(JadeStatementOnDeadlocks, S067_AnotherProcesssTransientPriorityCannotBeSet) {
+  static_assert(TakesTransientPriority<Process> && !TakesTransientPriority<Object>);
+  Object p1AsP2SeesIt = p2.object(p1.oid());
+  ASSERT_TRUE(p1AsP2SeesIt.exists());
+  p2.beginTransaction();
+
+  EXPECT_NE(codeOf([&] { p1AsP2SeesIt.set("transientDeadlockPriority", 1); }), 0);
+
+  EXPECT_EQ(p1.transientDeadlockPriority(), 0);
+}
 
 }  // namespace
 }  // namespace nephrite
