@@ -156,8 +156,8 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   for (const Oid oid : space.order) {
     const auto it = space.changes.find(oid);
     if (it == space.changes.end()) continue;  // Created and deleted again.
-    commit.changes.changes.push_back(it->second.change);
-    if (it->second.change.kind == ChangeKind::Create) continue;
+    commit.changes.changes.push_back({it->second.kind, *it->second.record});
+    if (it->second.kind == ChangeKind::Create) continue;
     const auto held = database_.lockStatus(process_.locker, oid);
     if (held && held->type == LockType::Update) commit.updateLocked.push_back(oid);
   }
@@ -273,8 +273,7 @@ bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
 RecordPtr Session::peek(Oid oid) const {
   if (oid.isNull()) return nullptr;
   if (const Change* const change = changeOf(oid)) {
-    if (change->change.kind == ChangeKind::Delete) return nullptr;
-    return std::make_shared<ObjectRecord>(change->change.record);
+    return change->kind == ChangeKind::Delete ? nullptr : change->record;
   }
   if (oid.lifetime() == Lifetime::Transient) return nullptr;
   return database_.fetch(oid);
@@ -307,11 +306,11 @@ void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
       return;
     }
     space.order.push_back(oid);
-    space.changes[oid] = {{kind, *committed}, committed};
+    space.changes[oid] = {kind, std::make_shared<ObjectRecord>(*committed)};
     result.record = std::move(committed);
     return;
   }
-  ObjectChange& change = known->second.change;
+  Change& change = known->second;
   if (kind == ChangeKind::Update) return;
   if (change.kind == ChangeKind::Create) {
     space.changes.erase(known);
@@ -328,7 +327,7 @@ void Session::change(Oid oid, StepDone stepDone) {
   if (!isInTransaction(oid.lifetime())) return stepDone(failed(ErrorCode::NotInTransaction));
   if (isSystemObject(oid)) return stepDone(failed(ErrorCode::SystemObject));
   if (const Change* const known = changeOf(oid)) {
-    const bool gone = known->change.kind == ChangeKind::Delete;
+    const bool gone = known->kind == ChangeKind::Delete;
     return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
   }
   const auto start = [this, oid, stepDone = std::move(stepDone)](StepResult result) {
@@ -348,7 +347,12 @@ void Session::remove(Oid oid, StepDone stepDone) {
 }
 
 ObjectRecord* Session::changeable(Oid oid) {
-  return const_cast<ObjectRecord*>(changeOf(oid) ? &changeOf(oid)->change.record : nullptr);
+  Space& space = spaceOf(oid.lifetime());
+  const auto it = space.changes.find(oid);
+  if (it == space.changes.end()) return nullptr;
+  std::shared_ptr<ObjectRecord>& record = it->second.record;
+  if (record.use_count() > 1) record = std::make_shared<ObjectRecord>(*record);
+  return record.get();
 }
 
 Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
@@ -360,10 +364,9 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
   }
   const Oid oid = lifetime == Lifetime::Transient ? Oid(lifetime, classNumber, ++lastOwnInstance_)
                                                   : database_.newOid(lifetime, classNumber);
-  Change made;
-  made.change.kind = ChangeKind::Create;
-  made.change.record.oid = oid;
-  space.changes[oid] = std::move(made);
+  const auto record = std::make_shared<ObjectRecord>();
+  record->oid = oid;
+  space.changes[oid] = {ChangeKind::Create, record};
   if (lifetime != Lifetime::Transient) space.order.push_back(oid);
   return oid;
 }

@@ -135,9 +135,10 @@ class Session {
   void signOff();
 
  private:
+  /// Readers in this process share the record; who writes while one is still looking gets a copy.
   struct Change {
-    ObjectChange change;
-    std::shared_ptr<const ObjectRecord> committed;  // What it was based on; null when created.
+    ChangeKind kind = ChangeKind::Update;
+    std::shared_ptr<ObjectRecord> record;
   };
   struct Space {
     bool inTransaction = false;

@@ -64,8 +64,11 @@ int numberOf(const std::string& option, const char* text) {
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto value = [&] {
+    std::string word = argv[i];
+    const char* given = std::strchr(argv[i], '=');  // --option=value
+    if (word.starts_with("--") && given != nullptr) word.resize(word.find('='));
+    const auto value = [&]() -> const char* {
+      if (word.size() < std::strlen(argv[i])) return given + 1;
       if (++i >= argc) refuse(word + " needs a value");
       return argv[i];
     };
