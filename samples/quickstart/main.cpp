@@ -126,7 +126,7 @@ std::string milliseconds(Duration time) {
          " ms";
 }
 
-// "acl waits: worker-2 wants exclusive since 12 ms; anna-1 holds share"
+// "libs: worker-2 waits for exclusive since 12 ms; held by auditor-1 (share), worker-2 (update)"
 std::string describe(const Lock& waiting, Process& process) {
   std::string name = waiting.targetName;
   const Object target = process.object(waiting.target);
@@ -135,8 +135,13 @@ std::string describe(const Lock& waiting, Process& process) {
   std::string line = name + ": " + waiting.requestedBy.name + " waits for " +
                      std::string(nameOf(waiting.wanted)) + " since " +
                      milliseconds(waiting.elapsed);
-  if (waiting.lockedBy.locker.isNull()) return line;
-  return line + "; in its way: " + waiting.lockedBy.name;
+  const char* before = "; held by ";
+  for (const Lock& lock : process.system().getLocksOn(target)) {
+    if (lock.waiting) continue;
+    line += before + lock.requestedBy.name + " (" + std::string(nameOf(lock.type)) + ")";
+    before = ", ";
+  }
+  return line;
 }
 
 // Prints who holds and who waits until the work is over.
