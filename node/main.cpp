@@ -33,8 +33,8 @@ struct IniArgs {
   }
 };
 
-int replayFile(const std::string& file) {
-  if (file == "-") return replay(std::cin, std::cout, std::cerr);
+int replayFile(const std::string& file, bool checkInvariants) {
+  if (file == "-") return replay(std::cin, std::cout, std::cerr, checkInvariants);
   std::error_code none;
   if (std::filesystem::is_directory(file, none)) {
     std::cerr << "nephrite replay: " << file << " is a directory; name a schedule file\n";
@@ -45,7 +45,7 @@ int replayFile(const std::string& file) {
     std::cerr << "nephrite replay: cannot open " << file << ": " << std::strerror(errno) << '\n';
     return 2;
   }
-  return replay(schedule, std::cout, std::cerr);
+  return replay(schedule, std::cout, std::cerr, checkInvariants);
 }
 
 int run(int argc, char** argv) {
@@ -64,6 +64,9 @@ int run(int argc, char** argv) {
   CLI::App* const replayCommand = app.add_subcommand(
       "replay", "Play a lock schedule on a virtual clock with the real lock manager");
   replayCommand->add_option("FILE", schedule, "The schedule; - for standard input")->required();
+  bool checked = false;
+  replayCommand->add_flag("--check", checked,
+                          "Check the invariants of the lock table after each line (slower)");
   replayCommand->footer(
       "A schedule:\n"
       "  process A\n"
@@ -78,10 +81,10 @@ int run(int argc, char** argv) {
 
   CLI::App* const ini = app.add_subcommand("ini", "Look at an INI file");
   ini->require_subcommand(1);
-  IniArgs checked;
+  IniArgs checkedIni;
   CLI::App* const check = ini->add_subcommand(
       "check", "Report what is wrong; exit status 0 (warnings included), 1 errors, 2 wrong use");
-  checked.addTo(*check);
+  checkedIni.addTo(*check);
   IniArgs shown;
   CLI::App* const show =
       ini->add_subcommand("show", "Every parameter with its value and where it comes from");
@@ -96,9 +99,9 @@ int run(int argc, char** argv) {
     return status == 0 ? 0 : 2;
   }
 
-  if (*replayCommand) return replayFile(schedule);
+  if (*replayCommand) return replayFile(schedule, checked);
   if (*check) {
-    return iniCheck(checked.path(), checked.overrides, checked.name, std::cout, std::cerr);
+    return iniCheck(checkedIni.path(), checkedIni.overrides, checkedIni.name, std::cout, std::cerr);
   }
   if (*show) return iniShow(shown.path(), shown.overrides, shown.name, std::cout, std::cerr);
   if (*docs) return iniDocs(std::cout);
