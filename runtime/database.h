@@ -65,7 +65,7 @@ struct CommitReply {
   enum class Outcome { Committed, LockRefused, StoreFailed };
   Outcome outcome = Outcome::Committed;
   LockAnswer lock;      ///< The upgrade: how long it waited, and why it failed.
-  std::string failure;  ///< StoreFailed: what was tried on what. Nothing was changed.
+  std::string failure;  ///< StoreFailed: what was tried on what. Nothing is visible of it.
 };
 using CommitSettle = std::function<void(const CommitReply&)>;
 

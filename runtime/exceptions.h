@@ -133,8 +133,9 @@ class CancelledException : public SystemException {
   Oid target_;
 };
 
-/// 64007: the store failed (disk full, damaged file). Nothing was changed; the transaction is
-/// still open and its locks are held.
+/// 64007: the store failed (disk full, damaged file). Nobody sees the change; the transaction is
+/// still open and its locks are held. After a failed write nothing more is committed until the
+/// store is opened again; then the change is there whole, or not at all.
 class StoreFailure : public SystemException {
  public:
   explicit StoreFailure(const std::string& message)
