@@ -53,10 +53,6 @@ function(nephrite_library folder)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   nephrite_public_headers(headers ${folder})
 
-  if(NOT sources)
-    set(sources ${CMAKE_BINARY_DIR}/empty.cpp)
-    file(WRITE ${sources} "")
-  endif()
   add_library(nephrite_${folder} STATIC ${sources})
   add_library(Nephrite::${folder} ALIAS nephrite_${folder})
   target_sources(nephrite_${folder} PUBLIC FILE_SET HEADERS

@@ -97,9 +97,11 @@ LockAnswers LockManager::ask(const LockRequest& request, LockSettle settle, bool
       shareReleased = state_->table.releaseShareBeforeUpdate(request, out);
     }
     if (out.empty()) {
-      state_->table.request(request, settle, shareReleased, out);
+      state_->table.request(request, std::move(settle), shareReleased, out);
     } else {
-      out.then_ = [this, request, settle] { return ask(request, settle, true); };
+      out.then_ = [this, request, settle = std::move(settle)] {
+        return ask(request, settle, true);
+      };
     }
   }
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);

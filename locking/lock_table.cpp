@@ -440,6 +440,7 @@ std::vector<Entry*> LockTable::takeBack(CommitUpgrade& commit) {
   std::sort(holds.begin(), holds.end(),
             [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
   std::vector<Entry*> changed;
+  changed.reserve(holds.size());
   for (const Hold* const hold : holds) changed.push_back(hold->entry);
   return changed;
 }

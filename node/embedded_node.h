@@ -22,11 +22,11 @@ class EmbeddedNode {
  public:
   struct Options {
     /// The INI file; empty: jade.ini in the working directory.
-    std::filesystem::path iniFile;
+    std::filesystem::path iniFile = {};
     /// `name=Id` of the command line: [Id.Section] counts before [Section].
-    std::string iniName;
+    std::string iniName = {};
     /// `Section.Parameter=value` of the command line: beat the file.
-    std::vector<std::string> iniOverrides;
+    std::vector<std::string> iniOverrides = {};
     std::string nodeName = "main";
   };
 

@@ -10,4 +10,14 @@ LockResult LockResult::heldWith(std::exception_ptr failure) {
   return result;
 }
 
+void LockAwaitable::await_suspend(std::coroutine_handle<> waiting) {
+  // The callback may run, and this object die, before start() returns: nothing of this is touched
+  // after the call.
+  const Start start = std::move(start_);
+  start([this, waiting](const LockResult& result) {
+    result_ = result;
+    waiting.resume();
+  });
+}
+
 }  // namespace nephrite

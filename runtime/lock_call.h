@@ -51,15 +51,9 @@ class [[nodiscard]] LockAwaitable {
   explicit LockAwaitable(Start start) : start_(std::move(start)) {}
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    // The callback may run, and this object die, before start() returns: nothing of this is
-    // touched after the call.
-    const Start start = std::move(start_);
-    start([this, waiting](const LockResult& result) {
-      result_ = result;
-      waiting.resume();
-    });
-  }
+  /// Never inlined: clang before 17 would keep its locals in the coroutine's frame, which is gone
+  /// when another thread has resumed the coroutine to its end (LLVM issue 56301).
+  [[gnu::noinline]] void await_suspend(std::coroutine_handle<> waiting);
   void await_resume() const { result_.throwIfFailed(); }
 
  private:

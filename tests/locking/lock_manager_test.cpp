@@ -22,6 +22,9 @@ struct Rerequest {
   bool inState;
   LockType thenHeld;
   std::optional<LockType> thenSession;
+  friend std::ostream& operator<<(std::ostream& out, const Rerequest& row) {
+    return out << row.name;
+  }
 };
 
 constexpr auto kTr = LockDuration::Transaction;

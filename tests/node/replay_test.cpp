@@ -51,6 +51,7 @@ struct Stop {
   const char* what;
   const char* schedule;
   const char* says;
+  friend std::ostream& operator<<(std::ostream& out, const Stop& stop) { return out << stop.what; }
 };
 
 class ALineThatCannotBePlayed : public testing::TestWithParam<Stop> {};

@@ -27,6 +27,7 @@ struct Home {
   const char* name;
   bool inMemory;
   std::uint64_t cacheBytes;
+  friend std::ostream& operator<<(std::ostream& out, const Home& home) { return out << home.name; }
 };
 
 class GivenAStoreUsedByThreads : public testing::TestWithParam<Home> {

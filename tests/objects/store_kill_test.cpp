@@ -68,17 +68,23 @@ void commitForEver(ObjectStore& store, const fs::path& directory, int thread) {
   }
 }
 
-/// Not a test by itself: the child's part, run by the test below in a process of its own.
-TEST(StoreKillChild, DISABLED_CommitsUntilItIsKilled) {
-  const char* directory = std::getenv(kDirectoryVariable);
-  ASSERT_TRUE(directory) << "this is the child process of GivenAStoreThatIsKilled";
-  const auto store = ObjectStore::open(optionsFor(directory));
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&, i] { commitForEver(*store, directory, i); });
+/// The child's part: with the variable set, this program commits until it is killed instead of
+/// running its tests.
+class CommitsUntilItIsKilled : public testing::Environment {
+ public:
+  void SetUp() override {
+    const char* directory = std::getenv(kDirectoryVariable);
+    if (directory == nullptr) return;
+    const auto store = ObjectStore::open(optionsFor(directory));
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] { commitForEver(*store, directory, i); });
+    }
+    for (std::thread& thread : threads) thread.join();
   }
-  for (std::thread& thread : threads) thread.join();
-}
+};
+[[maybe_unused]] testing::Environment* const kChild =
+    testing::AddGlobalTestEnvironment(new CommitsUntilItIsKilled);
 
 struct Notes {
   std::int32_t intended = 0;
@@ -105,10 +111,8 @@ class GivenAStoreThatIsKilled : public testing::Test {
     environment.push_back(variable.data());
     environment.push_back(nullptr);
     std::string program = fs::read_symlink("/proc/self/exe").string();
-    std::string filter = "--gtest_filter=StoreKillChild.*";
-    std::string disabled = "--gtest_also_run_disabled_tests";
-    std::string brief = "--gtest_brief=1";
-    char* arguments[] = {program.data(), filter.data(), disabled.data(), brief.data(), nullptr};
+    std::string filter = "--gtest_filter=GivenAStoreThatIsKilled.*";  // Any will do: see SetUp().
+    char* arguments[] = {program.data(), filter.data(), nullptr};
     posix_spawn_file_actions_t quiet;
     posix_spawn_file_actions_init(&quiet);
     posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
