@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "locking/lock_manager.h"
-#include "runtime/local/commit_thread.h"
 #include "runtime/local/lock_timer.h"
 #include "runtime/local/system_objects.h"
+#include "runtime/local/work_thread.h"
 
 namespace nephrite {
 namespace {
@@ -96,7 +96,7 @@ struct LocalDatabase::Parts {
   std::unordered_map<std::uint64_t, bool> committing NEPHRITE_GUARDED_BY(committingMutex);
 
   // Last: they end first.
-  std::unique_ptr<CommitThread> commitThread;
+  std::unique_ptr<WorkThread> commitThread;
   std::unique_ptr<LockTimer> timer;
 };
 
@@ -105,7 +105,7 @@ LocalDatabase::LocalDatabase(std::shared_ptr<ObjectStore> store, const Clock& cl
     : parts_(std::make_unique<Parts>(std::move(store), clock, options)) {
   if (!options.threads) return;
   Parts* const parts = parts_.get();
-  parts->commitThread = std::make_unique<CommitThread>();
+  parts->commitThread = std::make_unique<WorkThread>();
   parts->timer = std::make_unique<LockTimer>(clock, [parts] {
     while (parts->expireNextWait(parts->clock.now())) {
     }

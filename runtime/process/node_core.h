@@ -10,7 +10,7 @@
 
 #include "base/mutex.h"
 #include "runtime/database.h"
-#include "runtime/process/callback_thread.h"
+#include "runtime/local/work_thread.h"
 
 namespace nephrite {
 
@@ -28,7 +28,7 @@ class NodeCore {
 
   Database& database() const { return *database_; }
   const NodeInfo& info() const { return info_; }
-  CallbackThread& callbacks() { return callbacks_; }
+  WorkThread& callbacks() { return callbacks_; }
 
   /// SignOnException when node.processes is locked for too long; 64006 when closed.
   ProcessInfo signOn(const std::string& name, const std::string& user, bool background);
@@ -44,7 +44,7 @@ class NodeCore {
   Mutex mutex_;
   std::vector<std::weak_ptr<ProcessCore>> processes_ NEPHRITE_GUARDED_BY(mutex_);
   bool closed_ NEPHRITE_GUARDED_BY(mutex_) = false;
-  CallbackThread callbacks_;  // Last: ends first.
+  WorkThread callbacks_;  // Last: ends first.
 };
 
 }  // namespace nephrite

@@ -1,4 +1,4 @@
-#include "runtime/process/callback_thread.h"
+#include "runtime/local/work_thread.h"
 
 #include <deque>
 #include <utility>
@@ -7,7 +7,7 @@
 
 namespace nephrite {
 
-struct CallbackThread::Queue {
+struct WorkThread::Queue {
   Mutex mutex;  // A leaf.
   CondVar changed;
   std::deque<std::function<void()>> posted NEPHRITE_GUARDED_BY(mutex);
@@ -15,40 +15,40 @@ struct CallbackThread::Queue {
 
   void run() NEPHRITE_EXCLUDES(mutex) {
     for (;;) {
-      std::function<void()> callback;
+      std::function<void()> work;
       {
         MutexLock hold(mutex);
         while (posted.empty() && !stopping) changed.wait(mutex);
         if (posted.empty()) return;
-        callback = std::move(posted.front());
+        work = std::move(posted.front());
         posted.pop_front();
       }
-      callback();
+      work();
     }
   }
 };
 
-CallbackThread::CallbackThread() : queue_(std::make_shared<Queue>()) {
+WorkThread::WorkThread() : queue_(std::make_shared<Queue>()) {
   thread_ = std::thread([queue = queue_] { queue->run(); });
 }
 
-CallbackThread::~CallbackThread() {
+WorkThread::~WorkThread() {
   {
     MutexLock hold(queue_->mutex);
     queue_->stopping = true;
   }
   queue_->changed.notifyAll();
   if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();  // The last handle went inside a callback; the queue outlives this.
+    thread_.detach();  // The last handle went inside posted work; the queue outlives this.
   } else {
     thread_.join();
   }
 }
 
-void CallbackThread::post(std::function<void()> callback) {
+void WorkThread::post(std::function<void()> work) {
   {
     MutexLock hold(queue_->mutex);
-    queue_->posted.push_back(std::move(callback));
+    queue_->posted.push_back(std::move(work));
   }
   queue_->changed.notifyOne();
 }

@@ -1,0 +1,31 @@
+#pragma once
+
+// Private to runtime.
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace nephrite {
+
+/// A thread that runs what is posted to it, in that order: the callbacks of a node's asynchronous
+/// requests, and what is left of commits whose upgrades had to wait. So nobody's code runs, and
+/// nobody waits for the disk, on the thread of whoever released a lock.
+/// Threads: any.
+class WorkThread {
+ public:
+  WorkThread();
+  /// Runs what was posted, then ends; waits for that unless called from posted work.
+  ~WorkThread();
+  WorkThread(const WorkThread&) = delete;
+  WorkThread& operator=(const WorkThread&) = delete;
+
+  void post(std::function<void()> work);
+
+ private:
+  struct Queue;
+  std::shared_ptr<Queue> queue_;
+  std::thread thread_;
+};
+
+}  // namespace nephrite
