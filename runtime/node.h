@@ -38,7 +38,8 @@ class Node {
   std::vector<Lock> getLocks(std::size_t maxEntries = SIZE_MAX) const;
   std::vector<Lock> getQueuedLocks(std::size_t maxEntries = SIZE_MAX) const;
 
-  void close();  ///< Harmless when closed.
+  /// Waits for callbacks that are running, unless called from one. Harmless when closed.
+  void close();
 
  private:
   explicit Node(std::shared_ptr<NodeCore> core);

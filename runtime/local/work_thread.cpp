@@ -33,24 +33,29 @@ WorkThread::WorkThread() : queue_(std::make_shared<Queue>()) {
 }
 
 WorkThread::~WorkThread() {
+  stop();
+  if (thread_.joinable()) thread_.detach();  // Posted work ends us; the queue outlives this.
+}
+
+void WorkThread::stop() {
   {
     MutexLock hold(queue_->mutex);
     queue_->stopping = true;
   }
   queue_->changed.notifyAll();
-  if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();  // The last handle went inside posted work; the queue outlives this.
-  } else {
-    thread_.join();
-  }
+  if (thread_.joinable() && thread_.get_id() != std::this_thread::get_id()) thread_.join();
 }
 
 void WorkThread::post(std::function<void()> work) {
   {
     MutexLock hold(queue_->mutex);
-    queue_->posted.push_back(std::move(work));
+    if (!queue_->stopping) {
+      queue_->posted.push_back(std::move(work));
+      queue_->changed.notifyOne();
+      return;
+    }
   }
-  queue_->changed.notifyOne();
+  work();
 }
 
 }  // namespace nephrite

@@ -15,12 +15,15 @@ namespace nephrite {
 class WorkThread {
  public:
   WorkThread();
-  /// Runs what was posted, then ends; waits for that unless called from posted work.
-  ~WorkThread();
+  ~WorkThread();  ///< stop().
   WorkThread(const WorkThread&) = delete;
   WorkThread& operator=(const WorkThread&) = delete;
 
+  /// After stop() the work is run by the caller.
   void post(std::function<void()> work);
+  /// Runs what was posted, then ends the thread; waits for that unless called from posted work.
+  /// When it returns, nothing that was posted is run or kept any more.
+  void stop();
 
  private:
   struct Queue;

@@ -74,6 +74,9 @@ void NodeCore::close() {
     if (const auto process = known.lock()) process->signOff();
   }
   database_->signOffNode(info_.oid);
+  // Callbacks hold on to their process, and it to the database: when we return, the last of them
+  // is over, and whoever holds the database can close it.
+  callbacks_.stop();
 }
 
 }  // namespace nephrite

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -130,6 +131,26 @@ TEST_F(AnIniFile, FencingTokensRiseAcrossRestarts) {
   const FencingToken afterRestart = tokenOfOneGrant();
   EXPECT_GT(first.value, 0u);
   EXPECT_GT(afterRestart, first);
+}
+
+// The last callback used to run on, and then to close the store, when the program had gone on.
+TEST_F(AnIniFile, WhenTheNodeIsGoneThenItsCallbacksAreOverAndTheStoreCanBeOpened) {
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<bool> over{false};
+    {
+      EmbeddedNode database(options());
+      Process process = database.node().signOn({.user = "anna"});
+      std::promise<bool> answered;
+      process.lockAsync(process.system().nodes(), {.type = LockType::Share},
+                        [&](const LockResult& result) {
+                          answered.set_value(result.held());
+                          for (int i = 0; i < 20'000; ++i) std::this_thread::yield();
+                          over = true;
+                        });
+      EXPECT_TRUE(answered.get_future().get());
+    }
+    EXPECT_TRUE(over);
+  }
 }
 
 TEST_F(AnIniFile, TwoNodesCannotHaveOneStore) {
