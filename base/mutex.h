@@ -19,8 +19,6 @@
 #define NEPHRITE_EXCLUDES(...) NEPHRITE_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define NEPHRITE_ACQUIRE(...) NEPHRITE_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define NEPHRITE_RELEASE(...) NEPHRITE_ATTRIBUTE(release_capability(__VA_ARGS__))
-#define NEPHRITE_ACQUIRED_AFTER(...) NEPHRITE_ATTRIBUTE(acquired_after(__VA_ARGS__))
-#define NEPHRITE_NO_THREAD_SAFETY_ANALYSIS NEPHRITE_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace nephrite {
 

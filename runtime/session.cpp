@@ -29,33 +29,31 @@ StepResult done(RecordPtr record = nullptr) {
   return result;
 }
 
+}  // namespace
+
 StepResult resultOf(const LockAnswer& answer) {
   StepResult result;
   result.lock = answer;
   result.queued = answer.queued;
+  const auto refused = [&](StepResult::Outcome outcome, ErrorCode code) {
+    result.outcome = outcome;
+    result.code = code;
+  };
   switch (answer.outcome) {
-    case LockOutcome::Granted: return result;
+    case LockOutcome::Granted: break;
     case LockOutcome::Refused:
-      result.outcome = StepResult::Outcome::Refused;
-      result.code = ErrorCode::ObjectLocked;
-      return result;
+      refused(StepResult::Outcome::Refused, ErrorCode::ObjectLocked);
+      break;
     case LockOutcome::TimedOut:
-      result.outcome = StepResult::Outcome::TimedOut;
-      result.code = ErrorCode::ObjectLocked;
-      return result;
-    case LockOutcome::Deadlock:
-      result.outcome = StepResult::Outcome::Deadlock;
-      result.code = ErrorCode::Deadlock;
-      return result;
+      refused(StepResult::Outcome::TimedOut, ErrorCode::ObjectLocked);
+      break;
+    case LockOutcome::Deadlock: refused(StepResult::Outcome::Deadlock, ErrorCode::Deadlock); break;
     case LockOutcome::Cancelled:
-      result.outcome = StepResult::Outcome::Cancelled;
-      result.code = ErrorCode::WaitCancelled;
-      return result;
+      refused(StepResult::Outcome::Cancelled, ErrorCode::WaitCancelled);
+      break;
   }
   return result;
 }
-
-}  // namespace
 
 Session::Session(Database& database, ProcessInfo process)
     : database_(database), process_(std::move(process)) {}

@@ -35,6 +35,9 @@ struct StepResult {
   bool isDone() const { return outcome == Outcome::Done; }
 };
 
+/// The same outcome as a step's; the lock answer and whether it queued go along.
+StepResult resultOf(const LockAnswer& answer);
+
 /// Called once, when the step is over; possibly before the call that began it returns.
 using StepDone = std::function<void(const StepResult&)>;
 
@@ -63,7 +66,6 @@ class Session {
 
   /// Returns the previous one. Process-defined means server-defined.
   LockTimeout setDefaultLockTimeout(LockTimeout timeout);
-  LockTimeout defaultLockTimeout() const { return defaultTimeout_; }
   /// First changes take Update instead of Exclusive.
   void useUpdateLocks(bool on) { useUpdateLocks_ = on; }
   void setDeadlockPriority(Lifetime lifetime, std::int32_t priority);
@@ -103,8 +105,8 @@ class Session {
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   std::uint64_t nextRequestId() { return ++lastRequest_; }
-  /// The id of the request that the step now waiting has made without a Wish (implicit locks,
-  /// commits). Cancels it; harmless when it does not wait. Any thread.
+  /// Cancels the request that a step made by itself (an implicit lock, a commit's upgrades);
+  /// harmless when it does not wait. Any thread.
   void cancelWaits();
   void cancel(std::uint64_t requestId);  ///< Any thread.
 
@@ -125,7 +127,7 @@ class Session {
   /// A new object; `error` is NotInTransaction when its lifetime needs a transaction.
   Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error);
   /// An implicit lock of Transaction duration with the process default timeout, unless one is
-  /// held that covers it. `acquired` in the answer: Done and the lock is new.
+  /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);
   bool holds(Oid oid, LockType atLeast) const;
   /// Created, changed or deleted in the open transaction?

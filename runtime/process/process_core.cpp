@@ -342,23 +342,17 @@ struct ProcessCore::AsyncLock {
     const Oid target = Oid::fromBits(reply.lock.request.target.value);
     Database& database = core->database();
     try {
-      StepResult step;
-      step.lock = reply.lock;
-      switch (reply.lock.outcome) {
-        case LockOutcome::Granted:
-          if (!created && database.fetch(target) == nullptr) {
-            database.unlock(core->info().locker, target);
-            throwError(database, ErrorCode::ObjectDeleted, target);
-          }
-          if (reply.updatedMeanwhile) {
-            return LockResult::heldWith(
-                std::make_exception_ptr(UpgradeException(target, core->show(target))));
-          }
-          return LockResult::success();
-        case LockOutcome::Refused: step.outcome = StepResult::Outcome::Refused; break;
-        case LockOutcome::TimedOut: step.outcome = StepResult::Outcome::TimedOut; break;
-        case LockOutcome::Deadlock: step.outcome = StepResult::Outcome::Deadlock; break;
-        case LockOutcome::Cancelled: step.outcome = StepResult::Outcome::Cancelled; break;
+      const StepResult step = resultOf(reply.lock);
+      if (step.isDone()) {
+        if (!created && database.fetch(target) == nullptr) {
+          database.unlock(core->info().locker, target);
+          throwError(database, ErrorCode::ObjectDeleted, target);
+        }
+        if (reply.updatedMeanwhile) {
+          return LockResult::heldWith(
+              std::make_exception_ptr(UpgradeException(target, core->show(target))));
+        }
+        return LockResult::success();
       }
       throwRefusal(database, step, target, asked);
     } catch (const StoreException& failure) {
