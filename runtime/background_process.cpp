@@ -138,9 +138,10 @@ bool BackgroundProcess::Worker::failed(const std::exception_ptr& exception) {
   while (!stopping.stop_requested() && clock.now() < until) {
     changed.waitFor(mutex, until - clock.now());
   }
-  state = stopping.stop_requested() ? State::Stopped : State::Running;
+  const bool stopped = stopping.stop_requested();  // Asked once: state and answer must agree.
+  state = stopped ? State::Stopped : State::Running;
   changed.notifyAll();
-  return !stopping.stop_requested();
+  return !stopped;
 }
 
 void BackgroundProcess::Worker::tell(const Failure& failure) {

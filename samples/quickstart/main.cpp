@@ -193,12 +193,17 @@ void upgradeAll(EmbeddedNode& database, Process& process, Catalog& catalog, cons
   Journal journal(options.data / "acknowledged.log");
   const std::uint64_t left = upgradesLeft(catalog);
   std::random_device entropy;
-  std::vector<std::jthread> applications;
-  std::vector<std::unique_ptr<BackgroundProcess>> workers;
-
-  std::exception_ptr failure;  // Of the first application that failed; the others then stop.
+  std::exception_ptr failure;  // Of the first participant that failed; applications then stop.
   std::mutex failureMutex;
   std::stop_source giveUp;
+  const auto failed = [&](const std::exception_ptr& exception) {
+    const std::scoped_lock hold(failureMutex);
+    if (!failure) failure = exception;
+    giveUp.request_stop();
+  };
+  // After what their threads use, so that they end first.
+  std::vector<std::jthread> applications;
+  std::vector<std::unique_ptr<BackgroundProcess>> workers;
 
   for (int i = 1; i <= options.processes; ++i) {
     const std::string name = "application-" + std::to_string(i);
@@ -209,9 +214,7 @@ void upgradeAll(EmbeddedNode& database, Process& process, Catalog& catalog, cons
         own.setDefaultLockTimeout(LockTimeout::of(30ms));  // People are impatient.
         Upgrader(own, ledger, work, journal, tally, seed).upgradeAnything(giveUp.get_token());
       } catch (...) {
-        const std::scoped_lock hold(failureMutex);
-        if (!failure) failure = std::current_exception();
-        giveUp.request_stop();
+        failed(std::current_exception());
       }
     });
   }
@@ -219,6 +222,7 @@ void upgradeAll(EmbeddedNode& database, Process& process, Catalog& catalog, cons
     BackgroundProcess::Options worker;
     worker.name = "worker-" + std::to_string(i);
     worker.user = "batch";
+    worker.report = [&](const BackgroundProcess::Failure& why) { failed(why.exception); };
     workers.push_back(std::make_unique<BackgroundProcess>(
         database.node(), worker,
         [&, ledger = catalog.ledgerOf(worker.name).oid(), seed = entropy()](
@@ -231,6 +235,7 @@ void upgradeAll(EmbeddedNode& database, Process& process, Catalog& catalog, cons
     BackgroundProcess::Options auditor;
     auditor.name = "auditor-" + std::to_string(i);
     auditor.user = "clara";
+    auditor.report = [&](const BackgroundProcess::Failure& why) { failed(why.exception); };
     auditors.push_back(std::make_unique<BackgroundProcess>(
         database.node(), auditor, [&, seed = entropy()](Process& own, const std::stop_token& stop) {
           Upgrader(own, Oid(), work, journal, tally, seed).audit(stop);
