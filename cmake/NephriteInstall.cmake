@@ -1,5 +1,6 @@
-# What `cmake --install` lays down: libraries, public headers, the program, and two ways for
-# others to find them (find_package(Nephrite), pkg-config nephrite). tests/package uses both.
+# What `cmake --install` lays down: libraries, public headers, the program with what the system
+# wants beside it (node/service), and two ways for others to find them (find_package(Nephrite),
+# pkg-config nephrite). tests/package looks at all of it.
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY NEPHRITE_LIBRARIES)
@@ -10,6 +11,24 @@ install(TARGETS ${targets} EXPORT NephriteTargets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nephrite)
 if(TARGET nephrite)
   install(TARGETS nephrite RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+  # The units name the program by its full path, and the prefix is known when installing only.
+  set(service ${CMAKE_CURRENT_SOURCE_DIR}/node/service)
+  foreach(unit nephrite.service nephrite-worker@.service)
+    install(CODE "
+      set(NEPHRITE_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+      set(NEPHRITE_WORKERDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBEXECDIR}/nephrite\")
+      configure_file(\"${service}/${unit}.in\" \"${CMAKE_BINARY_DIR}/service/${unit}\" @ONLY)")
+    install(FILES ${CMAKE_BINARY_DIR}/service/${unit} DESTINATION lib/systemd/system)
+  endforeach()
+  install(FILES ${service}/jade.ini DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  install(FILES ${service}/nephrite.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${service}/nephrite.bash RENAME nephrite
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${service}/nephrite.zsh RENAME _nephrite
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${service}/nephrite.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 set(packageDir ${CMAKE_INSTALL_LIBDIR}/cmake/Nephrite)

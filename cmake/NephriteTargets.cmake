@@ -71,11 +71,39 @@ function(nephrite_library folder)
   set_property(GLOBAL APPEND PROPERTY NEPHRITE_LIBRARIES ${folder})
 endfunction()
 
+# nephrite_flatbuffers(<folder>/<name>.fbs)
+# The target <folder>_<name>_generated, with slashes as underscores: whoever links it may include
+# "<folder>/<name>_generated.h", which flatc makes in the build tree. Headers only, SYSTEM: neither
+# our warnings nor clang-tidy look into them, and they are not installed.
+function(nephrite_flatbuffers schema)
+  cmake_path(GET schema PARENT_PATH folder)
+  cmake_path(GET schema STEM name)
+  string(REPLACE "/" "_" target ${folder}/${name}_generated)
+  set(include ${CMAKE_BINARY_DIR}/generated)
+  set(header ${include}/${folder}/${name}_generated.h)
+  add_custom_command(OUTPUT ${header}
+    COMMAND ${NEPHRITE_FLATC} --cpp --scoped-enums -o ${include}/${folder}
+      ${CMAKE_CURRENT_SOURCE_DIR}/${schema}
+    DEPENDS ${schema} COMMENT "flatc ${schema}" VERBATIM)
+  add_library(${target} INTERFACE ${header})
+  target_include_directories(${target} SYSTEM INTERFACE ${include})
+endfunction()
+
 # nephrite_program(<name> <source> <our folder> [<targets>...])
 function(nephrite_program name source folder)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE nephrite_options nephrite_${folder} ${ARGN})
   target_compile_definitions(${name} PRIVATE NEPHRITE_VERSION="${PROJECT_VERSION}")
+endfunction()
+
+# Every bench/<name>.cpp becomes the program bench_<name>.
+function(nephrite_benches)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cpp)
+  foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    add_executable(bench_${name} ${source})
+    target_link_libraries(bench_${name} PRIVATE nephrite_options Nephrite::node)
+  endforeach()
 endfunction()
 
 # Every samples/<name>/main.cpp becomes the program sample_<name>.

@@ -3,7 +3,7 @@
 include(GoogleTest)
 
 file(GLOB support CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/support/*.cpp)
-if(support)
+if(support AND NEPHRITE_BUILD_NODE)
   add_library(nephrite_test_support STATIC ${support})
   target_link_libraries(nephrite_test_support PUBLIC nephrite_options nephrite_node GTest::gtest)
 endif()
@@ -14,6 +14,7 @@ add_custom_target(concurrent_tests)
 function(nephrite_test folder)
   cmake_parse_arguments(PARSE_ARGV 1 arg "CONCURRENT" "" "")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/${folder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "_program\\.cpp$")  # Programs of their own, which tests run.
   if(NOT sources)
     return()
   endif()
@@ -39,11 +40,21 @@ nephrite_test(base CONCURRENT nephrite_base)
 nephrite_test(locking CONCURRENT nephrite_locking Boost::headers)
 nephrite_test(objects CONCURRENT nephrite_objects RocksDB::rocksdb)
 nephrite_test(ini nephrite_ini)
-nephrite_test(runtime CONCURRENT nephrite_runtime)
 nephrite_test(tidy)
 if(NEPHRITE_BUILD_NODE)
+  nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
+  nephrite_test(wire nephrite_node node_wire_wire_generated)
+  nephrite_test(remote CONCURRENT nephrite_node)
+  # What the tests of remote stop and kill.
+  add_executable(remote_client tests/remote/client_program.cpp)
+  target_link_libraries(remote_client PRIVATE nephrite_options nephrite_node)
+  add_dependencies(remote_test nephrite remote_client)
   nephrite_test(simulation nephrite_node)
+  nephrite_test(network nephrite_node)
+  target_sources(network_test PRIVATE  # The slow model, and random numbers.
+    tests/simulation/lock_model.cpp tests/simulation/lock_model_waits.cpp
+    tests/simulation/schedule_generator.cpp)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.
@@ -64,7 +75,7 @@ foreach(folder IN LISTS libraries)
   set_tests_properties(${folder}_link_test PROPERTIES LABELS tidy)
 endforeach()
 
-# Every sample ends with status 0, on a store of its own.
+# Every sample ends with status 0, on a store of its own: in its own program, and at a server.
 file(GLOB sample_inis CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/samples/*/jade.ini)
 foreach(sample_ini IN LISTS sample_inis)
   cmake_path(GET sample_ini PARENT_PATH folder)
@@ -73,7 +84,12 @@ foreach(sample_ini IN LISTS sample_inis)
     add_test(NAME sample_${name} COMMAND sample_${name} ${sample_ini}
       PersistentDb.SystemFileDirectory=${CMAKE_BINARY_DIR}/sample_stores/${name})
     set_tests_properties(sample_${name} PROPERTIES LABELS "samples;concurrent" TIMEOUT 120)
-    add_dependencies(concurrent_tests sample_${name})
+    add_test(NAME sample_${name}_on_server
+      COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/remote/sample_on_server.sh
+        $<TARGET_FILE:nephrite> $<TARGET_FILE:sample_${name}> ${sample_ini})
+    set_tests_properties(sample_${name}_on_server PROPERTIES
+      LABELS "samples;concurrent" TIMEOUT 120)
+    add_dependencies(concurrent_tests sample_${name} nephrite)
   endif()
 endforeach()
 

@@ -26,8 +26,10 @@ value, and then replaces that value alone.
 - A value in double quotes may hold `;` and outer blanks. The quotes are not part of it; there
   are no escapes.
 - `<default>` in any letter case, for every type, is the built-in default.
-- Numbers are whole: 1.5M is read as 1, with a warning. Milliseconds may be `#hex` or
-  `Max_Integer`. Sizes take K, M, G, T or P, powers of 1024. Other text, such as 12abc, is an error.
+- Numbers are whole: 1.5M is read as 1, with a warning. They may be `#hex` or `Max_Integer`. Sizes
+  take K, M, G, T or P, powers of 1024. Other text, such as 12abc, is an error.
+- A relative path starts at the INI file's folder. Where the range says `none`, that word is no path
+  at all; a file of that name is `./none`.
 - A cache size out of range is brought into it, logged, and written back. Any other value out of
   range is an error with file and line, and the node does not start.
 - The first of two equal parameters counts; the other is reported with both line numbers.
@@ -42,12 +44,27 @@ value, and then replaces that value alone.
 
 `nephrite ini check FILE` reports all that is wrong; `nephrite ini show` lists every value and where
 it comes from. Neither changes the file.
+
+## Where a client node finds its server node
+
+[JadeClient] ServerNodeSpecifications has JADE's form; blanks and letter case do not count.
+
+| value | what it is |
+|---|---|
+| `TcpIP, localhost, 6005` | every address of the host, IP version 6 before 4; also `TcpIPAny` |
+| `TcpIPv4, 10.0.0.7, 6005` | IP version 4 alone |
+| `TcpIPv6, ::1, 6005` | IP version 6 alone |
+| `Unix, /run/nephrite/nephrite.sock` | ours: a socket in the file system, at most 107 bytes long |
+
+There is one server, and its port is a number from 1 to 65535. What JADE takes besides is an error:
+port names, a local interface and port after the port, the transports JadeLocal and HPSM.
 )";
 
 void writeRow(std::ostream& out, const Parameter& row) {
+  const std::string range = rangeText(row);
   out << "| " << row.name << " | " << typeText(row.type) << " | " << row.defaultText << " | "
-      << (row.range.empty() ? "-" : row.range) << " | " << (row.dynamic ? "reload" : "start")
-      << " | " << row.meaning << (row.effect ? "" : " Known, no effect.") << " |\n";
+      << (range.empty() ? "-" : range) << " | " << (row.dynamic ? "reload" : "start") << " | "
+      << row.meaning << (row.effect ? "" : " Known, no effect.") << " |\n";
 }
 
 }  // namespace
@@ -67,7 +84,8 @@ void writeParameterDocs(std::ostream& out) {
   out << "\n## Parameters of JADE without effect\n\nKnown, not read, and reported.\n\n";
   for (const Parameter& row : parameterTable())
     if (row.type == ParameterType::Unread)
-      out << "- [" << row.section << "] `" << row.name << "`\n";
+      out << "- [" << row.section << "] `" << row.name << "`" << (row.meaning.empty() ? "" : ": ")
+          << row.meaning << "\n";
 }
 
 }  // namespace nephrite

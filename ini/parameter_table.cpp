@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <limits>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "ini/ini_parser.h"
+#include "ini/ini_value.h"
 
 namespace nephrite {
 namespace {
@@ -14,16 +17,35 @@ namespace {
 using enum ParameterType;
 using Value = ParameterValue;
 
-constexpr std::string_view kTimeout = "1 to 2147483647";
-constexpr std::string_view kCache = "3M to two thirds of memory; brought into it";
-constexpr std::string_view kCoherency = "ServerDefault true false";
+constexpr std::int64_t kKilo = 1024, kMega = kKilo * 1024, kGiga = kMega * 1024;
+constexpr std::int64_t kHour = 3600000;  // In milliseconds.
+
+constexpr ParameterRange kAny = {};
+constexpr ParameterRange kTimeout = {1, std::numeric_limits<std::int32_t>::max()};
+constexpr ParameterRange kCache = {3 * kMega, 0};
+constexpr ParameterRange kPause = {1, kHour};
+constexpr ParameterRange kSilence = {10, kHour};
+constexpr ParameterRange kSpin = {0, 1000};
+constexpr ParameterRange kFrame = {64 * kKilo, kGiga};
+constexpr ParameterRange kCrowd = {1, 1000000};
+constexpr ParameterRange kCoherency = {.words = "ServerDefault true false"};
+constexpr ParameterRange kLevels = {.words = "Debug Info Warning Error"};
 constexpr bool kDynamic = true, kAtStart = false, kWorks = true, kNoEffect = false;
 
 std::chrono::milliseconds ms(const Value& value) {
   return std::chrono::milliseconds(std::get<std::int64_t>(value));
 }
-std::uint64_t bytes(const Value& value) {
-  return static_cast<std::uint64_t>(std::get<std::int64_t>(value));
+std::chrono::microseconds us(const Value& value) {
+  return std::chrono::microseconds(std::get<std::int64_t>(value));
+}
+// Its range keeps a value from being negative or too large for T.
+template <typename T>
+T number(const Value& value) {
+  return static_cast<T>(std::get<std::int64_t>(value));
+}
+std::uint64_t bytes(const Value& value) { return number<std::uint64_t>(value); }
+const std::filesystem::path& path(const Value& value) {
+  return std::get<std::filesystem::path>(value);
 }
 CacheCoherency coherency(const Value& value) {
   const auto& word = std::get<std::string>(value);
@@ -45,47 +67,113 @@ const Parameter kTable[] = {
     {"JadeServer", "BackgroundProcessServerTimeout", Milliseconds, "30000", kTimeout, kDynamic, kWorks,
      "The same for background processes on the server node.",
      [](Settings& s, const Value& v) { s.server.backgroundProcessServerTimeout = ms(v); }},
-    {"JadeServer", "DoubleDeadlockException", Boolean, "false", "", kDynamic, kWorks,
+    {"JadeServer", "DoubleDeadlockException", Boolean, "false", kAny, kDynamic, kWorks,
      "Refuse both the requester and its first blocker in a deadlock.",
      [](Settings& s, const Value& v) { s.server.doubleDeadlockException = std::get<bool>(v); }},
-    {"JadeServer", "ObjectCacheSizeLimit", Size, "80M", kCache, kAtStart, kWorks,
+    {"JadeServer", "ObjectCacheSizeLimit", CacheSize, "80M", kCache, kAtStart, kWorks,
      "Memory for cached objects of the store.",
      [](Settings& s, const Value& v) { s.server.objectCacheSizeLimit = bytes(v); }},
-    {"JadeServer", "TransientCacheSizeLimit", Size, "40M", kCache, kAtStart, kNoEffect,
+    {"JadeServer", "TransientCacheSizeLimit", CacheSize, "40M", kCache, kAtStart, kNoEffect,
      "Memory for cached transient objects.",
      [](Settings& s, const Value& v) { s.server.transientCacheSizeLimit = bytes(v); }},
-    {"JadeServer", "AutomaticCacheCoherencyDefault", Boolean, "true", "", kAtStart, kNoEffect,
+    {"JadeServer", "AutomaticCacheCoherencyDefault", Boolean, "true", kAny, kAtStart, kWorks,
      "What ServerDefault means to the nodes that say so.",
      [](Settings& s, const Value& v) { s.server.automaticCacheCoherencyDefault = std::get<bool>(v); }},
-    {"JadeServer", "AutomaticCacheCoherency", Choice, "ServerDefault", kCoherency, kAtStart, kNoEffect,
+    {"JadeServer", "AutomaticCacheCoherency", Choice, "ServerDefault", kCoherency, kAtStart, kWorks,
      "Refresh cached objects that other nodes change.",
      [](Settings& s, const Value& v) { s.server.automaticCacheCoherency = coherency(v); }},
+    {"JadeClient", "ServerNodeSpecifications", ServerNode, "TcpIP, 127.0.0.1, 6005", kAny, kAtStart, kWorks,
+     "Where a client node finds its server node; see above.",
+     [](Settings& s, const Value& v) { s.connection.server = std::get<ServerNodeSpecification>(v); }},
     {"JadeClient", "BackgroundProcessServerTimeout", Milliseconds, "30000", kTimeout, kDynamic, kWorks,
      "How long lock requests of background processes on a client node wait.",
      [](Settings& s, const Value& v) { s.client.backgroundProcessServerTimeout = ms(v); }},
-    {"JadeClient", "ObjectCacheSizeLimit", Size, "80M", kCache, kAtStart, kNoEffect,
+    {"JadeClient", "ObjectCacheSizeLimit", CacheSize, "80M", kCache, kAtStart, kWorks,
      "Memory for cached objects of a client node.",
      [](Settings& s, const Value& v) { s.client.objectCacheSizeLimit = bytes(v); }},
-    {"JadeClient", "TransientCacheSizeLimit", Size, "40M", kCache, kAtStart, kNoEffect,
+    {"JadeClient", "TransientCacheSizeLimit", CacheSize, "40M", kCache, kAtStart, kNoEffect,
      "Memory for cached transient objects of a client node.",
      [](Settings& s, const Value& v) { s.client.transientCacheSizeLimit = bytes(v); }},
-    {"JadeClient", "AutomaticCacheCoherency", Choice, "ServerDefault", kCoherency, kAtStart, kNoEffect,
+    {"JadeClient", "AutomaticCacheCoherency", Choice, "ServerDefault", kCoherency, kAtStart, kWorks,
      "Refresh cached objects that other nodes change.",
      [](Settings& s, const Value& v) { s.client.automaticCacheCoherency = coherency(v); }},
-    {"PersistentDb", "SystemFileDirectory", Text, "system", "", kAtStart, kWorks,
-     "Directory of the store; a relative one starts at the INI file's directory.",
-     [](Settings& s, const Value& v) { s.store.systemFileDirectory = std::get<std::string>(v); }},
-    {"NephriteStore", "SyncCommits", Boolean, "true", "", kAtStart, kWorks,
+    {"NephriteServer", "ListenAddress", Text, "127.0.0.1", kAny, kAtStart, kWorks,
+     "Address or host name that a server node listens at.",
+     [](Settings& s, const Value& v) { s.network.listenAddress = std::get<std::string>(v); }},
+    {"NephriteServer", "Port", Number, "6005", {0, 65535}, kAtStart, kWorks,
+     "Its TCP port; 0 is any that is free, which the program prints.",
+     [](Settings& s, const Value& v) { s.network.port = number<std::uint16_t>(v); }},
+    {"NephriteServer", "UnixSocket", Path, "none", {.most = kSocketPathBytes, .words = "none"}, kAtStart, kWorks,
+     "A socket in the file system to listen at as well.",
+     [](Settings& s, const Value& v) { s.network.unixSocket = path(v); }},
+    {"NephriteServer", "KeepAliveTimeout", Milliseconds, "15000", kSilence, kDynamic, kWorks,
+     "A client node not heard of for so long has lost its connection.",
+     [](Settings& s, const Value& v) { s.network.keepAliveTimeout = ms(v); }},
+    {"NephriteServer", "SessionGraceTime", Milliseconds, "0", {0, kHour}, kDynamic, kWorks,
+     "How long a lost connection may be resumed, with its locks. 0: they go at once.",
+     [](Settings& s, const Value& v) { s.network.sessionGraceTime = ms(v); }},
+    {"NephriteServer", "MaxSessions", Number, "20000", kCrowd, kDynamic, kWorks,
+     "Client nodes that may be signed on at one time.",
+     [](Settings& s, const Value& v) { s.network.maxSessions = number<std::uint64_t>(v); }},
+    {"NephriteServer", "MaxProcessesPerSession", Number, "1000", kCrowd, kDynamic, kWorks,
+     "Processes that one client node may sign on.",
+     [](Settings& s, const Value& v) { s.network.maxProcessesPerSession = number<std::uint64_t>(v); }},
+    {"NephriteServer", "MaxFrameSize", Size, "16M", kFrame, kAtStart, kWorks,
+     "The largest message; a client node that sends a larger one is disconnected.",
+     [](Settings& s, const Value& v) { s.network.maxFrameSize = bytes(v); }},
+    {"NephriteServer", "SlowReaderWarning", Size, "1M", kFrame, kDynamic, kWorks,
+     "Unsent bytes after which the log names a client node that reads too slowly.",
+     [](Settings& s, const Value& v) { s.network.slowReaderWarning = bytes(v); }},
+    {"NephriteServer", "SlowReaderLimit", Size, "32M", kFrame, kDynamic, kWorks,
+     "Unsent bytes after which it is disconnected.",
+     [](Settings& s, const Value& v) { s.network.slowReaderLimit = bytes(v); }},
+    {"NephriteServer", "DrainTime", Milliseconds, "8000", {0, 60000}, kDynamic, kWorks,
+     "How long SIGTERM lets transactions end before their sessions are ended.",
+     [](Settings& s, const Value& v) { s.network.drainTime = ms(v); }},
+    {"NephriteServer", "CommitThreads", Number, "8", {1, 64}, kAtStart, kWorks,
+     "Threads that write commits; commits that wait for the disk together share it.",
+     [](Settings& s, const Value& v) { s.network.commitThreads = number<unsigned>(v); }},
+    {"NephriteServer", "SpinTime", Microseconds, "0", kSpin, kDynamic, kWorks,
+     "How long an idle thread looks for work before it sleeps: latency for processor time.",
+     [](Settings& s, const Value& v) { s.network.spinTime = us(v); }},
+    {"NephriteServer", "AuditLog", Path, "audit.log", kAny, kAtStart, kWorks,
+     "File that says who unlocked or signed off what by hand, and why.",
+     [](Settings& s, const Value& v) { s.network.auditLog = path(v); }},
+    {"NephriteServer", "KeptDeadlocks", Number, "64", {1, 10000}, kAtStart, kWorks,
+     "The latest deadlocks that are kept for `nephrite deadlocks`.",
+     [](Settings& s, const Value& v) { s.network.keptDeadlocks = number<std::uint64_t>(v); }},
+    {"NephriteClient", "KeepAliveTimeout", Milliseconds, "15000", kSilence, kAtStart, kWorks,
+     "A server node not heard of for so long has lost its connection.",
+     [](Settings& s, const Value& v) { s.connection.keepAliveTimeout = ms(v); }},
+    {"NephriteClient", "ConnectTimeout", Milliseconds, "10000", kPause, kAtStart, kWorks,
+     "How long one attempt to connect may take.",
+     [](Settings& s, const Value& v) { s.connection.connectTimeout = ms(v); }},
+    {"NephriteClient", "ReconnectFirstPause", Milliseconds, "100", kPause, kAtStart, kWorks,
+     "Pause before the second attempt; it doubles with each one, and is randomised.",
+     [](Settings& s, const Value& v) { s.connection.reconnectFirstPause = ms(v); }},
+    {"NephriteClient", "ReconnectLongestPause", Milliseconds, "10000", kPause, kAtStart, kWorks,
+     "The longest pause between two attempts.",
+     [](Settings& s, const Value& v) { s.connection.reconnectLongestPause = ms(v); }},
+    {"NephriteClient", "SpinTime", Microseconds, "0", kSpin, kAtStart, kWorks,
+     "How long a thread that waits for an answer looks for it before it sleeps.",
+     [](Settings& s, const Value& v) { s.connection.spinTime = us(v); }},
+    {"PersistentDb", "SystemFileDirectory", Path, "system", kAny, kAtStart, kWorks,
+     "Directory of the store.",
+     [](Settings& s, const Value& v) { s.store.systemFileDirectory = path(v); }},
+    {"NephriteStore", "SyncCommits", Boolean, "true", kAny, kAtStart, kWorks,
      "A commit waits for the disk. Without it a power cut may lose the latest commits.",
      [](Settings& s, const Value& v) { s.store.syncCommits = std::get<bool>(v); }},
-    {"NephriteStore", "VerifyOnOpen", Boolean, "true", "", kAtStart, kWorks,
+    {"NephriteStore", "VerifyOnOpen", Boolean, "true", kAny, kAtStart, kWorks,
      "Read and check every file of the store before opening it.",
      [](Settings& s, const Value& v) { s.store.verifyOnOpen = std::get<bool>(v); }},
-    {"NephriteLog", "Level", Choice, "Info", "Debug Info Warning Error", kDynamic, kWorks,
+    {"NephriteLog", "Level", Choice, "Info", kLevels, kDynamic, kWorks,
      "The least severe log lines that are written.",
      [](Settings& s, const Value& v) { s.logLevel = level(v); }},
-#define NEPHRITE_UNREAD(section, name) \
-    {section, name, Unread, "", "", kAtStart, kNoEffect, "JADE's; not read.", nullptr}
+#define NEPHRITE_INSTEAD(section, name, instead) \
+    {section, name, Unread, "", kAny, kAtStart, kNoEffect, instead, nullptr}
+#define NEPHRITE_UNREAD(section, name) NEPHRITE_INSTEAD(section, name, "")
+    NEPHRITE_INSTEAD("JadeServer", "NetworkSpecification<n>",
+                     "use ListenAddress, Port and UnixSocket of [NephriteServer]"),
     NEPHRITE_UNREAD("JadeServer", "LockQueueCheckInterval"),
     NEPHRITE_UNREAD("JadeServer", "RemoteTransientCacheSizeLimit"),
     NEPHRITE_UNREAD("JadeServer", "MaxWaitAppStart"),
@@ -93,11 +181,11 @@ const Parameter kTable[] = {
     NEPHRITE_UNREAD("JadeServer", "TransportIdlePollInterval"),
     NEPHRITE_UNREAD("JadeClient", "TransientDbPath"),
     NEPHRITE_UNREAD("JadeClient", "MaxWaitAppStart"),
-    NEPHRITE_UNREAD("JadeClient", "TerminateProcessOnDisconnect"),
+    NEPHRITE_INSTEAD("JadeClient", "TerminateProcessOnDisconnect",
+                     "a session that is lost always ends its processes"),
     NEPHRITE_UNREAD("JadeClient", "NotifyQueueDepthWarningThreshold"),
     NEPHRITE_UNREAD("JadeClient", "SamplingNode"),
     NEPHRITE_UNREAD("JadeClient", "ReadOnlySchema"),
-    NEPHRITE_UNREAD("JadeClient", "ServerNodeSpecifications"),
     NEPHRITE_UNREAD("PersistentDb", "EnableArchivalRecovery"),
     NEPHRITE_UNREAD("JadeCompiler", "CompilerLockTimeout"),
     NEPHRITE_UNREAD("JadeCompiler", "NonIDECompilerLockTimeout"),
@@ -111,6 +199,7 @@ const Parameter kTable[] = {
     NEPHRITE_UNREAD("JadeMonitorSecurity", "MonitorSecurity"),
     NEPHRITE_UNREAD("JadeMonitorSecurity", "MonitorDefaultUser"),
 #undef NEPHRITE_UNREAD
+#undef NEPHRITE_INSTEAD
 };
 // clang-format on
 
@@ -178,12 +267,40 @@ std::string nearestParameter(std::string_view section, std::string_view name) {
 
 std::string_view typeText(ParameterType type) {
   switch (type) {
+    case Number: return "number";
     case Milliseconds: return "milliseconds";
-    case Size: return "bytes";
+    case Microseconds: return "microseconds";
+    case Size:
+    case CacheSize: return "bytes";
     case Boolean: return "true or false";
     case Choice: return "one word";
     case Text: return "text";
+    case Path: return "path";
+    case ServerNode: return "server node";
     case Unread: return "-";
+  }
+  return "";
+}
+
+std::string rangeText(const Parameter& parameter) {
+  const ParameterRange& range = parameter.range;
+  switch (parameter.type) {
+    case Number:
+    case Milliseconds:
+    case Microseconds: return std::to_string(range.least) + " to " + std::to_string(range.most);
+    case Size: return sizeText(range.least) + " to " + sizeText(range.most);
+    case CacheSize: return sizeText(range.least) + " to two thirds of memory; brought into it";
+    case Choice: return std::string(range.words);
+    case Path: {
+      std::string text(range.words);
+      if (range.most == 0) return text;
+      return text + (text.empty() ? "" : ", or ") + "at most " + std::to_string(range.most) +
+             " bytes";
+    }
+    case Boolean:
+    case Text:
+    case ServerNode:
+    case Unread: break;
   }
   return "";
 }

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
 #include "base/check.h"
 #include "ini/ini_value.h"
@@ -15,8 +15,6 @@ namespace nephrite {
 namespace {
 
 constexpr std::int64_t kMega = std::int64_t{1} << 20;
-constexpr std::int64_t kLeastCache = 3 * kMega;
-constexpr std::int64_t kMostTimeout = std::numeric_limits<std::int32_t>::max();
 
 // Reads the values of the table out of one file.
 class Resolver {
@@ -24,15 +22,15 @@ class Resolver {
   Resolver(const IniFile& file, std::uint64_t memory) : file_(file) {
     // Whole megabytes, so that the limit reads well where it is written back.
     const auto twoThirds = static_cast<std::int64_t>(memory / 3 * 2);
-    mostCache_ = std::max(kLeastCache, twoThirds / kMega * kMega);
+    mostCache_ = twoThirds / kMega * kMega;
     result_.problems = file.problems();
   }
 
   Resolution run() {
     for (const Parameter& parameter : parameterTable())
       if (parameter.type != ParameterType::Unread) resolve(parameter);
-    auto& folder = result_.settings.store.systemFileDirectory;
-    folder = file_.path().parent_path() / folder;
+    checkOrder("NephriteServer", "SlowReaderWarning", "SlowReaderLimit");
+    checkOrder("NephriteClient", "ReconnectFirstPause", "ReconnectLongestPause");
     checkNames();
     return std::move(result_);
   }
@@ -70,8 +68,13 @@ class Resolver {
         refuse(parameter, text, origin, "is not true or false");
         return std::nullopt;
       case ParameterType::Choice: return parseChoice(parameter, text, origin, shown);
+      case ParameterType::Path: return parsePath(parameter, text, origin, shown);
+      case ParameterType::ServerNode: return parseServerNode(parameter, text, origin, shown);
+      case ParameterType::Number:
       case ParameterType::Milliseconds:
-      case ParameterType::Size: return parseNumber(parameter, text, origin, shown);
+      case ParameterType::Microseconds: return parseNumber(parameter, text, origin, shown);
+      case ParameterType::Size:
+      case ParameterType::CacheSize: return parseSize(parameter, text, origin, shown);
       case ParameterType::Unread: break;
     }
     return std::nullopt;
@@ -86,40 +89,117 @@ class Resolver {
 
   std::optional<ParameterValue> parseChoice(const Parameter& parameter, const std::string& text,
                                             const IniOrigin& origin, std::string& shown) {
-    std::istringstream words{std::string(parameter.range)};
+    std::istringstream words{std::string(parameter.range.words)};
     while (words >> shown)
       if (foldCase(shown) == foldCase(text)) return ParameterValue(shown);
-    refuse(parameter, text, origin, "is none of: " + std::string(parameter.range));
+    refuse(parameter, text, origin, "is none of: " + rangeText(parameter));
     return std::nullopt;
   }
 
-  std::optional<ParameterValue> parseNumber(const Parameter& parameter, const std::string& text,
-                                            const IniOrigin& origin, std::string& shown) {
-    const bool size = parameter.type == ParameterType::Size;
-    const auto number = parseIniNumber(text, size);
+  std::optional<ParameterValue> parsePath(const Parameter& parameter, const std::string& text,
+                                          const IniOrigin& origin, std::string& shown) {
+    if (text.empty()) {
+      refuse(parameter, text, origin, "is empty; give a path or <default>");
+      return std::nullopt;
+    }
+    const auto& none = parameter.range.words;
+    if (!none.empty() && foldCase(text) == foldCase(none)) {
+      shown = none;
+      return ParameterValue(std::filesystem::path());
+    }
+    std::filesystem::path path = folder() / text;
+    const auto most = static_cast<std::size_t>(parameter.range.most);
+    if (most == 0 || path.native().size() <= most) return ParameterValue(std::move(path));
+    refuse(parameter, text, origin,
+           "is too long with its folder (" + path.string() + "): " + rangeText(parameter));
+    return std::nullopt;
+  }
+
+  std::optional<ParameterValue> parseServerNode(const Parameter& parameter, const std::string& text,
+                                                const IniOrigin& origin, std::string& shown) {
+    try {
+      ServerNodeSpecification server = parseServerNodeSpecification(text, folder());
+      shown = server.toString();
+      return ParameterValue(std::move(server));
+    } catch (const std::invalid_argument& wrong) {
+      refuse(parameter, text, origin, wrong.what());
+      return std::nullopt;
+    }
+  }
+
+  std::optional<std::int64_t> wholeNumber(const Parameter& parameter, const std::string& text,
+                                          const IniOrigin& origin, bool units) {
+    const auto number = parseIniNumber(text, units);
     if (!number) {
       refuse(parameter, text, origin, "is not a whole number");
       return std::nullopt;
     }
-    std::int64_t value = number->value;
     if (number->fractionDropped)
-      warn(origin.where, nameOf(parameter, text) + " is read as " + std::to_string(value) +
+      warn(origin.where, nameOf(parameter, text) + " is read as " + std::to_string(number->value) +
                              ": numbers are whole");
-    if (!size && (value < 1 || value > kMostTimeout)) {
-      refuse(parameter, text, origin, "is out of range: " + std::string(parameter.range));
+    return number->value;
+  }
+
+  bool inRange(const Parameter& parameter, const std::string& text, const IniOrigin& origin,
+               std::int64_t value) {
+    if (value >= parameter.range.least && value <= parameter.range.most) return true;
+    refuse(parameter, text, origin, "is out of range: " + rangeText(parameter));
+    return false;
+  }
+
+  std::optional<ParameterValue> parseNumber(const Parameter& parameter, const std::string& text,
+                                            const IniOrigin& origin, std::string& shown) {
+    const auto value = wholeNumber(parameter, text, origin, false);
+    if (!value || !inRange(parameter, text, origin, *value)) return std::nullopt;
+    shown = std::to_string(*value);
+    return ParameterValue(*value);
+  }
+
+  std::optional<ParameterValue> parseSize(const Parameter& parameter, const std::string& text,
+                                          const IniOrigin& origin, std::string& shown) {
+    const auto given = wholeNumber(parameter, text, origin, true);
+    if (!given) return std::nullopt;
+    std::int64_t value = *given;
+    if (parameter.type == ParameterType::CacheSize) {
+      value = clampedCache(parameter, text, origin, value);
+    } else if (!inRange(parameter, text, origin, value)) {
       return std::nullopt;
     }
-    if (size) {
-      value = std::clamp(value, kLeastCache, mostCache_);
-      // A built-in default has no place in the file: on a small machine it just gets smaller.
-      if (value != number->value && origin.kind != IniOrigin::Kind::Default) {
-        result_.clamped.push_back({&parameter, text, sizeText(value), origin});
-        warn(origin.where, nameOf(parameter, text) + " is out of range (3M to " +
-                               sizeText(mostCache_) + "); " + sizeText(value) + " counts");
-      }
-    }
-    shown = size ? sizeText(value) : std::to_string(value);
+    shown = sizeText(value);
     return ParameterValue(value);
+  }
+
+  std::int64_t clampedCache(const Parameter& parameter, const std::string& text,
+                            const IniOrigin& origin, std::int64_t given) {
+    const std::int64_t least = parameter.range.least;
+    const std::int64_t most = std::max(least, mostCache_);
+    const std::int64_t value = std::clamp(given, least, most);
+    // A built-in default has no place in the file: on a small machine it just gets smaller.
+    if (value == given || origin.kind == IniOrigin::Kind::Default) return value;
+    result_.clamped.push_back({&parameter, text, sizeText(value), origin});
+    warn(origin.where, nameOf(parameter, text) + " is out of range (" + sizeText(least) + " to " +
+                           sizeText(most) + "); " + sizeText(value) + " counts");
+    return value;
+  }
+
+  // Warns of two numbers, each in its range, of which the one that comes first is the larger.
+  void checkOrder(std::string_view section, std::string_view first, std::string_view last) {
+    const EffectiveValue& small = valueOf(section, first);
+    const EffectiveValue& large = valueOf(section, last);
+    if (std::get<std::int64_t>(small.value) <= std::get<std::int64_t>(large.value)) return;
+    const bool smallGiven = small.origin.kind != IniOrigin::Kind::Default;
+    warn((smallGiven ? small : large).origin.where, nameOf(*small.parameter, small.text) +
+                                                        " is more than " + std::string(last) + "=" +
+                                                        large.text + " and so counts as that");
+  }
+
+  const EffectiveValue& valueOf(std::string_view section, std::string_view name) const {
+    const auto found = std::find_if(
+        result_.values.begin(), result_.values.end(), [&](const EffectiveValue& value) {
+          return value.parameter->section == section && value.parameter->name == name;
+        });
+    NEPHRITE_CHECK(found != result_.values.end());
+    return *found;
   }
 
   // Unknown names, and names that JADE knows and that do nothing here.
@@ -158,9 +238,13 @@ class Resolver {
       const std::string near = nearestParameter(section, key);
       warn(where, shown + " is unknown" + (near.empty() ? "" : "; nearest: " + near));
     } else if (!row->effect) {
-      warn(where, shown + " is known and has no effect in this version");
+      const bool instead = row->type == ParameterType::Unread && !row->meaning.empty();
+      warn(where, shown + " is known and has no effect in this version" +
+                      (instead ? "; " + std::string(row->meaning) : ""));
     }
   }
+
+  std::filesystem::path folder() const { return file_.path().parent_path(); }
 
   static std::string plainOf(const std::string& section) {
     const auto dot = section.find('.');

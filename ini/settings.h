@@ -9,12 +9,14 @@
 
 #include "base/log.h"
 #include "ini/ini_file.h"
+#include "ini/server_node_specification.h"
 
 namespace nephrite {
 
 struct Parameter;
 
-using ParameterValue = std::variant<std::int64_t, bool, std::string>;
+using ParameterValue =
+    std::variant<std::int64_t, bool, std::string, std::filesystem::path, ServerNodeSpecification>;
 
 enum class CacheCoherency { ServerDefault, On, Off };
 
@@ -35,17 +37,49 @@ struct ClientSettings {
   CacheCoherency automaticCacheCoherency = CacheCoherency::ServerDefault;
 };
 
+/// How a server node listens, and how much it lets its client nodes ask of it.
+struct NetworkServerSettings {
+  std::string listenAddress;
+  std::uint16_t port = 0;                        ///< 0: any that is free.
+  std::filesystem::path unixSocket;              ///< Empty: none.
+  std::chrono::milliseconds keepAliveTimeout{};  ///< Silence after which a connection is lost.
+  std::chrono::milliseconds sessionGraceTime{};  ///< A lost connection's locks wait for so long.
+  std::uint64_t maxSessions = 0;
+  std::uint64_t maxProcessesPerSession = 0;
+  std::uint64_t maxFrameSize = 0;       ///< Bytes.
+  std::uint64_t slowReaderWarning = 0;  ///< Unsent bytes.
+  std::uint64_t slowReaderLimit = 0;    ///< Unsent bytes after which we hang up.
+  std::chrono::milliseconds drainTime{};
+  unsigned commitThreads = 0;
+  std::chrono::microseconds spinTime{};
+  std::filesystem::path auditLog;
+  std::uint64_t keptDeadlocks = 0;
+};
+
+/// How a client node finds its server node, and how it comes back to it.
+struct NetworkClientSettings {
+  ServerNodeSpecification server;
+  std::chrono::milliseconds keepAliveTimeout{};  ///< Silence after which a connection is lost.
+  std::chrono::milliseconds connectTimeout{};
+  std::chrono::milliseconds reconnectFirstPause{};
+  std::chrono::milliseconds reconnectLongestPause{};
+  std::chrono::microseconds spinTime{};
+};
+
 struct StoreSettings {
-  std::filesystem::path systemFileDirectory;  ///< A relative one starts at the INI file's folder.
+  std::filesystem::path systemFileDirectory;
   bool syncCommits = false;
   bool verifyOnOpen = false;
 };
 
 /// What a node is told from outside. The defaults are in the table (parameter_table.cpp) and
-/// nowhere else: take a Settings from resolveSettings() or loadSettings().
+/// nowhere else: take a Settings from resolveSettings() or loadSettings(). A relative path has been
+/// put behind the INI file's folder.
 struct Settings {
   ServerSettings server;
   ClientSettings client;
+  NetworkServerSettings network;     ///< Of a server node.
+  NetworkClientSettings connection;  ///< Of a client node.
   StoreSettings store;
   LogLevel logLevel = LogLevel::Info;
 };

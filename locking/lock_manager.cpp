@@ -179,6 +179,18 @@ LockStatistics LockManager::statistics() const {
   return state_->table.statistics();
 }
 
+std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const {
+  std::vector<std::shared_ptr<const DeadlockRecord>> kept;
+  {
+    MutexLock hold(state_->mutex);
+    kept = state_->table.deadlocks().list(maxEntries);
+  }
+  std::vector<DeadlockRecord> records;
+  records.reserve(kept.size());
+  for (const auto& record : kept) records.push_back(*record);  // Long ones; nobody waits for it.
+  return records;
+}
+
 bool LockManager::beginContentionStats(LockerId starter, std::size_t tableSize) {
   const WallTime now = clock_.wallNow();
   MutexLock hold(state_->mutex);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
 #include "locking/lock_statistics.h"
 
@@ -71,6 +72,7 @@ class LockManager {
     std::chrono::milliseconds serverTimeout{10'000};
     std::chrono::milliseconds backgroundTimeout{30'000};
     bool doubleDeadlock = false;
+    std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
     /// Fencing tokens start above this: the caller keeps it rising across restarts.
     std::uint64_t tokensAbove = 0;
     /// Called with the deadline, no mutex held, whenever a request begins to wait: for whoever
@@ -108,9 +110,9 @@ class LockManager {
   /// for as by a newcomer, all during deliver().
   LockAnswers request(const LockRequest& request, LockSettle settle);
 
-  /// A commit's Update locks become Exclusive: all `targets`, each held as Update by
-  /// `request.locker`, are asked for at once; settles Granted when all are granted. When it
-  /// fails, every one is Update again. `request.target` and `.type` are ignored.
+  /// A commit's Update locks become Exclusive: all `targets` that are held as Update by
+  /// `request.locker` are asked for at once (others are passed over); settles Granted when all are
+  /// granted. When it fails, every one is Update again. `request.target` and `.type` are ignored.
   /// Source: docs/locking.md, section 4.
   LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
                                LockSettle settle);
@@ -153,6 +155,8 @@ class LockManager {
   /// What `locker` holds, in the order of acquisition, then what it waits for.
   std::vector<LockInfo> locksOf(LockerId locker) const;
   LockStatistics statistics() const;
+  /// At most `maxEntries` of the last Options::keptDeadlocks, newest first.
+  std::vector<DeadlockRecord> deadlocks(std::size_t maxEntries = SIZE_MAX) const;
 
   // --- Contention statistics (JADE's System::beginLockContentionStats and kin) -------------
 

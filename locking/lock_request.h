@@ -74,6 +74,7 @@ struct WaitEdge {
   LockerId locker;
   LockTarget target;
   LockType wanted = LockType::Share;
+  friend bool operator==(const WaitEdge&, const WaitEdge&) = default;
 };
 
 /// What became of a request. Told exactly once.
@@ -106,6 +107,8 @@ struct LockInfo {
   LockType type = LockType::Share;    ///< Held or wanted; the first waiter shows as Get.
   LockType wanted = LockType::Share;  ///< What a waiter wants; equal to `type` when held.
   LockDuration duration = LockDuration::Transaction;
+  LockType session = LockType::Get;  ///< Held locks: latest type asked for with Session duration.
+  std::uint16_t level = 0;           ///< Held locks: as in the request that acquired it.
   bool waiting = false;
   LockerId lockedBy;  ///< A waiter's first obstacle; null for held locks.
   Instant since{};    ///< Granted, or queued.

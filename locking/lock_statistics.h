@@ -8,7 +8,7 @@
 
 namespace nephrite {
 
-/// Counters since the lock manager was made. They only rise.
+/// Counters since the lock manager was made, which only rise; and how many there are now.
 struct LockStatistics {
   std::uint64_t lockRequests = 0;    ///< Asked, all outcomes.
   std::uint64_t unlockRequests = 0;  ///< unlock() calls.
@@ -18,6 +18,8 @@ struct LockStatistics {
   std::uint64_t deadlocks = 0;  ///< Requests refused as victims.
   std::uint64_t cancellations = 0;
   Duration totalQueueWait{0};  ///< Of all waits that ended.
+  std::uint64_t locksHeld = 0;        ///< Now.
+  std::uint64_t requestsWaiting = 0;  ///< Now.
 };
 
 /// Contention of one target since the statistics were begun (JADE's LockContentionInfo).

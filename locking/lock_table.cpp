@@ -7,7 +7,10 @@
 namespace nephrite::lock_table {
 
 LockTable::LockTable(const Clock& clock, LockManager::Options options)
-    : clock_(clock), options_(std::move(options)), lastToken_(options_.tokensAbove) {}
+    : clock_(clock),
+      options_(std::move(options)),
+      deadlocks_(options_.keptDeadlocks),
+      lastToken_(options_.tokensAbove) {}
 
 LockTable::~LockTable() {
   deadlines_.clear();
@@ -147,8 +150,7 @@ void LockTable::upgradeForCommit(const LockRequest& request, std::span<const Loc
   std::vector<Hold*> holds;
   for (const LockTarget target : targets) {
     Hold* const hold = locker->find(target);
-    NEPHRITE_CHECK(hold != nullptr && covers(hold->type, LockType::Update));
-    if (hold->type == LockType::Update) holds.push_back(hold);
+    if (hold != nullptr && hold->type == LockType::Update) holds.push_back(hold);
   }
   std::sort(holds.begin(), holds.end(),
             [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
@@ -222,6 +224,7 @@ Hold& LockTable::grantHold(Locker& locker, Entry& entry, const LockRequest& requ
   Hold* hold = locker.find(entry.target);
   if (hold == nullptr) {
     hold = pool_.make<Hold>();
+    ++statistics_.locksHeld;
     hold->locker = &locker;
     hold->entry = &entry;
     hold->level = request.level;
@@ -283,6 +286,9 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, Lock
     Wait& own = *blockers.front().via;
     const bool ownFirst = nobodyYet && own.sequence >= firstSequence;
     if (options_.doubleDeadlock) {
+      if (nobodyYet) deadlocks_.begin(requester, waitGraph_, &blockers.front(), true, clock_);
+      deadlocks_.addVictim(requester.id);
+      deadlocks_.addVictim(blockers.front().locker->id);
       // Both are described before either leaves, while the cycle can still be seen.
       Wait& other = *blockers.front().wait;
       LockAnswer ownAnswer = refusalOf(own, LockOutcome::Deadlock);
@@ -297,9 +303,14 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, Lock
     }
 
     Wait* victim = &own;
+    const WaitGraph::Blocker* lower = nullptr;  // Null: the requester itself.
     for (const WaitGraph::Blocker& blocker : blockers) {
-      if (blocker.wait->request.priority < victim->request.priority) victim = blocker.wait;
+      if (blocker.wait->request.priority >= victim->request.priority) continue;
+      victim = blocker.wait;
+      lower = &blocker;
     }
+    if (nobodyYet) deadlocks_.begin(requester, waitGraph_, lower, false, clock_);
+    deadlocks_.addVictim(victim->locker->id);
     LockAnswer answer = refusalOf(*victim, LockOutcome::Deadlock);
     serveAll(detach(*victim, std::move(answer), victim == &own && ownFirst, out), out);
   }
@@ -430,7 +441,11 @@ std::vector<Entry*> LockTable::detach(Wait& wait, LockAnswer answer, bool first,
 // Every upgrade of the commit is Update again, or no longer asked for (section 4).
 std::vector<Entry*> LockTable::takeBack(CommitUpgrade& commit) {
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) hold->type = LockType::Update;
+  for (Hold* const hold : holds) {
+    // Asked for with Session duration while the commit waited: that one stays.
+    const bool kept = hold->isSession() && stronger(hold->session, LockType::Update);
+    hold->type = kept ? hold->session : LockType::Update;
+  }
   for (Wait* const wait : commit.pending) {
     holds.push_back(wait->locker->find(wait->entry->target));
     leaveQueue(*wait);
@@ -487,8 +502,7 @@ LockAnswers LockTable::expireNextWait(Instant now) {
   return out;
 }
 
-// --- Letting go
-// ------------------------------------------------------------------------------------
+// --- Letting go ----------------------------------------------------------------------------------
 
 void LockTable::release(Hold& hold, LockAnswers& out) {
   Entry& entry = *hold.entry;
@@ -497,6 +511,7 @@ void LockTable::release(Hold& hold, LockAnswers& out) {
   locker.held.erase(locker.held.iterator_to(hold));
   locker.holdOn.erase(entry.target.value);
   pool_.destroy(&hold);
+  --statistics_.locksHeld;
 
   // What it still asks for on this entry is no upgrade any more: it stands first of the newcomers.
   for (Wait& wait : locker.waits) {

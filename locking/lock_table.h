@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "locking/contention_table.h"
+#include "locking/deadlock_history.h"
 #include "locking/lock_manager.h"
 #include "locking/lock_nodes.h"
 #include "locking/wait_graph.h"
@@ -56,7 +57,8 @@ class LockTable {
   std::vector<LockInfo> queuedRequests(std::size_t maxEntries) const;
   std::vector<LockInfo> locksOn(LockTarget target) const;
   std::vector<LockInfo> locksOf(LockerId id) const;
-  const LockStatistics& statistics() const { return statistics_; }
+  LockStatistics statistics() const;
+  const DeadlockHistory& deadlocks() const { return deadlocks_; }
   ContentionTable& contention() { return contention_; }
   const ContentionTable& contention() const { return contention_; }
 
@@ -98,7 +100,9 @@ class LockTable {
 
   LockInfo infoOf(const Hold& hold, Instant now, WallTime wall) const;
   LockInfo infoOf(const Wait& wait, Instant now, WallTime wall) const;
-  std::vector<const Entry*> entriesInOrder() const;
+  /// The first `most` of those that `wanted` is true of, ordered by target.
+  template <typename Wanted>
+  std::vector<const Entry*> entriesInOrder(std::size_t most, Wanted wanted) const;
 
   const Clock& clock_;
   LockManager::Options options_;
@@ -107,6 +111,7 @@ class LockTable {
   boost::unordered_flat_map<std::uint64_t, Locker*> lockers_;
   Deadlines deadlines_;
   WaitGraph waitGraph_;
+  DeadlockHistory deadlocks_;
   ContentionTable contention_;
   LockStatistics statistics_;
   std::uint64_t lastToken_;

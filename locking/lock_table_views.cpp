@@ -14,6 +14,8 @@ LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) const {
   info.type = hold.type;
   info.wanted = hold.type;
   info.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
+  info.session = hold.session;
+  info.level = hold.level;
   info.since = hold.since;
   info.elapsed = now - hold.since;
   info.requestTime = wall - std::chrono::duration_cast<WallTime::duration>(info.elapsed);
@@ -41,12 +43,16 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) const {
   return info;
 }
 
-std::vector<const Entry*> LockTable::entriesInOrder() const {
+template <typename Wanted>
+std::vector<const Entry*> LockTable::entriesInOrder(std::size_t most, Wanted wanted) const {
   std::vector<const Entry*> entries;
-  entries.reserve(entries_.size());
-  for (const auto& [value, entry] : entries_) entries.push_back(entry);
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry* a, const Entry* b) { return a->target < b->target; });
+  for (const auto& [value, entry] : entries_) {
+    if (wanted(*entry)) entries.push_back(entry);
+  }
+  const auto end = entries.begin() + static_cast<std::ptrdiff_t>(std::min(most, entries.size()));
+  std::partial_sort(entries.begin(), end, entries.end(),
+                    [](const Entry* a, const Entry* b) { return a->target < b->target; });
+  entries.erase(end, entries.end());
   return entries;
 }
 
@@ -61,7 +67,8 @@ std::vector<LockInfo> LockTable::locksHeld(std::size_t maxEntries) const {
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
   std::vector<LockInfo> locks;
-  for (const Entry* const entry : entriesInOrder()) {
+  const auto isHeld = [](const Entry& entry) { return !entry.holders.empty(); };
+  for (const Entry* const entry : entriesInOrder(maxEntries, isHeld)) {
     for (const Hold& hold : entry->holders) {
       if (locks.size() >= maxEntries) return locks;
       locks.push_back(infoOf(hold, now, wall));
@@ -75,7 +82,8 @@ std::vector<LockInfo> LockTable::queuedRequests(std::size_t maxEntries) const {
   const WallTime wall = clock_.wallNow();
   std::vector<LockInfo> requests;
   if (deadlines_.empty()) return requests;
-  for (const Entry* const entry : entriesInOrder()) {
+  const auto isWaitedFor = [](const Entry& entry) { return !entry.queue.empty(); };
+  for (const Entry* const entry : entriesInOrder(maxEntries, isWaitedFor)) {
     for (const Wait& wait : entry->queue) {
       if (requests.size() >= maxEntries) return requests;
       requests.push_back(infoOf(wait, now, wall));
@@ -106,6 +114,12 @@ std::vector<LockInfo> LockTable::locksOf(LockerId id) const {
   return locks;
 }
 
+LockStatistics LockTable::statistics() const {
+  LockStatistics statistics = statistics_;
+  statistics.requestsWaiting = deadlines_.size();
+  return statistics;
+}
+
 void LockTable::checkInvariants() const {
   std::size_t holds = 0;
   std::size_t waits = 0;
@@ -129,6 +143,7 @@ void LockTable::checkInvariants() const {
     NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker, head.request.type) != nullptr);  // 2
   }
 
+  const std::size_t allHolds = holds;
   std::size_t deadlines = 0;
   for ([[maybe_unused]] const Wait& wait : deadlines_) ++deadlines;
   NEPHRITE_CHECK(deadlines == waits);
@@ -138,6 +153,7 @@ void LockTable::checkInvariants() const {
     NEPHRITE_CHECK(WaitGraph::cycleThrough(*locker).empty());  // 4
   }
   NEPHRITE_CHECK(holds == 0);
+  NEPHRITE_CHECK(allHolds == statistics_.locksHeld);
 }
 
 }  // namespace nephrite::lock_table

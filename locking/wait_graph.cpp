@@ -60,16 +60,21 @@ std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
   return found;
 }
 
-std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
-  struct Step {
-    const Locker* locker;
-    std::size_t from;  // Index of the step before; the first step has none.
-    const Wait* by;    // The wait of the step before that led here.
-  };
-  std::deque<Step> steps{{&member, 0, nullptr}};
-  boost::unordered_flat_map<const Locker*, bool> seen;
+namespace {
 
-  for (std::size_t at = 0; at < steps.size(); ++at) {
+struct Step {
+  const Locker* locker;
+  std::size_t from;  // Index of the step before; the first step has none.
+  const Wait* by;    // The wait of the step before that led here.
+};
+
+// The shortest way on from the last of `steps` back to the first.
+std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
+  const Locker& member = *steps.front().locker;
+  boost::unordered_flat_map<const Locker*, bool> seen;
+  for (const Step& step : steps) seen.emplace(step.locker, true);
+
+  for (std::size_t at = steps.size() - 1; at < steps.size(); ++at) {
     for (const Wait& wait : steps[at].locker->waits) {
       bool closed = false;
       forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
@@ -89,6 +94,16 @@ std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
     }
   }
   return {};
+}
+
+}  // namespace
+
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
+  return shortestCycle({{&member, 0, nullptr}});
+}
+
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Blocker& first) {
+  return shortestCycle({{&requester, 0, nullptr}, {first.locker, 0, first.via}});
 }
 
 LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {

@@ -28,6 +28,12 @@ class WaitGraph {
 
   /// The shortest cycle through `member`, it first; empty when there is none.
   static std::vector<WaitEdge> cycleThrough(const Locker& member);
+  /// The shortest one that goes from `requester` to `first`, one of its blockers.
+  static std::vector<WaitEdge> cycleThrough(const Locker& requester, const Blocker& first);
+
+  /// In the search of the last blockersOnCycle(): does `locker` wait, directly or not, for its
+  /// requester?
+  bool waitsForRequester(const Locker& locker) const { return locker.mark == search_; }
 
  private:
   void markWaitersFor(Locker& requester);

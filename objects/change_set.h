@@ -38,9 +38,19 @@ struct ObjectChange {
   ObjectRecord record;
 };
 
+/// Which commit it is, so that one whose answer was lost can be asked for afterwards.
+struct CommitId {
+  std::uint64_t process = 0;  ///< The number of the process that commits; never given twice.
+  std::uint64_t number = 0;   ///< Rises from 1 with each commit of the process. 0: not recorded.
+  bool isNull() const { return number == 0; }
+  friend bool operator==(const CommitId&, const CommitId&) = default;
+};
+
 /// All that one transaction makes durable, at most one change per object.
 struct ChangeSet {
   std::vector<ObjectChange> changes;
+  CommitId id = {};
+  /// Changes nothing. With an id it can be committed all the same, and is then recorded.
   bool empty() const { return changes.empty(); }
 };
 

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "objects/change_set.h"
 #include "objects/class_def.h"
 #include "objects/oid.h"
@@ -57,6 +60,10 @@ class ObjectStore {
     bool syncCommits = true;  ///< Off: a power cut may lose the latest commits, in order.
     std::uint64_t cacheBytes = 80ull << 20;
     bool verifyOnOpen = true;  ///< Read and check every table file before opening.
+    /// What is recorded of the commits of processes that have not committed for so long is
+    /// forgotten when the store is opened.
+    std::chrono::hours keepOutcomes{24 * 30};
+    const Clock* clock = &SystemClock::instance();  ///< Dates them; must outlive the store.
   };
 
   /// Opens the store, or makes it in an empty directory. Checks it first: a damaged store is
@@ -85,12 +92,27 @@ class ObjectStore {
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
   /// updated ones one more. Throws and changes nothing when a change is stale or does not suit
-  /// the schema. Members must stand in the order of their kind.
+  /// the schema. Members must stand in the order of their kind. With `changes.id` it is recorded,
+  /// in the same write, that this commit took place, also when it changes nothing.
   virtual void commit(const ChangeSet& changes) = 0;
 
   /// Instances of a class, in Oid order, from after `after`; at most `maxEntries`.
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after = Oid(),
                                      std::size_t maxEntries = SIZE_MAX) const = 0;
+
+  // --- Commits whose answer was lost ------------------------------------------------------------
+
+  /// The number of the last commit recorded of a process, never before it is durable; 0 when none
+  /// is. The process's latest commit took place if it has this number, and did not if it has a
+  /// higher one. That holds when its commits come one after the other, none is under way, and they
+  /// have not been forgotten. Throws NotWritable when the write of one of them failed: whether it
+  /// is there is known when the store is opened again.
+  virtual std::uint64_t lastCommitOf(std::uint64_t process) const = 0;
+
+  /// Nobody will ask for the commits of this process any more. Harmless when none is recorded.
+  /// Never fails its caller: after a crash or a failed write (which is logged) the record may be
+  /// there again, until it is too old.
+  virtual void forgetCommits(std::uint64_t process) = 0;
 
   // --- Numbers that only rise --------------------------------------------------------------
 
@@ -109,9 +131,17 @@ class ObjectStore {
   virtual Statistics statistics() const = 0;
 };
 
+/// Where a store without a schema of its own takes it from. Both are called from any thread, with
+/// no mutex held, for as long as the store lives.
+struct SchemaSource {
+  std::function<std::shared_ptr<const Schema>()> schema;
+  std::function<std::shared_ptr<const ClassDef>(const ClassDef& wanted)> defineClass;
+};
+
 /// The in-memory home of shared transient objects: the same commit, without disk. Its schema is
-/// that of `schemaOf`; its Oids are SharedTransient; its numbers start at 1 with each.
+/// what `source` says; its Oids are SharedTransient; its numbers start at 1 with each. It records
+/// no commits: no answer is lost between it and those who use it, who are in the same program.
 /// Threads: any.
-std::unique_ptr<ObjectStore> makeTransientStore(std::shared_ptr<ObjectStore> schemaOf);
+std::unique_ptr<ObjectStore> makeTransientStore(SchemaSource source);
 
 }  // namespace nephrite

@@ -5,8 +5,8 @@
 
 #include "base/mutex.h"
 #include "objects/change_check.h"
-#include "objects/disk/record_cache.h"
 #include "objects/object_store.h"
+#include "objects/record_cache.h"
 
 namespace nephrite {
 namespace {
@@ -14,12 +14,12 @@ namespace {
 /// Shared transients: a map. Commits and fetches of all objects go through one mutex, a leaf.
 class TransientStore final : public ObjectStore {
  public:
-  explicit TransientStore(std::shared_ptr<ObjectStore> schemaOf) : schemaOf_(std::move(schemaOf)) {}
+  explicit TransientStore(SchemaSource source) : source_(std::move(source)) {}
 
-  std::shared_ptr<const Schema> schema() const override { return schemaOf_->schema(); }
+  std::shared_ptr<const Schema> schema() const override { return source_.schema(); }
 
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
-    return schemaOf_->defineClass(wanted);
+    return source_.defineClass(wanted);
   }
 
   Oid newOid(Oid::ClassNumber classNumber) override {
@@ -61,6 +61,9 @@ class TransientStore final : public ObjectStore {
     return found;
   }
 
+  std::uint64_t lastCommitOf(std::uint64_t /*process*/) const override { return 0; }
+  void forgetCommits(std::uint64_t /*process*/) override {}
+
   std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override {
     if (count == 0) throw std::invalid_argument("no numbers are asked of a sequence");
     MutexLock hold(mutex_);
@@ -94,7 +97,7 @@ class TransientStore final : public ObjectStore {
     if (!place) records_.erase(oid);
   }
 
-  const std::shared_ptr<ObjectStore> schemaOf_;
+  const SchemaSource source_;
 
   mutable Mutex mutex_;
   std::map<Oid, RecordPtr> records_ NEPHRITE_GUARDED_BY(mutex_);
@@ -105,8 +108,8 @@ class TransientStore final : public ObjectStore {
 
 }  // namespace
 
-std::unique_ptr<ObjectStore> makeTransientStore(std::shared_ptr<ObjectStore> schemaOf) {
-  return std::make_unique<TransientStore>(std::move(schemaOf));
+std::unique_ptr<ObjectStore> makeTransientStore(SchemaSource source) {
+  return std::make_unique<TransientStore>(std::move(source));
 }
 
 }  // namespace nephrite

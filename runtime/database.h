@@ -8,13 +8,23 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
 #include "locking/lock_statistics.h"
 #include "objects/change_set.h"
 #include "objects/class_def.h"
 #include "objects/oid.h"
+#include "runtime/error_code.h"
 
 namespace nephrite {
+
+/// Where a node runs. Empty fields are not known.
+struct NodeOrigin {
+  std::string address;  ///< "127.0.0.1:40112", "unix"; "local" in the server's own program.
+  std::string host;
+  std::string program;
+  std::uint32_t pid = 0;
+};
 
 /// Who a process is, as people ask at three in the morning. A value: stays readable after the
 /// process is gone.
@@ -23,7 +33,8 @@ struct ProcessInfo {
   Oid oid;           ///< Its Process object, "Process/187.n".
   std::string name;  ///< What it calls itself.
   std::string user;
-  std::string node;  ///< Name of its node.
+  std::string node;     ///< Name of its node.
+  std::string address;  ///< Of its node (NodeOrigin).
   bool background = false;
   WallTime signedOn{};
 };
@@ -34,7 +45,16 @@ struct NodeInfo {
   std::string name;
   Oid processes;    ///< Its dictionary of processes, lockable.
   LockerId locker;  ///< Its housekeeping process: a background process.
+  NodeOrigin origin;
+  /// Of server-defined waits of its background processes; empty: the database's own default.
+  std::optional<std::chrono::milliseconds> backgroundTimeout;
   WallTime signedOn{};
+};
+
+struct NodeSignOn {
+  std::string name;
+  NodeOrigin origin = {"local", {}, {}, 0};
+  std::optional<std::chrono::milliseconds> backgroundTimeout = {};
 };
 
 struct ProcessSignOn {
@@ -44,16 +64,44 @@ struct ProcessSignOn {
   bool background = false;
 };
 
+/// Why a request could not be carried out at all: the store failed (64007), or the database is at
+/// the other end of a wire and did not answer (64014 to 64017).
+struct RequestFailure {
+  ErrorCode code = ErrorCode::StoreFailed;
+  std::string what;  ///< What was tried on what, and what to do.
+};
+
 /// The answer to a lock request, with what only the database knows.
 struct LockReply {
   LockAnswer lock;
+  /// When granted: the latest committed edition; null for what its locker has just created.
+  RecordPtr record;
+  /// There is no such object (any more); this request left no lock on it.
+  bool missing = false;
   /// Share was let go for Update and another commit updated the object in between (1146). The
   /// lock is held.
   bool updatedMeanwhile = false;
+  /// With a granted lock: it is held, but the object could not be read.
+  std::optional<RequestFailure> failure;
+
+  bool isGranted() const {
+    return lock.outcome == LockOutcome::Granted && !missing && !failure && !updatedMeanwhile;
+  }
 };
 using LockReplySettle = std::function<void(const LockReply&)>;
 
-/// A transaction's end, as one message.
+/// Must the target be there? Not when the locker's open transaction has created it.
+enum class Existence : std::uint8_t { Required, CreatedByLocker };
+
+struct LockOrder {
+  LockRequest request;
+  Existence existence = Existence::Required;
+};
+/// Of locks asked for one after the other: one reply for each that was asked for; only the last
+/// can be a refusal, and then what came after it was not asked for.
+using LockRepliesSettle = std::function<void(const std::vector<LockReply>&)>;
+
+/// A transaction's end, as one message. `changes.id` names it for commitOutcome().
 struct CommitRequest {
   LockRequest upgrade;  ///< Locker, timeout, priority, background and id of the Update upgrades.
   std::vector<Oid> updateLocked;  ///< Changed objects whose lock is Update: become Exclusive first.
@@ -62,21 +110,37 @@ struct CommitRequest {
 };
 
 struct CommitReply {
-  enum class Outcome { Committed, LockRefused, StoreFailed };
+  enum class Outcome {
+    Committed,
+    LockRefused,
+    Failed,   ///< Nothing is visible of it: the store failed, or the request never left.
+    Unknown,  ///< The connection was lost before the answer: ask commitOutcome().
+  };
   Outcome outcome = Outcome::Committed;
-  LockAnswer lock;      ///< The upgrade: how long it waited, and why it failed.
-  std::string failure;  ///< StoreFailed: what was tried on what. Nothing is visible of it.
+  LockAnswer lock;                        ///< The upgrade: how long it waited, and why it failed.
+  std::optional<RequestFailure> failure;  ///< Of Failed and Unknown.
 };
 using CommitSettle = std::function<void(const CommitReply&)>;
 
+/// What became of a commit whose answer was lost. Only asked of processes that are gone.
+enum class CommitOutcome : std::uint8_t { NotCommitted, Committed };
+
+/// Who forces something on somebody else's locks or session, for the audit log.
+struct Operator {
+  std::string user;
+  std::string reason;
+};
+
 /// Did a node or process get its place in system.nodes, or node.processes?
 struct NodeReply {
-  std::optional<NodeInfo> node;  ///< Empty when refused: `lock` says by whom.
+  std::optional<NodeInfo> node;  ///< Empty when refused: `lock` says by whom, or `failure` why.
   LockAnswer lock;
+  std::optional<RequestFailure> failure;
 };
 struct ProcessReply {
-  std::optional<ProcessInfo> process;
+  std::optional<ProcessInfo> process;  ///< Cancelled: the node is not signed on (any more).
   LockAnswer lock;
+  std::optional<RequestFailure> failure;
 };
 
 /// The one seam between the runtime and the database, which is here or at the other end of a
@@ -87,9 +151,12 @@ struct ProcessReply {
 ///          processes that are signed on.
 /// Answers: each callback is called exactly once, with no mutex held, on the calling thread when
 ///          the answer is known at once, else on a thread of the database.
-/// Errors:  refusals are values. The world failing is StoreException from fetch() and from the
-///          schema calls; a commit reports it in its reply.
-/// Threads: any method, from any thread.
+/// Order:   what one thread asks takes effect in that order. unlock(), the releases and sign-offs
+///          may still be on their way when they return.
+/// Errors:  refusals are values, and so are failures of what answers through a callback. Others
+///          throw StoreException, or a SystemException when the other end cannot be reached.
+/// Threads: any method, from any thread; from within a callback only those that answer through a
+///          callback themselves, or return void.
 class Database {
  public:
   virtual ~Database() = default;
@@ -97,7 +164,7 @@ class Database {
   // --- Nodes and processes. system.nodes and node.processes are locked exclusively for the
   // moment by the node's housekeeping process, with the background timeout. --------------------
 
-  virtual void signOnNode(const std::string& name, std::function<void(const NodeReply&)> done) = 0;
+  virtual void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) = 0;
   /// Signs off its processes too.
   virtual void signOffNode(Oid node) = 0;
   virtual void signOnProcess(const ProcessSignOn& who,
@@ -115,7 +182,10 @@ class Database {
 
   // --- Locks. The table is chosen by the lifetime of the target. ---------------------------------
 
-  virtual void lock(const LockRequest& request, LockReplySettle settle) = 0;
+  virtual void lock(const LockOrder& order, LockReplySettle settle) = 0;
+  /// Asks for each of `orders`, all of one locker and one request id, when the one before is held.
+  virtual void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) = 0;
+  /// Also the rest of a lockAll().
   virtual void cancel(LockerId locker, std::uint64_t requestId) = 0;
   /// False when nothing was held.
   virtual bool unlock(LockerId locker, Oid target) = 0;
@@ -126,6 +196,8 @@ class Database {
   // --- Objects ----------------------------------------------------------------------------------
 
   virtual std::shared_ptr<const Schema> schema() const = 0;
+  /// The same with all that anybody has defined by now: for who misses a class.
+  virtual std::shared_ptr<const Schema> latestSchema() const = 0;
   virtual std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) = 0;
   virtual Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) = 0;
   /// The latest committed edition; null when there is no such object.
@@ -134,15 +206,20 @@ class Database {
                                      std::size_t maxEntries) const = 0;
   /// Durable, then visible, then unlocked: on Committed the locker's Transaction locks are gone.
   virtual void commit(CommitRequest request, CommitSettle settle) = 0;
+  /// Of a commit whose process has signed off, whatever has become of it; waits until nothing of
+  /// it is under way.
+  virtual CommitOutcome commitOutcome(const CommitId& commit) = 0;
 
-  // --- Looking
-  // ------------------------------------------------------------------------------------
+  // --- Looking ----------------------------------------------------------------------------------
 
   virtual std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const = 0;
   virtual std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const = 0;
   virtual std::vector<LockInfo> locksOn(Oid target) const = 0;
   virtual std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const = 0;
   virtual LockStatistics lockStatistics(Lifetime lifetime) const = 0;
+  /// The last ones, newest first.
+  virtual std::vector<DeadlockRecord> deadlocks(Lifetime lifetime,
+                                                std::size_t maxEntries) const = 0;
 
   // --- Contention statistics, of persistent objects --------------------------------------------
 
@@ -153,6 +230,14 @@ class Database {
   virtual std::vector<LockContentionInfo> contentionStats(std::size_t maxEntries,
                                                           std::uint64_t minContentions) const = 0;
   virtual LockContentionInfo contentionOf(Oid target) const = 0;
+
+  // --- Operating: by force, for people who know what they do -------------------------------------
+
+  /// Releases what `locker` holds on `target`, in any state. False when it held nothing. A commit
+  /// of a change to it is then refused.
+  virtual bool breakLock(LockerId locker, Oid target, const Operator& by) = 0;
+  /// Signs a process off as if it had ended. False when it is not signed on.
+  virtual bool forceSignOff(LockerId locker, const Operator& by) = 0;
 
   virtual const Clock& clock() const = 0;
 };

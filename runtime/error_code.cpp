@@ -31,6 +31,10 @@ std::string_view nameOf(ErrorCode code) {
     case ErrorCode::NotThisCollectionKind: return "not a collection of this kind";
     case ErrorCode::SystemObject: return "system object";
     case ErrorCode::UsedByTwoThreads: return "process used by two threads";
+    case ErrorCode::ConnectionLost: return "connection lost";
+    case ErrorCode::CommitUnknown: return "commit unknown";
+    case ErrorCode::NoAnswer: return "no answer";
+    case ErrorCode::ServerRefused: return "server refused";
   }
   return "unknown error";
 }

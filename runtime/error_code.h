@@ -35,6 +35,10 @@ enum class ErrorCode : int {
   NotThisCollectionKind = 64011,
   SystemObject = 64012,
   UsedByTwoThreads = 64013,
+  ConnectionLost = 64014,
+  CommitUnknown = 64015,
+  NoAnswer = 64016,
+  ServerRefused = 64017,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

@@ -142,6 +142,25 @@ class StoreFailure : public SystemException {
       : SystemException(ErrorCode::StoreFailed, message) {}
 };
 
+/// 64014, 64016, 64017: the server of a client node cannot be reached, did not answer, or refused.
+/// After 64014 the process has signed off, its locks are free and its changes dropped: sign on
+/// again. what() says which server, why, and since when.
+class ConnectionException : public SystemException {
+  using SystemException::SystemException;
+};
+
+/// 64015: the connection was lost between a commit and its answer. The process has signed off;
+/// Node::commitOutcome(commit()) tells, when the server can be reached again, what became of it.
+class CommitUnknownException : public SystemException {
+ public:
+  CommitUnknownException(const CommitId& commit, const std::string& message)
+      : SystemException(ErrorCode::CommitUnknown, message), commit_(commit) {}
+  const CommitId& commit() const noexcept { return commit_; }
+
+ private:
+  CommitId commit_;
+};
+
 /// 1027: a node, or a process, could not sign on because system.nodes, or node.processes, was
 /// locked for too long. Says by whom and what to do.
 class SignOnException : public LockException {

@@ -21,7 +21,11 @@ NodeCore& signedOn(const std::shared_ptr<NodeCore>& core) {
 }  // namespace
 
 Node Node::signOn(std::shared_ptr<Database> database, const std::string& name) {
-  return Node(std::make_shared<NodeCore>(std::move(database), name));
+  return signOn(std::move(database), NodeSignOn{.name = name});
+}
+
+Node Node::signOn(std::shared_ptr<Database> database, const NodeSignOn& who) {
+  return Node(std::make_shared<NodeCore>(std::move(database), who));
 }
 
 Node::Node(std::shared_ptr<NodeCore> core) : core_(std::move(core)) {}
@@ -40,7 +44,7 @@ void Node::close() {
   if (core_ != nullptr) core_->close();
 }
 
-const NodeInfo& Node::info() const { return signedOn(core_).info(); }
+NodeInfo Node::info() const { return signedOn(core_).info(); }
 Database& Node::database() const { return signedOn(core_).database(); }
 
 Process Node::signOn(ProcessOptions options) {
@@ -48,6 +52,10 @@ Process Node::signOn(ProcessOptions options) {
   auto process = std::make_shared<ProcessCore>(core_, info, std::move(options.executor));
   core_->remember(process);
   return Process(std::move(process));
+}
+
+CommitOutcome Node::commitOutcome(const CommitId& commit) const {
+  return database().commitOutcome(commit);
 }
 
 std::vector<Lock> Node::getLocks(std::size_t maxEntries) const {

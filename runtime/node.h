@@ -22,17 +22,24 @@ class Node {
  public:
   /// Signs a node called `name` on to `database`, which outlives it.
   static Node signOn(std::shared_ptr<Database> database, const std::string& name);
+  static Node signOn(std::shared_ptr<Database> database, const NodeSignOn& who);
 
   Node() = default;  ///< No node.
   ~Node();
   Node(Node&&) noexcept = default;
   Node& operator=(Node&& other) noexcept;
 
-  const NodeInfo& info() const;
+  NodeInfo info() const;
   Database& database() const;
 
-  /// Signs a process on. SignOnException when node.processes is locked for too long.
+  /// Signs a process on. SignOnException when node.processes is locked for too long. A client
+  /// node whose connection was lost signs on anew first; ConnectionException when the server cannot
+  /// be reached.
   Process signOn(ProcessOptions options = {});
+
+  /// What became of a commit that ended in CommitUnknownException. ConnectionException while the
+  /// server cannot be reached: ask again later.
+  CommitOutcome commitOutcome(const CommitId& commit) const;
 
   /// Locks on this node's shared transients.
   std::vector<Lock> getLocks(std::size_t maxEntries = SIZE_MAX) const;

@@ -89,7 +89,7 @@ std::shared_ptr<const ClassDef> Process::defineClass(const ClassDef& wanted) {
 Object Process::create(std::string_view className, Lifetime lifetime) {
   Oid oid;
   core().call([&] {
-    const auto definition = core().database().schema()->find(className);
+    const auto definition = core().findClass(className);
     if (definition == nullptr) {
       throw UsageException(ErrorCode::NoSuchClass, "there is no class \"" + std::string(className) +
                                                        "\"; define it with defineClass()");
@@ -121,7 +121,7 @@ Object Process::object(Oid oid) const {
 std::vector<Object> Process::instances(std::string_view className, std::size_t maxEntries) const {
   std::vector<Object> found;
   core().call([&] {
-    const auto definition = core().database().schema()->find(className);
+    const auto definition = core().findClass(className);
     if (definition == nullptr) {
       throw UsageException(ErrorCode::NoSuchClass,
                            "there is no class \"" + std::string(className) + "\"");

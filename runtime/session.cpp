@@ -17,12 +17,6 @@ StepResult failed(ErrorCode code) {
   return result;
 }
 
-StepResult storeFailed(const StoreException& failure) {
-  StepResult result = failed(ErrorCode::StoreFailed);
-  result.failure = failure.what();
-  return result;
-}
-
 StepResult done(RecordPtr record = nullptr) {
   StepResult result;
   result.record = std::move(record);
@@ -51,6 +45,21 @@ StepResult resultOf(const LockAnswer& answer) {
     case LockOutcome::Cancelled:
       refused(StepResult::Outcome::Cancelled, ErrorCode::WaitCancelled);
       break;
+  }
+  return result;
+}
+
+StepResult resultOf(const LockReply& reply) {
+  StepResult result = resultOf(reply.lock);
+  if (!result.isDone() && !reply.failure) return result;
+  result.record = reply.record;
+  if (!reply.failure && !reply.missing && !reply.updatedMeanwhile) return result;
+  result.outcome = StepResult::Outcome::Failed;
+  if (reply.failure) {
+    result.code = reply.failure->code;
+    result.failure = reply.failure->what;
+  } else {
+    result.code = reply.missing ? ErrorCode::ObjectDeleted : ErrorCode::UpdatedBeforeUpgrade;
   }
   return result;
 }
@@ -151,6 +160,7 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   wish.id = nextRequestId();
   commit.upgrade = requestFor(wish);
   commit.upgrade.priority = deadlockPriority(lifetime);
+  commit.changes.id = {process_.locker.value, ++lastCommit_};
   for (const Oid oid : space.order) {
     const auto it = space.changes.find(oid);
     if (it == space.changes.end()) continue;  // Created and deleted again.
@@ -161,16 +171,18 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   }
 
   implicitRequest_ = wish.id;
+  const CommitId id = commit.changes.id;
   database_.commit(std::move(commit),
-                   [this, lifetime, stepDone = std::move(stepDone)](const CommitReply& reply) {
+                   [this, lifetime, id, stepDone = std::move(stepDone)](const CommitReply& reply) {
                      StepResult result = resultOf(reply.lock);
                      if (reply.outcome == CommitReply::Outcome::Committed) {
                        result.outcome = StepResult::Outcome::Done;
                        leaveTransaction(lifetime);
-                     } else if (reply.outcome == CommitReply::Outcome::StoreFailed) {
+                     } else if (reply.failure) {
                        result.outcome = StepResult::Outcome::Failed;
-                       result.code = ErrorCode::StoreFailed;
-                       result.failure = reply.failure;
+                       result.code = reply.failure->code;
+                       result.failure = reply.failure->what;
+                       result.commit = id;
                      }
                      stepDone(result);
                    });
@@ -193,41 +205,36 @@ LockRequest Session::requestFor(const Wish& wish) const {
   return request;
 }
 
-void Session::request(const LockRequest& request, StepDone stepDone) {
-  const Oid oid = Oid::fromBits(request.target.value);
-  database_.lock(request, [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
-    StepResult result = resultOf(reply.lock);
-    if (!result.isDone()) return stepDone(result);
-    try {
-      result.record = peek(oid);
-    } catch (const StoreException& failure) {
-      return stepDone(storeFailed(failure));  // The lock is held; nobody catches on this thread.
-    }
-    if (result.record == nullptr) {
-      // Deleted while we waited: nobody wants a lock on nothing.
-      database_.unlock(process_.locker, oid);
-      result.outcome = StepResult::Outcome::Failed;
-      result.code = ErrorCode::ObjectDeleted;
-    } else if (reply.updatedMeanwhile) {
-      result.outcome = StepResult::Outcome::Failed;
-      result.code = ErrorCode::UpdatedBeforeUpgrade;
-    }
-    stepDone(result);
-  });
+LockOrder Session::orderFor(const Wish& wish) const {
+  const Change* const change = changeOf(wish.target);
+  const bool created = change != nullptr && change->kind == ChangeKind::Create;
+  return {requestFor(wish), created ? Existence::CreatedByLocker : Existence::Required};
+}
+
+std::optional<ErrorCode> Session::misuse(const Wish& wish) const {
+  const Lifetime lifetime = wish.target.lifetime();
+  if (wish.target.isNull()) return ErrorCode::NullReference;
+  if (wish.duration == LockDuration::Persistent) return ErrorCode::DurationReserved;
+  if (lifetime == Lifetime::Transient) return std::nullopt;
+  if (wish.type == LockType::Update && !isInTransaction(lifetime)) {
+    return ErrorCode::NotInTransaction;
+  }
+  const Change* const change = changeOf(wish.target);
+  if (change != nullptr && change->kind == ChangeKind::Delete) return ErrorCode::ObjectDeleted;
+  return std::nullopt;
 }
 
 void Session::lock(const Wish& wish, StepDone stepDone) {
-  const Lifetime lifetime = wish.target.lifetime();
-  if (wish.target.isNull()) return stepDone(failed(ErrorCode::NullReference));
-  if (wish.duration == LockDuration::Persistent) {
-    return stepDone(failed(ErrorCode::DurationReserved));
-  }
-  if (lifetime == Lifetime::Transient) return stepDone(done(peek(wish.target)));
-  if (wish.type == LockType::Update && !isInTransaction(lifetime)) {
-    return stepDone(failed(ErrorCode::NotInTransaction));
-  }
-  if (peek(wish.target) == nullptr) return stepDone(failed(ErrorCode::ObjectDeleted));
-  request(requestFor(wish), std::move(stepDone));
+  if (const auto error = misuse(wish)) return stepDone(failed(*error));
+  const Oid oid = wish.target;
+  if (oid.lifetime() == Lifetime::Transient) return stepDone(done(peek(oid)));
+  database_.lock(orderFor(wish),
+                 [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
+                   StepResult result = resultOf(reply);
+                   const Change* const change = changeOf(oid);
+                   if (change != nullptr) result.record = change->record;
+                   stepDone(result);
+                 });
 }
 
 void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
@@ -257,8 +264,7 @@ void Session::cancel(std::uint64_t requestId) {
   if (requestId != 0) database_.cancel(process_.locker, requestId);
 }
 
-// --- Objects
-// ---------------------------------------------------------------------------------------
+// --- Objects -------------------------------------------------------------------------------------
 
 const Session::Change* Session::changeOf(Oid oid) const {
   const Space& space = spaceOf(oid.lifetime());
@@ -292,13 +298,7 @@ void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
   Space& space = spaceOf(oid.lifetime());
   const auto known = space.changes.find(oid);
   if (known == space.changes.end()) {
-    RecordPtr committed;
-    try {
-      committed = database_.fetch(oid);
-    } catch (const StoreException& failure) {
-      result = storeFailed(failure);
-      return;
-    }
+    RecordPtr committed = std::move(result.record);
     if (committed == nullptr) {
       result = failed(ErrorCode::ObjectDeleted);
       return;
@@ -332,7 +332,7 @@ void Session::change(Oid oid, StepDone stepDone) {
     if (result.isDone()) startChange(oid, ChangeKind::Update, result);
     stepDone(result);
   };
-  if (holds(oid, LockType::Update)) return start(done());
+  if (holds(oid, LockType::Update)) return start(done(database_.fetch(oid)));
   lockImplicitly(oid, useUpdateLocks_ ? LockType::Update : LockType::Exclusive, start);
 }
 

@@ -30,13 +30,15 @@ struct StepResult {
   bool queued = false;  ///< It stood in a queue before it was answered.
   LockAnswer lock;      ///< Of steps that asked for a lock.
   RecordPtr record;     ///< What a read or change saw; null otherwise.
-  std::string failure;  ///< StoreFailed: what was tried on what.
+  std::string failure;  ///< 64007, 64014 to 64017: what was tried on what.
+  CommitId commit;      ///< CommitUnknown: which one.
 
   bool isDone() const { return outcome == Outcome::Done; }
 };
 
 /// The same outcome as a step's; the lock answer and whether it queued go along.
 StepResult resultOf(const LockAnswer& answer);
+StepResult resultOf(const LockReply& reply);
 
 /// Called once, when the step is over; possibly before the call that began it returns.
 using StepDone = std::function<void(const StepResult&)>;
@@ -89,8 +91,7 @@ class Session {
   /// In transaction, load or lock state?
   bool isInAnyState(Lifetime lifetime) const;
 
-  // --- Locks
-  // ---------------------------------------------------------------------------------------
+  // --- Locks -------------------------------------------------------------------------------------
 
   struct Wish {
     Oid target;
@@ -100,8 +101,10 @@ class Session {
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
   };
   void lock(const Wish& wish, StepDone done);
-  /// The request that lock() would make of it, for who asks the database directly.
-  LockRequest requestFor(const Wish& wish) const;
+  /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
+  std::optional<ErrorCode> misuse(const Wish& wish) const;
+  /// What lock() would ask for, for who asks the database directly.
+  LockOrder orderFor(const Wish& wish) const;
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   std::uint64_t nextRequestId() { return ++lastRequest_; }
@@ -151,7 +154,7 @@ class Session {
   Space& spaceOf(Lifetime lifetime);
   const Space& spaceOf(Lifetime lifetime) const;
   const Change* changeOf(Oid oid) const;
-  void request(const LockRequest& request, StepDone done);
+  LockRequest requestFor(const Wish& wish) const;
   void startChange(Oid oid, ChangeKind kind, StepResult& result);
   void endAllStates();
   void leaveTransaction(Lifetime lifetime);
@@ -167,6 +170,7 @@ class Session {
   Space shared_;
   Space own_;  // Non-shared transients: no transaction, no locks; `changes` is their home.
   std::uint64_t lastOwnInstance_ = 0;
+  std::uint64_t lastCommit_ = 0;
   std::atomic<std::uint64_t> lastRequest_{0};
   std::atomic<std::uint64_t> implicitRequest_{0};
 };

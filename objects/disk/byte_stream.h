@@ -1,21 +1,16 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "objects/decode_error.h"
 
 // Private to objects: the bytes of records. Fixed-size numbers are little-endian on every
 // machine; varints are LEB128; signed varints are zigzag-coded.
 
 namespace nephrite {
-
-/// The bytes are no record: cut short, too long, or not what may stand there.
-class DecodeError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 class ByteWriter {
  public:

@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "objects/change_check.h"
 #include "objects/disk/byte_stream.h"
-#include "objects/disk/record_codec.h"
 #include "objects/disk/store_error.h"
+#include "objects/record_codec.h"
 #include "objects/schema_change.h"
 
 namespace nephrite {
@@ -69,6 +69,8 @@ RocksStore::RocksStore(const Options& options, rocksdb::Env* env,
     : options_(options), ownEnv_(std::move(ownEnv)), cache_(options.cacheBytes) {
   openDatabase(env);
   loadSchema();
+  marks_ = std::make_unique<CommitMarks>(*database_, options_);
+  forgetOldCommits();
 }
 
 RocksStore::~RocksStore() {
@@ -175,7 +177,7 @@ RecordPtr RocksStore::load(Oid oid) const {
 }
 
 void RocksStore::commit(const ChangeSet& changes) {
-  if (changes.empty()) return;
+  if (changes.empty() && changes.id.isNull()) return;
   const std::string tried = "commit " + std::to_string(changes.changes.size()) +
                             (changes.changes.size() == 1 ? " change" : " changes");
   refuseUnlessWritable(tried);
@@ -190,9 +192,19 @@ void RocksStore::commit(const ChangeSet& changes) {
     next.push_back(nextEdition(*known, change, findOrLoad(change.record.oid, hit)));
   }
   rocksdb::WriteBatch batch = batchOf(changes, next);
-  write(batch, options_.syncCommits, tried);
+  writeCommit(batch, changes.id, tried);
   underWay.finish(next);
   commits_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void RocksStore::writeCommit(rocksdb::WriteBatch& batch, CommitId id, const std::string& tried) {
+  try {
+    write(batch, options_.syncCommits, tried);
+  } catch (const StoreException& failure) {
+    // What was refused is certainly not there; what failed may be.
+    if (failure.reason() != Reason::NotWritable && !id.isNull()) marks_->setUnknown(id);
+    throw;
+  }
 }
 
 rocksdb::WriteBatch RocksStore::batchOf(const ChangeSet& changes,
@@ -206,6 +218,7 @@ rocksdb::WriteBatch RocksStore::batchOf(const ChangeSet& changes,
       batch.Delete(database_->objects(), key);
     }
   }
+  if (!changes.id.isNull()) marks_->put(batch, changes.id);
   return batch;
 }
 
@@ -228,6 +241,29 @@ std::vector<Oid> RocksStore::instances(Oid::ClassNumber classNumber, Oid after,
                 options_.directory);
   }
   return found;
+}
+
+// --- Commits whose answer was lost --------------------------------------------------------------
+
+std::uint64_t RocksStore::lastCommitOf(std::uint64_t process) const {
+  return marks_->lastOf(process);
+}
+
+void RocksStore::forgetCommits(std::uint64_t process) {
+  if (!writable_.load()) return;
+  rocksdb::WriteBatch batch;
+  marks_->remove(batch, process);
+  try {
+    write(batch, /*sync=*/false, "forget the commits of process " + std::to_string(process));
+  } catch (const StoreException& error) {
+    log(LogLevel::Warning, "store.commits_not_forgotten", {{"error", error.what()}});
+  }
+}
+
+void RocksStore::forgetOldCommits() {
+  rocksdb::WriteBatch batch;
+  marks_->removeOld(batch);
+  if (batch.Count() > 0) write(batch, /*sync=*/false, "forget old commits");
 }
 
 // --- Numbers ----------------------------------------------------------------------------------

@@ -11,18 +11,20 @@
 
 #include "base/mutex.h"
 #include "objects/disk/commit_gate.h"
-#include "objects/disk/record_cache.h"
+#include "objects/disk/commit_marks.h"
 #include "objects/disk/rocks_database.h"
 #include "objects/disk/store_directory.h"
 #include "objects/object_store.h"
+#include "objects/record_cache.h"
 
 namespace nephrite {
 
 /// Private to objects. The ObjectStore over RocksDB.
 ///
 /// Commit:  through the gate (one commit at a time per object), compare editions, one synced
-///          write for all changes, then the cache, then out of the gate. Commits of different
-///          objects meet only in RocksDB, which gathers them into common disk syncs.
+///          write for all changes and the commit's mark, then the cache, then out of the gate.
+///          Commits of different objects meet only in RocksDB, which gathers them into common disk
+///          syncs.
 /// Visible: RocksDB shows a write to readers after its log has been synced, and all of it at
 ///          once; the cache shows it later still. So nothing is seen that is not durable.
 /// Failure: after a failed write nobody knows what the log holds until it is read again. All
@@ -42,6 +44,8 @@ class RocksStore final : public ObjectStore {
   void commit(const ChangeSet& changes) override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
+  std::uint64_t lastCommitOf(std::uint64_t process) const override;
+  void forgetCommits(std::uint64_t process) override;
   std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override;
   Statistics statistics() const override;
 
@@ -56,12 +60,14 @@ class RocksStore final : public ObjectStore {
 
   void openDatabase(rocksdb::Env* env);
   void loadSchema();
+  void forgetOldCommits();
 
   /// What is below the cache; null when there is no such object.
   RecordPtr load(Oid oid) const;
   RecordPtr findOrLoad(Oid oid, bool& hit) const;
   rocksdb::WriteBatch batchOf(const ChangeSet& changes, const std::vector<RecordPtr>& next) const;
 
+  void writeCommit(rocksdb::WriteBatch& batch, CommitId id, const std::string& tried);
   void write(rocksdb::WriteBatch& batch, bool sync, const std::string& tried);
   void refuseUnlessWritable(const std::string& tried) const;
 
@@ -76,6 +82,7 @@ class RocksStore final : public ObjectStore {
   std::unique_ptr<rocksdb::Env> ownEnv_;
   std::unique_ptr<StoreDirectory> directory_;  // Null when in memory.
   std::unique_ptr<RocksDatabase> database_;
+  std::unique_ptr<CommitMarks> marks_;
 
   std::atomic<bool> writable_{true};  // Only ever goes to false.
   CommitGate gate_;

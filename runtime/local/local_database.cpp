@@ -1,42 +1,20 @@
 #include "runtime/local/local_database.h"
 
-#include <atomic>
-#include <unordered_map>
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/mutex.h"
-#include "locking/lock_manager.h"
 #include "runtime/local/lock_timer.h"
+#include "runtime/local/object_space.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
+#include "runtime/system_class.h"
 
 namespace nephrite {
 namespace {
 
-// Fencing tokens are reserved from the store in blocks so large that a block outlasts weeks.
-constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
-
 LockTarget targetOf(Oid oid) { return {oid.bits()}; }
-
-LockManager::Options lockOptions(const LocalDatabase::Options& options, std::uint64_t tokensAbove,
-                                 std::function<void(Instant)> waitBegan) {
-  LockManager::Options made;
-  made.serverTimeout = options.serverTimeout;
-  made.backgroundTimeout = options.backgroundTimeout;
-  made.doubleDeadlock = options.doubleDeadlock;
-  made.tokensAbove = tokensAbove;
-  made.waitBegan = std::move(waitBegan);
-  return made;
-}
-
-/// A commit between being asked for and being answered.
-struct PendingCommit {
-  CommitRequest request;
-  CommitSettle settle;
-  CommitReply reply;
-};
 
 }  // namespace
 
@@ -44,56 +22,75 @@ struct LocalDatabase::Parts {
   Parts(std::shared_ptr<ObjectStore> objects, const Clock& time, const Options& options)
       : clock(time),
         store(std::move(objects)),
-        transients(makeTransientStore(store)),
+        classDefined(options.classDefined),
         systemObjects(*store),
-        firstToken(store->reserveNumbers("fencing", kTokenBlock)),
-        lastReserved(firstToken + kTokenBlock - 1),
-        locks(clock, lockOptions(options, firstToken - 1, [this](Instant at) { waitBegan(at); })),
-        transientLocks(clock, lockOptions(options, 0, [this](Instant at) { waitBegan(at); })) {}
+        persistent(store, clock, spaceOptions(options, Lifetime::Persistent)),
+        shared(makeTransientStore(
+                   {.schema = [this] { return store->schema(); },
+                    .defineClass = [this](const ClassDef& it) { return defineClass(it); }}),
+               clock, spaceOptions(options, Lifetime::SharedTransient)) {}
 
-  LockManager& tableOf(Lifetime lifetime) {
-    return lifetime == Lifetime::Persistent ? locks : transientLocks;
+  ObjectSpace::Options spaceOptions(const Options& options, Lifetime lifetime) {
+    ObjectSpace::Options made;
+    made.serverTimeout = options.serverTimeout;
+    made.backgroundTimeout = options.backgroundTimeout;
+    made.doubleDeadlock = options.doubleDeadlock;
+    made.waitBegan = [this](Instant deadline) {
+      if (timer) timer->deadlineAdded(deadline);
+    };
+    if (options.threads) {
+      made.finishLater = [this](std::function<void()> work) {
+        commitThread->post(std::move(work));
+      };
+    }
+    if (lifetime != Lifetime::Persistent) return made;
+    made.durableTokens = true;
+    made.recordCommits = options.recordCommits;
+    made.committed = options.committed;
+    made.fetch = [this](Oid oid) {
+      return isSystemObject(oid) ? systemObjects.fetch(oid) : store->fetch(oid);
+    };
+    return made;
   }
-  ObjectStore& storeOf(Lifetime lifetime) {
-    return lifetime == Lifetime::Persistent ? *store : *transients;
+
+  ObjectSpace& spaceOf(Lifetime lifetime) {
+    NEPHRITE_CHECK(lifetime != Lifetime::Transient);
+    return lifetime == Lifetime::Persistent ? persistent : shared;
   }
 
   std::optional<Instant> nextDeadline() const {
-    const auto ours = locks.nextDeadline();
-    const auto theirs = transientLocks.nextDeadline();
+    const auto ours = persistent.nextDeadline();
+    const auto theirs = shared.nextDeadline();
     if (!ours || !theirs) return ours ? ours : theirs;
     return std::min(*ours, *theirs);
   }
-  bool expireNextWait(Instant now);
-  void waitBegan(Instant deadline) {
-    if (timer) timer->deadlineAdded(deadline);
+  bool expireNextWait(Instant now) {
+    const auto ours = persistent.nextDeadline();
+    const auto theirs = shared.nextDeadline();
+    const bool sharedFirst = theirs && (!ours || *theirs < *ours);
+    return (sharedFirst ? shared : persistent).expireNextWait(now);
   }
-  /// Also when the store cannot say: whoever asks then must read again, and is told.
-  bool changedSince(Oid oid, std::uint32_t edition) const;
-  bool hasMoved(Oid oid, std::uint32_t editionBefore);
-  void keepTokensReserved(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex);
 
-  void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(committingMutex);
-  void signOff(LockerId locker);
-  bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
-  /// True: the locker wanted to leave meanwhile; sign it off.
-  bool endsCommit(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
-  bool mayLeaveNow(LockerId locker) NEPHRITE_EXCLUDES(committingMutex);
+  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) {
+    auto made = store->defineClass(wanted);
+    if (classDefined) classDefined(made);
+    return made;
+  }
+
+  void signOn(LockerId locker) {
+    persistent.signOn(locker);
+    shared.signOn(locker);
+  }
+  /// Exclusive on a system dictionary for the moment of a sign-on.
+  void lockForSignOn(const NodeInfo& node, Oid dictionary,
+                     std::function<void(const LockAnswer&)> settle);
 
   const Clock& clock;
   const std::shared_ptr<ObjectStore> store;
-  const std::unique_ptr<ObjectStore> transients;
+  const std::function<void(const std::shared_ptr<const ClassDef>&)> classDefined;
   SystemObjects systemObjects;
-  const std::uint64_t firstToken;
-  std::atomic<std::uint64_t> lastReserved;
-  Mutex reserveMutex;  // Before the store's own.
-  LockManager locks;
-  LockManager transientLocks;
-
-  // Lockers whose commit is being written, and whether they shall leave when it is: a process
-  // that signs off meanwhile keeps its locks until its changes are durable or refused.
-  Mutex committingMutex;  // Before SystemObjects'.
-  std::unordered_map<std::uint64_t, bool> committing NEPHRITE_GUARDED_BY(committingMutex);
+  ObjectSpace persistent;
+  ObjectSpace shared;
 
   // Last: they end first.
   std::unique_ptr<WorkThread> commitThread;
@@ -119,109 +116,67 @@ LocalDatabase::~LocalDatabase() {
   parts_->commitThread.reset();
 }
 
-bool LocalDatabase::Parts::expireNextWait(Instant now) {
-  const auto ours = locks.nextDeadline();
-  const auto theirs = transientLocks.nextDeadline();
-  const bool transientFirst = theirs && (!ours || *theirs < *ours);
-  LockAnswers answers = (transientFirst ? transientLocks : locks).expireNextWait(now);
-  if (answers.empty()) return false;
-  answers.deliver();
-  return true;
-}
-
-void LocalDatabase::Parts::keepTokensReserved(FencingToken given) {
-  if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
-  MutexLock hold(reserveMutex);
-  if (given.value + kTokenBlock / 2 < lastReserved.load(std::memory_order_relaxed)) return;
-  try {
-    lastReserved = store->reserveNumbers("fencing", kTokenBlock) + kTokenBlock - 1;
-  } catch (const StoreException& failure) {
-    // Half a block is left; the next grant tries again.
-    log(LogLevel::Error, "fencing.reserve_failed", {{"reason", failure.what()}});
-  }
-}
-
-bool LocalDatabase::Parts::changedSince(Oid oid, std::uint32_t edition) const {
-  try {
-    const ObjectStore& home = oid.lifetime() == Lifetime::Persistent ? *store : *transients;
-    const RecordPtr now = isSystemObject(oid) ? systemObjects.fetch(oid) : home.fetch(oid);
-    return now && now->edition != edition;
-  } catch (const StoreException&) {
-    return true;
-  }
-}
-
-// Runs on the thread of whoever let the lock go: a failing store is no business of theirs. The
-// holder is told to read again, and meets the failure then.
-bool LocalDatabase::Parts::hasMoved(Oid oid, std::uint32_t editionBefore) {
-  try {
-    const RecordPtr now =
-        isSystemObject(oid) ? systemObjects.fetch(oid) : storeOf(oid.lifetime()).fetch(oid);
-    return now && now->edition != editionBefore;
-  } catch (const StoreException& failure) {
-    log(LogLevel::Error, "store.read_failed", {{"reason", failure.what()}});
-    return true;
-  }
-}
-
 void LocalDatabase::setTimeouts(std::chrono::milliseconds serverTimeout,
                                 std::chrono::milliseconds backgroundTimeout) {
-  parts_->locks.setTimeouts(serverTimeout, backgroundTimeout);
-  parts_->transientLocks.setTimeouts(serverTimeout, backgroundTimeout);
+  parts_->persistent.locks().setTimeouts(serverTimeout, backgroundTimeout);
+  parts_->shared.locks().setTimeouts(serverTimeout, backgroundTimeout);
 }
 
 void LocalDatabase::setDoubleDeadlock(bool on) {
-  parts_->locks.setDoubleDeadlock(on);
-  parts_->transientLocks.setDoubleDeadlock(on);
+  parts_->persistent.locks().setDoubleDeadlock(on);
+  parts_->shared.locks().setDoubleDeadlock(on);
 }
 
 std::optional<Instant> LocalDatabase::nextDeadline() const { return parts_->nextDeadline(); }
 bool LocalDatabase::expireNextWait(Instant now) { return parts_->expireNextWait(now); }
 
 void LocalDatabase::checkInvariants() const {
-  parts_->locks.checkInvariants();
-  parts_->transientLocks.checkInvariants();
+  parts_->persistent.locks().checkInvariants();
+  parts_->shared.locks().checkInvariants();
 }
 
 ObjectStore& LocalDatabase::store() { return *parts_->store; }
 
-// --- Nodes and processes
-// ---------------------------------------------------------------------------
+// --- Nodes and processes -------------------------------------------------------------------------
 
-void LocalDatabase::signOnNode(const std::string& name,
-                               std::function<void(const NodeReply&)> done) {
-  const WallTime now = parts_->clock.wallNow();
-  NodeInfo node = parts_->systemObjects.newNode(name, now);
-  const ProcessInfo housekeeping =
-      parts_->systemObjects.newProcess("housekeeping", "", name, true, now);
-  node.locker = housekeeping.locker;
-  parts_->systemObjects.addProcess(housekeeping, Oid());
-  parts_->locks.signOn(node.locker);
-  parts_->transientLocks.signOn(node.locker);
-
+void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
+                                         std::function<void(const LockAnswer&)> settle) {
   LockRequest request;
   request.locker = node.locker;
-  request.target = targetOf(systemNodes());
+  request.target = targetOf(dictionary);
   request.type = LockType::Exclusive;
   request.background = true;
-  lock(request, [this, node, done = std::move(done)](const LockReply& reply) {
-    if (reply.lock.outcome != LockOutcome::Granted) {
-      signOffProcess(node.locker);
-      done({std::nullopt, reply.lock});
-      return;
-    }
-    parts_->systemObjects.addNode(node);
-    unlock(node.locker, systemNodes());
-    done({node, reply.lock});
-  });
+  if (node.backgroundTimeout) request.timeout = LockTimeout::of(*node.backgroundTimeout);
+  persistent.lock({request},
+                  [settle = std::move(settle)](const LockReply& reply) { settle(reply.lock); });
+}
+
+void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
+  const WallTime now = parts_->clock.wallNow();
+  NodeInfo node = parts_->systemObjects.newNode(who, now);
+  const ProcessInfo housekeeping =
+      parts_->systemObjects.newProcess({node.oid, "housekeeping", "", true}, node, now);
+  node.locker = housekeeping.locker;
+  parts_->systemObjects.addProcess(housekeeping, Oid());
+  parts_->signOn(node.locker);
+
+  parts_->lockForSignOn(node, systemNodes(),
+                        [this, node, done = std::move(done)](const LockAnswer& answer) {
+                          if (answer.outcome != LockOutcome::Granted) {
+                            signOffProcess(node.locker);
+                            return done({std::nullopt, answer, std::nullopt});
+                          }
+                          parts_->systemObjects.addNode(node);
+                          unlock(node.locker, systemNodes());
+                          done({node, answer, std::nullopt});
+                        });
 }
 
 void LocalDatabase::signOffNode(Oid oid) {
-  const auto node = parts_->systemObjects.node(oid);
-  if (!node) return;
-  for (const LockerId locker : parts_->systemObjects.processesOf(oid)) signOffProcess(locker);
-  parts_->systemObjects.removeNode(oid);
-  signOffProcess(node->locker);
+  const auto gone = parts_->systemObjects.removeNode(oid);  // From here on nobody signs on to it.
+  if (!gone) return;
+  for (const LockerId locker : gone->processes) signOffProcess(locker);
+  signOffProcess(gone->node.locker);
 }
 
 void LocalDatabase::signOnProcess(const ProcessSignOn& who,
@@ -233,36 +188,29 @@ void LocalDatabase::signOnProcess(const ProcessSignOn& who,
     done(refused);
     return;
   }
-  LockRequest request;
-  request.locker = node->locker;
-  request.target = targetOf(node->processes);
-  request.type = LockType::Exclusive;
-  request.background = true;
   // Made here, where a failing store is thrown to the caller.
-  const ProcessInfo process = parts_->systemObjects.newProcess(
-      who.name, who.user, node->name, who.background, parts_->clock.wallNow());
-  lock(request, [this, process, node = *node, done = std::move(done)](const LockReply& reply) {
-    if (reply.lock.outcome != LockOutcome::Granted) {
-      done({std::nullopt, reply.lock});
-      return;
-    }
-    parts_->locks.signOn(process.locker);
-    parts_->transientLocks.signOn(process.locker);
-    parts_->systemObjects.addProcess(process, node.oid);
-    unlock(node.locker, node.processes);
-    done({process, reply.lock});
-  });
+  const ProcessInfo process = parts_->systemObjects.newProcess(who, *node, parts_->clock.wallNow());
+  parts_->lockForSignOn(
+      *node, node->processes,
+      [this, process, node = *node, done = std::move(done)](const LockAnswer& answer) {
+        if (answer.outcome != LockOutcome::Granted) {
+          return done({std::nullopt, answer, std::nullopt});
+        }
+        parts_->signOn(process.locker);
+        const bool added = parts_->systemObjects.addProcess(process, node.oid);
+        unlock(node.locker, node.processes);
+        if (added) return done({process, answer, std::nullopt});
+        signOffProcess(process.locker);  // Its node went meanwhile.
+        ProcessReply refused;
+        refused.lock.outcome = LockOutcome::Cancelled;
+        done(refused);
+      });
 }
 
 void LocalDatabase::signOffProcess(LockerId locker) {
-  if (parts_->mayLeaveNow(locker)) parts_->signOff(locker);
-}
-
-void LocalDatabase::Parts::signOff(LockerId locker) {
-  LockAnswers persistent = locks.signOff(locker);
-  LockAnswers shared = transientLocks.signOff(locker);
-  persistent.deliver();
-  shared.deliver();
+  parts_->systemObjects.removeProcess(locker);
+  parts_->persistent.signOff(locker);
+  parts_->shared.signOff(locker);
 }
 
 ProcessInfo LocalDatabase::describe(LockerId locker) const {
@@ -275,214 +223,166 @@ std::vector<ProcessInfo> LocalDatabase::processes() const {
 Oid LocalDatabase::system() const { return parts_->systemObjects.system(); }
 Oid LocalDatabase::systemNodes() const { return parts_->systemObjects.nodesDict(); }
 
-// --- Locks
-// ------------------------------------------------------------------------------------------
+// --- Locks ---------------------------------------------------------------------------------------
 
-void LocalDatabase::lock(const LockRequest& request, LockReplySettle settle) {
-  const Oid oid = Oid::fromBits(request.target.value);
-  NEPHRITE_CHECK(oid.lifetime() != Lifetime::Transient);
-  std::uint32_t editionBefore = 0;
-  if (request.type == LockType::Update) {
-    const RecordPtr record = fetch(oid);
-    if (record) editionBefore = record->edition;
-  }
-  auto answered = [this, oid, editionBefore, settle = std::move(settle)](const LockAnswer& answer) {
-    LockReply reply{answer, false};
-    if (answer.outcome == LockOutcome::Granted) {
-      if (oid.lifetime() == Lifetime::Persistent) parts_->keepTokensReserved(answer.token);
-      if (answer.shareReleased) reply.updatedMeanwhile = parts_->hasMoved(oid, editionBefore);
-    }
-    settle(reply);
+void LocalDatabase::lock(const LockOrder& order, LockReplySettle settle) {
+  const Lifetime lifetime = Oid::fromBits(order.request.target.value).lifetime();
+  parts_->spaceOf(lifetime).lock(order, std::move(settle));
+}
+
+void LocalDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) {
+  if (orders.empty()) return settle({});
+  const auto lifetimeOf = [](const LockOrder& order) {
+    return Oid::fromBits(order.request.target.value).lifetime();
   };
-  parts_->tableOf(oid.lifetime()).request(request, std::move(answered)).deliver();
+  const Lifetime lifetime = lifetimeOf(orders.front());
+  const auto other = std::find_if(orders.begin(), orders.end(), [&](const LockOrder& order) {
+    return lifetimeOf(order) != lifetime;
+  });
+  if (other == orders.end()) {
+    return parts_->spaceOf(lifetime).lockAll(std::move(orders), std::move(settle));
+  }
+
+  // Those of one lifetime stand together: first these, then the others.
+  std::vector<LockOrder> rest(other, orders.end());
+  orders.erase(other, orders.end());
+  parts_->spaceOf(lifetime).lockAll(
+      std::move(orders), [this, rest = std::move(rest),
+                          settle = std::move(settle)](const std::vector<LockReply>& replies) {
+        if (!replies.back().isGranted()) return settle(replies);
+        lockAll(rest, [replies, settle](const std::vector<LockReply>& more) {
+          std::vector<LockReply> all = replies;
+          all.insert(all.end(), more.begin(), more.end());
+          settle(all);
+        });
+      });
 }
 
 void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {
-  parts_->locks.cancel(locker, requestId).deliver();
-  parts_->transientLocks.cancel(locker, requestId).deliver();
+  parts_->persistent.cancel(locker, requestId);
+  parts_->shared.cancel(locker, requestId);
 }
 
 bool LocalDatabase::unlock(LockerId locker, Oid target) {
-  bool released = false;
-  parts_->tableOf(target.lifetime()).unlock(locker, targetOf(target), &released).deliver();
-  return released;
+  return parts_->spaceOf(target.lifetime()).unlock(locker, target);
 }
 
 void LocalDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
-  parts_->tableOf(lifetime).releaseTransactionLocks(locker).deliver();
+  parts_->spaceOf(lifetime).releaseTransactionLocks(locker);
 }
 
 void LocalDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
-  parts_->tableOf(lifetime).releaseLevel(locker, level).deliver();
+  parts_->spaceOf(lifetime).releaseLevel(locker, level);
 }
 
 std::optional<LockInfo> LocalDatabase::lockStatus(LockerId locker, Oid target) const {
-  return parts_->tableOf(target.lifetime()).lockStatus(locker, targetOf(target));
+  return parts_->spaceOf(target.lifetime()).lockStatus(locker, target);
 }
 
-// --- Objects
-// ----------------------------------------------------------------------------------------
+// --- Objects -------------------------------------------------------------------------------------
 
 std::shared_ptr<const Schema> LocalDatabase::schema() const { return parts_->store->schema(); }
 
 std::shared_ptr<const ClassDef> LocalDatabase::defineClass(const ClassDef& wanted) {
-  return parts_->store->defineClass(wanted);
+  return parts_->defineClass(wanted);
 }
 
 Oid LocalDatabase::newOid(Lifetime lifetime, Oid::ClassNumber classNumber) {
-  return parts_->storeOf(lifetime).newOid(classNumber);
+  return parts_->spaceOf(lifetime).store().newOid(classNumber);
 }
 
-RecordPtr LocalDatabase::fetch(Oid oid) const {
-  if (isSystemObject(oid)) return parts_->systemObjects.fetch(oid);
-  return parts_->storeOf(oid.lifetime()).fetch(oid);
-}
+RecordPtr LocalDatabase::fetch(Oid oid) const { return parts_->spaceOf(oid.lifetime()).fetch(oid); }
 
 std::vector<Oid> LocalDatabase::instances(Oid::ClassNumber classNumber, Oid after,
                                           std::size_t maxEntries) const {
   return parts_->store->instances(classNumber, after, maxEntries);
 }
 
-// --- Commit: durable, then visible, then unlocked ------------------------------------------------
-
 void LocalDatabase::commit(CommitRequest request, CommitSettle settle) {
-  auto commit = std::make_shared<PendingCommit>();
-  commit->request = std::move(request);
-  commit->settle = std::move(settle);
-  if (commit->request.updateLocked.empty()) {
-    parts_->finish(commit);
-    return;
-  }
-
-  std::vector<LockTarget> targets;
-  for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
-  const auto upgraded = [this, commit](const LockAnswer& answer) {
-    commit->reply.lock = answer;
-    if (answer.outcome != LockOutcome::Granted) {
-      commit->reply.outcome = CommitReply::Outcome::LockRefused;
-      commit->settle(commit->reply);
-    } else if (answer.queued && parts_->commitThread) {
-      parts_->commitThread->post([this, commit] { parts_->finish(commit); });
-    } else {
-      parts_->finish(commit);
-    }
-  };
-  parts_->tableOf(commit->request.lifetime)
-      .upgradeForCommit(commit->request.upgrade, targets, upgraded)
-      .deliver();
+  ObjectSpace& space = parts_->spaceOf(request.lifetime);
+  space.commit(std::move(request), std::move(settle));
 }
 
-void LocalDatabase::Parts::finish(const std::shared_ptr<PendingCommit>& commit) {
-  const LockerId locker = commit->request.upgrade.locker;
-  const Lifetime lifetime = commit->request.lifetime;
-  CommitReply& reply = commit->reply;
-  if (!beginsCommit(locker)) {
-    reply.outcome = CommitReply::Outcome::LockRefused;
-    reply.lock.outcome = LockOutcome::Cancelled;
-    commit->settle(reply);
-    return;
-  }
-
-  try {
-    for (const ObjectChange& change : commit->request.changes.changes) {
-      if (change.kind == ChangeKind::Create) continue;
-      const auto held = tableOf(lifetime).lockStatus(locker, targetOf(change.record.oid));
-      if (!held || held->type != LockType::Exclusive) {
-        throw StoreException(StoreException::Reason::StaleEdition,
-                             "commit refused: " + store->schema()->show(change.record.oid) +
-                                 " is changed but not locked exclusively by this process; abort "
-                                 "the transaction and try again");
-      }
-    }
-    if (!commit->request.changes.empty()) storeOf(lifetime).commit(commit->request.changes);
-  } catch (const std::exception& failed) {
-    reply.outcome = CommitReply::Outcome::StoreFailed;
-    reply.failure = failed.what();
-    log(LogLevel::Error, "commit.failed", {{"reason", reply.failure}});
-    const bool leaves = endsCommit(locker);
-    commit->settle(reply);
-    if (leaves) signOff(locker);
-    return;
-  }
-
-  // The committer is told before those whom its locks kept waiting. Once told, it may commit
-  // again, from another thread: this commit has ended by then.
-  LockAnswers answers = tableOf(lifetime).releaseTransactionLocks(locker);
-  const bool leaves = endsCommit(locker);
-  commit->settle(reply);
-  answers.deliver();
-  if (leaves) signOff(locker);
+CommitOutcome LocalDatabase::commitOutcome(const CommitId& commit) {
+  const LockerId locker{commit.process};
+  signOffProcess(locker);  // It commits nothing more: what is said here stays true.
+  parts_->persistent.awaitCommit(locker);
+  const bool committed = parts_->store->lastCommitOf(commit.process) == commit.number;
+  return committed ? CommitOutcome::Committed : CommitOutcome::NotCommitted;
 }
 
-bool LocalDatabase::Parts::beginsCommit(LockerId locker) {
-  MutexLock hold(committingMutex);
-  if (!systemObjects.isSignedOn(locker)) return false;
-  return committing.emplace(locker.value, false).second;
-}
-
-bool LocalDatabase::Parts::endsCommit(LockerId locker) {
-  MutexLock hold(committingMutex);
-  const auto it = committing.find(locker.value);
-  NEPHRITE_CHECK(it != committing.end());
-  const bool leaves = it->second;
-  committing.erase(it);
-  if (leaves) systemObjects.removeProcess(locker);
-  return leaves;
-}
-
-bool LocalDatabase::Parts::mayLeaveNow(LockerId locker) {
-  MutexLock hold(committingMutex);
-  const auto it = committing.find(locker.value);
-  if (it != committing.end()) {
-    it->second = true;
-    return false;
-  }
-  systemObjects.removeProcess(locker);  // From here on it begins no commit.
-  return true;
-}
-
-// --- Looking
-// ----------------------------------------------------------------------------------------
+// --- Looking -------------------------------------------------------------------------------------
 
 std::vector<LockInfo> LocalDatabase::locksHeld(Lifetime lifetime, std::size_t maxEntries) const {
-  return parts_->tableOf(lifetime).locksHeld(maxEntries);
+  return parts_->spaceOf(lifetime).locks().locksHeld(maxEntries);
 }
 
 std::vector<LockInfo> LocalDatabase::queuedRequests(Lifetime lifetime,
                                                     std::size_t maxEntries) const {
-  return parts_->tableOf(lifetime).queuedRequests(maxEntries);
+  return parts_->spaceOf(lifetime).locks().queuedRequests(maxEntries);
 }
 
 std::vector<LockInfo> LocalDatabase::locksOn(Oid target) const {
-  return parts_->tableOf(target.lifetime()).locksOn(targetOf(target));
+  return parts_->spaceOf(target.lifetime()).locks().locksOn(targetOf(target));
 }
 
 std::vector<LockInfo> LocalDatabase::locksOf(LockerId locker, Lifetime lifetime) const {
-  return parts_->tableOf(lifetime).locksOf(locker);
+  return parts_->spaceOf(lifetime).locks().locksOf(locker);
 }
 
 LockStatistics LocalDatabase::lockStatistics(Lifetime lifetime) const {
-  return parts_->tableOf(lifetime).statistics();
+  return parts_->spaceOf(lifetime).locks().statistics();
+}
+
+std::vector<DeadlockRecord> LocalDatabase::deadlocks(Lifetime lifetime,
+                                                     std::size_t maxEntries) const {
+  return parts_->spaceOf(lifetime).locks().deadlocks(maxEntries);
 }
 
 bool LocalDatabase::beginContentionStats(LockerId starter, std::size_t tableSize) {
-  return parts_->locks.beginContentionStats(starter, tableSize);
+  return parts_->persistent.locks().beginContentionStats(starter, tableSize);
 }
 bool LocalDatabase::clearContentionStats(LockerId locker) {
-  return parts_->locks.clearContentionStats(locker);
+  return parts_->persistent.locks().clearContentionStats(locker);
 }
 bool LocalDatabase::endContentionStats(LockerId locker) {
-  return parts_->locks.endContentionStats(locker);
+  return parts_->persistent.locks().endContentionStats(locker);
 }
 LockContentionState LocalDatabase::contentionState() const {
-  return parts_->locks.contentionState();
+  return parts_->persistent.locks().contentionState();
 }
 std::vector<LockContentionInfo> LocalDatabase::contentionStats(std::size_t maxEntries,
                                                                std::uint64_t minContentions) const {
-  return parts_->locks.contentionStats(maxEntries, minContentions);
+  return parts_->persistent.locks().contentionStats(maxEntries, minContentions);
 }
 LockContentionInfo LocalDatabase::contentionOf(Oid target) const {
-  return parts_->locks.contentionOf(targetOf(target));
+  return parts_->persistent.locks().contentionOf(targetOf(target));
+}
+
+// --- Operating -----------------------------------------------------------------------------------
+
+bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
+  const ProcessInfo process = describe(locker);
+  const bool released = unlock(locker, target);
+  log(LogLevel::Warning, released ? "lock.broken" : "lock.not_held",
+      {{"object", schema()->show(target)},
+       {"process", std::to_string(locker.value)},
+       {"name", process.name},
+       {"by", by.user},
+       {"reason", by.reason}});
+  return released;
+}
+
+bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {
+  const ProcessInfo process = describe(locker);
+  if (!parts_->systemObjects.isSignedOn(locker)) return false;
+  signOffProcess(locker);
+  log(LogLevel::Warning, "process.forced_off",
+      {{"process", std::to_string(locker.value)},
+       {"name", process.name},
+       {"by", by.user},
+       {"reason", by.reason}});
+  return true;
 }
 
 const Clock& LocalDatabase::clock() const { return parts_->clock; }

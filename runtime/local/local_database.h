@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 
+#include "locking/deadlock_record.h"
 #include "objects/object_store.h"
 #include "runtime/database.h"
 
@@ -23,6 +25,12 @@ class LocalDatabase final : public Database {
     std::chrono::milliseconds backgroundTimeout{30'000};
     bool doubleDeadlock = false;
     bool threads = true;
+    /// Commits are recorded under their id: for a database whose answers may get lost.
+    bool recordCommits = false;
+    /// Called when a commit of persistent objects is visible and its locks are still held.
+    std::function<void(const ChangeSet&)> committed;
+    /// Called when a class was defined, perhaps as it was before, and nobody has been told so yet.
+    std::function<void(const std::shared_ptr<const ClassDef>&)> classDefined;
   };
 
   /// `clock` must outlive this; it must be real when threads are on.
@@ -44,7 +52,7 @@ class LocalDatabase final : public Database {
 
   ObjectStore& store();
 
-  void signOnNode(const std::string& name, std::function<void(const NodeReply&)> done) override;
+  void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) override;
   void signOffNode(Oid node) override;
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
@@ -55,7 +63,8 @@ class LocalDatabase final : public Database {
   Oid system() const override;
   Oid systemNodes() const override;
 
-  void lock(const LockRequest& request, LockReplySettle settle) override;
+  void lock(const LockOrder& order, LockReplySettle settle) override;
+  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
@@ -63,18 +72,22 @@ class LocalDatabase final : public Database {
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
 
   std::shared_ptr<const Schema> schema() const override;
+  std::shared_ptr<const Schema> latestSchema() const override { return schema(); }
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
   void commit(CommitRequest request, CommitSettle settle) override;
+  CommitOutcome commitOutcome(const CommitId& commit) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
   std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const override;
   std::vector<LockInfo> locksOn(Oid target) const override;
   std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override;
   LockStatistics lockStatistics(Lifetime lifetime) const override;
+  std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
+  /// The last ones among objects of `lifetime`, newest first.
 
   bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
   bool clearContentionStats(LockerId locker) override;
@@ -83,6 +96,9 @@ class LocalDatabase final : public Database {
   std::vector<LockContentionInfo> contentionStats(std::size_t maxEntries,
                                                   std::uint64_t minContentions) const override;
   LockContentionInfo contentionOf(Oid target) const override;
+
+  bool breakLock(LockerId locker, Oid target, const Operator& by) override;
+  bool forceSignOff(LockerId locker, const Operator& by) override;
 
   const Clock& clock() const override;
 

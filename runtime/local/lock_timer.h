@@ -1,7 +1,5 @@
 #pragma once
 
-// Private to this folder.
-
 #include <functional>
 #include <optional>
 #include <thread>
@@ -11,8 +9,8 @@
 
 namespace nephrite {
 
-/// The thread that ends waits whose time has run out. Sleeps until the next deadline; never
-/// fires early.
+/// The thread that ends waits whose time has run out: of a LocalDatabase, and of what a client node
+/// keeps of its own. Sleeps until the next deadline; never fires early.
 class LockTimer {
  public:
   /// `expire` ends what is due and returns the next deadline, if any. It runs on the timer's

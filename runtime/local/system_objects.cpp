@@ -54,71 +54,83 @@ SystemObjects::SystemObjects(ObjectStore& store) : store_(store) {
   dictionaries_[nodesDict()];
 }
 
-NodeInfo SystemObjects::newNode(const std::string& name, WallTime now) {
+NodeInfo SystemObjects::newNode(const NodeSignOn& who, WallTime now) {
   NodeInfo node;
   node.oid = store_.newOid(system_class::kNode);
-  node.name = name;
+  node.name = who.name;
+  node.origin = who.origin;
+  node.backgroundTimeout = who.backgroundTimeout;
   node.processes = Oid(Lifetime::Persistent, system_class::kProcessDict, node.oid.instance());
   node.signedOn = now;
   return node;
 }
 
 // Two of one name stand side by side: the later one's key carries its number.
-void SystemObjects::put(Dictionary& dictionary, const std::string& key, Oid member) {
-  const bool taken = dictionary.members.contains(key);
-  dictionary.members[taken ? key + "#" + std::to_string(member.instance()) : key] = member;
+std::string SystemObjects::put(Dictionary& dictionary, const std::string& name, Oid member) {
+  const bool taken = dictionary.members.contains(name);
+  std::string key = taken ? name + "#" + std::to_string(member.instance()) : name;
+  dictionary.members[key] = member;
   ++dictionary.edition;
+  return key;
 }
 
 void SystemObjects::addNode(const NodeInfo& node) {
   MutexLock hold(mutex_);
-  nodes_[node.oid] = node;
   dictionaries_[node.processes];
-  put(dictionaries_[nodesDict()], node.name, node.oid);
+  nodes_[node.oid] = {node, put(dictionaries_[nodesDict()], node.name, node.oid), {}};
 }
 
-void SystemObjects::removeNode(Oid node) {
+std::optional<SystemObjects::Removed> SystemObjects::removeNode(Oid node) {
   MutexLock hold(mutex_);
   const auto it = nodes_.find(node);
-  if (it == nodes_.end()) return;
-  dictionaries_.erase(it->second.processes);
+  if (it == nodes_.end()) return std::nullopt;
+  Removed removed{it->second.info, {}};
+  for (const std::uint64_t locker : it->second.processes) removed.processes.push_back({locker});
+  dictionaries_.erase(removed.node.processes);
   Dictionary& all = dictionaries_[nodesDict()];
-  std::erase_if(all.members, [&](const auto& entry) { return entry.second == node; });
+  all.members.erase(it->second.key);
   ++all.edition;
   nodes_.erase(it);
+  return removed;
 }
 
 std::optional<NodeInfo> SystemObjects::node(Oid node) const {
   MutexLock hold(mutex_);
   const auto it = nodes_.find(node);
-  return it == nodes_.end() ? std::nullopt : std::optional(it->second);
+  return it == nodes_.end() ? std::nullopt : std::optional(it->second.info);
 }
 
 std::vector<NodeInfo> SystemObjects::nodes() const {
   MutexLock hold(mutex_);
   std::vector<NodeInfo> all;
-  for (const auto& [oid, info] : nodes_) all.push_back(info);
+  for (const auto& [oid, entry] : nodes_) all.push_back(entry.info);
   return all;
 }
 
-ProcessInfo SystemObjects::newProcess(const std::string& name, const std::string& user,
-                                      const std::string& nodeName, bool background, WallTime now) {
+ProcessInfo SystemObjects::newProcess(const ProcessSignOn& who, const NodeInfo& node,
+                                      WallTime now) {
   ProcessInfo process;
   process.oid = store_.newOid(system_class::kProcess);
   process.locker = {process.oid.instance()};
-  process.name = name;
-  process.user = user;
-  process.node = nodeName;
-  process.background = background;
+  process.name = who.name;
+  process.user = who.user;
+  process.node = node.name;
+  process.address = node.origin.address;
+  process.background = who.background;
   process.signedOn = now;
   return process;
 }
 
-void SystemObjects::addProcess(const ProcessInfo& process, Oid node) {
+bool SystemObjects::addProcess(const ProcessInfo& process, Oid node) {
   MutexLock hold(mutex_);
-  processes_[process.locker.value] = {process, node};
   const auto it = nodes_.find(node);
-  if (it != nodes_.end()) put(dictionaries_[it->second.processes], process.name, process.oid);
+  if (it == nodes_.end() && !node.isNull()) return false;
+  SignedOnProcess& added = processes_[process.locker.value];
+  added = {process, node, {}};
+  if (it == nodes_.end()) return true;
+  it->second.processes.insert(process.locker.value);
+  added.key = put(dictionaries_[it->second.info.processes], process.name, process.oid);
+  return true;
 }
 
 void SystemObjects::removeProcess(LockerId locker) {
@@ -127,8 +139,9 @@ void SystemObjects::removeProcess(LockerId locker) {
   if (it == processes_.end()) return;
   const auto node = nodes_.find(it->second.node);
   if (node != nodes_.end()) {
-    Dictionary& all = dictionaries_[node->second.processes];
-    std::erase_if(all.members, [&](const auto& e) { return e.second == it->second.info.oid; });
+    node->second.processes.erase(locker.value);
+    Dictionary& all = dictionaries_[node->second.info.processes];
+    all.members.erase(it->second.key);
     ++all.edition;
   }
   gone_[locker.value] = it->second.info;
@@ -144,15 +157,6 @@ std::vector<ProcessInfo> SystemObjects::processes() const {
   MutexLock hold(mutex_);
   std::vector<ProcessInfo> all;
   for (const auto& [number, process] : processes_) all.push_back(process.info);
-  return all;
-}
-
-std::vector<LockerId> SystemObjects::processesOf(Oid node) const {
-  MutexLock hold(mutex_);
-  std::vector<LockerId> all;
-  for (const auto& [number, process] : processes_) {
-    if (process.node == node) all.push_back(process.info.locker);
-  }
   return all;
 }
 
@@ -183,7 +187,8 @@ RecordPtr SystemObjects::fetch(Oid oid) const {
     return record;
   }
   if (const auto it = nodes_.find(oid); it != nodes_.end()) {
-    record->values = {it->second.name, it->second.processes, timeStampOf(it->second.signedOn)};
+    const NodeInfo& info = it->second.info;
+    record->values = {info.name, info.processes, timeStampOf(info.signedOn)};
     return record;
   }
   if (oid.classNumber() != system_class::kProcess) return nullptr;

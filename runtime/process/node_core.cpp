@@ -3,51 +3,80 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/answer_wait.h"
 #include "runtime/process/process_core.h"
 #include "runtime/process/refusals.h"
-#include "runtime/process/step_wait.h"
 
 namespace nephrite {
 namespace {
 
 template <class Reply, class Start>
 Reply await(const Start& start) {
-  const auto wait = std::make_shared<StepWait<Reply>>();
+  const auto wait = std::make_shared<AnswerWait<Reply>>();
   start([wait](const Reply& reply) { wait->settle(reply); });
   return wait->get();
 }
 
 }  // namespace
 
-NodeCore::NodeCore(std::shared_ptr<Database> database, const std::string& name)
-    : database_(std::move(database)) {
-  const auto reply =
-      await<NodeReply>([&](auto done) { database_->signOnNode(name, std::move(done)); });
-  if (!reply.node) {
-    throw SignOnException("node \"" + name + "\"",
-                          factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
-  }
-  info_ = *reply.node;
-}
+NodeCore::NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who)
+    : database_(std::move(database)), who_(who), info_(signOnNode()) {}
 
 NodeCore::~NodeCore() { close(); }
 
-ProcessInfo NodeCore::signOn(const std::string& name, const std::string& user, bool background) {
-  ProcessSignOn who;
-  who.node = info_.oid;
-  who.name = name;
-  who.user = user;
-  who.background = background;
+NodeInfo NodeCore::signOnNode() const {
   const auto reply =
-      await<ProcessReply>([&](auto done) { database_->signOnProcess(who, std::move(done)); });
-  if (reply.process) return *reply.process;
-  if (reply.lock.outcome == LockOutcome::Cancelled) {
-    throw UsageException(
-        ErrorCode::NotSignedOn,
-        "process \"" + name + "\" cannot sign on: node \"" + info_.name + "\" has signed off");
+      await<NodeReply>([&](auto done) { database_->signOnNode(who_, std::move(done)); });
+  if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);
+  if (!reply.node) {
+    throw SignOnException("node \"" + who_.name + "\"",
+                          factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
   }
-  throw SignOnException("process \"" + name + "\"",
-                        factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
+  return *reply.node;
+}
+
+NodeInfo NodeCore::info() const {
+  MutexLock hold(mutex_);
+  return info_;
+}
+
+ProcessInfo NodeCore::signOn(const std::string& name, const std::string& user, bool background) {
+  for (bool anew = false;; anew = true) {
+    ProcessSignOn who;
+    bool closed = false;
+    {
+      MutexLock hold(mutex_);
+      who = {info_.oid, name, user, background};
+      closed = closed_;
+    }
+    ProcessReply reply;
+    reply.lock.outcome = LockOutcome::Cancelled;
+    if (!closed) {
+      reply =
+          await<ProcessReply>([&](auto done) { database_->signOnProcess(who, std::move(done)); });
+    }
+    if (reply.process) return *reply.process;
+    if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);
+    if (reply.lock.outcome != LockOutcome::Cancelled) {
+      throw SignOnException("process \"" + name + "\"",
+                            factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
+    }
+    if (closed || anew) {
+      throw UsageException(
+          ErrorCode::NotSignedOn,
+          "process \"" + name + "\" cannot sign on: node \"" + who_.name + "\" has signed off");
+    }
+    // Two processes may find this out at once: the later one's node goes again.
+    const NodeInfo fresh = signOnNode();
+    if (!replace(who.node, fresh)) database_->signOffNode(fresh.oid);
+  }
+}
+
+bool NodeCore::replace(Oid gone, const NodeInfo& fresh) {
+  MutexLock hold(mutex_);
+  if (closed_ || info_.oid != gone) return false;
+  info_ = fresh;
+  return true;
 }
 
 void NodeCore::remember(const std::shared_ptr<ProcessCore>& process) {
@@ -64,16 +93,18 @@ void NodeCore::remember(const std::shared_ptr<ProcessCore>& process) {
 
 void NodeCore::close() {
   std::vector<std::weak_ptr<ProcessCore>> processes;
+  Oid node;
   {
     MutexLock hold(mutex_);
     if (closed_) return;
     closed_ = true;
+    node = info_.oid;
     processes.swap(processes_);
   }
   for (const auto& known : processes) {
     if (const auto process = known.lock()) process->signOff();
   }
-  database_->signOffNode(info_.oid);
+  database_->signOffNode(node);
   // Callbacks hold on to their process, and it to the database: when we return, the last of them
   // is over, and whoever holds the database can close it.
   callbacks_.stop();

@@ -21,17 +21,20 @@ class ProcessCore;
 class NodeCore {
  public:
   /// SignOnException when system.nodes is locked for too long.
-  NodeCore(std::shared_ptr<Database> database, const std::string& name);
+  NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who);
   ~NodeCore();
   NodeCore(const NodeCore&) = delete;
   NodeCore& operator=(const NodeCore&) = delete;
 
   Database& database() const { return *database_; }
-  const NodeInfo& info() const { return info_; }
+  NodeInfo info() const NEPHRITE_EXCLUDES(mutex_);
   WorkThread& callbacks() { return callbacks_; }
 
-  /// SignOnException when node.processes is locked for too long; 64006 when closed.
-  ProcessInfo signOn(const std::string& name, const std::string& user, bool background);
+  /// SignOnException when node.processes is locked for too long; 64006 when closed. When the
+  /// database no longer knows the node (its server was lost or restarted, an operator signed it
+  /// off), the node signs on anew first.
+  ProcessInfo signOn(const std::string& name, const std::string& user, bool background)
+      NEPHRITE_EXCLUDES(mutex_);
   void remember(const std::shared_ptr<ProcessCore>& process) NEPHRITE_EXCLUDES(mutex_);
   void close() NEPHRITE_EXCLUDES(mutex_);
 
@@ -39,9 +42,13 @@ class NodeCore {
   std::atomic<std::uint64_t> aborted{0};
 
  private:
+  NodeInfo signOnNode() const;
+  bool replace(Oid gone, const NodeInfo& fresh) NEPHRITE_EXCLUDES(mutex_);
+
   const std::shared_ptr<Database> database_;
-  NodeInfo info_;
-  Mutex mutex_;
+  const NodeSignOn who_;
+  mutable Mutex mutex_;
+  NodeInfo info_ NEPHRITE_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<ProcessCore>> processes_ NEPHRITE_GUARDED_BY(mutex_);
   bool closed_ NEPHRITE_GUARDED_BY(mutex_) = false;
   WorkThread callbacks_;  // Last: ends first.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/answer_wait.h"
 #include "objects/object_store.h"
 #include "runtime/process/refusals.h"
-#include "runtime/process/step_wait.h"
 #include "runtime/system_class.h"
 
 namespace nephrite {
@@ -52,8 +52,7 @@ void ProcessCore::signOff() {
   }
 }
 
-// --- The frame of a call
-// ---------------------------------------------------------------------------
+// --- The frame of a call -------------------------------------------------------------------------
 
 void ProcessCore::call(const Continuation& continuation, const std::function<void()>& operation) {
   const Use use(*this);
@@ -61,7 +60,9 @@ void ProcessCore::call(const Continuation& continuation, const std::function<voi
     try {
       if (!signedOn_) {
         throw UsageException(ErrorCode::NotSignedOn,
-                             "process \"" + info().name + "\" has signed off; sign on again");
+                             "process \"" + info().name + "\" has signed off" +
+                                 (whySignedOff_.empty() ? "" : " (" + whySignedOff_ + ")") +
+                                 "; sign on again");
       }
       try {
         operation();
@@ -70,10 +71,18 @@ void ProcessCore::call(const Continuation& continuation, const std::function<voi
         throw StoreFailure(failure.what());
       }
     } catch (const SystemException& exception) {
+      const bool unknown = exception.code() == ErrorCode::CommitUnknown;
+      if (unknown || exception.code() == ErrorCode::ConnectionLost) lost(exception);
       if (!ask(exception, continuation)) throw;
       if (continuation.going == Going::Explicit) return;
     }
   }
+}
+
+void ProcessCore::lost(const SystemException& why) {
+  if (!signedOn_.exchange(false)) return;
+  whySignedOff_ = why.what();
+  session_.signOff();
 }
 
 // Runs inside the catch block: the frames of the call that failed are still there.
@@ -175,13 +184,12 @@ bool ProcessCore::run(const std::function<void()>& action) {
   }
 }
 
-// --- Waiting
-// ----------------------------------------------------------------------------------------
+// --- Waiting -------------------------------------------------------------------------------------
 
 StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_token& stop,
                               const std::function<void(StepDone)>& start,
                               const std::function<void()>& cancel) {
-  const auto wait = std::make_shared<StepWait<StepResult>>();
+  const auto wait = std::make_shared<AnswerWait<StepResult>>();
   start([wait](const StepResult& result) { wait->settle(result); });
   if (!wait->isSettled()) {
     // Only now: what is not queued yet could not be cancelled. A token that was stopped before
@@ -224,8 +232,7 @@ bool ProcessCore::tryLock(const Session::Wish& wish, const std::stop_token& stop
   }
 }
 
-// --- Objects
-// ------------------------------------------------------------------------------------------
+// --- Objects -------------------------------------------------------------------------------------
 
 RecordPtr ProcessCore::read(Oid oid) {
   return await(oid, [&](StepDone done) { session_.read(oid, std::move(done)); }).record;
@@ -256,7 +263,7 @@ void ProcessCore::check(const std::optional<ErrorCode>& error, Oid target) const
 
 std::shared_ptr<const ClassDef> ProcessCore::classOf(Oid oid) const {
   if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
-  auto definition = database().schema()->find(oid.classNumber());
+  auto definition = findClass(oid.classNumber());
   if (definition == nullptr) {
     throw UsageException(ErrorCode::NoSuchClass,
                          "no class has the number " + std::to_string(oid.classNumber()));
@@ -273,8 +280,7 @@ void ProcessCore::useUpdateLocks(bool on) {
   });
 }
 
-// --- Transactions
-// ------------------------------------------------------------------------------------
+// --- Transactions --------------------------------------------------------------------------------
 
 void ProcessCore::commit(Lifetime lifetime, const std::stop_token& stop) {
   call({Going::Again, Oid(), LockType::Exclusive}, [&] {
@@ -294,29 +300,73 @@ void ProcessCore::abort(Lifetime lifetime) {
   });
 }
 
-// --- Several locks
-// ------------------------------------------------------------------------------------
+// --- Several locks -------------------------------------------------------------------------------
 
-void ProcessCore::lockAll(std::vector<Oid> oids, Session::Wish wish, const std::stop_token& stop) {
+void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
+                          const std::stop_token& stop) {
   std::sort(oids.begin(), oids.end());
   oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
-  std::vector<Oid> taken;
+  std::vector<bool> heldBefore(oids.size());
+  std::transform(oids.begin(), oids.end(), heldBefore.begin(), [this](Oid oid) {
+    return oid.lifetime() == Lifetime::Transient || oid.isNull() ||
+           session_.holds(oid, LockType::Share);
+  });
+  std::size_t next = 0;
   try {
-    for (const Oid oid : oids) {
-      wish.target = oid;
-      const bool held = oid.lifetime() != Lifetime::Transient && !oid.isNull() &&
-                        session_.holds(oid, LockType::Share);
-      call({Going::Explicit, oid, wish.type}, [&] { lock(wish, stop); });
-      if (!held) taken.push_back(oid);
+    while (next < oids.size()) {
+      call({Going::Explicit, oids[next], wish.type}, [&] { lockFrom(oids, next, wish, stop); });
+      // A handler that answered Continue holds what was refused.
+      if (next < oids.size()) ++next;
     }
   } catch (...) {
-    std::for_each(taken.rbegin(), taken.rend(), [this](Oid oid) { session_.unlock(oid); });
+    for (std::size_t i = std::min(next, oids.size()); signedOn_ && i-- > 0;) {
+      if (!heldBefore[i]) session_.unlock(oids[i]);
+    }
     throw;
   }
 }
 
-// --- Asynchronous locks
-// ----------------------------------------------------------------------------
+void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
+                           const std::stop_token& stop) {
+  wish.id = session_.nextRequestId();
+  std::vector<LockOrder> orders;
+  std::optional<ErrorCode> error;
+  std::size_t asked = next;
+  for (; asked < oids.size() && !error; ++asked) {
+    wish.target = oids[asked];
+    error = session_.misuse(wish);
+    const bool own = wish.target.lifetime() == Lifetime::Transient;
+    if (own && orders.empty() && !error) {
+      next = asked + 1;  // Nobody else sees it.
+    } else if (own || error) {
+      break;  // What comes before is locked first.
+    } else {
+      orders.push_back(session_.orderFor(wish));
+    }
+  }
+  if (orders.empty()) {
+    if (error) throwError(database(), *error, oids[next]);
+    return;
+  }
+
+  const std::size_t first = next;
+  await(
+      oids[first], wish.timeout, stop,
+      [&](StepDone done) {
+        database().lockAll(std::move(orders),
+                           [&next, done = std::move(done)](const std::vector<LockReply>& replies) {
+                             for (const LockReply& reply : replies) {
+                               if (!reply.isGranted()) return done(resultOf(reply));
+                               ++next;
+                             }
+                             done({});
+                           });
+      },
+      [this, id = wish.id] { session_.cancel(id); });
+  if (next < oids.size()) lockFrom(oids, next, wish, stop);
+}
+
+// --- Asynchronous locks --------------------------------------------------------------------------
 
 // Between asking and telling. Two things must have happened before `done` is called: the answer,
 // and the asking call's being through with the stop callback; whichever comes last posts it.
@@ -324,7 +374,6 @@ struct ProcessCore::AsyncLock {
   std::shared_ptr<ProcessCore> core;
   LockTimeout asked = LockTimeout::processDefined();
   LockCallback done;
-  bool created = false;  // By the open transaction: not to be found in the database.
   LockReply reply;
   std::optional<std::stop_callback<std::function<void()>>> onStop;
   std::atomic<int> missing{2};
@@ -341,51 +390,33 @@ struct ProcessCore::AsyncLock {
   LockResult result() const {
     const Oid target = Oid::fromBits(reply.lock.request.target.value);
     Database& database = core->database();
+    const StepResult step = resultOf(reply);
+    if (step.isDone()) return LockResult::success();
     try {
-      const StepResult step = resultOf(reply.lock);
-      if (step.isDone()) {
-        if (!created && database.fetch(target) == nullptr) {
-          database.unlock(core->info().locker, target);
-          throwError(database, ErrorCode::ObjectDeleted, target);
-        }
-        if (reply.updatedMeanwhile) {
-          return LockResult::heldWith(
-              std::make_exception_ptr(UpgradeException(target, core->show(target))));
-        }
-        return LockResult::success();
-      }
       throwRefusal(database, step, target, asked);
-    } catch (const StoreException& failure) {
-      return LockResult::heldWith(std::make_exception_ptr(StoreFailure(failure.what())));
     } catch (...) {
-      return LockResult(std::current_exception());
+      const bool held = reply.lock.outcome == LockOutcome::Granted && !reply.missing;
+      return held ? LockResult::heldWith(std::current_exception())
+                  : LockResult(std::current_exception());
     }
   }
 };
 
 void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
   call([&] {
-    if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
-    if (asked.duration == LockDuration::Persistent) {
-      throwError(database(), ErrorCode::DurationReserved, oid);
-    }
+    const std::uint64_t id = session_.nextRequestId();
+    const Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
+    check(session_.misuse(wish), oid);
     if (oid.lifetime() == Lifetime::Transient) {
       post([done] { done(LockResult::success()); });
       return;
     }
-    if (asked.type == LockType::Update && !session_.isInTransaction(oid.lifetime())) {
-      throwError(database(), ErrorCode::NotInTransaction, oid);
-    }
-    if (session_.peek(oid) == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);
 
     const auto pending = std::make_shared<AsyncLock>();
     pending->core = shared_from_this();
     pending->asked = asked.timeout;
-    pending->created = database().fetch(oid) == nullptr;
     pending->done = std::move(done);
-    const std::uint64_t id = session_.nextRequestId();
-    Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
-    database().lock(session_.requestFor(wish), [pending](const LockReply& reply) {
+    database().lock(session_.orderFor(wish), [pending](const LockReply& reply) {
       pending->reply = reply;
       AsyncLock::arrived(pending);
     });

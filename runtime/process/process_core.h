@@ -66,13 +66,18 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// The record to write to.
   ObjectRecord& change(Oid oid);
   void check(const std::optional<ErrorCode>& error, Oid target = Oid()) const;
+  /// By name or number; null when there is none.
+  template <class Key>
+  std::shared_ptr<const ClassDef> findClass(const Key& key) const {
+    auto known = database().schema()->find(key);
+    return known ? known : database().latestSchema()->find(key);
+  }
   std::shared_ptr<const ClassDef> classOf(Oid oid) const;
   std::string show(Oid oid) const;
 
-  // --- Calls
-  // ---------------------------------------------------------------------------------------
+  // --- Calls -------------------------------------------------------------------------------------
 
-  void lockAll(std::vector<Oid> oids, Session::Wish wish, const std::stop_token& stop);
+  void lockAll(std::vector<Oid> oids, const Session::Wish& wish, const std::stop_token& stop);
   void lockAsync(Oid oid, LockCall asked, LockCallback done);
   void commit(Lifetime lifetime, const std::stop_token& stop);
   void abort(Lifetime lifetime);
@@ -96,6 +101,11 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   class Use;
   struct AsyncLock;
 
+  /// Locks `oids` from `next` on in one request; `next` becomes the first that is not held.
+  void lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
+                const std::stop_token& stop);
+  /// The connection is gone, and with it everything of this process at the server.
+  void lost(const SystemException& why);
   /// True: go on as `continuation` says.
   bool ask(const SystemException& exception, const Continuation& continuation);
   bool mayContinue(const SystemException& exception, const Continuation& continuation) const;
@@ -110,6 +120,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   bool updateLocks_ = false;
   std::stop_token stop_;
   std::atomic<bool> signedOn_{true};
+  std::string whySignedOff_;  // When its end was not its own doing; of the thread inside a call.
   std::atomic<std::thread::id> user_{};
 };
 

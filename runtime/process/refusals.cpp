@@ -65,6 +65,9 @@ void throwError(const Database& database, ErrorCode code, Oid target, const std:
     case ErrorCode::UpdatedBeforeUpgrade: throw UpgradeException(target, name);
     case ErrorCode::WaitCancelled: throw CancelledException(target, name);
     case ErrorCode::StoreFailed: throw StoreFailure(failure);
+    case ErrorCode::ConnectionLost:
+    case ErrorCode::NoAnswer:
+    case ErrorCode::ServerRefused: throw ConnectionException(code, failure);
     default: throw UsageException(code, (name.empty() ? "" : name + ": ") + adviceOn(code));
   }
 }
@@ -79,7 +82,11 @@ void throwRefusal(const Database& database, const StepResult& result, Oid target
     case StepResult::Outcome::Cancelled:
       throwError(database, ErrorCode::WaitCancelled,
                  target.isNull() ? Oid::fromBits(result.lock.request.target.value) : target);
-    case StepResult::Outcome::Failed: throwError(database, result.code, target, result.failure);
+    case StepResult::Outcome::Failed:
+      if (result.code == ErrorCode::CommitUnknown) {
+        throw CommitUnknownException(result.commit, result.failure);
+      }
+      throwError(database, result.code, target, result.failure);
   }
   checkFailed("a refusal that is none", __FILE__, __LINE__);
 }

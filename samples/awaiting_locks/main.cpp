@@ -5,7 +5,7 @@
 #include <future>
 #include <iostream>
 
-#include "node/embedded_node.h"
+#include "node/configured_node.h"
 
 using namespace nephrite;
 
@@ -44,7 +44,7 @@ Object makeJob(Process& process) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  EmbeddedNode database({.iniFile = argc > 1 ? argv[1] : "samples/awaiting_locks/jade.ini",
+  ConfiguredNode database({.iniFile = argc > 1 ? argv[1] : "samples/awaiting_locks/jade.ini",
                          .iniOverrides = {argv + std::min(argc, 2), argv + argc}});
   Process anna = database.node().signOn({.user = "anna", .name = "anna"});
   Process ben = database.node().signOn({.user = "ben", .name = "ben"});

@@ -9,12 +9,12 @@
 #include <iostream>
 #include <semaphore>
 
-#include "node/embedded_node.h"
+#include "node/configured_node.h"
 
 using namespace nephrite;
 
 int main(int argc, char** argv) {
-  EmbeddedNode database({.iniFile = argc > 1 ? argv[1] : "samples/background_worker/jade.ini",
+  ConfiguredNode database({.iniFile = argc > 1 ? argv[1] : "samples/background_worker/jade.ini",
                          .iniOverrides = {argv + std::min(argc, 2), argv + argc}});
   Process person = database.node().signOn({.user = "anna", .name = "desk"});
   ClassDef report;

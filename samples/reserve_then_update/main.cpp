@@ -8,7 +8,7 @@
 #include <iostream>
 #include <thread>
 
-#include "node/embedded_node.h"
+#include "node/configured_node.h"
 
 using namespace nephrite;
 
@@ -46,7 +46,7 @@ void sell(Process& clerk, Object item, int wanted) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  EmbeddedNode database({.iniFile = argc > 1 ? argv[1] : "samples/reserve_then_update/jade.ini",
+  ConfiguredNode database({.iniFile = argc > 1 ? argv[1] : "samples/reserve_then_update/jade.ini",
                          .iniOverrides = {argv + std::min(argc, 2), argv + argc}});
   Process manager = database.node().signOn({.user = "clara", .name = "manager"});
   const Object item = itemCalled(manager, "lamp");

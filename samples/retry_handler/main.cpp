@@ -8,7 +8,7 @@
 #include <iostream>
 #include <thread>
 
-#include "node/embedded_node.h"
+#include "node/configured_node.h"
 
 using namespace nephrite;
 using namespace std::chrono_literals;
@@ -35,7 +35,7 @@ HandlerAction retryLock(Process& process, const SystemException& failure) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  EmbeddedNode database({.iniFile = argc > 1 ? argv[1] : "samples/retry_handler/jade.ini",
+  ConfiguredNode database({.iniFile = argc > 1 ? argv[1] : "samples/retry_handler/jade.ini",
                          .iniOverrides = {argv + std::min(argc, 2), argv + argc}});
   Process anna = database.node().signOn({.user = "anna", .name = "anna"});
   ClassDef account;

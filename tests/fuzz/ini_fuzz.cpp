@@ -1,21 +1,32 @@
 // Every line that is neither blank nor a comment becomes an entry, a section or a problem, and an
-// entry's bytes in the text hold its value.
+// entry's bytes in the text hold its value. A server node's specification reads back as itself.
 
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
 #include "ini/ini_parser.h"
 #include "ini/ini_value.h"
+#include "ini/server_node_specification.h"
 
 namespace {
 
 bool saysSomething(std::string_view line) {
   const auto first = line.find_first_not_of(" \t\v\f");
   return first != std::string_view::npos && line[first] != ';';
+}
+
+void tryServerNode(const std::string& value) {
+  using namespace nephrite;
+  try {
+    const auto server = parseServerNodeSpecification(value, "/");
+    NEPHRITE_CHECK(parseServerNodeSpecification(server.toString(), "/") == server);
+  } catch (const std::invalid_argument&) {
+  }
 }
 
 }  // namespace
@@ -38,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto held = text.substr(entry.valueBegin, entry.valueEnd - entry.valueBegin);
     NEPHRITE_CHECK(held == entry.value || held == '"' + entry.value + '"');
     parseIniNumber(entry.value, true);
+    tryServerNode(entry.value);
   }
 
   std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;

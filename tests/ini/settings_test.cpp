@@ -14,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::Not;
 
 class GivenSettings : public GivenAFolder {
  protected:
@@ -48,6 +49,65 @@ TEST_F(GivenSettings, WhenATimeoutIsNotAWholeNumberInRangeThenFileLineAndRangeAr
   EXPECT_EQ(timeoutProblem("Max_Integer"), "");
   EXPECT_THAT(timeoutProblem("1.5"), HasSubstr("warning: [JadeServer] ServerTimeout=1.5 is read"));
   EXPECT_THROW(loadSettings((timeoutProblem("0"), path), {}), IniError);
+}
+
+TEST_F(GivenSettings, WhenNodesAreToldNothingThenTheyListenAndConnectOnThisMachine) {
+  const Settings settings = resolve("").settings;
+  EXPECT_EQ(settings.network.listenAddress, "127.0.0.1");
+  EXPECT_EQ(settings.network.port, 6005);
+  EXPECT_EQ(settings.network.unixSocket, "") << "none";
+  EXPECT_EQ(settings.network.sessionGraceTime, 0ms);
+  EXPECT_EQ(settings.network.maxFrameSize, 16u << 20);
+  EXPECT_EQ(settings.network.spinTime, 0us);
+  EXPECT_EQ(settings.network.auditLog, folder / "audit.log");
+  EXPECT_EQ(settings.connection.reconnectLongestPause, 10000ms);
+}
+
+TEST_F(GivenSettings, WhenANumberIsAtTheEndsOfItsRowsRangeThenItCountsAndBeyondItIsRefused) {
+  const auto read = [&](const Parameter& row, std::int64_t value) {
+    return problems(resolve("[" + std::string(row.section) + "]\n" + std::string(row.name) + "=" +
+                            std::to_string(value) + "\n"));
+  };
+  int rows = 0;
+  for (const Parameter& row : parameterTable()) {
+    const bool number = row.type == ParameterType::Number || row.type == ParameterType::Size ||
+                        row.type == ParameterType::Milliseconds ||
+                        row.type == ParameterType::Microseconds;
+    if (!number) continue;
+    SCOPED_TRACE(row.name);
+    ++rows;
+    EXPECT_THAT(read(row, row.range.least), Not(HasSubstr("error")));
+    EXPECT_THAT(read(row, row.range.most), Not(HasSubstr("error")));
+    for (const std::int64_t beyond : {row.range.least - 1, row.range.most + 1})
+      EXPECT_THAT(read(row, beyond), HasSubstr("is out of range: " + rangeText(row)));
+  }
+  EXPECT_GE(rows, 20);
+}
+
+TEST_F(GivenSettings, WhenASocketIsNamedThenItStartsAtTheFolderOfTheFileAndHasToFit) {
+  const auto socket = [&](const std::string& value) {
+    return resolve("[NephriteServer]\nUnixSocket=" + value + "\n");
+  };
+  EXPECT_EQ(socket("a.sock").settings.network.unixSocket, folder / "a.sock");
+  EXPECT_EQ(socket("/run/a.sock").settings.network.unixSocket, "/run/a.sock");
+  EXPECT_EQ(socket("NONE").settings.network.unixSocket, "");
+  EXPECT_EQ(socket("./none").settings.network.unixSocket, folder / "./none");
+  EXPECT_THAT(problems(socket("")), HasSubstr("is empty; give a path or <default>"));
+  EXPECT_THAT(problems(socket("/" + std::string(107, 'x'))), HasSubstr("at most 107 bytes"));
+  EXPECT_EQ(problems(socket("/" + std::string(106, 'x'))), "");
+}
+
+TEST_F(GivenSettings, WhenTwoNumbersAreInTheWrongOrderThenAWarningNamesBoth) {
+  EXPECT_THAT(problems(resolve("[NephriteServer]\nSlowReaderWarning=33M\n")),
+              HasSubstr("jade.ini:2: warning: [NephriteServer] SlowReaderWarning=33M is more than "
+                        "SlowReaderLimit=32M"));
+  EXPECT_THAT(problems(resolve("[NephriteClient]\n\nReconnectLongestPause=99\n")),
+              HasSubstr("jade.ini:3: warning: [NephriteClient] ReconnectFirstPause=100 is more"));
+}
+
+TEST_F(GivenSettings, WhenJadeHasAnotherNameForItThenTheWarningSaysWhatToUse) {
+  EXPECT_THAT(problems(resolve("[JadeServer]\nNetworkSpecification1=TcpIP,enabled,6005\n")),
+              HasSubstr("has no effect in this version; use ListenAddress, Port and UnixSocket"));
 }
 
 TEST_F(GivenSettings, WhenNamesAreUnknownThenTheNearestIsProposed) {

@@ -2,33 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "tests/node/called_program.h"
+
+namespace nephrite {
 namespace {
-
-struct Ran {
-  int status = -1;
-  std::string output;  ///< Standard output and error together.
-};
-
-Ran nephrite(const std::string& arguments) {
-  Ran ran;
-  const std::string command = std::string(NEPHRITE_BINARY_DIR "/nephrite ") + arguments + " 2>&1";
-  FILE* const pipe = ::popen(command.c_str(), "r");
-  std::array<char, 4096> part;
-  while (const std::size_t got = std::fread(part.data(), 1, part.size(), pipe)) {
-    ran.output.append(part.data(), got);
-  }
-  const int status = ::pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
 
 /// Given: a directory for files.
 class Program : public testing::Test {
@@ -102,3 +84,4 @@ TEST_F(Program, WhenSettingsAreShownThenEachSaysWhereItComesFrom) {
 }
 
 }  // namespace
+}  // namespace nephrite

@@ -1,4 +1,4 @@
-#include "node/replay.h"
+#include "node/schedule/replay.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "node/schedule.h"
+#include "node/schedule/schedule.h"
 
 #include <gtest/gtest.h>
 

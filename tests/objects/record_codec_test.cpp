@@ -1,4 +1,4 @@
-#include "objects/disk/record_codec.h"
+#include "objects/record_codec.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "objects/disk/byte_stream.h"
+#include "objects/decode_error.h"
 
 namespace nephrite {
 namespace {
@@ -175,6 +175,16 @@ TEST(RecordCodec, EndsInAValidClassOrAnErrorWhateverTheBytes) {
     }
   }
   EXPECT_GT(refused, 1000);
+}
+
+TEST(RecordCodec, RefusesCountsOfMoreThanFollowsBeforeMakingRoomForIt) {
+  const std::string most = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01";
+  EXPECT_THROW(decodeRecord(kOid, "\x01\x01" + most), DecodeError) << "values";
+  EXPECT_THROW(decodeRecord(kOid, "\x01\x01\x01\x06" + most), DecodeError) << "a text";
+  EXPECT_THROW(decodeRecord(kOid, std::string("\x01\x01\x00", 3) + most), DecodeError) << "members";
+  EXPECT_THROW(decodeClass("\x01\x01" + most), DecodeError) << "a name";
+  EXPECT_THROW(decodeClass(std::string("\x01\x01\x00\x00\x00", 5) + most), DecodeError)
+      << "properties";
 }
 
 TEST(RecordCodec, RefusesFormatsItDoesNotKnow) {

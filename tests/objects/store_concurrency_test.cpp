@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/objects/store_fixture.h"
@@ -130,6 +131,30 @@ TEST_P(GivenAStoreUsedByThreads, WhenOthersCommitThenReadersNeverSeeAnEditionGoB
       }
     }
   });
+}
+
+TEST_P(GivenAStoreUsedByThreads, WhenProcessesCommitTogetherThenEachHasItsOwnLastCommit) {
+  std::vector<Oid> oids;
+  for (int i = 0; i < kThreads; ++i) oids.push_back(createOrder(*store, "own", 0));
+  inThreads(kThreads, [&](int thread) {
+    const auto process = static_cast<std::uint64_t>(thread) + 1;
+    const auto neighbour = process % kThreads + 1;
+    std::uint64_t seen = 0;
+    for (std::uint64_t number = 1; number <= kRounds; ++number) {
+      ObjectRecord next = *store->fetch(oids[process - 1]);
+      next.values.at(1) = static_cast<std::int32_t>(number);
+      ChangeSet changes = changeSet(ChangeKind::Update, next);
+      changes.id = {process, number};
+      store->commit(changes);
+      ASSERT_EQ(store->lastCommitOf(process), number);
+
+      const std::uint64_t before = std::exchange(seen, store->lastCommitOf(neighbour));
+      ASSERT_GE(seen, before) << "somebody else's went back";
+    }
+  });
+  for (std::uint64_t process = 1; process <= kThreads; ++process) {
+    EXPECT_EQ(store->lastCommitOf(process), static_cast<std::uint64_t>(kRounds));
+  }
 }
 
 TEST_P(GivenAStoreUsedByThreads, WhenAllAskForNumbersThenEachIsGivenOnce) {

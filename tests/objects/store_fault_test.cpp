@@ -18,24 +18,34 @@ using testing::HasSubstr;
 class GivenAFailingDisk : public testing::Test {
  protected:
   static constexpr int kCommits = 4;
+  static constexpr std::uint64_t kAnna = 1, kBen = 2;  ///< Processes; Ben has committed once.
 
   GivenAFailingDisk() {
     auto store = ObjectStore::open(options());
     store->defineClass(orderClass());
     createOrder(*store, "first", 0);
     createOrder(*store, "second", 0);
+    store->commit({.changes = {}, .id = {kBen, 1}});
   }
 
   ObjectStore::Options options() const { return {.directory = directory_ / "store"}; }
 
+  /// As Anna's commit number `total`.
   static void commitBoth(ObjectStore& store, std::int32_t total) {
     ChangeSet changes;
+    changes.id = {kAnna, static_cast<std::uint64_t>(total)};
     for (const Oid oid : store.instances(2048)) {
       ObjectRecord record = *store.fetch(oid);
       record.values.at(1) = total;
       changes.changes.push_back({ChangeKind::Update, record});
     }
     store.commit(changes);
+  }
+
+  /// Anna's last commit, as the store tells it: the total that both orders must then have.
+  static std::int32_t lastCommit(const ObjectStore& store) {
+    EXPECT_EQ(store.lastCommitOf(kBen), 1u) << "nothing of his is in doubt";
+    return static_cast<std::int32_t>(store.lastCommitOf(kAnna));
   }
 
   /// The total that both orders have, in memory and on disk alike.
@@ -82,6 +92,12 @@ class GivenAFailingDisk : public testing::Test {
     const StoreException refused = failureOf([&] { commitBoth(store, 4711); });
     EXPECT_EQ(refused.reason(), Reason::NotWritable);
     EXPECT_THAT(refused.what(), HasSubstr("open the store again"));
+    const StoreException unknown = failureOf([&] { store.lastCommitOf(kAnna); });
+    EXPECT_EQ(unknown.reason(), Reason::NotWritable);
+    EXPECT_THAT(unknown.what(), HasSubstr("commit " + std::to_string(total + 1) + " of process 1"));
+    EXPECT_EQ(store.lastCommitOf(kBen), 1u) << "nothing of his is in doubt";
+    store.forgetCommits(kBen);
+    EXPECT_EQ(store.lastCommitOf(kBen), 1u) << "nothing is written any more";
     EXPECT_EQ(failureOf([&] { store.reserveNumbers("n", 1); }).reason(), Reason::NotWritable);
     EXPECT_EQ(totalOfBoth(store), total) << "reading goes on";
   }
@@ -101,6 +117,7 @@ class GivenAFailingDisk : public testing::Test {
       const std::int32_t found = totalOfBoth(*store);
       EXPECT_GE(found, acknowledged) << "an acknowledged commit is lost";
       EXPECT_LE(found, acknowledged + 1) << "at most the failed commit may be there as well";
+      EXPECT_EQ(lastCommit(*store), found) << "a commit is recorded if and only if it is there";
       total = found + 1;
       commitBoth(*store, total);  // It can be written again.
       if (HasFailure()) return;
@@ -159,7 +176,9 @@ TEST_F(GivenAFailingDisk, WhenACommitIsNotYetSyncedThenNobodySeesIt) {
     ObjectStore* reader = nullptr;
     std::vector<std::int32_t> seen;
     disk->beforeLogSync = [&] {
-      if (reader) seen.push_back(totalOfBoth(*reader));
+      if (!reader) return;
+      seen.push_back(totalOfBoth(*reader));
+      EXPECT_EQ(lastCommit(*reader), seen.back());
     };
     ObjectStore::Options small = options();
     small.cacheBytes = cacheBytes;
@@ -172,7 +191,38 @@ TEST_F(GivenAFailingDisk, WhenACommitIsNotYetSyncedThenNobodySeesIt) {
 
     EXPECT_THAT(seen, testing::ElementsAre(before));
     EXPECT_EQ(totalOfBoth(*store), before + 1);
+    EXPECT_EQ(lastCommit(*store), before + 1);
   }
+}
+
+// A sign-off does not depend on it.
+TEST_F(GivenAFailingDisk, WhenCommitsCannotBeForgottenThenTheCallerIsNotTold) {
+  const auto disk = std::make_shared<FaultyFileSystem>();
+  const auto env = rocksdb::NewCompositeEnv(disk);
+  {
+    const auto store = openWithEnv(options(), env.get());
+    disk->failFrom(0, Fault::IoError, /*onlyOnce=*/false);
+    store->forgetCommits(kBen);
+    EXPECT_TRUE(disk->hasFailed());
+    EXPECT_EQ(failureOf([&] { commitBoth(*store, 1); }).reason(), Reason::NotWritable)
+        << "behind what failed nothing is written";
+    disk->heal();
+  }
+  EXPECT_EQ(lastCommit(*ObjectStore::open(options())), 0);
+}
+
+TEST_F(GivenAFailingDisk, WhenACommitIsRecordedThenThatCostsNoSyncOfItsOwn) {
+  const auto disk = std::make_shared<FaultyFileSystem>();
+  const auto env = rocksdb::NewCompositeEnv(disk);
+  int syncs = 0;
+  disk->beforeLogSync = [&] { ++syncs; };
+  const auto store = openWithEnv(options(), env.get());
+
+  const int before = syncs;
+  commitBoth(*store, 1);
+  EXPECT_EQ(syncs, before + 1);
+  store->forgetCommits(kAnna);
+  EXPECT_EQ(syncs, before + 1);
 }
 
 TEST_F(GivenAFailingDisk, WhenSyncIsOffThenCommitsDoNotSync) {

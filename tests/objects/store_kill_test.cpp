@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 
 // The play: a child process commits in several threads. Each thread notes outside the store what
 // it is about to commit, and then that commit() has returned. The parent kills the child at a
-// random moment, opens the store and compares it with the notes; many times, on the same store.
+// random moment, opens the store and compares it with the notes, and with what the store itself
+// says of the thread's last commit; many times, on the same store.
 
 constexpr int kThreads = 3;
 constexpr int kCycles = 60;
@@ -38,6 +39,9 @@ fs::path journalOf(const fs::path& directory, int thread) {
 ObjectStore::Options optionsFor(const fs::path& directory) {
   return {.directory = directory / "store"};
 }
+
+/// Each thread commits as a process of its own.
+std::uint64_t processOf(int thread) { return static_cast<std::uint64_t>(thread) + 1; }
 
 std::string nameOf(int thread) { return "thread " + std::to_string(thread); }
 
@@ -62,6 +66,7 @@ void commitForEver(ObjectStore& store, const fs::path& directory, int thread) {
     changes.changes.push_back(
         {ChangeKind::Create, {store.newOid(order), 1, {nameOf(thread), next}, {}}});
     changes.changes.push_back({ChangeKind::Update, count});
+    changes.id = {processOf(thread), static_cast<std::uint64_t>(next)};
     note(journal, 'i', next);
     store.commit(changes);
     note(journal, 'a', next);
@@ -176,6 +181,8 @@ class GivenAStoreThatIsKilled : public testing::Test {
       EXPECT_GE(count, notes.acknowledged) << "an acknowledged commit is lost";
       EXPECT_LE(count, notes.intended) << "a commit is there that nobody made";
       EXPECT_EQ(counter->edition, static_cast<std::uint32_t>(count) + 1);
+      EXPECT_EQ(store->lastCommitOf(processOf(i)), static_cast<std::uint64_t>(count))
+          << "a commit is recorded if and only if it is there";
 
       std::vector<std::int32_t>& numbers = orders[nameOf(i)];
       std::sort(numbers.begin(), numbers.end());

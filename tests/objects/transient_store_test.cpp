@@ -16,7 +16,9 @@ class GivenATransientStore : public testing::Test {
   GivenATransientStore() { persistent->defineClass(orderClass()); }
 
   std::shared_ptr<ObjectStore> persistent = ObjectStore::open({.inMemory = true});
-  std::unique_ptr<ObjectStore> store = makeTransientStore(persistent);
+  std::unique_ptr<ObjectStore> store = makeTransientStore(
+      {.schema = [this] { return persistent->schema(); },
+       .defineClass = [this](const ClassDef& it) { return persistent->defineClass(it); }});
 };
 
 TEST_F(GivenATransientStore, WhenAnOrderIsMadeThenItLivesHereAlone) {
@@ -77,6 +79,14 @@ TEST_F(GivenATransientStore, WhenInstancesAreListedThenTheyComeInPages) {
 TEST_F(GivenATransientStore, WhenAClassIsDefinedThenThePersistentStoreHasIt) {
   const auto defined = store->defineClass({.name = "Other"});
   EXPECT_EQ(persistent->schema()->find("Other"), defined);
+}
+
+TEST_F(GivenATransientStore, WhenACommitHasAnIdThenItIsNotRecorded) {
+  ChangeSet changes = changeSet(ChangeKind::Create, {store->newOid(2048), 1, {"Anna", 1}, {}});
+  changes.id = {1, 1};
+  store->commit(changes);
+  EXPECT_EQ(store->lastCommitOf(1), 0u);
+  store->forgetCommits(1);
 }
 
 TEST_F(GivenATransientStore, WhenNumbersAreReservedThenNoneComesTwice) {

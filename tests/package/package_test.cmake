@@ -1,5 +1,6 @@
 # Installs a build into a folder of its own, then builds and runs a small program that knows
-# nothing but that folder: once through find_package(Nephrite), once through pkg-config.
+# nothing but that folder: once through find_package(Nephrite), once through pkg-config. What the
+# system reads (units, man page, completion) has to be in its place.
 #   cmake -D BUILD_DIR=... -D COMPILER=... -P package_test.cmake
 set(work ${BUILD_DIR}/package_test)
 set(prefix ${work}/prefix)
@@ -43,3 +44,37 @@ separate_arguments(flags UNIX_COMMAND "${flags}")
 run("build with pkg-config" ${COMPILER} ${consumer}/main.cpp -o ${work}/consumer_pc ${flags})
 run("run" ${work}/consumer_pc)
 expect_refusal()
+
+if(EXISTS ${prefix}/bin/nephrite)
+  foreach(file
+      lib/systemd/system/nephrite.service lib/systemd/system/nephrite-worker@.service
+      share/doc/Nephrite/jade.ini share/man/man1/nephrite.1
+      share/bash-completion/completions/nephrite share/zsh/site-functions/_nephrite
+      share/fish/vendor_completions.d/nephrite.fish)
+    if(NOT EXISTS ${prefix}/${file})
+      message(FATAL_ERROR "${file} was not installed")
+    endif()
+  endforeach()
+  run("check the example INI"
+    ${prefix}/bin/nephrite ini check ${prefix}/share/doc/Nephrite/jade.ini)
+
+  file(READ ${prefix}/lib/systemd/system/nephrite.service unit)
+  if(NOT unit MATCHES "ExecStart=${prefix}/bin/nephrite server ")
+    message(FATAL_ERROR "nephrite.service does not start the installed program:\n${unit}")
+  endif()
+  find_program(analyze systemd-analyze)
+  if(analyze)
+    # A worker named x, for its unit to find.
+    file(CREATE_LINK ${prefix}/bin/nephrite ${work}/x SYMBOLIC)
+    file(COPY ${work}/x DESTINATION ${prefix}/libexec/nephrite)
+    foreach(unit nephrite.service nephrite-worker@x.service)
+      execute_process(
+        COMMAND ${analyze} verify --man=no ${prefix}/lib/systemd/system/${unit}
+        OUTPUT_VARIABLE said ERROR_VARIABLE said)
+      if(said MATCHES "nephrite")  # It complains of this machine's other units too.
+        message(FATAL_ERROR "systemd does not like ${unit}:\n${said}")
+      endif()
+      message(STATUS "verify ${unit}: well")
+    endforeach()
+  endif()
+endif()

@@ -29,6 +29,7 @@ class AsyncLocks : public GivenProcesses {
   ~AsyncLocks() override { runCallbacks(); }
 
   void runCallbacks() {
+    form.settle();
     while (!callbacks.empty()) {
       const auto callback = std::move(callbacks.front());
       callbacks.erase(callbacks.begin());
@@ -46,7 +47,7 @@ class AsyncLocks : public GivenProcesses {
   Process asker;
 };
 
-TEST_F(AsyncLocks, TheCallbackComesOnceWhenTheLockIsGranted) {
+TEST_P(AsyncLocks, TheCallbackComesOnceWhenTheLockIsGranted) {
   ask({.type = Share});
   EXPECT_THAT(queued(), testing::ElementsAre("asker"));
   runCallbacks();
@@ -61,7 +62,7 @@ TEST_F(AsyncLocks, TheCallbackComesOnceWhenTheLockIsGranted) {
   EXPECT_EQ(held(asker, o), Share);
 }
 
-TEST_F(AsyncLocks, WhatIsFreeIsGrantedAndTellsThroughTheExecutorToo) {
+TEST_P(AsyncLocks, WhatIsFreeIsGrantedAndTellsThroughTheExecutorToo) {
   as(p1, o).unlock();
   ask({});
   EXPECT_TRUE(results.empty());
@@ -70,7 +71,7 @@ TEST_F(AsyncLocks, WhatIsFreeIsGrantedAndTellsThroughTheExecutorToo) {
   EXPECT_TRUE(results[0].granted());
 }
 
-TEST_F(AsyncLocks, ATimeoutCarriesTheExceptionOfTheBlockingForm) {
+TEST_P(AsyncLocks, ATimeoutCarriesTheExceptionOfTheBlockingForm) {
   ask({.timeout = LockTimeout::of(200ms)});
   pass(200ms);
   runCallbacks();
@@ -82,7 +83,7 @@ TEST_F(AsyncLocks, ATimeoutCarriesTheExceptionOfTheBlockingForm) {
   EXPECT_EQ(thrown->facts().waited, 200ms);
 }
 
-TEST_F(AsyncLocks, AStopTokenWithdrawsTheRequest) {
+TEST_P(AsyncLocks, AStopTokenWithdrawsTheRequest) {
   std::stop_source stop;
   ask({.stop = stop.get_token()});
   EXPECT_EQ(queued().size(), 1u);
@@ -95,7 +96,7 @@ TEST_F(AsyncLocks, AStopTokenWithdrawsTheRequest) {
   EXPECT_THROW(results[0].throwIfFailed(), CancelledException);
 }
 
-TEST_F(AsyncLocks, ATokenStoppedBeforehandWithdrawsWhatWouldWait) {
+TEST_P(AsyncLocks, ATokenStoppedBeforehandWithdrawsWhatWouldWait) {
   std::stop_source stop;
   stop.request_stop();
   ask({.stop = stop.get_token()});
@@ -104,7 +105,7 @@ TEST_F(AsyncLocks, ATokenStoppedBeforehandWithdrawsWhatWouldWait) {
   EXPECT_THROW(results[0].throwIfFailed(), CancelledException);
 }
 
-TEST_F(AsyncLocks, SigningOffEndsThem) {
+TEST_P(AsyncLocks, SigningOffEndsThem) {
   ask({});
   asker.signOff();
   runCallbacks();
@@ -112,7 +113,7 @@ TEST_F(AsyncLocks, SigningOffEndsThem) {
   EXPECT_THROW(results[0].throwIfFailed(), CancelledException);
 }
 
-TEST_F(AsyncLocks, TheProcessGoesOnMeanwhileAndSeveralMayWait) {
+TEST_P(AsyncLocks, TheProcessGoesOnMeanwhileAndSeveralMayWait) {
   gets(p1, o2, Exclusive);
   ask({.type = Share});
   asker.lockAsync(as(asker, o2), {},
@@ -124,7 +125,7 @@ TEST_F(AsyncLocks, TheProcessGoesOnMeanwhileAndSeveralMayWait) {
   EXPECT_EQ(results.size(), 2u);
 }
 
-TEST_F(AsyncLocks, ErrorsOfUseAreThrownAtOnce) {
+TEST_P(AsyncLocks, ErrorsOfUseAreThrownAtOnce) {
   EXPECT_EQ(codeOf([&] { ask({.type = Update}); }), 1026);
   EXPECT_EQ(codeOf([&] { ask({.duration = LockDuration::Persistent}); }), 64003);
   EXPECT_EQ(codeOf([&] { asker.lockAsync(Object(), {}, nullptr); }), 1090);
@@ -132,7 +133,7 @@ TEST_F(AsyncLocks, ErrorsOfUseAreThrownAtOnce) {
   EXPECT_TRUE(results.empty());
 }
 
-TEST_F(AsyncLocks, AnUpdateCommittedMeanwhileIs1146WithTheLockHeld) {
+TEST_P(AsyncLocks, AnUpdateCommittedMeanwhileIs1146WithTheLockHeld) {
   p1.abortTransaction();
   asker.beginTransaction();
   ASSERT_TRUE(gets(asker, o, Share));
@@ -148,7 +149,7 @@ TEST_F(AsyncLocks, AnUpdateCommittedMeanwhileIs1146WithTheLockHeld) {
   EXPECT_THROW(results[0].throwIfFailed(), UpgradeException);
 }
 
-TEST_F(AsyncLocks, AnObjectOfTheOpenTransactionCanBeLocked) {
+TEST_P(AsyncLocks, AnObjectOfTheOpenTransactionCanBeLocked) {
   asker.beginTransaction();
   const Object made = asker.create("Order");
   asker.lockAsync(made, {.duration = kSession},
@@ -171,7 +172,7 @@ Fire lockThenWrite(Process& process, Object object, std::string& log) {
   }
 }
 
-TEST_F(AsyncLocks, ACoroutineGoesOnWhenItHasTheLock) {
+TEST_P(AsyncLocks, ACoroutineGoesOnWhenItHasTheLock) {
   std::string log;
   lockThenWrite(asker, as(asker, o), log);
   runCallbacks();
@@ -181,7 +182,7 @@ TEST_F(AsyncLocks, ACoroutineGoesOnWhenItHasTheLock) {
   EXPECT_EQ(log, "locked ");
 }
 
-TEST_F(AsyncLocks, ACoroutineIsThrownWhatTheBlockingFormThrows) {
+TEST_P(AsyncLocks, ACoroutineIsThrownWhatTheBlockingFormThrows) {
   std::string log;
   lockThenWrite(asker, as(asker, o), log);
   pass(1s);
@@ -193,7 +194,7 @@ TEST_F(AsyncLocks, ACoroutineIsThrownWhatTheBlockingFormThrows) {
   EXPECT_EQ(log, "refused cancelled ");
 }
 
-TEST_F(AsyncLocks, WithoutAnExecutorTheNodesCallbackThreadRunsThem) {
+TEST_P(AsyncLocks, WithoutAnExecutorTheNodesCallbackThreadRunsThem) {
   std::promise<std::thread::id> ranOn;
   p2.lockAsync(as(p2, o), {}, [&](const LockResult& result) {
     EXPECT_TRUE(result.granted());
@@ -206,7 +207,7 @@ TEST_F(AsyncLocks, WithoutAnExecutorTheNodesCallbackThreadRunsThem) {
 // --- Several locks in one call
 // -----------------------------------------------------------------------------
 
-TEST_F(AsyncLocks, LockAllTakesThemInOidOrderWhateverTheirOrder) {
+TEST_P(AsyncLocks, LockAllTakesThemInOidOrderWhateverTheirOrder) {
   as(p1, o).unlock();
   const std::vector<Object> both{as(p2, o2), as(p2, o), as(p2, o2)};
   ASSERT_LT(o.oid(), o2.oid());
@@ -223,7 +224,7 @@ TEST_F(AsyncLocks, LockAllTakesThemInOidOrderWhateverTheirOrder) {
   EXPECT_EQ(held(p2, o2), Exclusive);
 }
 
-TEST_F(AsyncLocks, LockAllThatFailsLetsGoWhatItTook) {
+TEST_P(AsyncLocks, LockAllThatFailsLetsGoWhatItTook) {
   as(p1, o).unlock();
   ASSERT_TRUE(gets(p1, o2, Exclusive));
   const std::vector<Object> both{as(p2, o), as(p2, o2)};
@@ -239,7 +240,7 @@ TEST_F(AsyncLocks, LockAllThatFailsLetsGoWhatItTook) {
 // --- Cancelling the blocking forms
 // -------------------------------------------------------------------------
 
-TEST_F(AsyncLocks, AStopTokenEndsABlockingWait) {
+TEST_P(AsyncLocks, AStopTokenEndsABlockingWait) {
   std::stop_source stop;
   const auto asked = start(p2, [&] { as(p2, o).exclusiveLock(10s, stop.get_token()); });
   ASSERT_TRUE(asked->isWaiting());
@@ -249,7 +250,7 @@ TEST_F(AsyncLocks, AStopTokenEndsABlockingWait) {
   EXPECT_FALSE(as(p2, o).tryLock(Share, kTransaction, 10s, stop.get_token()));
 }
 
-TEST_F(AsyncLocks, AStopTokenEndsTheWaitOfACommitAndLeavesTheTransactionOpen) {
+TEST_P(AsyncLocks, AStopTokenEndsTheWaitOfACommitAndLeavesTheTransactionOpen) {
   p2.useUpdateLocks(true);
   p2.beginTransaction();
   as(p2, o2).set("total", 1);
@@ -265,14 +266,14 @@ TEST_F(AsyncLocks, AStopTokenEndsTheWaitOfACommitAndLeavesTheTransactionOpen) {
   EXPECT_EQ(held(p2, o2), Update);
 }
 
-TEST_F(AsyncLocks, SigningOffFromAnotherThreadEndsABlockingWait) {
+TEST_P(AsyncLocks, SigningOffFromAnotherThreadEndsABlockingWait) {
   const auto asked = start(p2, [&] { as(p2, o).exclusiveLock(); });
   ASSERT_TRUE(asked->isWaiting());
   p2.signOff();
   EXPECT_THROW(asked->end(), CancelledException);
 }
 
-TEST_F(AsyncLocks, ClosingTheNodeEndsAllWaits) {
+TEST_P(AsyncLocks, ClosingTheNodeEndsAllWaits) {
   as(p1, o).unlock();
   Node elsewhere = Node::signOn(database, "elsewhere");
   Process holder = elsewhere.signOn({.name = "holder"});
@@ -285,13 +286,15 @@ TEST_F(AsyncLocks, ClosingTheNodeEndsAllWaits) {
   EXPECT_EQ(codeOf([&] { node.signOn(); }), 64006);
 }
 
-TEST_F(AsyncLocks, ASecondThreadInTheSameProcessIsToldSo) {
+TEST_P(AsyncLocks, ASecondThreadInTheSameProcessIsToldSo) {
   const auto asked = start(p2, [&] { as(p2, o).exclusiveLock(); });
   ASSERT_TRUE(asked->isWaiting());
   EXPECT_EQ(codeOf([&] { p2.beginTransaction(); }), 64013);
   as(p1, o).unlock();
   asked->end();
 }
+
+NEPHRITE_ON_BOTH_FORMS(AsyncLocks);
 
 }  // namespace
 }  // namespace nephrite

@@ -29,7 +29,7 @@ class Workers : public GivenProcesses {
   std::vector<BackgroundProcess::Failure> failures;
 };
 
-TEST_F(Workers, RunWithABackgroundProcessOfTheirOwn) {
+TEST_P(Workers, RunWithABackgroundProcessOfTheirOwn) {
   std::promise<ProcessInfo> seen;
   BackgroundProcess worker(node, named("billing"), [&](Process& process, std::stop_token) {
     Transaction transaction(process);
@@ -46,7 +46,7 @@ TEST_F(Workers, RunWithABackgroundProcessOfTheirOwn) {
   EXPECT_THAT(database->processes(), testing::SizeIs(4)) << "it has signed off; housekeeping stays";
 }
 
-TEST_F(Workers, StopEndsTheirWaitsAndLetsGoTheirLocks) {
+TEST_P(Workers, StopEndsTheirWaitsAndLetsGoTheirLocks) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   BackgroundProcess worker(node, named("waiting"), [&](Process& process, std::stop_token) {
     process.object(o2.oid()).exclusiveLock();
@@ -61,7 +61,7 @@ TEST_F(Workers, StopEndsTheirWaitsAndLetsGoTheirLocks) {
   EXPECT_TRUE(gets(p2, o2, Exclusive));
 }
 
-TEST_F(Workers, WaitTheBackgroundTimeout) {
+TEST_P(Workers, WaitTheBackgroundTimeout) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   BackgroundProcess worker(node, named("patient"), [&](Process& process, std::stop_token) {
     process.object(o.oid()).exclusiveLock();
@@ -76,7 +76,7 @@ TEST_F(Workers, WaitTheBackgroundTimeout) {
   EXPECT_THAT(failures[0].what, testing::HasSubstr("is locked: process"));
 }
 
-TEST_F(Workers, AThrowIsReportedWithItsException) {
+TEST_P(Workers, AThrowIsReportedWithItsException) {
   BackgroundProcess worker(node, named("failing"),
                            [](Process&, std::stop_token) { throw std::runtime_error("no paper"); });
   worker.wait();
@@ -88,7 +88,7 @@ TEST_F(Workers, AThrowIsReportedWithItsException) {
   EXPECT_THROW(std::rethrow_exception(failures[0].exception), std::runtime_error);
 }
 
-TEST_F(Workers, RestartRunsThemAgainWithAFreshProcessUntilTheyAreDone) {
+TEST_P(Workers, RestartRunsThemAgainWithAFreshProcessUntilTheyAreDone) {
   auto options = named("stubborn");
   options.whenItThrows = BackgroundProcess::WhenItThrows::Restart;
   std::vector<LockerId> lockers;
@@ -105,7 +105,7 @@ TEST_F(Workers, RestartRunsThemAgainWithAFreshProcessUntilTheyAreDone) {
   EXPECT_LE(*failures[1].restartIn, 2ms);
 }
 
-TEST_F(Workers, RestartsHaveALimit) {
+TEST_P(Workers, RestartsHaveALimit) {
   auto options = named("hopeless");
   options.whenItThrows = BackgroundProcess::WhenItThrows::Restart;
   options.maxRestarts = 2;
@@ -116,7 +116,7 @@ TEST_F(Workers, RestartsHaveALimit) {
   EXPECT_EQ(failures.size(), 3u);
 }
 
-TEST_F(Workers, StopEndsAPause) {
+TEST_P(Workers, StopEndsAPause) {
   auto options = named("pausing");
   options.whenItThrows = BackgroundProcess::WhenItThrows::Restart;
   options.firstPause = options.longestPause = std::chrono::hours(1);
@@ -127,7 +127,7 @@ TEST_F(Workers, StopEndsAPause) {
   EXPECT_EQ(worker.state(), State::Stopped);
 }
 
-TEST_F(Workers, AbortActionIsAFailureOfTheWorker) {
+TEST_P(Workers, AbortActionIsAFailureOfTheWorker) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   BackgroundProcess worker(node, named("giving up"), [&](Process& process, std::stop_token) {
     const auto armed = process.armExceptionHandler(
@@ -139,6 +139,8 @@ TEST_F(Workers, AbortActionIsAFailureOfTheWorker) {
   ASSERT_EQ(failures.size(), 1u);
   EXPECT_THAT(failures[0].what, testing::HasSubstr("AbortAction"));
 }
+
+NEPHRITE_ON_BOTH_FORMS(Workers);
 
 }  // namespace
 }  // namespace nephrite

@@ -12,7 +12,7 @@ class Collections : public GivenProcesses {
   Collections() { p1.beginTransaction(); }
 };
 
-TEST_F(Collections, AnArrayKeepsItsOrderAndItsDuplicates) {
+TEST_P(Collections, AnArrayKeepsItsOrderAndItsDuplicates) {
   Array array(p1.create("OrderArray"));
   array.add(o2);
   array.add(o);
@@ -32,7 +32,7 @@ TEST_F(Collections, AnArrayKeepsItsOrderAndItsDuplicates) {
   EXPECT_EQ(codeOf([&] { array.removeAt(1); }), 1300);
 }
 
-TEST_F(Collections, ASetHasEachMemberOnce) {
+TEST_P(Collections, ASetHasEachMemberOnce) {
   Set set(p1.create("OrderSet"));
   set.add(o2);
   set.add(o);
@@ -48,7 +48,7 @@ TEST_F(Collections, ASetHasEachMemberOnce) {
   EXPECT_EQ(codeOf([&] { set.remove(o2); }), 1301);
 }
 
-TEST_F(Collections, ADictionaryFindsByKeyInNormalForm) {
+TEST_P(Collections, ADictionaryFindsByKeyInNormalForm) {
   Dictionary dictionary(p1.create("OrderDict"));
   dictionary.put("zwei", o2);
   dictionary.put("Zo\xc3\xab", o);  // e with diaeresis, composed
@@ -67,7 +67,7 @@ TEST_F(Collections, ADictionaryFindsByKeyInNormalForm) {
   EXPECT_EQ(dictionary.size(), 0u);
 }
 
-TEST_F(Collections, WhatChangesNothingLeavesTheEdition) {
+TEST_P(Collections, WhatChangesNothingLeavesTheEdition) {
   Set set(p1.create("OrderSet"));
   set.add(o);
   p1.commitTransaction();
@@ -78,7 +78,7 @@ TEST_F(Collections, WhatChangesNothingLeavesTheEdition) {
   EXPECT_EQ(set.edition(), 1u);
 }
 
-TEST_F(Collections, NoMemberMayLiveShorterThanItsCollection) {
+TEST_P(Collections, NoMemberMayLiveShorterThanItsCollection) {
   Array array(p1.create("OrderArray"));
   const Object own = p1.create("Order", Lifetime::Transient);
   EXPECT_EQ(codeOf([&] { array.add(own); }), 64010);
@@ -88,7 +88,7 @@ TEST_F(Collections, NoMemberMayLiveShorterThanItsCollection) {
   EXPECT_NO_THROW(ownArray.add(o));
 }
 
-TEST_F(Collections, ALoopEndsWhenTheVisitorSaysSo) {
+TEST_P(Collections, ALoopEndsWhenTheVisitorSaysSo) {
   Array array(p1.create("OrderArray"));
   array.add(o);
   array.add(o2);
@@ -97,7 +97,7 @@ TEST_F(Collections, ALoopEndsWhenTheVisitorSaysSo) {
   EXPECT_EQ(visited, 1);
 }
 
-TEST_F(Collections, AThrowingVisitorLetsTheCollectionGo) {
+TEST_P(Collections, AThrowingVisitorLetsTheCollectionGo) {
   Array array(p1.create("OrderArray"));
   array.add(o);
   p1.commitTransaction();
@@ -106,7 +106,7 @@ TEST_F(Collections, AThrowingVisitorLetsTheCollectionGo) {
   EXPECT_EQ(held(p1, array), Get);
 }
 
-TEST_F(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) {
+TEST_P(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) {
   Set set(p1.create("OrderSet"));
   for (int i = 0; i < 200; ++i) set.add(p1.create("Order"));
   p1.commitTransaction();
@@ -133,7 +133,7 @@ TEST_F(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) 
 
 class Lifetimes : public GivenProcesses {};
 
-TEST_F(Lifetimes, SharedTransientsAreSeenByAllProcessesAfterTheirOwnCommit) {
+TEST_P(Lifetimes, SharedTransientsAreSeenByAllProcessesAfterTheirOwnCommit) {
   EXPECT_EQ(codeOf([&] { p1.create("Order", Lifetime::SharedTransient); }), 1026);
   p1.beginTransientTransaction();
   Object shared = p1.create("Order", Lifetime::SharedTransient);
@@ -144,7 +144,7 @@ TEST_F(Lifetimes, SharedTransientsAreSeenByAllProcessesAfterTheirOwnCommit) {
   EXPECT_EQ(codeOf([&] { shared.set("total", 2); }), 1026);
 }
 
-TEST_F(Lifetimes, TheTwoTransactionsKnowNothingOfEachOther) {
+TEST_P(Lifetimes, TheTwoTransactionsKnowNothingOfEachOther) {
   Object shared = sharedTransient();
   p1.beginTransaction();
   p1.beginTransientTransaction();
@@ -159,7 +159,7 @@ TEST_F(Lifetimes, TheTwoTransactionsKnowNothingOfEachOther) {
   EXPECT_EQ(as(p2, o).get<int>("total"), 0);
 }
 
-TEST_F(Lifetimes, SharedTransientsAreLockedInTheNodesOwnTable) {
+TEST_P(Lifetimes, SharedTransientsAreLockedInTheNodesOwnTable) {
   Object shared = sharedTransient();
   shared.exclusiveLock();
   EXPECT_THAT(node.getLocks(), testing::SizeIs(1));
@@ -171,7 +171,7 @@ TEST_F(Lifetimes, SharedTransientsAreLockedInTheNodesOwnTable) {
   asked->end();
 }
 
-TEST_F(Lifetimes, TransientsNeedNoTransactionAndGoWhenRemoved) {
+TEST_P(Lifetimes, TransientsNeedNoTransactionAndGoWhenRemoved) {
   Object own = p1.create("Order", Lifetime::Transient);
   own.set("note", "mine");
   EXPECT_EQ(own.get<std::string>("note"), "mine");
@@ -180,7 +180,7 @@ TEST_F(Lifetimes, TransientsNeedNoTransactionAndGoWhenRemoved) {
   EXPECT_EQ(codeOf([&] { own.get<std::string>("note"); }), 1072);
 }
 
-TEST_F(Lifetimes, PropertiesTakeWhatFitsThem) {
+TEST_P(Lifetimes, PropertiesTakeWhatFitsThem) {
   Object own = p1.create("Order", Lifetime::Transient);
   own.set("weight", 3);
   EXPECT_EQ(own.get<double>("weight"), 3.0);
@@ -195,6 +195,10 @@ TEST_F(Lifetimes, PropertiesTakeWhatFitsThem) {
   own.set("next", Object());
   EXPECT_TRUE(own.reference("next").isNull());
 }
+
+NEPHRITE_ON_BOTH_FORMS(Collections);
+
+NEPHRITE_ON_BOTH_FORMS(Lifetimes);
 
 }  // namespace
 }  // namespace nephrite

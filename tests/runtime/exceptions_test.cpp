@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 class Exceptions : public GivenProcesses {};
 
-TEST_F(Exceptions, ARefusedLockNamesObjectHolderAndTimes) {
+TEST_P(Exceptions, ARefusedLockNamesObjectHolderAndTimes) {
   pass(3s);
   ASSERT_TRUE(gets(p1, o, Exclusive));
   pass(200ms);
@@ -30,7 +30,7 @@ TEST_F(Exceptions, ARefusedLockNamesObjectHolderAndTimes) {
                 "asked share, waited 3000 ms");
 }
 
-TEST_F(Exceptions, WhoWaitsAheadInTheQueueIsNamedToo) {
+TEST_P(Exceptions, WhoWaitsAheadInTheQueueIsNamedToo) {
   ASSERT_TRUE(gets(p1, o, Share));
   const auto ahead = start(p2, [&] { as(p2, o).exclusiveLock(); });
   ASSERT_TRUE(ahead->isWaiting());
@@ -46,7 +46,7 @@ TEST_F(Exceptions, WhoWaitsAheadInTheQueueIsNamedToo) {
   ahead->end();
 }
 
-TEST_F(Exceptions, ADeadlockSaysWhatWeHoldThatTheOtherWants) {
+TEST_P(Exceptions, ADeadlockSaysWhatWeHoldThatTheOtherWants) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p2, o2, Exclusive));
   const auto first = start(p1, [&] { as(p1, o2).exclusiveLock(); });
@@ -62,7 +62,7 @@ TEST_F(Exceptions, ADeadlockSaysWhatWeHoldThatTheOtherWants) {
   first->end();
 }
 
-TEST_F(Exceptions, AHolderThatHasGoneIsStillNamed) {
+TEST_P(Exceptions, AHolderThatHasGoneIsStillNamed) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   auto thrown = thrownBy<LockException>([&] { as(p2, o).sharedLock(LockTimeout::immediate()); });
   p1.signOff();
@@ -71,12 +71,12 @@ TEST_F(Exceptions, AHolderThatHasGoneIsStillNamed) {
   EXPECT_EQ(database->describe(thrown->targetLockedBy().locker).name, "one");
 }
 
-TEST_F(Exceptions, ADeadlockIsNoLockException) {
+TEST_P(Exceptions, ADeadlockIsNoLockException) {
   EXPECT_FALSE((std::is_base_of_v<LockException, DeadlockException>));
   EXPECT_FALSE((std::is_base_of_v<std::exception, ActionAborted>));
 }
 
-TEST_F(Exceptions, UseThatMakesNoSenseSaysWhatToDo) {
+TEST_P(Exceptions, UseThatMakesNoSenseSaysWhatToDo) {
   const auto says = [](const std::function<void()>& action) {
     const auto thrown = thrownBy<UsageException>(action);
     return thrown ? std::to_string(thrown->errorCode()) + " " + thrown->what() : "";
@@ -104,7 +104,7 @@ TEST_F(Exceptions, UseThatMakesNoSenseSaysWhatToDo) {
               HasSubstr("64006 process \"three\" has signed off"));
 }
 
-TEST_F(Exceptions, WhatWasDeletedIsSaidSo) {
+TEST_P(Exceptions, WhatWasDeletedIsSaidSo) {
   p1.beginTransaction();
   as(p1, o).remove();
   EXPECT_FALSE(as(p1, o).exists());
@@ -146,6 +146,8 @@ TEST(ErrorCodes, StandInTheDocumentationWithTheirNames) {
   }
   EXPECT_EQ(documented, codes);
 }
+
+NEPHRITE_ON_BOTH_FORMS(Exceptions);
 
 }  // namespace
 }  // namespace nephrite

@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/local/local_database.h"
 #include "runtime/nephrite.h"
+#include "tests/support/database_form.h"
 
 namespace nephrite {
 
@@ -46,7 +46,7 @@ inline int codeOf(const std::function<void()>& action) {
 /// constructor returns. Nobody sleeps: the queue itself is looked at.
 class Pending {
  public:
-  Pending(LocalDatabase& database, Process& process, std::function<void()> call)
+  Pending(Database& database, Process& process, std::function<void()> call)
       : database_(database), process_(process), locker_(process.info().locker) {
     thread_ = std::thread([this, call = std::move(call)] {
       try {
@@ -80,7 +80,7 @@ class Pending {
   }
 
  private:
-  LocalDatabase& database_;
+  Database& database_;
   Process& process_;
   const LockerId locker_;
   std::atomic<bool> over_{false};
@@ -90,11 +90,12 @@ class Pending {
 
 /// Given: a database in memory whose clock stands still, a node, three processes that have nothing
 /// locked, and two committed orders.
-class GivenProcesses : public testing::Test {
+class GivenProcesses : public testing::TestWithParam<Form> {
  protected:
   GivenProcesses() : GivenProcesses(plain()) {}
   explicit GivenProcesses(const LocalDatabase::Options& options)
-      : database(std::make_shared<LocalDatabase>(storeInMemory(), clock, options)),
+      : form(GetParam(), storeInMemory(), clock, {.local = options}),
+        database(form.database()),
         node(Node::signOn(database, "main")),
         p1(node.signOn({.user = "anna", .name = "one"})),
         p2(node.signOn({.user = "ben", .name = "two"})),
@@ -168,8 +169,9 @@ class GivenProcesses : public testing::Test {
 
   /// Moves the clock; what runs out by then ends.
   void pass(milliseconds time) {
+    form.settle();  // What was asked before is asked before.
     clock.advance(time);
-    while (database->expireNextWait(clock.now())) {
+    while (form.expireNextWait(clock.now())) {
     }
   }
 
@@ -196,7 +198,8 @@ class GivenProcesses : public testing::Test {
   }
 
   ManualClock clock;
-  std::shared_ptr<LocalDatabase> database;
+  DatabaseForm form;
+  std::shared_ptr<Database> database;
   Node node;
   Process p1, p2, p3;
   Object o, o2;

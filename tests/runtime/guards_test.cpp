@@ -10,7 +10,7 @@ namespace {
 
 class Guards : public GivenProcesses {};
 
-TEST_F(Guards, ATransactionIsAbortedUnlessCommitted) {
+TEST_P(Guards, ATransactionIsAbortedUnlessCommitted) {
   {
     Transaction transaction(p1);
     as(p1, o).set("total", 1);
@@ -25,7 +25,7 @@ TEST_F(Guards, ATransactionIsAbortedUnlessCommitted) {
   EXPECT_EQ(as(p1, o).get<int>("total"), 2);
 }
 
-TEST_F(Guards, ATransactionWhoseCommitFailedIsOpenForAnotherTry) {
+TEST_P(Guards, ATransactionWhoseCommitFailedIsOpenForAnotherTry) {
   p1.useUpdateLocks(true);
   Transaction transaction(p1);
   as(p1, o).set("total", 3);
@@ -37,7 +37,7 @@ TEST_F(Guards, ATransactionWhoseCommitFailedIsOpenForAnotherTry) {
   EXPECT_EQ(as(p2, o).get<int>("total"), 3);
 }
 
-TEST_F(Guards, ATransientTransactionIsAbortedUnlessCommitted) {
+TEST_P(Guards, ATransientTransactionIsAbortedUnlessCommitted) {
   const Object shared = sharedTransient();
   {
     TransientTransaction transaction(p1);
@@ -47,7 +47,7 @@ TEST_F(Guards, ATransientTransactionIsAbortedUnlessCommitted) {
   EXPECT_EQ(as(p1, shared).get<int>("total"), 0);
 }
 
-TEST_F(Guards, ALockGuardUnlocksAtTheEndOfItsScope) {
+TEST_P(Guards, ALockGuardUnlocksAtTheEndOfItsScope) {
   {
     LockGuard guard(as(p1, o), Exclusive);
     EXPECT_EQ(held(p1, o), Exclusive);
@@ -55,13 +55,13 @@ TEST_F(Guards, ALockGuardUnlocksAtTheEndOfItsScope) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(Guards, ALockGuardOutlivesItsProcessHarmlessly) {
+TEST_P(Guards, ALockGuardOutlivesItsProcessHarmlessly) {
   LockGuard guard(as(p1, o), Exclusive);
   p1.signOff();
   EXPECT_TRUE(gets(p2, o, Exclusive));
 }
 
-TEST_F(Guards, LoadAndLockStateEndWithTheirScope) {
+TEST_P(Guards, LoadAndLockStateEndWithTheirScope) {
   {
     LoadState load(p1);
     LockState lock(p1);
@@ -73,7 +73,7 @@ TEST_F(Guards, LoadAndLockStateEndWithTheirScope) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(Guards, TheStandardLibrarysLocksWork) {
+TEST_P(Guards, TheStandardLibrarysLocksWork) {
   LockableObject first(as(p1, o)), second(as(p1, o2));
   {
     std::scoped_lock both(first, second);
@@ -91,6 +91,8 @@ TEST_F(Guards, TheStandardLibrarysLocksWork) {
   }
   EXPECT_EQ(held(p1, o), Get);
 }
+
+NEPHRITE_ON_BOTH_FORMS(Guards);
 
 }  // namespace
 }  // namespace nephrite

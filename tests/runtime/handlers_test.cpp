@@ -24,7 +24,7 @@ class Handlers : public GivenProcesses {
   std::vector<std::string> asked;
 };
 
-TEST_F(Handlers, LocalOnesAreAskedBeforeGlobalOnesNewestFirst) {
+TEST_P(Handlers, LocalOnesAreAskedBeforeGlobalOnesNewestFirst) {
   using enum HandlerAction;
   const auto global1 = p2.armGlobalExceptionHandler(noting("global 1", PassBack));
   const auto local1 = p2.armExceptionHandler(noting("local 1", PassBack));
@@ -36,24 +36,24 @@ TEST_F(Handlers, LocalOnesAreAskedBeforeGlobalOnesNewestFirst) {
   EXPECT_THAT(asked, ElementsAre("local 2", "local 1", "global 2", "global 1"));
 }
 
-TEST_F(Handlers, AreGoneWithTheirGuard) {
+TEST_P(Handlers, AreGoneWithTheirGuard) {
   { const auto armed = p2.armExceptionHandler(noting("gone", HandlerAction::PassBack)); }
   EXPECT_THROW(failToLock(), LockException);
   EXPECT_TRUE(asked.empty());
 }
 
-TEST_F(Handlers, TryLockAsksNobodyForItRaisesNothing) {
+TEST_P(Handlers, TryLockAsksNobodyForItRaisesNothing) {
   const auto armed = p2.armExceptionHandler(noting("asked", HandlerAction::PassBack));
   EXPECT_FALSE(gets(p2, o, Share));
   EXPECT_TRUE(asked.empty());
 }
 
-TEST_F(Handlers, AbortActionOutsideRunThrowsTheExceptionItself) {
+TEST_P(Handlers, AbortActionOutsideRunThrowsTheExceptionItself) {
   const auto armed = p2.armExceptionHandler(noting("abort", HandlerAction::AbortAction));
   EXPECT_THROW(failToLock(), LockException);
 }
 
-TEST_F(Handlers, AbortActionPassesCatchClausesForStdException) {
+TEST_P(Handlers, AbortActionPassesCatchClausesForStdException) {
   const auto armed = p2.armExceptionHandler(noting("abort", HandlerAction::AbortAction));
   bool caught = false;
   EXPECT_FALSE(p2.run([&] {
@@ -66,12 +66,12 @@ TEST_F(Handlers, AbortActionPassesCatchClausesForStdException) {
   EXPECT_FALSE(caught);
 }
 
-TEST_F(Handlers, ResumeNextWithoutProtectIs1238) {
+TEST_P(Handlers, ResumeNextWithoutProtectIs1238) {
   const auto armed = p2.armExceptionHandler(noting("resume", HandlerAction::ResumeNext));
   EXPECT_EQ(codeOf([&] { failToLock(); }), 1238);
 }
 
-TEST_F(Handlers, ResumeNextGoesToTheProtectionThatArmedTheHandler) {
+TEST_P(Handlers, ResumeNextGoesToTheProtectionThatArmedTheHandler) {
   bool inner = false;
   const bool outer = p2.protect(noting("outer", HandlerAction::ResumeNext), [&] {
     p2.protect(noting("inner", HandlerAction::PassBack), [&] { failToLock(); });
@@ -82,12 +82,12 @@ TEST_F(Handlers, ResumeNextGoesToTheProtectionThatArmedTheHandler) {
   EXPECT_THAT(asked, ElementsAre("inner", "outer"));
 }
 
-TEST_F(Handlers, ContinueAfterWhatCannotBeContinuedIs1238) {
+TEST_P(Handlers, ContinueAfterWhatCannotBeContinuedIs1238) {
   const auto armed = p2.armExceptionHandler(noting("continue", HandlerAction::Continue));
   EXPECT_EQ(codeOf([&] { p2.endLoad(); }), 1238);
 }
 
-TEST_F(Handlers, AHandlerThatFailsIsOfferedItsOwnExceptionAtMostTwentyDeep) {
+TEST_P(Handlers, AHandlerThatFailsIsOfferedItsOwnExceptionAtMostTwentyDeep) {
   int depth = 0;
   const auto armed = p2.armExceptionHandler([&](const SystemException&) {
     ++depth;
@@ -98,7 +98,7 @@ TEST_F(Handlers, AHandlerThatFailsIsOfferedItsOwnExceptionAtMostTwentyDeep) {
   EXPECT_EQ(depth, 20);
 }
 
-TEST_F(Handlers, AtMost128StandAtOneLevel) {
+TEST_P(Handlers, AtMost128StandAtOneLevel) {
   std::vector<ArmedHandler> armed;
   for (int i = 0; i < 128; ++i) {
     armed.push_back(p2.armExceptionHandler(noting("many", HandlerAction::PassBack)));
@@ -112,7 +112,7 @@ TEST_F(Handlers, AtMost128StandAtOneLevel) {
   }));
 }
 
-TEST_F(Handlers, AChangeGoesOnUnderAnUpdateLockThatTheHandlerGot) {
+TEST_P(Handlers, AChangeGoesOnUnderAnUpdateLockThatTheHandlerGot) {
   p2.beginTransaction();
   const auto armed = p2.armExceptionHandler([&](const SystemException&) {
     as(p1, o).unlock();
@@ -122,7 +122,7 @@ TEST_F(Handlers, AChangeGoesOnUnderAnUpdateLockThatTheHandlerGot) {
   EXPECT_EQ(held(p2, o), Update);
 }
 
-TEST_F(Handlers, ACommitGoesOnWhenTheHandlerClearedItsWay) {
+TEST_P(Handlers, ACommitGoesOnWhenTheHandlerClearedItsWay) {
   p2.beginTransaction();
   p2.useUpdateLocks(true);
   as(p2, o2).set("total", 5);
@@ -136,6 +136,8 @@ TEST_F(Handlers, ACommitGoesOnWhenTheHandlerClearedItsWay) {
 
   EXPECT_EQ(as(p3, o2).get<int>("total"), 5);
 }
+
+NEPHRITE_ON_BOTH_FORMS(Handlers);
 
 }  // namespace
 }  // namespace nephrite

@@ -12,7 +12,8 @@ namespace {
 class ASignedOnProcess : public testing::Test {
  protected:
   ASignedOnProcess() {
-    database.signOnNode("main", [&](const NodeReply& reply) { node = reply.node.value(); });
+    database.signOnNode({.name = "main"},
+                        [&](const NodeReply& reply) { node = reply.node.value(); });
     anna = signOn("anna");
     ClassDef order;
     order.name = "Order";
@@ -77,7 +78,7 @@ TEST_F(ASignedOnProcess, WhenItHasSignedOffThenALateLockIsRefused) {
   request.target = {database.systemNodes().bits()};
   std::optional<LockReply> got;
 
-  database.lock(request, [&](const LockReply& reply) { got = reply; });
+  database.lock({request}, [&](const LockReply& reply) { got = reply; });
 
   EXPECT_EQ(got.value().lock.outcome, LockOutcome::Cancelled);
   EXPECT_TRUE(database.locksOn(database.systemNodes()).empty());
@@ -92,14 +93,16 @@ TEST_F(ASignedOnProcess, WhenItChangesWhatItHasNotLockedThenTheCommitIsRefused) 
 
   const CommitReply reply = commit(sly);
 
-  EXPECT_EQ(reply.outcome, CommitReply::Outcome::StoreFailed);
-  EXPECT_NE(reply.failure.find("not locked exclusively"), std::string::npos) << reply.failure;
+  EXPECT_EQ(reply.outcome, CommitReply::Outcome::Failed);
+  EXPECT_NE(reply.failure->what.find("not locked exclusively"), std::string::npos)
+      << reply.failure->what;
   EXPECT_EQ(database.fetch(oid)->edition, 1u);
 }
 
 TEST_F(ASignedOnProcess, WhenItsNodeSignsOffThenItsLocksGoToThoseWhoWait) {
   NodeInfo other;
-  database.signOnNode("other", [&](const NodeReply& reply) { other = reply.node.value(); });
+  database.signOnNode({.name = "other"},
+                      [&](const NodeReply& reply) { other = reply.node.value(); });
   ProcessInfo ben;
   database.signOnProcess({other.oid, "ben", "ben", false},
                          [&](const ProcessReply& reply) { ben = reply.process.value(); });
@@ -107,10 +110,10 @@ TEST_F(ASignedOnProcess, WhenItsNodeSignsOffThenItsLocksGoToThoseWhoWait) {
   request.target = {database.system().bits()};
   request.type = LockType::Exclusive;
   request.locker = anna.locker;
-  database.lock(request, [](const LockReply&) {});
+  database.lock({request}, [](const LockReply&) {});
   request.locker = ben.locker;
   std::optional<LockReply> got;
-  database.lock(request, [&](const LockReply& reply) { got = reply; });
+  database.lock({request}, [&](const LockReply& reply) { got = reply; });
   ASSERT_FALSE(got.has_value());
 
   database.signOffNode(node.oid);

@@ -9,34 +9,34 @@ namespace {
 // --- A. Compatibility
 // ----------------------------------------------------------------------------------
 
-TEST_F(JadeStatement, S001_TwoProcessesShareOneObject) {
+TEST_P(JadeStatement, S001_TwoProcessesShareOneObject) {
   EXPECT_TRUE(gets(p1, o, Share));
   EXPECT_TRUE(gets(p2, o, Share));
 }
 
-TEST_F(JadeStatement, S002_ReserveStandsBesideShareAndLetsMoreShareIn) {
+TEST_P(JadeStatement, S002_ReserveStandsBesideShareAndLetsMoreShareIn) {
   EXPECT_TRUE(gets(p1, o, Share));
   EXPECT_TRUE(gets(p2, o, Reserve));
   EXPECT_TRUE(gets(p3, o, Share));
 }
 
-TEST_F(JadeStatement, S003_UpdateStandsBesideShare) {
+TEST_P(JadeStatement, S003_UpdateStandsBesideShare) {
   EXPECT_TRUE(gets(p1, o, Share));
   p2.beginTransaction();
   EXPECT_TRUE(gets(p2, o, Update));
 }
 
-TEST_F(JadeStatement, S004_ExclusiveBlocksBehindShare) {
+TEST_P(JadeStatement, S004_ExclusiveBlocksBehindShare) {
   ASSERT_TRUE(gets(p1, o, Share));
   expectBlocks(p2, o, Exclusive);
 }
 
-TEST_F(JadeStatement, S005_ReserveBlocksBehindReserve) {
+TEST_P(JadeStatement, S005_ReserveBlocksBehindReserve) {
   ASSERT_TRUE(gets(p1, o, Reserve));
   expectBlocks(p2, o, Reserve);
 }
 
-TEST_F(JadeStatement, S006_ReserveAndUpdateBlockEachOther) {
+TEST_P(JadeStatement, S006_ReserveAndUpdateBlockEachOther) {
   ASSERT_TRUE(gets(p1, o, Reserve));
   p2.beginTransaction();
   expectBlocks(p2, o, Update);
@@ -45,14 +45,14 @@ TEST_F(JadeStatement, S006_ReserveAndUpdateBlockEachOther) {
   expectBlocks(p1, o2, Reserve);
 }
 
-TEST_F(JadeStatement, S007_UpdateBlocksBehindUpdate) {
+TEST_P(JadeStatement, S007_UpdateBlocksBehindUpdate) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Update));
   expectBlocks(p2, o, Update);
 }
 
-TEST_F(JadeStatement, S008_ShareStandsBesideUpdateAndReadsTheLastCommittedEdition) {
+TEST_P(JadeStatement, S008_ShareStandsBesideUpdateAndReadsTheLastCommittedEdition) {
   p1.beginTransaction();
   as(p1, o).updateLock();
   as(p1, o).set("total", 5);
@@ -63,7 +63,7 @@ TEST_F(JadeStatement, S008_ShareStandsBesideUpdateAndReadsTheLastCommittedEditio
   EXPECT_EQ(as(p2, o).edition(), 1u);
 }
 
-TEST_F(JadeStatement, S009_ExclusiveBlocksEverything) {
+TEST_P(JadeStatement, S009_ExclusiveBlocksEverything) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   p2.beginTransaction();
   for (const LockType type : {Share, Reserve, Update, Exclusive}) {
@@ -72,7 +72,7 @@ TEST_F(JadeStatement, S009_ExclusiveBlocksEverything) {
   }
 }
 
-TEST_F(JadeStatement, S010_LockingAParentDoesNotLockItsCollection) {
+TEST_P(JadeStatement, S010_LockingAParentDoesNotLockItsCollection) {
   const Object lines = committed("OrderArray");
   p1.beginTransaction();
   as(p1, o).set("lines", lines);
@@ -83,7 +83,7 @@ TEST_F(JadeStatement, S010_LockingAParentDoesNotLockItsCollection) {
   EXPECT_TRUE(gets(p2, lines, Exclusive));
 }
 
-TEST_F(JadeStatement, S011_UpdateIsWeakerThanExclusiveThoughItsNumberIsLarger) {
+TEST_P(JadeStatement, S011_UpdateIsWeakerThanExclusiveThoughItsNumberIsLarger) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Update));
   EXPECT_TRUE(gets(p1, o, Exclusive)) << "an upgrade";
@@ -95,13 +95,13 @@ TEST_F(JadeStatement, S011_UpdateIsWeakerThanExclusiveThoughItsNumberIsLarger) {
 // --- B. Asking again, upgrades, downgrades
 // -------------------------------------------------------------
 
-TEST_F(JadeStatement, S012_LocksAreNotCounted) {
+TEST_P(JadeStatement, S012_LocksAreNotCounted) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(gets(p1, o, Share));
   as(p1, o).unlock();
   EXPECT_TRUE(gets(p2, o, Exclusive));
 }
 
-TEST_F(JadeStatement, S013_DurationRisesAtOnceBesideOtherSharers) {
+TEST_P(JadeStatement, S013_DurationRisesAtOnceBesideOtherSharers) {
   ASSERT_TRUE(gets(p1, o, Share));
   ASSERT_TRUE(gets(p2, o, Share));
 
@@ -110,7 +110,7 @@ TEST_F(JadeStatement, S013_DurationRisesAtOnceBesideOtherSharers) {
   EXPECT_EQ(as(p1, o).lockStatus().duration, kSession);
 }
 
-TEST_F(JadeStatement, S014_SessionShareAskedUnderExclusiveShowsWhenTheTransactionEnds) {
+TEST_P(JadeStatement, S014_SessionShareAskedUnderExclusiveShowsWhenTheTransactionEnds) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p1, o, Share, kSession));
@@ -122,7 +122,7 @@ TEST_F(JadeStatement, S014_SessionShareAskedUnderExclusiveShowsWhenTheTransactio
   EXPECT_EQ(as(p1, o).lockStatus().duration, kSession);
 }
 
-TEST_F(JadeStatement, S015_SessionShareIsExclusiveForTheTransactionOnly) {
+TEST_P(JadeStatement, S015_SessionShareIsExclusiveForTheTransactionOnly) {
   ASSERT_TRUE(gets(p1, o, Share, kSession));
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive));
@@ -134,7 +134,7 @@ TEST_F(JadeStatement, S015_SessionShareIsExclusiveForTheTransactionOnly) {
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S016_SessionExclusiveSurvivesATransactionRequestAndTheCommit) {
+TEST_P(JadeStatement, S016_SessionExclusiveSurvivesATransactionRequestAndTheCommit) {
   ASSERT_TRUE(gets(p1, o, Exclusive, kSession));
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive));
@@ -144,33 +144,33 @@ TEST_F(JadeStatement, S016_SessionExclusiveSurvivesATransactionRequestAndTheComm
   EXPECT_FALSE(gets(p2, o, Share));
 }
 
-TEST_F(JadeStatement, S017_OutsideATransactionTheTypeFallsAtOnce) {
+TEST_P(JadeStatement, S017_OutsideATransactionTheTypeFallsAtOnce) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p1, o, Share));
   EXPECT_EQ(held(p1, o), Share);
   EXPECT_TRUE(gets(p2, o, Share));
 }
 
-TEST_F(JadeStatement, S018_InsideATransactionTheTypeStays) {
+TEST_P(JadeStatement, S018_InsideATransactionTheTypeStays) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p1, o, Share));
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S019_LowerTypeAndLowerDurationIsIgnored) {
+TEST_P(JadeStatement, S019_LowerTypeAndLowerDurationIsIgnored) {
   ASSERT_TRUE(gets(p1, o, Exclusive, kSession));
   ASSERT_TRUE(gets(p1, o, Share, kTransaction));
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S020_SessionExclusiveFallsToSessionShareOutsideATransaction) {
+TEST_P(JadeStatement, S020_SessionExclusiveFallsToSessionShareOutsideATransaction) {
   ASSERT_TRUE(gets(p1, o, Exclusive, kSession));
   ASSERT_TRUE(gets(p1, o, Share, kSession));
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S021_AnUpgradeWaitsWithItsShareKept) {
+TEST_P(JadeStatement, S021_AnUpgradeWaitsWithItsShareKept) {
   ASSERT_TRUE(gets(p1, o, Share));
   ASSERT_TRUE(gets(p2, o, Share));
   const auto upgrade = start(p1, [&] { as(p1, o).exclusiveLock(); });
@@ -186,14 +186,14 @@ TEST_F(JadeStatement, S021_AnUpgradeWaitsWithItsShareKept) {
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S022_AFailedUpgradeLeavesTheOldLock) {
+TEST_P(JadeStatement, S022_AFailedUpgradeLeavesTheOldLock) {
   ASSERT_TRUE(gets(p1, o, Share));
   ASSERT_TRUE(gets(p2, o, Share));
   EXPECT_FALSE(gets(p1, o, Exclusive));
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S023_IteratingACollectionDoesNotLowerItsExclusiveLock) {
+TEST_P(JadeStatement, S023_IteratingACollectionDoesNotLowerItsExclusiveLock) {
   const Object set = committed("OrderSet");
   ASSERT_TRUE(gets(p1, set, Exclusive));
 
@@ -205,13 +205,13 @@ TEST_F(JadeStatement, S023_IteratingACollectionDoesNotLowerItsExclusiveLock) {
 // --- C. Update locks
 // -------------------------------------------------------------------------------------
 
-TEST_F(JadeStatement, S024_UpdateLockOutsideATransactionIs1026) {
+TEST_P(JadeStatement, S024_UpdateLockOutsideATransactionIs1026) {
   EXPECT_EQ(codeOf([&] { as(p1, o).updateLock(); }), 1026);
   EXPECT_EQ(codeOf([&] { as(p1, o).tryLock(Update); }), 1026);
   EXPECT_EQ(codeOf([&] { as(p1, o).lock(Update, kSession, LockTimeout::immediate()); }), 1026);
 }
 
-TEST_F(JadeStatement, S025_ShareIsReleasedBeforeUpdateIsAskedFor) {
+TEST_P(JadeStatement, S025_ShareIsReleasedBeforeUpdateIsAskedFor) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share));
@@ -226,7 +226,7 @@ TEST_F(JadeStatement, S025_ShareIsReleasedBeforeUpdateIsAskedFor) {
   EXPECT_EQ(held(p1, o), Update);
 }
 
-TEST_F(JadeStatement, S026_AnUpdateCommittedInThatGapIs1146WithTheLockHeld) {
+TEST_P(JadeStatement, S026_AnUpdateCommittedInThatGapIs1146WithTheLockHeld) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share));
@@ -242,7 +242,7 @@ TEST_F(JadeStatement, S026_AnUpdateCommittedInThatGapIs1146WithTheLockHeld) {
   EXPECT_EQ(as(p1, o).get<int>("total"), 7);
 }
 
-TEST_F(JadeStatement, S026_AndAHandlerCanContinueFromIt) {
+TEST_P(JadeStatement, S026_AndAHandlerCanContinueFromIt) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share));
@@ -264,7 +264,7 @@ TEST_F(JadeStatement, S026_AndAHandlerCanContinueFromIt) {
   EXPECT_EQ(told, 1146);
 }
 
-TEST_F(JadeStatement, S027_SessionShareIsKeptWhileUpdateIsAskedFor) {
+TEST_P(JadeStatement, S027_SessionShareIsKeptWhileUpdateIsAskedFor) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share, kSession));
@@ -275,7 +275,7 @@ TEST_F(JadeStatement, S027_SessionShareIsKeptWhileUpdateIsAskedFor) {
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S028_TwoSharersWhoBothWantUpdateDoNotDeadlock) {
+TEST_P(JadeStatement, S028_TwoSharersWhoBothWantUpdateDoNotDeadlock) {
   p1.beginTransaction();
   p2.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share));
@@ -289,7 +289,7 @@ TEST_F(JadeStatement, S028_TwoSharersWhoBothWantUpdateDoNotDeadlock) {
   EXPECT_NO_THROW(second->end());
 }
 
-TEST_F(JadeStatement, S029_ACommitWithUpdateLetsNoNewShareInAndWaitsForTheOldOnes) {
+TEST_P(JadeStatement, S029_ACommitWithUpdateLetsNoNewShareInAndWaitsForTheOldOnes) {
   p1.beginTransaction();
   as(p1, o).updateLock();
   as(p1, o).set("total", 9);
@@ -305,7 +305,7 @@ TEST_F(JadeStatement, S029_ACommitWithUpdateLetsNoNewShareInAndWaitsForTheOldOne
   EXPECT_EQ(as(p3, o).get<int>("total"), 9);
 }
 
-TEST_F(JadeStatement, S030_TwoCommitsThatWaitForEachOthersSharesDeadlock) {
+TEST_P(JadeStatement, S030_TwoCommitsThatWaitForEachOthersSharesDeadlock) {
   p1.beginTransaction();
   p2.beginTransaction();
   p1.useUpdateLocks(true);
@@ -325,7 +325,7 @@ TEST_F(JadeStatement, S030_TwoCommitsThatWaitForEachOthersSharesDeadlock) {
   EXPECT_NO_THROW(first->end());
 }
 
-TEST_F(JadeStatement, S031_TheImplicitLockIsExclusiveOrUpdateAsWished) {
+TEST_P(JadeStatement, S031_TheImplicitLockIsExclusiveOrUpdateAsWished) {
   p1.beginTransaction();
   as(p1, o).set("total", 1);
   EXPECT_EQ(held(p1, o), Exclusive);
@@ -335,4 +335,7 @@ TEST_F(JadeStatement, S031_TheImplicitLockIsExclusiveOrUpdateAsWished) {
 }
 
 }  // namespace
+
+NEPHRITE_ON_BOTH_FORMS(JadeStatement);
+
 }  // namespace nephrite

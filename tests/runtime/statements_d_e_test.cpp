@@ -8,14 +8,14 @@ namespace {
 // --- D. Durations and unlock
 // -----------------------------------------------------------------------------
 
-TEST_F(JadeStatement, S032_UnlockInATransactionIsIgnored) {
+TEST_P(JadeStatement, S032_UnlockInATransactionIsIgnored) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive));
   as(p1, o).unlock();
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S033_ASessionLockWhoseUnlockWasIgnoredIsHeldAfterCommit) {
+TEST_P(JadeStatement, S033_ASessionLockWhoseUnlockWasIgnoredIsHeldAfterCommit) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Exclusive, kSession));
   as(p1, o).unlock();
@@ -26,14 +26,14 @@ TEST_F(JadeStatement, S033_ASessionLockWhoseUnlockWasIgnoredIsHeldAfterCommit) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatement, S034_CommitReleasesALockTakenBeforeTheTransaction) {
+TEST_P(JadeStatement, S034_CommitReleasesALockTakenBeforeTheTransaction) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   p1.beginTransaction();
   p1.commitTransaction();
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatement, S035_CommitReleasesAllTypesChangedOrNot) {
+TEST_P(JadeStatement, S035_CommitReleasesAllTypesChangedOrNot) {
   const Object o3 = committed("Order");
   const Object o4 = committed("Order");
   p1.beginTransaction();
@@ -45,7 +45,7 @@ TEST_F(JadeStatement, S035_CommitReleasesAllTypesChangedOrNot) {
   for (const Object& object : {o, o2, o3, o4}) EXPECT_EQ(held(p1, object), Get);
 }
 
-TEST_F(JadeStatement, S036_CommitAndAbortKeepSessionLocks) {
+TEST_P(JadeStatement, S036_CommitAndAbortKeepSessionLocks) {
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, o, Share, kSession));
   p1.commitTransaction();
@@ -55,13 +55,13 @@ TEST_F(JadeStatement, S036_CommitAndAbortKeepSessionLocks) {
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S037_AbortOutsideATransactionReleasesTransactionLocks) {
+TEST_P(JadeStatement, S037_AbortOutsideATransactionReleasesTransactionLocks) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   p1.abortTransaction();
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatement, S038_AbortTransientTransactionReleasesSharedTransientsOnly) {
+TEST_P(JadeStatement, S038_AbortTransientTransactionReleasesSharedTransientsOnly) {
   const Object shared = sharedTransient();
   ASSERT_TRUE(gets(p1, shared, Exclusive));
   ASSERT_TRUE(gets(p1, o, Exclusive));
@@ -72,7 +72,7 @@ TEST_F(JadeStatement, S038_AbortTransientTransactionReleasesSharedTransientsOnly
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S039_APersistentTransactionDoesNotIgnoreUnlocksOfSharedTransients) {
+TEST_P(JadeStatement, S039_APersistentTransactionDoesNotIgnoreUnlocksOfSharedTransients) {
   const Object shared = sharedTransient();
   p1.beginTransaction();
   ASSERT_TRUE(gets(p1, shared, Exclusive));
@@ -80,7 +80,7 @@ TEST_F(JadeStatement, S039_APersistentTransactionDoesNotIgnoreUnlocksOfSharedTra
   EXPECT_EQ(held(p1, shared), Get);
 }
 
-TEST_F(JadeStatement, S040_UnlockInLoadStateIsIgnoredAndEndLoadReleases) {
+TEST_P(JadeStatement, S040_UnlockInLoadStateIsIgnoredAndEndLoadReleases) {
   p1.beginLoad();
   ASSERT_TRUE(gets(p1, o, Share));
   as(p1, o).unlock();
@@ -89,14 +89,14 @@ TEST_F(JadeStatement, S040_UnlockInLoadStateIsIgnoredAndEndLoadReleases) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatement, S041_LocksTakenBeforeBeginLoadSurviveEndLoad) {
+TEST_P(JadeStatement, S041_LocksTakenBeforeBeginLoadSurviveEndLoad) {
   ASSERT_TRUE(gets(p1, o, Share));
   p1.beginLoad();
   p1.endLoad();
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S042_TheInnerEndLoadReleasesTheInnerLevelOnly) {
+TEST_P(JadeStatement, S042_TheInnerEndLoadReleasesTheInnerLevelOnly) {
   p1.beginLoad();
   ASSERT_TRUE(gets(p1, o, Share));
   p1.beginLoad();
@@ -109,14 +109,14 @@ TEST_F(JadeStatement, S042_TheInnerEndLoadReleasesTheInnerLevelOnly) {
   EXPECT_TRUE(p1.isInLoadState());
 }
 
-TEST_F(JadeStatement, S043_EndLoadKeepsSessionLocks) {
+TEST_P(JadeStatement, S043_EndLoadKeepsSessionLocks) {
   p1.beginLoad();
   ASSERT_TRUE(gets(p1, o, Share, kSession));
   p1.endLoad();
   EXPECT_EQ(held(p1, o), Share);
 }
 
-TEST_F(JadeStatement, S044_CommitEndsLoadAndLockStateAtEveryLevel) {
+TEST_P(JadeStatement, S044_CommitEndsLoadAndLockStateAtEveryLevel) {
   p1.beginTransaction();
   p1.beginLoad();
   p1.beginLock();
@@ -129,7 +129,7 @@ TEST_F(JadeStatement, S044_CommitEndsLoadAndLockStateAtEveryLevel) {
   EXPECT_EQ(codeOf([&] { p1.endLoad(); }), 64002);
 }
 
-TEST_F(JadeStatement, S045_InLockStateReadingTakesShareUntilEndLock) {
+TEST_P(JadeStatement, S045_InLockStateReadingTakesShareUntilEndLock) {
   p1.beginLock();
   EXPECT_EQ(as(p1, o).get<int>("total"), 0);
   EXPECT_EQ(held(p1, o), Share);
@@ -137,7 +137,7 @@ TEST_F(JadeStatement, S045_InLockStateReadingTakesShareUntilEndLock) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatement, S046_SigningOffReleasesEverythingAndWakesWaiters) {
+TEST_P(JadeStatement, S046_SigningOffReleasesEverythingAndWakesWaiters) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p1, o2, Exclusive, kSession));
   const auto second = start(p2, [&] { as(p2, o).exclusiveLock(); });
@@ -156,7 +156,10 @@ TEST_F(JadeStatement, S046_SigningOffReleasesEverythingAndWakesWaiters) {
 
 class JadeStatementOnTimeouts : public JadeStatement {
  protected:
-  JadeStatementOnTimeouts() { gets(p1, o, Exclusive); }
+  explicit JadeStatementOnTimeouts(const LocalDatabase::Options& options = plain())
+      : JadeStatement(options) {
+    gets(p1, o, Exclusive);
+  }
 
   /// Asks with `wait`; how long until it is refused.
   milliseconds waitOf(Process& process, LockWait wait) {
@@ -166,7 +169,7 @@ class JadeStatementOnTimeouts : public JadeStatement {
   milliseconds waitOf(Process& process, const std::function<void()>& call) {
     const auto asked = start(process, call);
     if (!asked->isWaiting()) return 0ms;
-    const auto deadline = database->nextDeadline();
+    const auto deadline = form.nextDeadline();
     const auto wait = std::chrono::duration_cast<milliseconds>(*deadline - clock.now());
     pass(wait);
     EXPECT_THROW(asked->end(), LockException);
@@ -174,25 +177,25 @@ class JadeStatementOnTimeouts : public JadeStatement {
   }
 };
 
-TEST_F(JadeStatementOnTimeouts, S047_ImmediateFailsAtOnce) {
+TEST_P(JadeStatementOnTimeouts, S047_ImmediateFailsAtOnce) {
   EXPECT_EQ(codeOf([&] { as(p2, o).exclusiveLock(LockTimeout::immediate()); }), 1027);
   EXPECT_EQ(codeOf([&] { as(p2, o).exclusiveLock(LockTimeout::ofMilliseconds(-7)); }), 1027);
   EXPECT_EQ(codeOf([&] { as(p2, o).exclusiveLock(0ms); }), 1027);
 }
 
-TEST_F(JadeStatementOnTimeouts, S048_ZeroMeansTheServerTimeoutOfTenSeconds) {
+TEST_P(JadeStatementOnTimeouts, S048_ZeroMeansTheServerTimeoutOfTenSeconds) {
   EXPECT_EQ(waitOf(p2, LockTimeout::ofMilliseconds(0)), 10'000ms);
-  database->setTimeouts(3'000ms, 30'000ms);
+  form.setServerTimeout(3'000ms);
   EXPECT_EQ(waitOf(p2, LockTimeout::serverDefined()), 3'000ms);
 }
 
-TEST_F(JadeStatementOnTimeouts, S049_MinusTwoMeansTheProcessDefault) {
+TEST_P(JadeStatementOnTimeouts, S049_MinusTwoMeansTheProcessDefault) {
   EXPECT_EQ(waitOf(p2, LockTimeout::ofMilliseconds(-2)), 10'000ms);
   p2.setDefaultLockTimeout(LockTimeout::of(123ms));
   EXPECT_EQ(waitOf(p2, LockTimeout::ofMilliseconds(-2)), 123ms);
 }
 
-TEST_F(JadeStatementOnTimeouts, S050_TheDefaultReachesSimpleAndImplicitLocksButNoExplicitTimeout) {
+TEST_P(JadeStatementOnTimeouts, S050_TheDefaultReachesSimpleAndImplicitLocksButNoExplicitTimeout) {
   EXPECT_EQ(p2.setDefaultLockTimeout(LockTimeout::of(200ms)), LockTimeout::serverDefined());
   EXPECT_EQ(p2.setDefaultLockTimeout(LockTimeout::of(300ms)), LockTimeout::of(200ms));
 
@@ -202,11 +205,11 @@ TEST_F(JadeStatementOnTimeouts, S050_TheDefaultReachesSimpleAndImplicitLocksButN
   EXPECT_EQ(waitOf(p2, [&] { as(p2, o).set("total", 1); }), 300ms);
 }
 
-TEST_F(JadeStatementOnTimeouts, S051_InfiniteIsThatManyMilliseconds) {
+TEST_P(JadeStatementOnTimeouts, S051_InfiniteIsThatManyMilliseconds) {
   EXPECT_EQ(waitOf(p2, LockTimeout::infinite()), milliseconds(2'147'483'647));
 }
 
-TEST_F(JadeStatementOnTimeouts, S052_TryLockReturnsFalseAtTimeoutRaisesNothingLeavesNoQueueEntry) {
+TEST_P(JadeStatementOnTimeouts, S052_TryLockReturnsFalseAtTimeoutRaisesNothingLeavesNoQueueEntry) {
   bool granted = true;
   const auto asked =
       start(p2, [&] { granted = as(p2, o).tryLock(Exclusive, kTransaction, 500ms); });
@@ -219,7 +222,7 @@ TEST_F(JadeStatementOnTimeouts, S052_TryLockReturnsFalseAtTimeoutRaisesNothingLe
   EXPECT_THAT(queued(), testing::IsEmpty());
 }
 
-TEST_F(JadeStatementOnTimeouts, S053_AtTimeoutLockRaises1027WithAllFacts) {
+TEST_P(JadeStatementOnTimeouts, S053_AtTimeoutLockRaises1027WithAllFacts) {
   pass(2s);
   const auto asked = start(p2, [&] { as(p2, o).lock(Share, kSession, 500ms); });
   pass(500ms);
@@ -241,7 +244,7 @@ TEST_F(JadeStatementOnTimeouts, S053_AtTimeoutLockRaises1027WithAllFacts) {
   EXPECT_EQ(thrown->facts().waited, 500ms);
 }
 
-TEST_F(JadeStatementOnTimeouts, S053_TheTimeoutIsTheOneAskedForConstantsIncluded) {
+TEST_P(JadeStatementOnTimeouts, S053_TheTimeoutIsTheOneAskedForConstantsIncluded) {
   const auto asked = start(p2, [&] { as(p2, o).exclusiveLock(); });
   pass(10s);
   const auto thrown = thrownBy<LockException>([&] { asked->end(); });
@@ -249,13 +252,29 @@ TEST_F(JadeStatementOnTimeouts, S053_TheTimeoutIsTheOneAskedForConstantsIncluded
   EXPECT_EQ(thrown->lockTimeout(), LockTimeout::processDefined());
 }
 
-TEST_F(JadeStatementOnTimeouts, S054_ABackgroundProcessWaitsTheBackgroundTimeout) {
+TEST_P(JadeStatementOnTimeouts, S054_ABackgroundProcessWaitsTheBackgroundTimeout) {
   Process worker = node.signOn({.name = "worker", .background = true});
   EXPECT_EQ(waitOf(worker, LockTimeout::serverDefined()), 30'000ms);
   EXPECT_EQ(waitOf(worker, LockTimeout::processDefined()), 30'000ms);
-  database->setTimeouts(10'000ms, 1'000ms);
+}
+
+class JadeStatementOnBackgroundTimeouts : public JadeStatementOnTimeouts {
+ protected:
+  JadeStatementOnBackgroundTimeouts() : JadeStatementOnTimeouts(ofOneSecond()) {}
+  static LocalDatabase::Options ofOneSecond() {
+    LocalDatabase::Options options = plain();
+    options.backgroundTimeout = 1'000ms;
+    return options;
+  }
+};
+
+TEST_P(JadeStatementOnBackgroundTimeouts, S054_ItIsTheOneThatIsSet) {
+  Process worker = node.signOn({.name = "worker", .background = true});
   EXPECT_EQ(waitOf(worker, LockTimeout::serverDefined()), 1'000ms);
 }
+
+NEPHRITE_ON_BOTH_FORMS(JadeStatementOnTimeouts);
+NEPHRITE_ON_BOTH_FORMS(JadeStatementOnBackgroundTimeouts);
 
 }  // namespace
 }  // namespace nephrite

@@ -8,7 +8,7 @@ namespace {
 // --- F. Exceptions
 // ---------------------------------------------------------------------------------------
 
-TEST_F(JadeStatement, S055_AHandlerThatGetsTheLockAndContinuesMakesTheCallSucceed) {
+TEST_P(JadeStatement, S055_AHandlerThatGetsTheLockAndContinuesMakesTheCallSucceed) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   int asked = 0;
   const auto armed = p2.armExceptionHandler([&](const SystemException& exception) {
@@ -25,7 +25,7 @@ TEST_F(JadeStatement, S055_AHandlerThatGetsTheLockAndContinuesMakesTheCallSuccee
   EXPECT_EQ(held(p2, o), Exclusive);
 }
 
-TEST_F(JadeStatement, S055_AlsoForTheImplicitLockOfAChange) {
+TEST_P(JadeStatement, S055_AlsoForTheImplicitLockOfAChange) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   p2.setDefaultLockTimeout(LockTimeout::immediate());
   p2.beginTransaction();
@@ -40,7 +40,7 @@ TEST_F(JadeStatement, S055_AlsoForTheImplicitLockOfAChange) {
   EXPECT_EQ(as(p1, o).get<int>("total"), 3);
 }
 
-TEST_F(JadeStatement, S056_ContinueWithoutTheLockIs1225IfExplicit1224IfImplicit) {
+TEST_P(JadeStatement, S056_ContinueWithoutTheLockIs1225IfExplicit1224IfImplicit) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   p2.setDefaultLockTimeout(LockTimeout::immediate());
   p2.beginTransaction();
@@ -51,7 +51,7 @@ TEST_F(JadeStatement, S056_ContinueWithoutTheLockIs1225IfExplicit1224IfImplicit)
   EXPECT_EQ(codeOf([&] { as(p2, o).set("total", 1); }), 1224);
 }
 
-TEST_F(JadeStatement, S057_AbortActionLeavesTheTransactionOpen) {
+TEST_P(JadeStatement, S057_AbortActionLeavesTheTransactionOpen) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   const auto armed =
       p2.armExceptionHandler([](const SystemException&) { return HandlerAction::AbortAction; });
@@ -70,7 +70,7 @@ TEST_F(JadeStatement, S057_AbortActionLeavesTheTransactionOpen) {
   EXPECT_EQ(held(p2, o2), Exclusive);
 }
 
-TEST_F(JadeStatement, S058_ResumeNextFromAGlobalHandlerIsAbortAction) {
+TEST_P(JadeStatement, S058_ResumeNextFromAGlobalHandlerIsAbortAction) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   const auto armed = p2.armGlobalExceptionHandler(
       [](const SystemException&) { return HandlerAction::ResumeNext; });
@@ -78,7 +78,7 @@ TEST_F(JadeStatement, S058_ResumeNextFromAGlobalHandlerIsAbortAction) {
   EXPECT_FALSE(p2.run([&] { as(p2, o).exclusiveLock(LockTimeout::immediate()); }));
 }
 
-TEST_F(JadeStatement, S058_ResumeNextFromALocalHandlerGoesOnAfterTheProtectedCall) {
+TEST_P(JadeStatement, S058_ResumeNextFromALocalHandlerGoesOnAfterTheProtectedCall) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   bool after = false;
 
@@ -94,7 +94,7 @@ TEST_F(JadeStatement, S058_ResumeNextFromALocalHandlerGoesOnAfterTheProtectedCal
   EXPECT_TRUE(after);
 }
 
-TEST_F(JadeStatement, S059_AnUnknownReturnCodeIs1238) {
+TEST_P(JadeStatement, S059_AnUnknownReturnCodeIs1238) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   const auto armed =
       p2.armExceptionHandler([](const SystemException&) { return static_cast<HandlerAction>(77); });
@@ -120,7 +120,7 @@ class JadeStatementOnDeadlocks : public JadeStatement {
   std::unique_ptr<Pending> first;
 };
 
-TEST_F(JadeStatementOnDeadlocks, S061_TheOneWhoClosesTheCycleIsToldAtOnce) {
+TEST_P(JadeStatementOnDeadlocks, S061_TheOneWhoClosesTheCycleIsToldAtOnce) {
   givenP1WaitsForP2();
 
   const auto thrown = thrownBy<DeadlockException>([&] { as(p2, o).exclusiveLock(); });
@@ -138,7 +138,7 @@ TEST_F(JadeStatementOnDeadlocks, S061_TheOneWhoClosesTheCycleIsToldAtOnce) {
   EXPECT_NO_THROW(first->end());
 }
 
-TEST_F(JadeStatementOnDeadlocks, S062_TheLowerPriorityGivesWay) {
+TEST_P(JadeStatementOnDeadlocks, S062_TheLowerPriorityGivesWay) {
   p1.setPersistentDeadlockPriority(-1);
   givenP1WaitsForP2();
 
@@ -160,14 +160,14 @@ class JadeStatementOnDoubleDeadlocks : public JadeStatementOnDeadlocks {
   }
 };
 
-TEST_F(JadeStatementOnDoubleDeadlocks, S063_BothAreToldWhateverThePriorities) {
+TEST_P(JadeStatementOnDoubleDeadlocks, S063_BothAreToldWhateverThePriorities) {
   p1.setPersistentDeadlockPriority(5);
   givenP1WaitsForP2();
   EXPECT_THROW(as(p2, o).exclusiveLock(), DeadlockException);
   EXPECT_THROW(first->end(), DeadlockException);
 }
 
-TEST_F(JadeStatementOnDeadlocks, S064_ARingOfThreeHasOneVictim) {
+TEST_P(JadeStatementOnDeadlocks, S064_ARingOfThreeHasOneVictim) {
   const Object o3 = committed("Order");
   ASSERT_TRUE(gets(p3, o3, Exclusive));
   givenP1WaitsForP2();
@@ -186,7 +186,7 @@ TEST_F(JadeStatementOnDeadlocks, S064_ARingOfThreeHasOneVictim) {
   EXPECT_NO_THROW(first->end());
 }
 
-TEST_F(JadeStatementOnDoubleDeadlocks, S064_InARingOfThreeTheThirdIsNotTold) {
+TEST_P(JadeStatementOnDoubleDeadlocks, S064_InARingOfThreeTheThirdIsNotTold) {
   const Object o3 = committed("Order");
   ASSERT_TRUE(gets(p3, o3, Exclusive));
   givenP1WaitsForP2();
@@ -201,7 +201,7 @@ TEST_F(JadeStatementOnDoubleDeadlocks, S064_InARingOfThreeTheThirdIsNotTold) {
   EXPECT_NO_THROW(second->end());
 }
 
-TEST_F(JadeStatementOnDeadlocks, S065_TwoSharersWhoBothWantExclusiveDeadlock) {
+TEST_P(JadeStatementOnDeadlocks, S065_TwoSharersWhoBothWantExclusiveDeadlock) {
   ASSERT_TRUE(gets(p1, o, Share));
   ASSERT_TRUE(gets(p2, o, Share));
   first = start(p1, [&] { as(p1, o).exclusiveLock(); });
@@ -214,7 +214,7 @@ TEST_F(JadeStatementOnDeadlocks, S065_TwoSharersWhoBothWantExclusiveDeadlock) {
   EXPECT_NO_THROW(first->end());
 }
 
-TEST_F(JadeStatementOnDeadlocks, S066_PersistentAndTransientPrioritiesAreIndependent) {
+TEST_P(JadeStatementOnDeadlocks, S066_PersistentAndTransientPrioritiesAreIndependent) {
   p1.setTransientDeadlockPriority(-5);
   EXPECT_EQ(p1.persistentDeadlockPriority(), 0);
   EXPECT_EQ(p1.transientDeadlockPriority(), -5);
@@ -226,7 +226,7 @@ TEST_F(JadeStatementOnDeadlocks, S066_PersistentAndTransientPrioritiesAreIndepen
   EXPECT_NO_THROW(first->end());
 }
 
-TEST_F(JadeStatementOnDeadlocks, S068_SharesAloneNeverDeadlock) {
+TEST_P(JadeStatementOnDeadlocks, S068_SharesAloneNeverDeadlock) {
   EXPECT_TRUE(gets(p1, o, Share));
   EXPECT_TRUE(gets(p2, o2, Share));
   EXPECT_TRUE(gets(p1, o2, Share));
@@ -240,7 +240,7 @@ concept TakesTransientPriority = requires(T of) {
   of.setTransientDeadlockPriority(1);
 };
 
-TEST_F(JadeStatementOnDeadlocks, S067_AnotherProcesssTransientPriorityCannotBeSet) {
+TEST_P(JadeStatementOnDeadlocks, S067_AnotherProcesssTransientPriorityCannotBeSet) {
   static_assert(TakesTransientPriority<Process> && !TakesTransientPriority<Object>);
   Object p1AsP2SeesIt = p2.object(p1.oid());
   ASSERT_TRUE(p1AsP2SeesIt.exists());
@@ -250,6 +250,10 @@ TEST_F(JadeStatementOnDeadlocks, S067_AnotherProcesssTransientPriorityCannotBeSe
 
   EXPECT_EQ(p1.transientDeadlockPriority(), 0);
 }
+
+NEPHRITE_ON_BOTH_FORMS(JadeStatementOnDeadlocks);
+
+NEPHRITE_ON_BOTH_FORMS(JadeStatementOnDoubleDeadlocks);
 
 }  // namespace
 }  // namespace nephrite

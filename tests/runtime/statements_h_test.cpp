@@ -33,13 +33,13 @@ class JadeStatementOnReading : public JadeStatement {
   Object set;
 };
 
-TEST_F(JadeStatementOnReading, S069_ReadingAPropertyTakesNoLock) {
+TEST_P(JadeStatementOnReading, S069_ReadingAPropertyTakesNoLock) {
   p1.beginTransaction();
   EXPECT_EQ(as(p1, o).get<int>("total"), 0);
   EXPECT_EQ(held(p1, o), Get);
 }
 
-TEST_F(JadeStatementOnReading, S070_ForEachKeepsTheCollectionForTheWholeLoop) {
+TEST_P(JadeStatementOnReading, S070_ForEachKeepsTheCollectionForTheWholeLoop) {
   int visited = 0;
   Set(as(p1, set)).forEach([&](const Object&) {
     EXPECT_EQ(held(p1, set), Share);
@@ -51,7 +51,7 @@ TEST_F(JadeStatementOnReading, S070_ForEachKeepsTheCollectionForTheWholeLoop) {
   EXPECT_TRUE(p2Adds());
 }
 
-TEST_F(JadeStatementOnReading, S071_ADiscreteForEachLetsOthersChangeTheCollection) {
+TEST_P(JadeStatementOnReading, S071_ADiscreteForEachLetsOthersChangeTheCollection) {
   int visited = 0;
   Set(as(p1, set))
       .forEach(
@@ -66,18 +66,18 @@ TEST_F(JadeStatementOnReading, S071_ADiscreteForEachLetsOthersChangeTheCollectio
   EXPECT_EQ(visited, 3) << "what was added behind the last one fetched is seen";
 }
 
-TEST_F(JadeStatementOnReading, S072_OutsideAnyStateTheShareGoesWithTheAccess) {
+TEST_P(JadeStatementOnReading, S072_OutsideAnyStateTheShareGoesWithTheAccess) {
   EXPECT_EQ(Set(as(p1, set)).size(), 2u);
   EXPECT_EQ(held(p1, set), Get);
 }
 
-TEST_F(JadeStatementOnReading, S072_ALockThatWasHeldBeforeStays) {
+TEST_P(JadeStatementOnReading, S072_ALockThatWasHeldBeforeStays) {
   ASSERT_TRUE(gets(p1, set, Share));
   EXPECT_EQ(Set(as(p1, set)).size(), 2u);
   EXPECT_EQ(held(p1, set), Share);
 }
 
-TEST_F(JadeStatementOnReading, S072_InTransactionAndLoadStateItStays) {
+TEST_P(JadeStatementOnReading, S072_InTransactionAndLoadStateItStays) {
   p1.beginTransaction();
   EXPECT_TRUE(Set(as(p1, set)).includes(o));
   EXPECT_EQ(held(p1, set), Share);
@@ -91,7 +91,7 @@ TEST_F(JadeStatementOnReading, S072_InTransactionAndLoadStateItStays) {
   EXPECT_EQ(held(p1, set), Get);
 }
 
-TEST_F(JadeStatementOnReading, S073_TheFirstChangeTakesExclusiveTheSecondNothingMore) {
+TEST_P(JadeStatementOnReading, S073_TheFirstChangeTakesExclusiveTheSecondNothingMore) {
   p1.beginTransaction();
   as(p1, o).set("total", 1);
   EXPECT_EQ(held(p1, o), Exclusive);
@@ -100,7 +100,7 @@ TEST_F(JadeStatementOnReading, S073_TheFirstChangeTakesExclusiveTheSecondNothing
   EXPECT_EQ(p1.system().getRequestStats().lockObjects, before);
 }
 
-TEST_F(JadeStatementOnReading, S074_AChangeOutsideATransactionIs1026EvenWithTheLockHeld) {
+TEST_P(JadeStatementOnReading, S074_AChangeOutsideATransactionIs1026EvenWithTheLockHeld) {
   EXPECT_EQ(codeOf([&] { as(p1, o).set("total", 1); }), 1026);
   ASSERT_TRUE(gets(p1, o, Exclusive));
   EXPECT_EQ(codeOf([&] { as(p1, o).set("total", 1); }), 1026);
@@ -108,7 +108,7 @@ TEST_F(JadeStatementOnReading, S074_AChangeOutsideATransactionIs1026EvenWithTheL
   EXPECT_EQ(codeOf([&] { p1.create("Order"); }), 1026);
 }
 
-TEST_F(JadeStatementOnReading, S075_OthersSeeTheOldValueUntilCommit) {
+TEST_P(JadeStatementOnReading, S075_OthersSeeTheOldValueUntilCommit) {
   p1.beginTransaction();
   as(p1, o).set("total", 8);
   EXPECT_EQ(as(p1, o).get<int>("total"), 8) << "own writes are read";
@@ -117,7 +117,7 @@ TEST_F(JadeStatementOnReading, S075_OthersSeeTheOldValueUntilCommit) {
   EXPECT_EQ(as(p2, o).get<int>("total"), 8);
 }
 
-TEST_F(JadeStatementOnReading, S076_EditionIsOneAtCreationAndRisesByOnePerTransaction) {
+TEST_P(JadeStatementOnReading, S076_EditionIsOneAtCreationAndRisesByOnePerTransaction) {
   EXPECT_EQ(as(p1, o).edition(), 1u);
   p1.beginTransaction();
   as(p1, o).set("total", 1);
@@ -132,7 +132,7 @@ TEST_F(JadeStatementOnReading, S076_EditionIsOneAtCreationAndRisesByOnePerTransa
   EXPECT_EQ(as(p1, o).edition(), 2u);
 }
 
-TEST_F(JadeStatementOnReading, S077_ALockShowsWhatWasCommittedMeanwhile) {
+TEST_P(JadeStatementOnReading, S077_ALockShowsWhatWasCommittedMeanwhile) {
   EXPECT_EQ(as(p1, o).get<int>("total"), 0);
   p2.beginTransaction();
   as(p2, o).set("total", 6);
@@ -144,7 +144,7 @@ TEST_F(JadeStatementOnReading, S077_ALockShowsWhatWasCommittedMeanwhile) {
   EXPECT_EQ(as(p1, o).edition(), as(p1, o).latestEdition());
 }
 
-TEST_F(JadeStatementOnReading, S078_ResynchFetchesNothingUntilTheNextReference) {
+TEST_P(JadeStatementOnReading, S078_ResynchFetchesNothingUntilTheNextReference) {
   const Object mine = as(p1, o);
   EXPECT_EQ(mine.get<int>("total"), 0);
   p2.beginTransaction();
@@ -158,7 +158,7 @@ TEST_F(JadeStatementOnReading, S078_ResynchFetchesNothingUntilTheNextReference) 
   EXPECT_EQ(mine.get<int>("total"), 6);
 }
 
-TEST_F(JadeStatementOnReading, S079_NonSharedTransientsAreInNoLockList) {
+TEST_P(JadeStatementOnReading, S079_NonSharedTransientsAreInNoLockList) {
   const Object own = p1.create("Order", Lifetime::Transient);
   own.isLockedByMe();
   Object(own).exclusiveLock();
@@ -170,6 +170,8 @@ TEST_F(JadeStatementOnReading, S079_NonSharedTransientsAreInNoLockList) {
   EXPECT_THAT(p1.system().getLocksOf(p1.info()), testing::IsEmpty());
   EXPECT_FALSE(own.isLockedByMe());
 }
+
+NEPHRITE_ON_BOTH_FORMS(JadeStatementOnReading);
 
 }  // namespace
 }  // namespace nephrite

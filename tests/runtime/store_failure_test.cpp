@@ -28,6 +28,10 @@ class FailingStore final : public ObjectStore {
                              std::size_t maxEntries) const override {
     return sound_->instances(number, after, maxEntries);
   }
+  std::uint64_t lastCommitOf(std::uint64_t process) const override {
+    return sound_->lastCommitOf(process);
+  }
+  void forgetCommits(std::uint64_t process) override { sound_->forgetCommits(process); }
   std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override {
     return sound_->reserveNumbers(sequence, count);
   }
@@ -37,8 +41,9 @@ class FailingStore final : public ObjectStore {
   const std::shared_ptr<ObjectStore> sound_;
 };
 
-/// Given: two processes and a committed order in a store that works so far.
-class StoreFailures : public testing::Test {
+/// Given: two processes and a committed order in a store that works so far. A client keeps nothing
+/// that was read, for that needs no store.
+class StoreFailures : public testing::TestWithParam<Form> {
  protected:
   StoreFailures() {
     ObjectStore::Options inMemory;
@@ -46,7 +51,9 @@ class StoreFailures : public testing::Test {
     store = std::make_shared<FailingStore>(ObjectStore::open(inMemory));
     LocalDatabase::Options options;
     options.threads = false;
-    database = std::make_shared<LocalDatabase>(store, clock, options);
+    form = std::make_unique<DatabaseForm>(
+        GetParam(), store, clock, DatabaseForm::Options{.local = options, .coherent = false});
+    database = form->database();
     node = Node::signOn(database, "main");
     p1 = node.signOn({.name = "one"});
     p2 = node.signOn({.name = "two"});
@@ -61,13 +68,14 @@ class StoreFailures : public testing::Test {
 
   ManualClock clock;
   std::shared_ptr<FailingStore> store;
-  std::shared_ptr<LocalDatabase> database;
+  std::unique_ptr<DatabaseForm> form;
+  std::shared_ptr<Database> database;
   Node node;
   Process p1, p2;
   Object o;
 };
 
-TEST_F(StoreFailures, ACommitThatCannotBeWrittenChangesNothingAndMayBeCalledAgain) {
+TEST_P(StoreFailures, ACommitThatCannotBeWrittenChangesNothingAndMayBeCalledAgain) {
   p1.beginTransaction();
   o.set("total", 5);
   store->commitsFail = true;
@@ -86,7 +94,7 @@ TEST_F(StoreFailures, ACommitThatCannotBeWrittenChangesNothingAndMayBeCalledAgai
   EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 5);
 }
 
-TEST_F(StoreFailures, AReadThatFailsIsAStoreFailureToo) {
+TEST_P(StoreFailures, AReadThatFailsIsAStoreFailureToo) {
   store->fetchesFail = true;
   EXPECT_THROW(o.get<int>("total"), StoreFailure);
   EXPECT_THROW(o.sharedLock(), StoreFailure);
@@ -94,7 +102,7 @@ TEST_F(StoreFailures, AReadThatFailsIsAStoreFailureToo) {
   EXPECT_EQ(o.get<int>("total"), 0);
 }
 
-TEST_F(StoreFailures, AGrantWhoseObjectCannotBeReadEndsWithTheLockHeld) {
+TEST_P(StoreFailures, AGrantWhoseObjectCannotBeReadEndsWithTheLockHeld) {
   p1.object(o.oid()).exclusiveLock();
   Pending asked(*database, p2, [&] { p2.object(o.oid()).exclusiveLock(); });
   ASSERT_TRUE(asked.isWaiting());
@@ -106,7 +114,7 @@ TEST_F(StoreFailures, AGrantWhoseObjectCannotBeReadEndsWithTheLockHeld) {
   EXPECT_TRUE(p2.object(o.oid()).isLockedByMe());
 }
 
-TEST_F(StoreFailures, HandlersAreAskedAboutThem) {
+TEST_P(StoreFailures, HandlersAreAskedAboutThem) {
   int code = 0;
   const auto armed = p1.armExceptionHandler([&](const SystemException& exception) {
     code = exception.errorCode();
@@ -116,6 +124,8 @@ TEST_F(StoreFailures, HandlersAreAskedAboutThem) {
   EXPECT_THROW(o.get<int>("total"), StoreFailure);
   EXPECT_EQ(code, 64007);
 }
+
+NEPHRITE_ON_BOTH_FORMS(StoreFailures);
 
 }  // namespace
 }  // namespace nephrite

@@ -8,7 +8,7 @@ namespace nephrite {
 namespace {
 
 /// Given: a database with its threads on, a node, and ten accounts of 100 each.
-class ManyThreads : public testing::Test {
+class ManyThreads : public testing::TestWithParam<Form> {
  protected:
   static constexpr int kThreads = 4;
   static constexpr int kRounds = 60;
@@ -19,8 +19,10 @@ class ManyThreads : public testing::Test {
     store.inMemory = true;
     LocalDatabase::Options options;
     options.serverTimeout = 20'000ms;
-    database =
-        std::make_shared<LocalDatabase>(ObjectStore::open(store), SystemClock::instance(), options);
+    form = std::make_unique<DatabaseForm>(GetParam(), ObjectStore::open(store),
+                                          SystemClock::instance(),
+                                          DatabaseForm::Options{.local = options});
+    database = form->database();
     node = Node::signOn(database, "main");
     Process setup = node.signOn({.name = "setup"});
     ClassDef account;
@@ -80,12 +82,13 @@ class ManyThreads : public testing::Test {
     return sum;
   }
 
-  std::shared_ptr<LocalDatabase> database;
+  std::unique_ptr<DatabaseForm> form;
+  std::shared_ptr<Database> database;
   Node node;
   std::vector<Oid> accounts;
 };
 
-TEST_F(ManyThreads, TransfersKeepTheSumWhateverDeadlocksTheyMeet) {
+TEST_P(ManyThreads, TransfersKeepTheSumWhateverDeadlocksTheyMeet) {
   onAllThreads([&](Process& process, std::mt19937& random) {
     std::uniform_int_distribution<std::size_t> any(0, kAccounts - 1);
     for (int round = 0; round < kRounds; ++round) {
@@ -103,10 +106,10 @@ TEST_F(ManyThreads, TransfersKeepTheSumWhateverDeadlocksTheyMeet) {
   });
   EXPECT_EQ(total(), kAccounts * 100);
   EXPECT_TRUE(database->locksHeld(Lifetime::Persistent, SIZE_MAX).empty());
-  database->checkInvariants();
+  form->local().checkInvariants();
 }
 
-TEST_F(ManyThreads, EachIncrementUnderUpdateLocksCountsOnce) {
+TEST_P(ManyThreads, EachIncrementUnderUpdateLocksCountsOnce) {
   const Oid counter = accounts[0];
   onAllThreads([&](Process& process, std::mt19937& random) {
     process.useUpdateLocks(true);
@@ -122,10 +125,10 @@ TEST_F(ManyThreads, EachIncrementUnderUpdateLocksCountsOnce) {
   EXPECT_EQ(total(), kAccounts * 100 + kThreads * kRounds);
   Process process = node.signOn({.name = "reader"});
   EXPECT_EQ(process.object(counter).edition(), 1u + kThreads * kRounds);
-  database->checkInvariants();
+  form->local().checkInvariants();
 }
 
-TEST_F(ManyThreads, ReadersInLockStateSeeWholeTransfers) {
+TEST_P(ManyThreads, ReadersInLockStateSeeWholeTransfers) {
   std::atomic<bool> writing{true};
   std::thread reader([&] {
     Process process = node.signOn({.name = "reader"});
@@ -157,7 +160,7 @@ TEST_F(ManyThreads, ReadersInLockStateSeeWholeTransfers) {
   EXPECT_EQ(total(), kAccounts * 100);
 }
 
-TEST_F(ManyThreads, SigningOnAndOffAndCancellingWhileOthersWait) {
+TEST_P(ManyThreads, SigningOnAndOffAndCancellingWhileOthersWait) {
   Process holder = node.signOn({.name = "holder"});
   holder.object(accounts[0]).lock(Exclusive, kSession, LockTimeout::immediate());
   std::atomic<int> cancelled{0};
@@ -178,10 +181,10 @@ TEST_F(ManyThreads, SigningOnAndOffAndCancellingWhileOthersWait) {
 
   EXPECT_EQ(cancelled, kThreads * 20);
   EXPECT_TRUE(database->queuedRequests(Lifetime::Persistent, SIZE_MAX).empty());
-  database->checkInvariants();
+  form->local().checkInvariants();
 }
 
-TEST_F(ManyThreads, AWaitEndsByItselfWhenItsTimeIsOver) {
+TEST_P(ManyThreads, AWaitEndsByItselfWhenItsTimeIsOver) {
   Process holder = node.signOn({.name = "holder"});
   holder.object(accounts[0]).exclusiveLock();
   Process other = node.signOn({.name = "other"});
@@ -189,6 +192,8 @@ TEST_F(ManyThreads, AWaitEndsByItselfWhenItsTimeIsOver) {
   ASSERT_TRUE(thrown.has_value());
   EXPECT_GE(thrown->facts().waited, Duration(5ms)) << "never early";
 }
+
+NEPHRITE_ON_BOTH_FORMS(ManyThreads);
 
 }  // namespace
 }  // namespace nephrite

@@ -4,9 +4,10 @@
 #include <optional>
 #include <sstream>
 
-#include "node/replay.h"
+#include "node/schedule/replay.h"
 #include "tests/simulation/lock_model.h"
 #include "tests/simulation/schedule_generator.h"
+#include "tests/simulation/wire_world.h"
 
 namespace nephrite {
 namespace {
@@ -33,13 +34,13 @@ std::vector<ScheduleLine> without(const std::vector<ScheduleLine>& lines, std::s
   return rest;
 }
 
-bool differs(const std::vector<ScheduleLine>& lines) {
+bool differs(const std::vector<ScheduleLine>& lines, Form form) {
   const auto model = legalEvents(lines);
-  return model && *model != eventsOfReplay(textOf(lines));
+  return model && *model != eventsOfReplay(textOf(lines), form);
 }
 
 /// Drops lines, pairs at the end too (a begin and its commit), while the rest still differs.
-std::vector<ScheduleLine> shrunk(std::vector<ScheduleLine> lines) {
+std::vector<ScheduleLine> shrunk(std::vector<ScheduleLine> lines, Form form) {
   bool smaller = true;
   while (smaller) {
     smaller = false;
@@ -47,7 +48,7 @@ std::vector<ScheduleLine> shrunk(std::vector<ScheduleLine> lines) {
       for (std::size_t at = lines.size(); at-- > 0;) {
         if (at + count > lines.size()) continue;
         auto rest = without(lines, at, count);
-        if (!differs(rest)) continue;
+        if (!differs(rest, form)) continue;
         lines = std::move(rest);
         smaller = true;
       }
@@ -76,11 +77,15 @@ Events eventsOfModel(const std::vector<ScheduleLine>& lines) {
   return model.events();
 }
 
-Events eventsOfReplay(const std::string& schedule) {
+Events eventsOfReplay(const std::string& schedule, Form form) {
   std::istringstream in(schedule);
   std::ostringstream out;
   std::ostringstream errors;
-  const int status = replay(in, out, errors);
+  const int status = [&] {
+    if (form == Form::Local) return replay(in, out, errors);
+    WireWorld world;
+    return replay(in, out, errors, world);
+  }();
 
   Events events;
   const std::string text = out.str();
@@ -95,12 +100,12 @@ Events eventsOfReplay(const std::string& schedule) {
   return events;
 }
 
-std::string difference(const std::vector<ScheduleLine>& lines, const Events& model) {
-  if (model == eventsOfReplay(textOf(lines))) return "";
+std::string difference(const std::vector<ScheduleLine>& lines, const Events& model, Form form) {
+  if (model == eventsOfReplay(textOf(lines), form)) return "";
 
-  const std::vector<ScheduleLine> small = shrunk(lines);
+  const std::vector<ScheduleLine> small = shrunk(lines, form);
   return "schedule:\n" + textOf(small) +
-         sideBySide(eventsOfModel(small), eventsOfReplay(textOf(small)));
+         sideBySide(eventsOfModel(small), eventsOfReplay(textOf(small), form));
 }
 
 }  // namespace nephrite

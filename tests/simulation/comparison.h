@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "node/schedule.h"
+#include "node/schedule/schedule.h"
+#include "tests/support/database_form.h"
 
 namespace nephrite {
 
@@ -11,11 +12,12 @@ namespace nephrite {
 using Events = std::vector<std::string>;
 
 Events eventsOfModel(const std::vector<ScheduleLine>& lines);
-Events eventsOfReplay(const std::string& schedule);
+Events eventsOfReplay(const std::string& schedule, Form form = Form::Local);
 
 /// Compares what `nephrite replay` prints for `lines` with `model`. Empty when they agree; else
 /// the schedule cut down as far as it still differs, and both outputs from the first difference.
 /// A schedule that grew illegal by a cut counts as agreeing.
-std::string difference(const std::vector<ScheduleLine>& lines, const Events& model);
+std::string difference(const std::vector<ScheduleLine>& lines, const Events& model,
+                       Form form = Form::Local);
 
 }  // namespace nephrite

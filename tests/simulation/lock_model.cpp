@@ -303,6 +303,45 @@ void LockModel::signOff() {
   serveAll(freed);
 }
 
+// ---- What no schedule has a verb for -------------------------------------------------------
+
+void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
+  line_ = line;
+  self_ = processIndex_.at(process);
+  verb_ = verb;
+  object_ = object;
+  ownEventAt_ = events_.size();
+}
+
+void LockModel::endForced() {
+  deliver();
+  checkThatNothingIsLeftToGrant();
+}
+
+void LockModel::cancel(const std::string& process, int line) {
+  force(process, ScheduleVerb::Abort, -1, line);
+  if (processes_[self_].pending) endWait(self_, "error", 64005, false);
+  endForced();
+}
+
+void LockModel::leave(const std::string& process, int line) {
+  force(process, ScheduleVerb::SignOff, -1, line);
+  if (processes_[self_].pending) endWait(self_, "error", 64005, false);
+  signOff();
+  endForced();
+}
+
+void LockModel::letGo(const std::string& process, const std::string& object, int line) {
+  force(process, ScheduleVerb::Unlock, objectNamed(object, line), line);
+  Hold* hold = holdOf(self_, object_);
+  if (!hold) return own("ignored");
+  auto& holds = objects_[object_].holds;
+  holds.erase(holds.begin() + (hold - holds.data()));
+  own("released");
+  serve(object_);
+  endForced();
+}
+
 // ---- Granting and letting go ---------------------------------------------------------------
 
 bool LockModel::canGrant(int object, const Waiter& waiter) const {

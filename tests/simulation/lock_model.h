@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "node/schedule.h"
+#include "node/schedule/schedule.h"
 
 namespace nephrite {
 
@@ -24,6 +24,14 @@ class LockModel {
 
   const std::vector<std::string>& events() const { return events_; }
 
+  // What no schedule has a verb for, and a wire or an operator can do. `line` is for the events.
+  /// The process withdraws the request that it waits for, if it waits (64005).
+  void cancel(const std::string& process, int line);
+  /// As signOff, also of one that waits: its wait is cancelled first.
+  void leave(const std::string& process, int line);
+  /// What it holds on `object` is let go, whatever state it is in.
+  void letGo(const std::string& process, const std::string& object, int line);
+
   /// What the generator has to know to write legal lines.
   bool isWaiting(const std::string& process) const {
     return processNamed(process).pending.has_value();
@@ -31,6 +39,9 @@ class LockModel {
   bool hasSignedOff(const std::string& process) const { return processNamed(process).signedOff; }
   bool isInTransaction(const std::string& process) const {
     return processNamed(process).inTransaction;
+  }
+  std::int64_t edition(const std::string& object) const {
+    return objects_[static_cast<std::size_t>(objectIndex_.at(object))].edition;
   }
   /// 'L' for load, 'K' for lock state, outermost first.
   const std::string& levels(const std::string& process) const {
@@ -118,6 +129,8 @@ class LockModel {
   void abort();
   void endLevel(char kind);
   void signOff();
+  void force(const std::string& process, ScheduleVerb verb, int object, int line);
+  void endForced();
 
   // Waiting.
   std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;

@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "node/replay.h"
-#include "node/schedule.h"
+#include "node/schedule/replay.h"
+#include "node/schedule/schedule.h"
 #include "tests/simulation/lock_model.h"
+#include "tests/simulation/wire_world.h"
 
 namespace nephrite {
 namespace {
@@ -72,6 +73,17 @@ TEST_P(Scenario, WhenItIsReplayedThenTheEventsAreTheExpectedOnes) {
   const bool stops = GetParam().find("stops_the_run") != std::string::npos;
   EXPECT_EQ(status, stops ? 2 : 0) << errors.str();
   EXPECT_EQ(errors.str().empty(), !stops);
+}
+
+TEST_P(Scenario, WhenItIsReplayedOverTheWireThenTheEventsAreTheSame) {
+  std::istringstream in(schedule);
+  std::ostringstream events;
+  std::ostringstream errors;
+  WireWorld world;
+
+  replay(in, events, errors, world);
+
+  EXPECT_EQ(events.str(), expected) << errors.str();
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Scenario, testing::ValuesIn(scenarioNames()),

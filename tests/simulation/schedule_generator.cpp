@@ -1,6 +1,7 @@
 #include "tests/simulation/schedule_generator.h"
 
 #include <array>
+#include <cstdlib>
 #include <sstream>
 #include <utility>
 
@@ -244,5 +245,10 @@ class Generator {
 }  // namespace
 
 GeneratedSchedule generateSchedule(std::uint64_t seed) { return Generator(seed).generate(); }
+
+std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
 
 }  // namespace nephrite

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "node/schedule.h"
+#include "node/schedule/schedule.h"
 #include "tests/simulation/lock_model.h"
 
 namespace nephrite {
@@ -43,5 +43,8 @@ struct GeneratedSchedule {
 /// Each schedule has a temper of its own (how much it commits, upgrades, nests load states, asks
 /// for update locks), so that rare meetings of rules are frequent in some of them.
 GeneratedSchedule generateSchedule(std::uint64_t seed);
+
+/// The number in the environment variable `name`: NEPHRITE_SEEDS, NEPHRITE_FIRST_SEED.
+std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise);
 
 }  // namespace nephrite

@@ -16,11 +16,6 @@ namespace {
 
 constexpr std::uint64_t kShards = 10;
 
-std::uint64_t fromEnvironment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 /// The value of `"key":"value"` or `"key":value`; empty when the event has no such key.
 std::string valueOf(const std::string& event, const std::string& key) {
   const std::string start = "\"" + key + "\":";
@@ -49,7 +44,7 @@ std::map<std::string, int> countOutcomes(std::uint64_t firstSeed, std::uint64_t 
   return counts;
 }
 
-/// Set NEPHRITE_SEEDS and NEPHRITE_FIRST_SEED to choose the schedules.
+/// Set NEPHRITE_SEEDS, NEPHRITE_WIRE_SEEDS and NEPHRITE_FIRST_SEED to choose the schedules.
 class Simulation : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(Simulation, WhenASeedIsPlayedThenReplayPrintsWhatTheModelPrints) {
@@ -59,6 +54,17 @@ TEST_P(Simulation, WhenASeedIsPlayedThenReplayPrintsWhatTheModelPrints) {
   for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
     const GeneratedSchedule schedule = generateSchedule(seed);
     const std::string found = difference(schedule.lines, schedule.model.events());
+    ASSERT_TRUE(found.empty()) << "seed " << seed << "\n" << found;
+  }
+}
+
+TEST_P(Simulation, WhenASeedIsPlayedOverTheWireThenReplayPrintsWhatTheModelPrints) {
+  const std::uint64_t seeds = fromEnvironment("NEPHRITE_WIRE_SEEDS", 40'000);
+  const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
+
+  for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
+    const GeneratedSchedule schedule = generateSchedule(seed);
+    const std::string found = difference(schedule.lines, schedule.model.events(), Form::Wire);
     ASSERT_TRUE(found.empty()) << "seed " << seed << "\n" << found;
   }
 }

@@ -1,0 +1,76 @@
+// What the hot messages of a session cost: nanoseconds to encode and to decode each.
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "node/wire/messages.h"
+
+namespace {
+
+using namespace nephrite;
+
+constexpr int kRounds = 2'000'000;
+constexpr int kSeries = 5;  // The best counts: what disturbs only adds.
+
+volatile std::size_t sink = 0;  // Keeps what is measured from being left out.
+
+template <class Action>
+double nanosecondsOf(Action action) {
+  const SystemClock& clock = SystemClock::instance();
+  double best = 1e9;
+  for (int series = 0; series < kSeries; ++series) {
+    const Instant begin = clock.now();
+    for (int i = 0; i < kRounds; ++i) sink = sink + action();
+    best = std::min(best, static_cast<double>((clock.now() - begin).count()) / kRounds);
+  }
+  return best;
+}
+
+template <class Message, class Decode>
+void measure(const char* name, const Message& message, Decode decode) {
+  const Instant now = SystemClock::instance().now();
+  const std::string bytes = wire::encode(message, now);
+  const std::span span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const double encoding = nanosecondsOf([&] { return wire::encode(message, now).size(); });
+  const double decoding = nanosecondsOf([&] { return decode(span, now).index(); });
+  std::printf("%-26s %4zu bytes  encode %5.0f ns  decode %5.0f ns\n", name, bytes.size(), encoding,
+              decoding);
+}
+
+wire::Lock someLock() {
+  LockRequest request;
+  request.locker = {187};
+  request.target = {Oid(Lifetime::Persistent, 2048, 5).bits()};
+  request.type = LockType::Exclusive;
+  request.inState = true;
+  return {7, {{request}, 2}};
+}
+
+wire::LockAnswered someAnswer(RecordPtr record) {
+  wire::LockReply reply;
+  reply.reply.lock.request = someLock().order.order.request;
+  reply.reply.lock.token = {99};
+  reply.unchanged = record == nullptr;
+  reply.reply.record = std::move(record);
+  reply.held = LockInfo();
+  return {7, {reply}, {}};
+}
+
+}  // namespace
+
+int main() {
+  const Oid oid(Lifetime::Persistent, 2048, 5);
+  const auto record = std::make_shared<const ObjectRecord>(
+      ObjectRecord{oid, 3, {std::int32_t{4711}, std::string("a customer's name"), oid, 12.5}});
+  measure<wire::FromClient>("Lock", someLock(), wire::decodeFromClient);
+  measure<wire::FromClient>("Unlock", wire::Unlock{{187}, oid}, wire::decodeFromClient);
+  measure<wire::FromClient>("ReleaseTransaction", wire::ReleaseTransaction{{187}},
+                            wire::decodeFromClient);
+  measure<wire::FromServer>("LockAnswered, unchanged", someAnswer(nullptr), wire::decodeFromServer);
+  measure<wire::FromServer>("LockAnswered, 4 values", someAnswer(record), wire::decodeFromServer);
+  return 0;
+}

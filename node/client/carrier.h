@@ -1,0 +1,52 @@
+#pragma once
+
+// Private to node.
+
+#include <string>
+
+#include "base/clock.h"
+#include "node/wire/frame.h"
+
+namespace nephrite {
+
+/// What a client session is told by its carrier, one call at a time.
+class CarrierListener {
+ public:
+  virtual ~CarrierListener() = default;
+  virtual void connected() = 0;
+  virtual void received(const wire::Frame& frame) = 0;
+  /// The attempt failed, or the connection is over. Not called after disconnect().
+  virtual void disconnected(const std::string& why) = 0;
+  /// The moment of wakeAt() has come.
+  virtual void tick() = 0;
+};
+
+/// Carries frames to one server and back, over one connection at a time.
+/// Threads: any; the listener is called on the carrier's own thread, with no mutex of it held.
+class Carrier {
+ public:
+  virtual ~Carrier() = default;
+
+  /// From now on `listener` is called; it outlives stop().
+  virtual void start(CarrierListener& listener) = 0;
+  /// When it returns, the listener is called no more. Not from the listener.
+  virtual void stop() = 0;
+
+  /// Tries to connect; tells connected() or disconnected().
+  virtual void connect() = 0;
+  virtual void disconnect() = 0;
+  /// Sends in this order, soon. Harmless without a connection. Calls nobody back.
+  virtual void send(std::string frame) = 0;
+  /// Calls tick() at `at` or soon after; replaces an earlier wish. Calls nobody back from here.
+  virtual void wakeAt(Instant at) = 0;
+
+  /// For a thread that waits for an answer: does some of the carrier's work, when there is no
+  /// thread that does. False: just sleep.
+  virtual bool pump() { return false; }
+  /// Is this the thread that calls the listener?
+  virtual bool isOwnThread() const = 0;
+  /// For people: "127.0.0.1:6005".
+  virtual const std::string& server() const = 0;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,504 @@
+#include "node/client/client_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace nephrite {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How long an abandoned request is remembered, so that a late grant can be given back.
+constexpr milliseconds kRemembered{3'600'000};
+
+}  // namespace
+
+std::optional<wire::RequestId> answeredBy(const wire::FromServer& message) {
+  return std::visit(
+      [](const auto& content) -> std::optional<wire::RequestId> {
+        if constexpr (requires { content.id; }) {
+          return content.id;
+        } else {
+          return std::nullopt;
+        }
+      },
+      message);
+}
+
+ClientSession::ClientSession(Carrier& carrier, const Clock& clock, Options options, Events events)
+    : carrier_(carrier),
+      clock_(clock),
+      timeouts_(options.timeouts != nullptr ? *options.timeouts : clock),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      stream_(options_.keepBytes),
+      random_(options_.seed) {
+  carrier_.start(*this);
+  MutexLock hold(mutex_);
+  state_ = State::Connecting;
+  carrier_.connect();
+}
+
+ClientSession::~ClientSession() {
+  close();
+  carrier_.stop();
+}
+
+void ClientSession::run(Owed& owed) {
+  for (const auto& call : owed) call();
+}
+
+// --- Asking --------------------------------------------------------------------------------------
+
+void ClientSession::ask(Request request) {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    const Instant now = timeouts_.now();
+    if (isSilent(now)) {
+      carrier_.wakeAt(now);  // The session ends on the carrier's thread, in its turn.
+      whyDown_ = "nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms";
+      owed.push_back(
+          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
+    } else if (welcome_) {
+      sendRequest(std::move(request), owed);
+    } else if (request.waitsForSession && state_ != State::Closed) {
+      const auto longest = std::min(request.bound, options_.connectTimeout);
+      waiting_.emplace_back(now + longest, std::move(request));
+    } else {
+      owed.push_back(
+          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
+    }
+    if (!isSilent(now)) setTimer();
+  }
+  run(owed);
+}
+
+void ClientSession::sendRequest(Request request, Owed& owed) {
+  const Instant now = timeouts_.now();
+  const wire::RequestId id = ++lastRequest_;
+  const std::string message = wire::encode(request.message(id), now);
+  if (message.size() > welcome_->maxFrame) {
+    owed.push_back([answer = std::move(request.answer), size = message.size(),
+                    most = welcome_->maxFrame] {
+      answer(RequestFailure{ErrorCode::ServerRefused,
+                            "the request has " + std::to_string(size) +
+                                " bytes, the server takes " + std::to_string(most) +
+                                " ([NephriteServer] MaxFrameSize); make the transaction smaller"},
+             {});
+    });
+    return;
+  }
+  const Instant deadline = now + request.bound;
+  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner};
+  deadlines_.emplace(deadline, id);
+  if (request.owner != 0) owned_.emplace(request.owner, id);
+  std::string frame = stream_.send(message);
+  noteSent(now);
+  if (state_ == State::Up) carrier_.send(std::move(frame));  // Else it goes with the next one.
+}
+
+void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    for (auto next = owned_.lower_bound({owner, 0}); next != owned_.end() && next->first == owner;
+         next = owned_.lower_bound({owner, 0})) {
+      Pending given = take(pending_.find(next->second));
+      if (given.abandoned) continue;
+      owed.push_back([answer = std::move(given.answer), failure] { answer(failure, {}); });
+    }
+  }
+  run(owed);
+}
+
+ClientSession::Pending ClientSession::take(PendingRequests::iterator at) {
+  Pending taken = std::move(at->second);
+  deadlines_.erase({taken.deadline, at->first});
+  owned_.erase({taken.owner, at->first});
+  pending_.erase(at);
+  return taken;
+}
+
+void ClientSession::tell(const wire::FromClient& message,
+                         const std::function<void(std::uint64_t number)>& numbered) {
+  MutexLock hold(mutex_);
+  if (!welcome_) {
+    if (numbered) numbered(0);
+    return;
+  }
+  const Instant now = timeouts_.now();
+  std::string frame = stream_.send(wire::encode(message, now));
+  noteSent(now);
+  if (numbered) numbered(stream_.lastSent());
+  if (state_ == State::Up) carrier_.send(std::move(frame));
+}
+
+bool ClientSession::isUp() const {
+  MutexLock hold(mutex_);
+  return welcome_ && !isSilent(timeouts_.now());
+}
+
+bool ClientSession::isSure() const {
+  MutexLock hold(mutex_);
+  return state_ == State::Up && !isSilent(timeouts_.now());
+}
+
+std::optional<wire::Welcome> ClientSession::welcome() const {
+  MutexLock hold(mutex_);
+  return welcome_;
+}
+
+milliseconds ClientSession::serverTimeout() const {
+  MutexLock hold(mutex_);
+  return welcome_ ? welcome_->serverTimeout : milliseconds(10'000);
+}
+
+RequestFailure ClientSession::whyDown() const {
+  MutexLock hold(mutex_);
+  return downNow();
+}
+
+RequestFailure ClientSession::downNow() const {
+  const bool refused = downCode_ == ErrorCode::ServerRefused;
+  return {downCode_, "server node " + carrier_.server() +
+                         (refused ? " refused: " + whyDown_
+                                  : ": no connection (" + whyDown_ +
+                                        "); locks are free and changes dropped: sign on again")};
+}
+
+// --- Connecting ----------------------------------------------------------------------------------
+
+void ClientSession::connected() {
+  MutexLock hold(mutex_);
+  if (state_ != State::Connecting) return;
+  state_ = State::Greeting;
+  const Instant now = timeouts_.now();
+  provenAt_ = now;  // Counts when the server has answered this Hello.
+  sample_.reset();
+  pingsSent_.clear();
+  wire::Hello hello;
+  hello.host = options_.origin.host;
+  hello.program = options_.origin.program;
+  hello.pid = options_.origin.pid;
+  if (welcome_) {
+    hello.session = welcome_->session;
+    hello.epoch = welcome_->epoch;
+  }
+  hello.replaces = lostKey_;
+  carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(hello), now)));
+  setTimer();
+}
+
+void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeader& header,
+                            Owed& owed) {
+  if (state_ != State::Greeting) return;
+  attempts_ = 0;
+  if (welcome_ && welcome.resumed) {
+    const auto missing = stream_.missingAfter(header.acknowledged);
+    if (!missing) {
+      sessionOver("more was lost with the connection than is kept", owed);
+      carrier_.disconnect();
+      return pause();
+    }
+    state_ = State::Up;
+    log(LogLevel::Info, "session.resumed", {{"server", carrier_.server()}});
+    for (const std::string& frame : *missing) carrier_.send(frame);
+    return;
+  }
+  if (welcome.resumed) {
+    // We have given that session up since our Hello: its messages are not ours. The next one
+    // replaces it.
+    carrier_.disconnect();
+    return pause();
+  }
+  if (welcome_) sessionOver("the server has ended the session, or was started anew", owed);
+  state_ = State::Up;
+  lostKey_.reset();
+  welcome_ = welcome;
+  const bool keeps = welcome.grace.count() > 0;
+  stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
+  if (events_.began) owed.push_back([this, welcome] { events_.began(welcome); });
+  // They are sent when `began` is through, by the order of what is owed.
+  auto waiting = std::exchange(waiting_, {});
+  for (auto& [until, request] : waiting) {
+    auto shared = std::make_shared<Request>(std::move(request));
+    owed.push_back([this, shared] { ask(std::move(*shared)); });
+  }
+}
+
+void ClientSession::refused(const wire::Refusal& refusal, Owed& owed) {
+  if (refusal.sessionGone && welcome_ && state_ == State::Up) {
+    carrier_.disconnect();
+    sessionOver(refusal.failure.what, owed);
+    return pause();
+  }
+  // Not taken at all: nothing that is asked for now will be answered soon.
+  carrier_.disconnect();
+  if (welcome_) sessionOver(refusal.failure.what, owed);
+  whyDown_ = refusal.failure.what;
+  downCode_ = refusal.failure.code;
+  for (auto& [until, request] : std::exchange(waiting_, {})) {
+    owed.push_back(
+        [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
+  }
+  pause();
+}
+
+// --- What comes ----------------------------------------------------------------------------------
+
+void ClientSession::received(const wire::Frame& frame) {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    const Instant now = timeouts_.now();
+    std::optional<wire::FromServer> message;
+    std::string wrong;
+    try {
+      message = wire::decodeFromServer(frame.message, clock_.now());
+    } catch (const wire::WireError& error) {
+      wrong = error.what();
+    }
+    if (message) noteProof(*message, frame.header);
+    if (message && isSilent(now) && !std::holds_alternative<wire::Refusal>(*message)) {
+      // It was under way, or we were stopped, for longer than the server waits for us.
+      carrier_.disconnect();
+      connectionOver("it was not heard of for " + std::to_string(keepAlive().count()) + " ms",
+                     owed);
+    } else if (const auto arrival =
+                   message ? stream_.received(frame.header) : wire::SessionStream::Arrival::Gap;
+               arrival == wire::SessionStream::Arrival::Gap) {
+      carrier_.disconnect();
+      connectionOver("its messages make no sense (" + wrong + ")", owed);
+    } else if (arrival == wire::SessionStream::Arrival::New) {
+      dispatch(std::move(*message), frame.header, owed);
+    }
+    setTimer();
+  }
+  run(owed);
+}
+
+void ClientSession::dispatch(wire::FromServer message, const wire::FrameHeader& header,
+                             Owed& owed) {
+  if (const auto* const welcome = std::get_if<wire::Welcome>(&message)) {
+    return greeted(*welcome, header, owed);
+  }
+  if (const auto* const refusal = std::get_if<wire::Refusal>(&message)) {
+    return refused(*refusal, owed);
+  }
+  if (std::holds_alternative<wire::Ping>(message)) return;
+  if (const auto* const notice = std::get_if<wire::Notice>(&message)) {
+    if (notice->serverTimeout && welcome_) welcome_->serverTimeout = *notice->serverTimeout;
+  }
+  const auto id = answeredBy(message);
+  if (!id) {
+    auto shared = std::make_shared<wire::FromServer>(std::move(message));
+    owed.push_back([this, shared] { events_.pushed(*shared); });
+    return;
+  }
+  const auto it = pending_.find(*id);
+  if (it == pending_.end()) return;
+  Pending pending = take(it);
+  Answer answer = std::move(pending.abandoned ? pending.late : pending.answer);
+  if (!answer) return;
+  auto shared = std::make_shared<wire::FromServer>(std::move(message));
+  owed.push_back([answer = std::move(answer), shared, arrived = Arrived{header.acknowledged}] {
+    if (const auto* const failed = std::get_if<wire::FailureReply>(shared.get())) {
+      answer(failed->failure, arrived);
+    } else {
+      answer(std::move(*shared), arrived);
+    }
+  });
+}
+
+// --- When things break ---------------------------------------------------------------------------
+
+void ClientSession::disconnected(const std::string& why) {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    if (state_ != State::Closed) connectionOver(why, owed);
+    setTimer();
+  }
+  run(owed);
+}
+
+void ClientSession::connectionOver(const std::string& why, Owed& owed) {
+  const bool wasUp = state_ == State::Up;
+  if (wasUp) {
+    log(LogLevel::Warning, "connection.lost", {{"server", carrier_.server()}, {"why", why}});
+  }
+  if (welcome_) {
+    if (wasUp) resumeUntil_ = timeouts_.now() + welcome_->grace;
+    // The server may have seen the end of it earlier than we; it has the last word.
+    const bool mayResume =
+        stream_.keepsAll() && welcome_->grace.count() > 0 && timeouts_.now() < resumeUntil_;
+    if (!mayResume) sessionOver(why, owed);
+  } else {
+    whyDown_ = why;
+    downCode_ = ErrorCode::ConnectionLost;
+  }
+  pause();
+}
+
+// What was asked for is not answered any more; a commit may have happened.
+void ClientSession::sessionOver(const std::string& why, Owed& owed) {
+  lostKey_ = welcome_->session;
+  welcome_.reset();
+  whyDown_ = why;
+  downCode_ = ErrorCode::ConnectionLost;
+  stream_ = wire::SessionStream(0);
+  if (events_.lost) owed.push_back([this, failure = downNow()] { events_.lost(failure); });
+  std::map<wire::RequestId, Pending> inOrder;
+  for (auto& [id, pending] : pending_) inOrder.emplace(id, std::move(pending));
+  pending_.clear();
+  deadlines_.clear();
+  owned_.clear();
+  for (auto& [id, pending] : inOrder) {
+    if (pending.abandoned) continue;
+    owed.push_back(
+        [answer = std::move(pending.answer), failure = downNow()] { answer(failure, {}); });
+  }
+}
+
+// After a pause of this program (SIGSTOP, a sleeping laptop) the server has given up on us,
+// whatever the socket says.
+bool ClientSession::isSilent(Instant now) const {
+  if (state_ != State::Up && state_ != State::Greeting) return false;
+  return now - provenAt_ >= keepAlive();
+}
+
+void ClientSession::noteSent(Instant now) {
+  if (state_ == State::Up && !sample_) sample_ = Sample{stream_.lastSent(), now};
+}
+
+void ClientSession::noteProof(const wire::FromServer& message, const wire::FrameHeader& header) {
+  if (state_ != State::Up) return;
+  if (sample_ && header.acknowledged >= sample_->number) {
+    provenAt_ = std::max(provenAt_, sample_->sentAt);
+    sample_.reset();
+  }
+  if (!pingsSent_.empty() && std::holds_alternative<wire::Ping>(message)) {
+    provenAt_ = std::max(provenAt_, pingsSent_.front());  // They are answered in order.
+    pingsSent_.pop_front();
+  }
+}
+
+milliseconds ClientSession::keepAlive() const {
+  return welcome_ ? std::min(options_.keepAlive, welcome_->keepAlive) : options_.keepAlive;
+}
+
+// Randomised, so that a thousand clients of a server that was down do not come back at once.
+void ClientSession::pause() {
+  if (state_ == State::Closed) return;
+  const unsigned doublings = std::min(attempts_++, 20u);
+  const auto longest = std::min<std::int64_t>(options_.longestPause.count(),
+                                              options_.firstPause.count() << doublings);
+  std::uniform_int_distribution<std::int64_t> between(longest / 2,
+                                                      std::max<std::int64_t>(longest, 1));
+  pauseUntil_ = timeouts_.now() + milliseconds(between(random_));
+  state_ = State::Pausing;
+}
+
+void ClientSession::tick() {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    const Instant now = timeouts_.now();
+    if (isSilent(now)) {
+      carrier_.disconnect();
+      connectionOver("nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms",
+                     owed);
+    }
+    if (state_ == State::Up && now >= nextPing()) {
+      lastPing_ = now;
+      pingsSent_.push_back(now);
+      carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(wire::Ping{}), now)));
+    }
+    if (welcome_ && state_ != State::Up && now >= resumeUntil_) {
+      sessionOver(whyDown_.empty() ? "it did not come back in time" : whyDown_, owed);
+    }
+    if (state_ == State::Pausing && now >= pauseUntil_) {
+      state_ = State::Connecting;
+      carrier_.connect();
+    }
+    expireRequests(now, owed);
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      if (it->first > now) {
+        ++it;
+        continue;
+      }
+      owed.push_back(
+          [answer = std::move(it->second.answer), failure = downNow()] { answer(failure, {}); });
+      it = waiting_.erase(it);
+    }
+    setTimer();
+  }
+  run(owed);
+}
+
+void ClientSession::expireRequests(Instant now, Owed& owed) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const wire::RequestId id = deadlines_.begin()->second;
+    const auto at = pending_.find(id);
+    Pending& pending = at->second;
+    if (!pending.abandoned) {
+      owed.push_back([answer = std::move(pending.answer), server = carrier_.server()] {
+        answer(RequestFailure{ErrorCode::NoAnswer,
+                              "server node " + server + " did not answer in time"},
+               {});
+      });
+    }
+    if (pending.abandoned || !pending.late) {
+      take(at);
+      continue;
+    }
+    deadlines_.erase(deadlines_.begin());
+    pending.abandoned = true;
+    pending.deadline = now + kRemembered;
+    deadlines_.emplace(pending.deadline, id);
+  }
+}
+
+// When nothing has proven for a while that the server hears us.
+Instant ClientSession::nextPing() const {
+  const Duration third = keepAlive() / 3;
+  return std::max(provenAt_, lastPing_) + third;
+}
+
+void ClientSession::setTimer() {
+  if (state_ == State::Closed) return;
+  std::optional<Instant> next;
+  const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
+  if (!deadlines_.empty()) consider(deadlines_.begin()->first);
+  for (const auto& [until, request] : waiting_) consider(until);
+  if (state_ == State::Pausing) consider(pauseUntil_);
+  if (state_ == State::Up) consider(nextPing());
+  if (state_ == State::Up || state_ == State::Greeting) consider(provenAt_ + keepAlive());
+  if (welcome_ && state_ != State::Up) consider(resumeUntil_);
+  if (next) carrier_.wakeAt(*next);
+}
+
+void ClientSession::close() {
+  Owed owed;
+  {
+    MutexLock hold(mutex_);
+    if (state_ == State::Closed) return;
+    if (state_ == State::Up) {
+      carrier_.send(stream_.send(wire::encode(wire::FromClient(wire::Goodbye{}), timeouts_.now())));
+    }
+    state_ = State::Closed;
+    if (welcome_) sessionOver("this client node has closed it", owed);
+    whyDown_ = "this client node is closed";
+    for (auto& [until, request] : std::exchange(waiting_, {})) {
+      owed.push_back(
+          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
+    }
+    carrier_.disconnect();
+  }
+  run(owed);
+}
+
+}  // namespace nephrite

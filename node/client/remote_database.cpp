@@ -1,0 +1,533 @@
+#include "node/client/remote_database.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "base/answer_wait.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "objects/object_store.h"
+#include "runtime/exceptions.h"
+#include "runtime/system_class.h"
+
+namespace nephrite {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kRememberedPeople = 4096;
+constexpr std::uint32_t kOidsAtOnce = 64;
+constexpr milliseconds kSlack{1'000};  // Over a request's own timeout, until we give up on it.
+
+[[noreturn]] void throwFailure(const RequestFailure& failure) {
+  switch (failure.code) {
+    case ErrorCode::StoreFailed: throw StoreException(StoreException::Reason::Io, failure.what);
+    case ErrorCode::WrongValueType: throw std::invalid_argument(failure.what);
+    default: throw ConnectionException(failure.code, failure.what);
+  }
+}
+
+RequestFailure nonsense() {
+  return {ErrorCode::ServerRefused, "the server answered something else than was asked for"};
+}
+
+}  // namespace
+
+RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Options& options)
+    : carrier_(carrier),
+      clock_(clock),
+      options_(options),
+      backgroundTimeout_(options.backgroundTimeout.count()),
+      cache_(options.cacheBytes) {
+  takeClasses({}, true);
+  ObjectSpace::Options space;
+  space.backgroundTimeout = options.backgroundTimeout;
+  space.waitBegan = [this](Instant deadline) {
+    if (timer_) timer_->deadlineAdded(deadline);
+  };
+  shared_ = std::make_unique<ObjectSpace>(
+      makeTransientStore(
+          {.schema = [this] { return schema(); },
+           .defineClass = [this](const ClassDef& wanted) { return defineClass(wanted); }}),
+      clock, space);
+  if (options.threads) {
+    timer_ = std::make_unique<LockTimer>(clock, [this] {
+      while (shared_->expireNextWait(clock_.now())) {
+      }
+      return shared_->nextDeadline();
+    });
+  }
+  session_ = std::make_unique<ClientSession>(
+      carrier_, clock, options.session,
+      ClientSession::Events{[this](const wire::Welcome& welcome) { began(welcome); },
+                            [this](const RequestFailure& why) { lost(why); },
+                            [this](wire::FromServer& message) { pushed(message); }});
+}
+
+RemoteDatabase::~RemoteDatabase() {
+  session_->close();
+  session_.reset();
+}
+
+// --- Events of the session -----------------------------------------------------------------------
+
+void RemoteDatabase::began(const wire::Welcome& welcome) {
+  coherent_ = options_.coherent && welcome.coherent;
+  takeClasses(welcome.classes, true);
+  shared_->locks().setTimeouts(welcome.serverTimeout, backgroundTimeout());
+  MutexLock hold(mutex_);
+  system_ = welcome.system;
+  systemNodes_ = welcome.systemNodes;
+}
+
+void RemoteDatabase::lost(const RequestFailure& why) {
+  std::vector<LockerId> lockers;
+  {
+    MutexLock hold(mutex_);
+    for (auto& [locker, known] : lockers_) {
+      if (known.lost) continue;
+      known.lost = why;
+      lockers.push_back({locker});
+    }
+  }
+  held_.clear();
+  cache_.clear();
+  for (const LockerId locker : lockers) shared_->signOff(locker);
+}
+
+void RemoteDatabase::pushed(wire::FromServer& message) {
+  if (const auto* const stale = std::get_if<wire::Invalidate>(&message)) {
+    if (stale->all) cache_.clear();
+    for (const wire::Stale& one : stale->objects) cache_.drop(one.oid);
+  } else if (const auto* const classes = std::get_if<wire::ClassesChanged>(&message)) {
+    takeClasses(classes->classes, false);
+  } else if (const auto* const broken = std::get_if<wire::LockBroken>(&message)) {
+    held_.taken(broken->locker, broken->target);
+    log(LogLevel::Warning, "lock.broken",
+        {{"object", schema()->show(broken->target)},
+         {"process", std::to_string(broken->locker.value)}});
+  } else if (const auto* const off = std::get_if<wire::SignedOff>(&message)) {
+    log(LogLevel::Warning, "process.forced_off",
+        {{"process", std::to_string(off->locker.value)}, {"reason", off->reason}});
+    loses(off->locker, {ErrorCode::ConnectionLost,
+                        "an operator has signed the process off (" + off->reason +
+                            "); its locks are free and its changes dropped: sign on again"});
+  } else if (const auto* const notice = std::get_if<wire::Notice>(&message)) {
+    if (notice->serverTimeout) {
+      shared_->locks().setTimeouts(*notice->serverTimeout, backgroundTimeout());
+    }
+    log(LogLevel::Warning, "server.notice",
+        {{"server", carrier_.server()}, {"what", notice->what}});
+  }
+}
+
+// A class once known never changes but by growing.
+void RemoteDatabase::takeClasses(const std::vector<ClassDef>& classes, bool all) {
+  std::map<Oid::ClassNumber, std::shared_ptr<const ClassDef>> byNumber;
+  MutexLock hold(mutex_);
+  if (!all) {
+    for (const auto& known : schema_->classes()) byNumber[known->number] = known;
+  }
+  for (const ClassDef& one : classes) byNumber[one.number] = std::make_shared<const ClassDef>(one);
+  std::vector<std::shared_ptr<const ClassDef>> list;
+  std::set<std::string> names;
+  for (const auto& [number, definition] : byNumber) {
+    if (names.insert(definition->name).second) list.push_back(definition);
+  }
+  schema_ = std::make_shared<const Schema>(std::move(list));
+}
+
+// --- Asking and waiting --------------------------------------------------------------------------
+
+void RemoteDatabase::awaitConnection() {
+  if (isConnected()) return;
+  call<wire::StatusReply>([](wire::RequestId id) {
+    return wire::Look{id, wire::Subject::Status, Oid(), LockerId(), 0};
+  });
+}
+
+ClientAnswer RemoteDatabase::await(ClientSession::Request request) const {
+  NEPHRITE_CHECK(!carrier_.isOwnThread() && "a callback must not wait for the server");
+  const auto wait = std::make_shared<AnswerWait<ClientAnswer>>();
+  const auto before = std::move(request.answer);
+  request.answer = [wait, before](ClientAnswer answer, const Arrived& arrived) {
+    if (before) before(answer, arrived);
+    wait->settle(std::move(answer));
+  };
+  session_->ask(std::move(request));
+  while (!wait->isSettled() && carrier_.pump()) {
+  }
+  return wait->get();
+}
+
+wire::FromServer RemoteDatabase::ask(
+    std::function<wire::FromClient(wire::RequestId)> message) const {
+  ClientSession::Request request;
+  request.message = std::move(message);
+  request.waitsForSession = true;
+  ClientAnswer answer = await(std::move(request));
+  if (const auto* const failure = std::get_if<RequestFailure>(&answer)) throwFailure(*failure);
+  return std::get<wire::FromServer>(std::move(answer));
+}
+
+void RemoteDatabase::throwNonsense() { throwFailure(nonsense()); }
+
+wire::Status RemoteDatabase::serverStatus() const {
+  return call<wire::StatusReply>([](wire::RequestId id) {
+           return wire::Look{id, wire::Subject::Status, Oid(), LockerId(), 0};
+         })
+      .status;
+}
+
+void RemoteDatabase::setBackgroundTimeout(milliseconds timeout) {
+  backgroundTimeout_ = timeout.count();
+  shared_->locks().setTimeouts(session_->serverTimeout(), timeout);
+}
+
+void RemoteDatabase::meet(const wire::People& people) const {
+  MutexLock hold(peopleMutex_);
+  for (const ProcessInfo& person : people) {
+    if (person.locker.isNull()) continue;
+    const auto known = personByLocker_.find(person.locker.value);
+    if (known != personByLocker_.end()) people_.erase(known->second);
+    people_.push_front(person);
+    personByLocker_[person.locker.value] = people_.begin();
+    if (people_.size() <= kRememberedPeople) continue;
+    personByLocker_.erase(people_.back().locker.value);
+    people_.pop_back();
+  }
+}
+
+// --- Nodes and processes -------------------------------------------------------------------------
+
+void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
+  ClientSession::Request request;
+  request.waitsForSession = true;
+  request.bound = backgroundTimeout() + kSlack;
+  const milliseconds background = who.backgroundTimeout.value_or(backgroundTimeout());
+  request.message = [name = who.name, background](wire::RequestId id) {
+    return wire::SignOnNode{id, name, background};
+  };
+  request.answer = [this, done = std::move(done)](ClientAnswer answer, const Arrived&) {
+    NodeReply reply;
+    reply.lock.outcome = LockOutcome::Cancelled;
+    if (auto* const failure = std::get_if<RequestFailure>(&answer)) {
+      reply.failure = std::move(*failure);
+      return done(reply);
+    }
+    auto* const message = std::get_if<wire::NodeReply>(&std::get<wire::FromServer>(answer));
+    if (message == nullptr) {
+      reply.failure = nonsense();
+      return done(reply);
+    }
+    meet(message->people);
+    done(message->reply);
+  };
+  request.late = [this](ClientAnswer answer, const Arrived&) {
+    auto* const message = std::get_if<wire::FromServer>(&answer);
+    auto* const reply = message == nullptr ? nullptr : std::get_if<wire::NodeReply>(message);
+    if (reply != nullptr && reply->reply.node)
+      session_->tell(wire::SignOffNode{reply->reply.node->oid});
+  };
+  session_->ask(std::move(request));
+}
+
+void RemoteDatabase::signOffNode(Oid node) {
+  std::vector<LockerId> gone;
+  {
+    MutexLock hold(mutex_);
+    std::erase_if(lockers_, [&](const auto& entry) {
+      if (entry.second.node != node) return false;
+      gone.push_back({entry.first});
+      return true;
+    });
+  }
+  session_->tell(wire::SignOffNode{node});
+  for (const LockerId locker : gone) forget(locker);
+}
+
+void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
+                                   std::function<void(const ProcessReply&)> done) {
+  ClientSession::Request request;
+  request.waitsForSession = true;
+  request.bound = backgroundTimeout() + kSlack;
+  request.message = [who](wire::RequestId id) { return wire::SignOnProcess{id, who}; };
+  request.answer = [this, node = who.node, done = std::move(done)](ClientAnswer answer,
+                                                                   const Arrived&) {
+    ProcessReply reply;
+    reply.lock.outcome = LockOutcome::Cancelled;
+    if (auto* const failure = std::get_if<RequestFailure>(&answer)) {
+      reply.failure = std::move(*failure);
+      return done(reply);
+    }
+    auto* const message = std::get_if<wire::ProcessReply>(&std::get<wire::FromServer>(answer));
+    if (message == nullptr) {
+      reply.failure = nonsense();
+      return done(reply);
+    }
+    meet(message->people);
+    if (message->reply.process) {
+      const LockerId locker = message->reply.process->locker;
+      shared_->signOn(locker);
+      MutexLock hold(mutex_);
+      lockers_[locker.value] = {node, std::nullopt};
+    }
+    done(message->reply);
+  };
+  request.late = [this](ClientAnswer answer, const Arrived&) {
+    auto* const message = std::get_if<wire::FromServer>(&answer);
+    auto* const reply = message == nullptr ? nullptr : std::get_if<wire::ProcessReply>(message);
+    if (reply != nullptr && reply->reply.process) {
+      session_->tell(wire::SignOffProcess{reply->reply.process->locker});
+    }
+  };
+  session_->ask(std::move(request));
+}
+
+void RemoteDatabase::signOffProcess(LockerId locker) {
+  {
+    MutexLock hold(mutex_);
+    if (lockers_.erase(locker.value) == 0) return;
+  }
+  session_->tell(wire::SignOffProcess{locker});
+  forget(locker);
+}
+
+// It is gone at the server, and has not signed off here: it is told so whatever it asks for.
+void RemoteDatabase::loses(LockerId locker, const RequestFailure& why) {
+  {
+    MutexLock hold(mutex_);
+    const auto known = lockers_.find(locker.value);
+    if (known == lockers_.end() || known->second.lost) return;
+    known->second.lost = why;
+  }
+  held_.forget(locker);
+  shared_->signOff(locker);
+  session_->giveUp(locker.value, why);
+}
+
+// Its waits end here and now, not when the server comes to say so: who has signed off may close
+// what its callbacks use.
+void RemoteDatabase::forget(LockerId locker) {
+  held_.forget(locker);
+  shared_->signOff(locker);
+  session_->giveUp(locker.value, {ErrorCode::WaitCancelled, "the process has signed off"});
+}
+
+ProcessInfo RemoteDatabase::describe(LockerId locker) const {
+  if (locker.isNull()) return {};
+  {
+    MutexLock hold(peopleMutex_);
+    const auto known = personByLocker_.find(locker.value);
+    if (known != personByLocker_.end()) return *known->second;
+  }
+  if (carrier_.isOwnThread()) return {};
+  const auto reply = call<wire::ProcessesReply>([&](wire::RequestId id) {
+    return wire::Look{id, wire::Subject::Describe, Oid(), locker, 0};
+  });
+  meet(reply.processes);
+  return reply.processes.empty() ? ProcessInfo{} : reply.processes.front();
+}
+
+std::vector<NodeInfo> RemoteDatabase::nodes() const {
+  return call<wire::NodesReply>([](wire::RequestId id) {
+           return wire::Look{id, wire::Subject::Nodes, Oid(), LockerId(), 0};
+         })
+      .nodes;
+}
+
+std::vector<ProcessInfo> RemoteDatabase::processes() const {
+  return call<wire::ProcessesReply>([](wire::RequestId id) {
+           return wire::Look{id, wire::Subject::Processes, Oid(), LockerId(), 0};
+         })
+      .processes;
+}
+
+Oid RemoteDatabase::system() const {
+  MutexLock hold(mutex_);
+  return system_;
+}
+
+Oid RemoteDatabase::systemNodes() const {
+  MutexLock hold(mutex_);
+  return systemNodes_;
+}
+
+// --- Objects -------------------------------------------------------------------------------------
+
+std::shared_ptr<const Schema> RemoteDatabase::schema() const {
+  MutexLock hold(mutex_);
+  return schema_;
+}
+
+// The server tells of classes by itself, in order with its answers: after any of them, all are
+// known that were defined before it was asked.
+std::shared_ptr<const Schema> RemoteDatabase::latestSchema() const {
+  serverStatus();
+  return schema();
+}
+
+std::shared_ptr<const ClassDef> RemoteDatabase::defineClass(const ClassDef& wanted) {
+  const auto reply = call<wire::ClassReply>([&](wire::RequestId id) {
+    return wire::DefineClass{id, wanted};
+  });
+  takeClasses({reply.definition}, false);
+  return schema()->find(reply.definition.number);
+}
+
+Oid RemoteDatabase::newOid(Lifetime lifetime, Oid::ClassNumber classNumber) {
+  if (lifetime == Lifetime::SharedTransient) return shared_->store().newOid(classNumber);
+  for (;;) {
+    {
+      MutexLock hold(mutex_);
+      std::deque<Oid>& ready = oids_[classNumber];
+      if (!ready.empty()) {
+        const Oid oid = ready.front();
+        ready.pop_front();
+        return oid;
+      }
+    }
+    const auto reply = call<wire::OidsReply>([&](wire::RequestId id) {
+      return wire::NewOids{id, classNumber, kOidsAtOnce};
+    });
+    if (reply.oids.empty()) throwFailure(nonsense());
+    MutexLock hold(mutex_);
+    std::deque<Oid>& ready = oids_[classNumber];
+    ready.insert(ready.end(), reply.oids.begin(), reply.oids.end());
+  }
+}
+
+RecordPtr RemoteDatabase::fetch(Oid oid) const {
+  if (oid.lifetime() == Lifetime::SharedTransient) return shared_->fetch(oid);
+  const bool kept = !isSystemObject(oid);
+  if (kept && coherent_) {
+    if (RecordPtr known = cache_.find(oid).record) return known;
+  }
+  ClientSession::Request request;
+  request.waitsForSession = true;
+  request.message = [oid](wire::RequestId id) { return wire::Fetch{id, oid}; };
+  // Kept on the carrier's thread, in the order in which changes are told.
+  request.answer = [this, kept](const ClientAnswer& answer, const Arrived&) {
+    const auto* const message = std::get_if<wire::FromServer>(&answer);
+    const auto* const reply = message ? std::get_if<wire::ObjectReply>(message) : nullptr;
+    if (kept && coherent_ && reply && reply->record) cache_.refresh(reply->record);
+  };
+  ClientAnswer answer = await(std::move(request));
+  if (const auto* const failure = std::get_if<RequestFailure>(&answer)) throwFailure(*failure);
+  const auto* const reply = std::get_if<wire::ObjectReply>(&std::get<wire::FromServer>(answer));
+  if (reply == nullptr) throwFailure(nonsense());
+  return reply->record;
+}
+
+std::vector<Oid> RemoteDatabase::instances(Oid::ClassNumber classNumber, Oid after,
+                                           std::size_t maxEntries) const {
+  std::vector<Oid> all;
+  while (all.size() < maxEntries) {
+    const auto reply = call<wire::OidsReply>([&](wire::RequestId id) {
+      return wire::Instances{id, classNumber, after, maxEntries - all.size()};
+    });
+    if (reply.oids.empty()) break;
+    all.insert(all.end(), reply.oids.begin(), reply.oids.end());
+    after = all.back();
+  }
+  return all;
+}
+
+// --- Commit --------------------------------------------------------------------------------------
+
+void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
+  if (const auto gone = refusal(request.upgrade)) {
+    nephrite::CommitReply reply;
+    reply.outcome =
+        gone->failure ? CommitReply::Outcome::Failed : CommitReply::Outcome::LockRefused;
+    reply.lock = gone->lock;
+    reply.failure = gone->failure;
+    return settle(reply);
+  }
+  if (request.lifetime == Lifetime::SharedTransient) {
+    return shared_->commit(std::move(request), std::move(settle));
+  }
+  const auto asked = std::make_shared<const CommitRequest>(std::move(request));
+  for (const ObjectChange& change : asked->changes.changes) cache_.beginCommit(change.record.oid);
+  ClientSession::Request sent;
+  sent.bound = waitOf(asked->upgrade) + kSlack;
+  sent.message = [this, asked](wire::RequestId id) {
+    wire::Commit commit{id, *asked};
+    if (asked->upgrade.background && asked->upgrade.timeout == LockTimeout::serverDefined()) {
+      commit.request.upgrade.timeout = LockTimeout::of(backgroundTimeout());
+    }
+    return commit;
+  };
+  sent.answer = [this, asked, settle = std::move(settle)](ClientAnswer answer, const Arrived&) {
+    settleCommit(*asked, std::move(answer), settle);
+  };
+  session_->ask(std::move(sent));
+}
+
+void RemoteDatabase::settleCommit(const CommitRequest& request, ClientAnswer answer,
+                                  const CommitSettle& settle) {
+  nephrite::CommitReply reply;
+  auto* const message = std::get_if<wire::FromServer>(&answer);
+  auto* const answered = message == nullptr ? nullptr : std::get_if<wire::CommitReply>(message);
+  if (answered != nullptr) {
+    meet(answered->people);
+    reply = std::move(answered->reply);
+    reply.lock.request.locker = request.upgrade.locker;
+  } else {
+    RequestFailure failure =
+        message != nullptr ? nonsense() : std::get<RequestFailure>(std::move(answer));
+    const bool refused =
+        failure.code == ErrorCode::ServerRefused || failure.code == ErrorCode::StoreFailed;
+    // What changes nothing cannot have half happened.
+    const bool unknown = !refused && !request.changes.empty();
+    reply.outcome = unknown ? CommitReply::Outcome::Unknown : CommitReply::Outcome::Failed;
+    if (unknown) {
+      failure = {ErrorCode::CommitUnknown,
+                 "it is not known whether commit " + std::to_string(request.changes.id.number) +
+                     " of process " + std::to_string(request.changes.id.process) + " took place: " +
+                     failure.what + "; Node::commitOutcome() tells when the server can be reached"};
+    }
+    reply.failure = std::move(failure);
+  }
+  if (reply.failure && reply.failure->code != ErrorCode::StoreFailed && answered == nullptr) {
+    // It may still come to be, and would end the process's next transaction: there is none.
+    session_->tell(wire::SignOffProcess{request.upgrade.locker});
+    loses(request.upgrade.locker,
+          {ErrorCode::ConnectionLost,
+           "a commit of this process was not answered; its locks are free: sign on again"});
+  }
+  cacheCommit(request, reply);
+  if (reply.outcome == CommitReply::Outcome::Committed) {
+    held_.committed(request.upgrade.locker);
+  }
+  settle(reply);
+}
+
+void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply) {
+  for (const ObjectChange& change : request.changes.changes) {
+    const Oid oid = change.record.oid;
+    if (reply.outcome != CommitReply::Outcome::Committed) {
+      cache_.cancelCommit(oid);
+      if (reply.outcome == CommitReply::Outcome::Unknown) cache_.drop(oid);
+      continue;
+    }
+    if (change.kind == ChangeKind::Delete || !coherent_) {
+      cache_.endCommit(oid, nullptr);
+      continue;
+    }
+    auto record = std::make_shared<ObjectRecord>(change.record);
+    record->edition = change.kind == ChangeKind::Create ? 1 : change.record.edition + 1;
+    cache_.endCommit(oid, std::move(record));
+  }
+}
+
+CommitOutcome RemoteDatabase::commitOutcome(const CommitId& commit) {
+  signOffProcess({commit.process});
+  const auto reply = call<wire::YesNo>([&](wire::RequestId id) {
+    return wire::AskOutcome{id, commit};
+  });
+  return reply.yes ? CommitOutcome::Committed : CommitOutcome::NotCommitted;
+}
+
+}  // namespace nephrite

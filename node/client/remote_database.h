@@ -1,0 +1,204 @@
+#pragma once
+
+// Private to node.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "base/mutex.h"
+#include "node/client/client_session.h"
+#include "node/client/held_locks.h"
+#include "objects/record_cache.h"
+#include "runtime/database.h"
+#include "runtime/local/lock_timer.h"
+#include "runtime/local/object_space.h"
+
+namespace nephrite {
+
+/// The database at the other end of a wire.
+///
+/// Shape:   persistent objects and their locks are at the server; what was read of them is kept in
+/// a
+///          cache that the server invalidates, what is held in a table of its own. Shared
+///          transients and their locks are of this node alone, and live here.
+/// Losing:  when the session with the server is lost, all nodes and processes of it are gone (they
+///          are told ConnectionLost), the cache is empty, and a new session is begun: whoever signs
+///          on next is in it.
+/// Threads: as Database says. A call that waits for the server must not come from a callback, which
+///          runs on the thread that would bring the answer; that is checked.
+class RemoteDatabase final : public Database {
+ public:
+  struct Options {
+    ClientSession::Options session;
+    std::chrono::milliseconds backgroundTimeout{30'000};  ///< Of [JadeClient].
+    std::uint64_t cacheBytes = 80ull << 20;
+    bool coherent = true;  ///< Keep what was read; else only locks answer from memory.
+    bool threads = true;   ///< Else whoever owns the clock calls expireNextWait().
+  };
+
+  /// `carrier` and `clock` must outlive this.
+  RemoteDatabase(Carrier& carrier, const Clock& clock, const Options& options);
+  ~RemoteDatabase() override;
+
+  /// Is there a session with the server?
+  bool isConnected() { return session_->isUp(); }
+  /// Waits until there is one. ConnectionException after Options::connectTimeout.
+  void awaitConnection();
+  /// Ends the session: what is still asked for fails, and what is asked later.
+  void close() { session_->close(); }
+  /// How the server is doing.
+  wire::Status serverStatus() const;
+  /// For requests made from now on.
+  void setBackgroundTimeout(std::chrono::milliseconds timeout);
+
+  /// Threads off: of shared transients.
+  std::optional<Instant> nextDeadline() const { return shared_->nextDeadline(); }
+  bool expireNextWait(Instant now) { return shared_->expireNextWait(now); }
+
+  void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) override;
+  void signOffNode(Oid node) override;
+  void signOnProcess(const ProcessSignOn& who,
+                     std::function<void(const ProcessReply&)> done) override;
+  void signOffProcess(LockerId locker) override;
+  ProcessInfo describe(LockerId locker) const override;
+  std::vector<NodeInfo> nodes() const override;
+  std::vector<ProcessInfo> processes() const override;
+  Oid system() const override;
+  Oid systemNodes() const override;
+
+  void lock(const LockOrder& order, LockReplySettle settle) override;
+  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) override;
+  void cancel(LockerId locker, std::uint64_t requestId) override;
+  bool unlock(LockerId locker, Oid target) override;
+  void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
+  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
+  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
+
+  std::shared_ptr<const Schema> schema() const override;
+  std::shared_ptr<const Schema> latestSchema() const override;
+  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
+  Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
+  RecordPtr fetch(Oid oid) const override;
+  std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
+                             std::size_t maxEntries) const override;
+  void commit(CommitRequest request, CommitSettle settle) override;
+  CommitOutcome commitOutcome(const CommitId& commit) override;
+
+  std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
+  std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const override;
+  std::vector<LockInfo> locksOn(Oid target) const override;
+  std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override;
+  LockStatistics lockStatistics(Lifetime lifetime) const override;
+  std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
+
+  bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
+  bool clearContentionStats(LockerId locker) override;
+  bool endContentionStats(LockerId locker) override;
+  LockContentionState contentionState() const override;
+  std::vector<LockContentionInfo> contentionStats(std::size_t maxEntries,
+                                                  std::uint64_t minContentions) const override;
+  LockContentionInfo contentionOf(Oid target) const override;
+
+  bool breakLock(LockerId locker, Oid target, const Operator& by) override;
+  bool forceSignOff(LockerId locker, const Operator& by) override;
+
+  const Clock& clock() const override { return clock_; }
+
+ private:
+  struct AskedLock;
+
+  // Locks: remote_locks.cpp.
+  AskedLock askedLock(const LockOrder& order) const;
+  LockReply answered(const AskedLock& asked, wire::LockReply reply, const Arrived& arrived);
+  std::optional<LockReply> answeredHere(const AskedLock& asked) const;
+  void mayLoseShare(const AskedLock& asked, bool is);
+  void asks(const AskedLock& asked) NEPHRITE_EXCLUDES(wantedMutex_);
+  void hasAsked(const AskedLock& asked, bool granted) NEPHRITE_EXCLUDES(wantedMutex_);
+  void grantedLate(const AskedLock& asked, const wire::LockReply& reply, const Arrived& arrived)
+      NEPHRITE_EXCLUDES(wantedMutex_);
+  std::chrono::milliseconds waitOf(const LockRequest& request) const;
+  std::optional<LockReply> refusal(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
+  LockReply withLoss(LockReply reply) const;
+  void forget(LockerId locker);
+  void loses(LockerId locker, const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);
+
+  // Asking and waiting.
+  /// Throws what a failure stands for.
+  wire::FromServer ask(std::function<wire::FromClient(wire::RequestId)> message) const;
+  template <typename Reply>
+  Reply call(std::function<wire::FromClient(wire::RequestId)> message) const {
+    wire::FromServer answer = ask(std::move(message));
+    if (auto* const reply = std::get_if<Reply>(&answer)) return std::move(*reply);
+    throwNonsense();
+  }
+  [[noreturn]] static void throwNonsense();
+  ClientAnswer await(ClientSession::Request request) const;
+  std::vector<LockInfo> listed(wire::Subject subject, Oid oid, LockerId locker,
+                               std::size_t maxEntries) const;
+  wire::ContentionReply contention(wire::ContentionVerb verb, LockerId locker, std::size_t size,
+                                   std::uint64_t least, Oid oid) const;
+  void meet(const wire::People& people) const NEPHRITE_EXCLUDES(peopleMutex_);
+
+  // Events of the session.
+  void began(const wire::Welcome& welcome) NEPHRITE_EXCLUDES(mutex_);
+  void lost(const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);
+  void pushed(wire::FromServer& message);
+  void takeClasses(const std::vector<ClassDef>& classes, bool all) NEPHRITE_EXCLUDES(mutex_);
+
+  void settleCommit(const CommitRequest& request, ClientAnswer answer, const CommitSettle& settle);
+  void cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply);
+
+  std::chrono::milliseconds backgroundTimeout() const {
+    return std::chrono::milliseconds(backgroundTimeout_.load());
+  }
+
+  Carrier& carrier_;
+  const Clock& clock_;
+  const Options options_;
+  std::atomic<bool> coherent_{
+      false};  // The server tells what has changed, and we keep what we read.
+  std::atomic<std::int64_t> backgroundTimeout_;  // Milliseconds.
+  mutable RecordCache cache_;
+  mutable HeldLocks held_;
+  std::unique_ptr<ObjectSpace> shared_;
+
+  mutable Mutex mutex_;  // A leaf.
+  std::shared_ptr<const Schema> schema_ NEPHRITE_GUARDED_BY(mutex_);
+  Oid system_ NEPHRITE_GUARDED_BY(mutex_);
+  Oid systemNodes_ NEPHRITE_GUARDED_BY(mutex_);
+  struct Locker {
+    Oid node;
+    std::optional<RequestFailure> lost;  // With its session; it has not signed off yet.
+  };
+  std::unordered_map<std::uint64_t, Locker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
+  std::unordered_map<Oid::ClassNumber, std::deque<Oid>> oids_ NEPHRITE_GUARDED_BY(mutex_);
+
+  // Lock requests under way, by process and object, for which somebody still waits.
+  struct Wanted {
+    unsigned requests = 0;
+    bool givenBack = false;  // An earlier one was granted too late: unlock when these fail.
+  };
+  mutable Mutex wantedMutex_;  // Before the session's, so that nobody asks between look and unlock.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Wanted> wanted_
+      NEPHRITE_GUARDED_BY(wantedMutex_);
+
+  mutable Mutex peopleMutex_;  // A leaf. Who was named in answers, those named last first.
+  mutable std::list<ProcessInfo> people_ NEPHRITE_GUARDED_BY(peopleMutex_);
+  mutable std::unordered_map<std::uint64_t, std::list<ProcessInfo>::iterator> personByLocker_
+      NEPHRITE_GUARDED_BY(peopleMutex_);
+
+  // Last: they end first.
+  std::unique_ptr<LockTimer> timer_;
+  std::unique_ptr<ClientSession> session_;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,52 @@
+#pragma once
+
+// Private to node.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "ini/settings.h"
+#include "runtime/local/local_database.h"
+
+namespace nephrite {
+
+/// A database as an INI file describes it: the settings, the store they name, and what a reload
+/// takes over. EmbeddedNode and ServerNode stand on it.
+/// Threads: settings() and reload() from any; the rest one at a time.
+class ConfiguredDatabase {
+ public:
+  struct Source {
+    std::filesystem::path iniFile;
+    IniArguments arguments;
+  };
+
+  /// `adjust` may add to what is made of the settings.
+  explicit ConfiguredDatabase(const Source& source,
+                              const std::function<void(LocalDatabase::Options&)>& adjust = {});
+
+  const std::filesystem::path& iniFile() const { return iniFile_; }
+  Settings settings() const NEPHRITE_EXCLUDES(mutex_);
+  const std::shared_ptr<LocalDatabase>& database() const { return database_; }
+
+  struct Report {
+    std::vector<std::string> changed;   ///< "JadeServer.ServerTimeout = 5000 (jade.ini:3)".
+    std::vector<std::string> problems;  ///< Errors (nothing was changed), or what must wait.
+  };
+  /// Reads the INI file again and takes over what is dynamic. Never throws for what it says.
+  Report reload() NEPHRITE_EXCLUDES(mutex_);
+  /// Writes a report to the log.
+  void log(const Report& report) const;
+
+ private:
+  const std::filesystem::path iniFile_;
+  const IniArguments arguments_;
+  mutable Mutex mutex_;  // Of reload(): two at a time would mix. Before the database's.
+  Resolution running_ NEPHRITE_GUARDED_BY(mutex_);
+  std::shared_ptr<LocalDatabase> database_;
+};
+
+}  // namespace nephrite

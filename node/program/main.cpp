@@ -1,0 +1,308 @@
+// The nephrite program: one verb for each thing that people do with a node.
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ini/ini_file.h"
+#include "node/program/ini_command.h"
+#include "node/program/operator_commands.h"
+#include "node/program/server_command.h"
+#include "node/schedule/replay.h"
+
+namespace nephrite {
+namespace {
+
+struct IniArgs {
+  std::string file;
+  std::string name;
+  std::vector<std::string> overrides;
+
+  std::filesystem::path path() const { return locateIniFile(file, {}); }
+
+  void addTo(CLI::App& command, const char* option = "FILE") {
+    command.add_option(option, file, "The INI file; default: jade.ini in the working directory");
+    command.add_option("--name", name,
+                       "Id of two-level sections: [Id.JadeServer] counts before [JadeServer]");
+    command.add_option("--set", overrides,
+                       "Section.Parameter=value: beats the file, as on a JADE command line");
+  }
+};
+
+int replayFile(const std::string& file, bool checkInvariants) {
+  if (file == "-") return replay(std::cin, std::cout, std::cerr, checkInvariants);
+  std::error_code none;
+  if (std::filesystem::is_directory(file, none)) {
+    std::cerr << "nephrite replay: " << file << " is a directory; name a schedule file\n";
+    return 2;
+  }
+  std::ifstream schedule(file);
+  if (!schedule) {
+    std::cerr << "nephrite replay: cannot open " << file << ": " << std::strerror(errno) << '\n';
+    return 2;
+  }
+  return replay(schedule, std::cout, std::cerr, checkInvariants);
+}
+
+/// The verbs that ask a server node. Each sub-command sets `chosen`.
+class OperatorVerbs {
+ public:
+  explicit OperatorVerbs(CLI::App& app) {
+    addLooking(app, "locks", "Who holds which lock, since when, from where", locksView,
+               Narrow::Both)
+        ->footer(
+            "Examples:\n"
+            "  nephrite locks --object Order/2048.7    who holds it, and who waits behind\n"
+            "  nephrite locks --user anna --watch      again every second\n"
+            "  nephrite locks --json                   for programs");
+    addLooking(app, "queue", "Who waits for which lock, and for whom; longest first", queueView,
+               Narrow::Both)
+        ->footer("DEPTH is how many requests stand in a row, this one included.");
+    addLooking(app, "processes", "Who is signed on, what each holds and waits for", processesView,
+               Narrow::Process);
+    addLooking(app, "nodes", "Which programs are connected, from where", nodesView, Narrow::No);
+    addDeadlocks(app);
+    addContention(app);
+    addLooking(app, "stats", "Counters of the server node", statsView, Narrow::No);
+    addPing(app);
+    addForce(app);
+  }
+
+  /// The exit status, when one of them was given.
+  std::optional<int> run() {
+    if (!chosen_) return std::nullopt;
+    winsize size{};
+    const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+    if (terminal) ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    OperatorOutput output{std::cout, std::cerr, terminal, size.ws_col, size.ws_row};
+    return chosen_(output);
+  }
+
+ private:
+  CLI::App* addVerb(CLI::App& app, const char* name, const char* what) {
+    CLI::App* const verb = app.add_subcommand(name, what);
+    verb->add_option("--connect", options_.connect,
+                     "Where the server is: TcpIP,host,port or Unix,/path/to/socket");
+    verb->add_option("--ini", options_.iniFile,
+                     "Take that from [JadeClient] ServerNodeSpecifications of this file; default: "
+                     "jade.ini in the working directory, else TcpIP,127.0.0.1,6005");
+    verb->add_flag("--json", options_.json, "JSON for programs instead of text for people");
+    return verb;
+  }
+
+  /// What a listing can be narrowed to.
+  enum class Narrow { No, Object, Process, Both };
+
+  CLI::App* addLooking(CLI::App& app, const char* name, const char* what, ViewOf view,
+                       Narrow narrow) {
+    CLI::App* const verb = addVerb(app, name, what);
+    addSelection(*verb, narrow);
+    verb->callback([this, view] {
+      chosen_ = [this, view](OperatorOutput& output) { return showView(view, options_, output); };
+    });
+    return verb;
+  }
+
+  void addSelection(CLI::App& verb, Narrow narrow) {
+    if (narrow == Narrow::Object || narrow == Narrow::Both) {
+      verb.add_option("--object", options_.selection.object, "Only this object: Order/2048.7");
+    }
+    if (narrow == Narrow::Process || narrow == Narrow::Both) {
+      verb.add_option("--process", options_.selection.process,
+                      "Only this process: its name, number or Oid");
+      verb.add_option("--user", options_.selection.user, "Only processes of this user");
+    }
+    verb.add_option("--max", options_.selection.most, "At most so many lines")
+        ->capture_default_str();
+    addWatch(verb);
+  }
+
+  void addWatch(CLI::App& verb) {
+    verb.add_option_function<double>(
+            "--watch", [this](double seconds) { options_.watchSeconds = seconds; },
+            "Again and again, every second or as told, until Ctrl-C")
+        ->expected(0, 1)
+        ->default_str("1")
+        ->type_name("SECONDS");
+  }
+
+  void addDeadlocks(CLI::App& app) {
+    CLI::App* const verb = addVerb(app, "deadlocks", "The last deadlocks, newest first");
+    addSelection(*verb, Narrow::Both);
+    verb->add_option("--schedule", schedule_, "Print deadlock N as a schedule")->type_name("N");
+    verb->footer("nephrite deadlocks --schedule 3 | nephrite replay -    plays it again");
+    verb->callback([this] {
+      chosen_ = [this](OperatorOutput& output) {
+        return showDeadlocks(schedule_, options_, output);
+      };
+    });
+  }
+
+  void addContention(CLI::App& app) {
+    CLI::App* const verb = addVerb(app, "contention", "Which objects are waited for most");
+    addSelection(*verb, Narrow::Object);
+    verb->add_option("VERB", verb_, "on, off or clear: begin, end or zero the counting")
+        ->check(CLI::IsMember({"on", "off", "clear"}));
+    verb->add_option("SIZE", size_, "With on: count at most so many objects")
+        ->capture_default_str();
+    verb->callback([this] {
+      chosen_ = [this](OperatorOutput& output) {
+        return contention(verb_, size_, options_, output);
+      };
+    });
+  }
+
+  void addPing(CLI::App& app) {
+    CLI::App* const verb = addVerb(app, "ping", "Is the server there, and how far away?");
+    verb->add_option("--count", count_, "Round trips")->capture_default_str();
+    verb->footer("Exit status 0 when it answers, else 1: fit for a health check.");
+    verb->callback([this] {
+      chosen_ = [this](OperatorOutput& output) { return ping(count_, options_, output); };
+    });
+  }
+
+  void addForce(CLI::App& app) {
+    CLI::App* const unlock =
+        addVerb(app, "unlock", "Take a lock away from a process, without asking it");
+    unlock->add_option("OBJECT", options_.selection.object, "Order/2048.7")->required();
+    unlock->add_option("--process", options_.selection.process, "From whom: name, number or Oid")
+        ->required();
+    unlock->add_option("--reason", reason_, "Why; for the audit log")->required();
+    unlock->footer(
+        "A last resort: the process goes on believing that it holds the lock until it commits,\n"
+        "and that is refused. Written to the server's audit log.");
+    unlock->callback([this] {
+      chosen_ = [this](OperatorOutput& output) {
+        const Selection& what = options_.selection;
+        return unlockByForce(what.object, what.process, reason_, options_, output);
+      };
+    });
+    CLI::App* const signOff =
+        addVerb(app, "sign-off", "End a process, or a node with all its processes");
+    signOff->add_option("WHOM", options_.selection.process, "A process or node: name, number, Oid")
+        ->required();
+    signOff->add_option("--reason", reason_, "Why; for the audit log")->required();
+    signOff->footer(
+        "Its transactions are dropped and its locks are free. Written to the audit log.");
+    signOff->callback([this] {
+      chosen_ = [this](OperatorOutput& output) {
+        return signOffByForce(options_.selection.process, reason_, options_, output);
+      };
+    });
+  }
+
+  OperatorOptions options_;
+  std::optional<std::uint64_t> schedule_;
+  std::string verb_;
+  std::size_t size_ = 1'000;
+  int count_ = 10;
+  std::string reason_;
+  std::function<int(OperatorOutput&)> chosen_;
+};
+
+int run(int argc, char** argv) {
+  CLI::App app{"Nephrite: an object database node with an object lock manager."};
+  app.footer(
+      "Examples:\n"
+      "  nephrite server --ini jade.ini        run a server node\n"
+      "  nephrite locks --object Order/2048.7  who holds my lock, and who waits behind me\n"
+      "  nephrite queue --watch                who waits for whom, again every second\n"
+      "  nephrite replay deadlock.sched        play a lock schedule; one JSON event a line\n"
+      "  nephrite ini check jade.ini           say what is wrong in an INI file, and where\n"
+      "  nephrite ini show jade.ini            every parameter, its value, where it comes from\n"
+      "\n"
+      "Schedules are described in docs/schedule.md, INI parameters in docs/ini.md.");
+  app.set_version_flag("--version", "nephrite " NEPHRITE_VERSION);
+  app.require_subcommand(1);
+
+  IniArgs served;
+  CLI::App* const serverCommandLine =
+      app.add_subcommand("server", "Run a server node in the foreground, until SIGTERM or SIGINT");
+  served.addTo(*serverCommandLine, "--ini");
+  serverCommandLine->footer(
+      "Client nodes find it by [JadeClient] ServerNodeSpecifications=TcpIP, 127.0.0.1, 6005 (or\n"
+      "Unix, /path/to/socket). It listens on this machine only.\n"
+      "\n"
+      "  SIGTERM, SIGINT   let clients finish for [NephriteServer] DrainTime, then end; a second\n"
+      "                    one ends at once\n"
+      "  SIGHUP            read the INI file again\n"
+      "\n"
+      "Exit status: 0, or 1 when it could not start.");
+
+  std::string schedule;
+  CLI::App* const replayCommand = app.add_subcommand(
+      "replay", "Play a lock schedule on a virtual clock with the real lock manager");
+  replayCommand->add_option("FILE", schedule, "The schedule; - for standard input")->required();
+  bool checked = false;
+  replayCommand->add_flag("--check", checked,
+                          "Check the invariants of the lock table after each line (slower)");
+  replayCommand->footer(
+      "A schedule:\n"
+      "  process A\n"
+      "  process B background\n"
+      "  object X\n"
+      "  A begin\n"
+      "  A exclusiveLock X\n"
+      "  B lock X share session 500\n"
+      "  advance 500\n"
+      "\n"
+      "Exit status: 0, or 2 when a line cannot be played (standard error says which).");
+
+  CLI::App* const ini = app.add_subcommand("ini", "Look at an INI file");
+  ini->require_subcommand(1);
+  IniArgs checkedIni;
+  CLI::App* const check = ini->add_subcommand(
+      "check", "Report what is wrong; exit status 0 (warnings included), 1 errors, 2 wrong use");
+  checkedIni.addTo(*check);
+  IniArgs shown;
+  CLI::App* const show =
+      ini->add_subcommand("show", "Every parameter with its value and where it comes from");
+  shown.addTo(*show);
+  CLI::App* const docs =
+      ini->add_subcommand("docs", "Print docs/ini.md, made from the table of parameters");
+
+  OperatorVerbs operatorVerbs(app);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+
+  if (const auto status = operatorVerbs.run()) return *status;
+  if (*serverCommandLine) {
+    return serverCommand({served.file, served.name, served.overrides, NEPHRITE_VERSION}, std::cout,
+                         std::cerr);
+  }
+  if (*replayCommand) return replayFile(schedule, checked);
+  if (*check) {
+    return iniCheck(checkedIni.path(), checkedIni.overrides, checkedIni.name, std::cout, std::cerr);
+  }
+  if (*show) return iniShow(shown.path(), shown.overrides, shown.name, std::cout, std::cerr);
+  if (*docs) return iniDocs(std::cout);
+  return 2;
+}
+
+}  // namespace
+}  // namespace nephrite
+
+int main(int argc, char** argv) {
+  try {
+    return nephrite::run(argc, argv);
+  } catch (const std::exception& failure) {
+    std::cerr << "nephrite: " << failure.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,135 @@
+#include "node/program/server_command.h"
+
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include <boost/asio.hpp>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <optional>
+#include <ostream>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/server_node.h"
+
+namespace nephrite {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kQuietCheck{50};
+constexpr milliseconds kStatusEvery{5'000};
+
+/// Watches the signals and the clock while the node serves on its own threads.
+class Supervisor {
+ public:
+  explicit Supervisor(ServerNode& server)
+      : server_(server), signals_(context_, SIGTERM, SIGINT, SIGHUP), timer_(context_) {
+    std::uint64_t microseconds = 0;
+    if (::sd_watchdog_enabled(0, &microseconds) > 0) {
+      every_ = std::min(every_, milliseconds(microseconds / 3000));
+    }
+  }
+
+  void run() {
+    ::sd_notify(0, "READY=1");
+    awaitSignal();
+    tick();
+    context_.run();
+    ::sd_notify(0, "STOPPING=1\nSTATUS=closing the store");
+    server_.stop();
+  }
+
+ private:
+  void awaitSignal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        reload();
+      } else if (drainUntil_) {
+        log(LogLevel::Warning, "server.stops", {{"why", "a second signal"}});
+        return context_.stop();
+      } else {
+        drain(signal);
+      }
+      awaitSignal();
+    });
+  }
+
+  void reload() {
+    const Duration now = SystemClock::instance().now().sinceStart;
+    const auto stamp = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(stamp));
+    server_.reload();
+    ::sd_notify(0, "READY=1");
+  }
+
+  void drain(int signal) {
+    const milliseconds longest = server_.drainTime();
+    log(LogLevel::Info, "server.drains",
+        {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
+         {"at_most_ms", std::to_string(longest.count())}});
+    ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
+    server_.drain();
+    drainUntil_ = SystemClock::instance().now() + longest;
+    timer_.cancel();
+    tick();
+  }
+
+  void tick() {
+    if (drainUntil_ && (SystemClock::instance().now() >= *drainUntil_ || server_.isQuiet())) {
+      return context_.stop();
+    }
+    // Asked of the serving thread: when it hangs, so do we, and the watchdog barks.
+    const std::size_t sessions = server_.sessionCount();
+    ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%s, %zu sessions", drainUntil_ ? "draining" : "serving",
+                 sessions);
+    timer_.expires_after(drainUntil_ ? kQuietCheck : every_);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) tick();
+    });
+  }
+
+  ServerNode& server_;
+  asio::io_context context_;
+  asio::signal_set signals_;
+  asio::steady_timer timer_;
+  milliseconds every_ = kStatusEvery;
+  std::optional<Instant> drainUntil_;
+};
+
+// Each client is a file descriptor; many systems give a program started by hand only 1,024.
+void raiseFileLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int serverCommand(const ServerCommand& command, std::ostream& out, std::ostream& err) {
+  try {
+    raiseFileLimit();
+    ServerNode::Options options;
+    options.iniFile = command.iniFile;
+    options.iniName = command.iniName;
+    options.iniOverrides = command.overrides;
+    options.version = command.version;
+    ServerNode server(options);
+    Supervisor supervisor(server);
+    out << "nephrite server: ready on port " << server.port();
+    if (!server.unixSocket().empty()) out << " and " << server.unixSocket().string();
+    out << ", store " << server.storeDirectory().string() << std::endl;
+    supervisor.run();
+    return 0;
+  } catch (const std::exception& failure) {
+    err << "nephrite server: " << failure.what() << '\n';
+    return 1;
+  }
+}
+
+}  // namespace nephrite

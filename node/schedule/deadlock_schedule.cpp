@@ -1,0 +1,315 @@
+#include "node/schedule/deadlock_schedule.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "objects/text.h"
+
+namespace nephrite {
+namespace {
+
+/// On one line, and harmless on a terminal.
+std::string printable(std::string text) {
+  while (const auto bad = findInvalidUtf8(text)) text[*bad] = '?';
+  for (char& c : text) {
+    if ((c >= 0 && c < ' ') || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+/// What a schedule calls things: each by another word.
+class Words {
+ public:
+  explicit Words(std::set<std::string> taken = {}) : taken_(std::move(taken)) {}
+
+  const std::string& make(std::uint64_t id, const std::string& given) {
+    std::string word = printable(given);
+    for (char& c : word) {
+      if (c == ' ' || c == '#' || c == '?') c = '_';
+    }
+    if (word.empty()) word = "_";
+    std::string unique = word;
+    for (int n = 2; !taken_.insert(unique).second; ++n) unique = word + "~" + std::to_string(n);
+    return words_[id] = unique;
+  }
+
+  const std::string& of(std::uint64_t id) const { return words_.at(id); }
+  bool has(std::uint64_t id) const { return words_.contains(id); }
+
+ private:
+  std::set<std::string> taken_;
+  std::map<std::uint64_t, std::string> words_;
+};
+
+/// A process of the schedule, and the one request it waits with: several waits for a commit only.
+struct Part {
+  LockerId locker;
+  std::vector<const DeadlockWait*> waits;
+  bool waitsElsewhere = false;  ///< Has other waits, which no schedule can show beside these.
+
+  bool isWaiting() const { return !waits.empty(); }
+  bool isCommitting() const { return isWaiting() && waits.front()->commit; }
+  bool commitsOn(LockTarget target) const {
+    return isCommitting() && std::any_of(waits.begin(), waits.end(), [&](const DeadlockWait* wait) {
+             return wait->target == target;
+           });
+  }
+};
+
+class DeadlockWriter {
+ public:
+  DeadlockWriter(const DeadlockRecord& record, const DeadlockNames& names)
+      // The words that begin a line of their own name no process.
+      : record_(record), names_(names), processes_({"process", "object", "setting", "advance"}) {}
+
+  std::string write() {
+    gather();
+    writeHead();
+    writePopulation();
+    writeHolds();
+    writeWaits();
+    return std::move(text_);
+  }
+
+ private:
+  template <typename... Args>
+  void line(fmt::format_string<Args...> form, Args&&... args) {
+    text_ += fmt::format(form, std::forward<Args>(args)...) + '\n';
+  }
+  const std::string& wordOf(LockerId locker) const { return processes_.of(locker.value); }
+  const std::string& wordOf(LockTarget target) const { return objects_.of(target.value); }
+  static auto milliseconds(Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  }
+
+  // --- Who and what ------------------------------------------------------------------------------
+
+  void gather() {
+    for (const WaitEdge& edge : record_.cycle) meet(edge.locker, edge.target);
+    for (const DeadlockHold& hold : record_.holds) meet(hold.locker, hold.target);
+    for (const DeadlockWait& wait : record_.waits) meet(wait.locker, wait.target);
+    for (const DeadlockWait& wait : record_.waits) add(wait);
+  }
+
+  void meet(LockerId locker, LockTarget target) {
+    if (!processes_.has(locker.value)) {
+      processes_.make(locker.value, names_.process(locker));
+      partAt_[locker.value] = parts_.size();
+      parts_.push_back({locker, {}});
+    }
+    if (!objects_.has(target.value)) {
+      objects_.make(target.value, names_.object(target));
+      targets_.push_back(target);
+    }
+  }
+
+  Part& partOf(LockerId locker) { return parts_[partAt_.at(locker.value)]; }
+
+  void add(const DeadlockWait& wait) {
+    Part& part = partOf(wait.locker);
+    if (part.isCommitting() && wait.commit) {
+      part.waits.push_back(&wait);
+      return;
+    }
+    part.waitsElsewhere |= part.isWaiting();
+    if (!part.isWaiting() || matters(wait, *part.waits.front())) part.waits = {&wait};
+  }
+
+  // Of two requests of one process: the one that closed the circle, or else is on it.
+  bool matters(const DeadlockWait& wait, const DeadlockWait& other) const {
+    if (wait.locker == record_.requester) return wait.asked > other.asked;
+    return isOnCycle(wait) && !isOnCycle(other);
+  }
+
+  bool isOnCycle(const DeadlockWait& wait) const {
+    return std::any_of(record_.cycle.begin(), record_.cycle.end(), [&](const WaitEdge& edge) {
+      return edge.locker == wait.locker && edge.target == wait.target && edge.wanted == wait.wanted;
+    });
+  }
+
+  // --- The lines ---------------------------------------------------------------------------------
+
+  void writeHead() {
+    const auto sinceEpoch = record_.at.time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(sinceEpoch);
+    line("# Deadlock {}, {:%Y-%m-%dT%H:%M:%S}.{:03}Z, to be played by: nephrite replay FILE",
+         record_.number, fmt::gmtime(static_cast<std::time_t>(seconds.count())),
+         milliseconds(sinceEpoch - seconds));
+    std::string victims;
+    for (const LockerId victim : record_.victims) {
+      victims += (victims.empty() ? "" : ", ") + printable(names_.process(victim));
+    }
+    line("# The last line closes the circle. Refused with 1081: {}", victims);
+    line("#");
+    line("# Each waited for the next, the last for the first:");
+    for (const WaitEdge& edge : record_.cycle) {
+      line("#   {} wanted {} {}", printable(names_.process(edge.locker)),
+           printable(names_.object(edge.target)), nameOf(edge.wanted));
+    }
+    if (record_.truncated) {
+      line("#");
+      line("# Truncated: more processes or objects were involved than are kept. Whoever was");
+      line("# refused after the first may not be refused here.");
+    }
+    for (const Part& part : parts_) {
+      if (!part.waitsElsewhere) continue;
+      line("#");
+      line("# {} waited for other locks at the same time, which a schedule cannot show: this one",
+           printable(names_.process(part.locker)));
+      line("# may end otherwise.");
+    }
+    text_ += '\n';
+  }
+
+  void writePopulation() {
+    if (record_.doubled) line("setting DoubleDeadlockException=true");
+    for (const Part& part : parts_) {
+      std::string options;
+      if (part.isWaiting()) {
+        const DeadlockWait& wait = *part.waits.front();
+        if (wait.background) options += " background";
+        if (wait.priority != 0) options += fmt::format(" priority={}", wait.priority);
+        if (wait.commit && !wait.timeout.isServerDefined()) {
+          options += fmt::format(" timeout={}", wait.timeout.number());
+        }
+      }
+      line("process {}{}{}", wordOf(part.locker), options,
+           asGiven(wordOf(part.locker), names_.process(part.locker)));
+    }
+    for (const LockTarget target : targets_) {
+      line("object {}{}", wordOf(target), asGiven(wordOf(target), names_.object(target)));
+    }
+    text_ += '\n';
+    for (const Part& part : parts_) line("{} begin", wordOf(part.locker));
+  }
+
+  static std::string asGiven(const std::string& word, const std::string& given) {
+    return word == given ? "" : "  # " + printable(given);
+  }
+
+  void writeHolds() {
+    std::vector<const DeadlockHold*> holds;
+    for (const DeadlockHold& hold : record_.holds) holds.push_back(&hold);
+    std::sort(holds.begin(), holds.end(), [](const DeadlockHold* a, const DeadlockHold* b) {
+      return a->acquired < b->acquired;
+    });
+    for (const DeadlockHold* const hold : holds) writeHold(*hold);
+  }
+
+  // What a commit upgrades was changed under Update before; it is Exclusive again when it commits.
+  void writeHold(const DeadlockHold& hold) {
+    const Part& part = partOf(hold.locker);
+    const bool upgraded = part.isCommitting() && hold.upgradedByCommit;
+    const LockType type = upgraded ? LockType::Update : hold.type;
+    const std::string& process = wordOf(hold.locker);
+    const std::string& object = wordOf(hold.target);
+    const std::string age = fmt::format("  # held for {} ms", milliseconds(hold.age));
+
+    const bool isSession = hold.session != LockType::Get;
+    if (isSession) line("{} lock {} {} session 0{}", process, object, nameOf(hold.session), age);
+    if (!isSession || hold.session != type) {
+      line("{} {} {}{}", process, verbFor(type), object, isSession ? "" : age);
+    }
+    if (upgraded || part.commitsOn(hold.target)) line("{} update {}", process, object);
+  }
+
+  static std::string_view verbFor(LockType type) {
+    switch (type) {
+      case LockType::Get:
+      case LockType::Share: return "sharedLock";
+      case LockType::Reserve: return "reserveLock";
+      case LockType::Update: return "updateLock";
+      case LockType::Exclusive: return "exclusiveLock";
+    }
+    return "";
+  }
+
+  void writeWaits() {
+    for (const std::size_t at : inOrder()) writeWait(parts_[at]);
+    writeWait(partOf(record_.requester));
+  }
+
+  void writeWait(const Part& part) {
+    if (!part.isWaiting()) return;
+    const DeadlockWait& wait = *part.waits.front();
+    const std::string age = part.locker == record_.requester
+                                ? "closes the circle"
+                                : fmt::format("waited for {} ms", milliseconds(wait.age));
+    if (wait.commit) return line("{} commit  # {}", wordOf(part.locker), age);
+    line("{} lock {} {} {} {}  # {}", wordOf(part.locker), wordOf(wait.target), nameOf(wait.wanted),
+         nameOf(wait.duration), wait.timeout.number(), age);
+  }
+
+  // Who waits, the requester apart, in an order in which everybody queues at once and stands where
+  // it stood. Not always that of asking: an upgrade that came later may be all that keeps a
+  // newcomer behind it waiting. So each queue is filled from its head; and what a commit has
+  // upgraded is Exclusive before others ask for it. These demands never contradict each other: a
+  // commit is the only one that stands in several queues, and each queue has one at most.
+  std::vector<std::size_t> inOrder() const {
+    std::map<std::size_t, std::vector<std::size_t>> after;
+    std::vector<std::size_t> demands(parts_.size());
+    const auto demand = [&](std::size_t first, std::size_t second) {
+      if (first == second) return;
+      after[first].push_back(second);
+      ++demands[second];
+    };
+
+    std::map<std::uint64_t, std::size_t> lastOn;  // By target: who must come before the next.
+    for (const DeadlockHold& hold : record_.holds) {
+      const std::size_t at = partAt_.at(hold.locker.value);
+      if (hold.locker == record_.requester) continue;
+      if (hold.upgradedByCommit && parts_[at].isCommitting()) lastOn[hold.target.value] = at;
+    }
+    for (const DeadlockWait& wait : record_.waits) {
+      const std::size_t at = partAt_.at(wait.locker.value);
+      const auto& kept = parts_[at].waits;
+      if (wait.locker == record_.requester) continue;
+      if (std::find(kept.begin(), kept.end(), &wait) == kept.end()) continue;
+      const auto before = lastOn.find(wait.target.value);
+      if (before != lastOn.end()) demand(before->second, at);
+      lastOn[wait.target.value] = at;
+    }
+
+    std::set<std::pair<std::uint64_t, std::size_t>> ready;  // The one asked first goes first.
+    const auto offer = [&](std::size_t at) {
+      const Part& part = parts_[at];
+      if (!part.isWaiting() || part.locker == record_.requester || demands[at] != 0) return;
+      ready.emplace(part.waits.front()->asked, at);
+    };
+    for (std::size_t at = 0; at < parts_.size(); ++at) offer(at);
+    std::vector<std::size_t> order;
+    while (!ready.empty()) {
+      const std::size_t at = ready.begin()->second;
+      ready.erase(ready.begin());
+      order.push_back(at);
+      for (const std::size_t next : after[at]) {
+        --demands[next];
+        offer(next);
+      }
+    }
+    return order;
+  }
+
+  const DeadlockRecord& record_;
+  const DeadlockNames& names_;
+  Words processes_;
+  Words objects_;
+  std::vector<Part> parts_;
+  std::map<std::uint64_t, std::size_t> partAt_;
+  std::vector<LockTarget> targets_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string scheduleOf(const DeadlockRecord& record, const DeadlockNames& names) {
+  return DeadlockWriter(record, names).write();
+}
+
+}  // namespace nephrite

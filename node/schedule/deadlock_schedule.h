@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "locking/deadlock_record.h"
+
+namespace nephrite {
+
+/// What those in a deadlock are called: any text, also one that two of them share.
+struct DeadlockNames {
+  std::function<std::string(LockerId)> process;
+  std::function<std::string(LockTarget)> object;
+};
+
+/// The deadlock as a schedule that `nephrite replay` plays to the same end: the same processes
+/// hold and wait for the same, and when the last line asks, the same are refused with 1081.
+///
+/// Shape:   settings, processes, objects; then who held what, in the order of acquisition; then
+///          who waited for what, each queue from its head; last the request that closed the
+///          circle. Everybody is in a transaction, and no time passes. Comments say when it
+///          happened, who was on the circle, and how long locks were held and waited for.
+/// Names:   as given where a schedule can say them; else blanks, `#` and what is not printable
+///          become `_`, and who would be called like another gets a number. Comments have them as
+///          given.
+/// Limits:  of a record that was truncated, those refused after the first may differ. A process
+///          that waited for several locks at once (Process::lockAsync) waits for one of them here,
+///          and the schedule may end otherwise. A comment says so in both cases.
+/// Threads: any.
+/// Source:  docs/schedule.md.
+std::string scheduleOf(const DeadlockRecord& record, const DeadlockNames& names);
+
+}  // namespace nephrite

@@ -1,0 +1,430 @@
+#include "node/schedule/replay.h"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <vector>
+
+#include "base/check.h"
+#include "node/schedule/schedule.h"
+#include "objects/object_store.h"
+#include "runtime/local/local_database.h"
+#include "runtime/session.h"
+
+namespace nephrite {
+namespace {
+
+std::string jsonText(std::string_view text) {
+  return boost::json::serialize(boost::json::string(text));
+}
+
+LockType lockTypeOf(ScheduleLockType type) {
+  switch (type) {
+    case ScheduleLockType::Share: return LockType::Share;
+    case ScheduleLockType::Reserve: return LockType::Reserve;
+    case ScheduleLockType::Update: return LockType::Update;
+    case ScheduleLockType::Exclusive: return LockType::Exclusive;
+  }
+  NEPHRITE_CHECK(false);
+}
+
+// One store serves all schedules of a program: each has its own objects in it.
+const std::shared_ptr<ObjectStore>& storeInMemory() {
+  static const std::shared_ptr<ObjectStore> store = [] {
+    ObjectStore::Options options;
+    options.inMemory = true;
+    return std::shared_ptr<ObjectStore>(ObjectStore::open(options));
+  }();
+  return store;
+}
+
+class LocalWorld final : public ReplayWorld {
+ public:
+  ManualClock& clock() override { return clock_; }
+  LocalDatabase& local() override { return database_; }
+  Database& database() override { return database_; }
+  void setTimeouts(std::chrono::milliseconds server,
+                   std::chrono::milliseconds background) override {
+    database_.setTimeouts(server, background);
+  }
+  void settle() override {}
+
+ private:
+  ManualClock clock_;
+  LocalDatabase database_{storeInMemory(), clock_, {.threads = false}};
+};
+
+struct Player {
+  explicit Player(Database& database, const ProcessInfo& info) : session(database, info) {}
+  Session session;
+  bool waiting = false;
+};
+
+class Replay {
+ public:
+  Replay(std::ostream& events, ReplayWorld& world)
+      : events_(events),
+        world_(world),
+        clock_(world.clock()),
+        local_(world.local()),
+        database_(world.database()) {
+    ClassDef wanted;
+    wanted.name = "ScheduleObject";
+    class_ = local_.defineClass(wanted)->number;
+    database_.signOnNode({.name = "replay"},
+                         [this](const NodeReply& reply) { node_ = reply.node.value(); });
+    world_.settle();
+  }
+
+  // Whoever still waits at the end of the schedule is let go without an event.
+  ~Replay() {
+    over_ = true;
+    for (const auto& [name, player] : players_) player->session.signOff();
+    world_.settle();
+  }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+  void play(const ScheduleLine& line) {
+    std::visit([&](const auto& content) { run(line.number, content); }, line.content);
+  }
+
+  void checkInvariants() const { local_.checkInvariants(); }
+
+  /// Those since the last call, oldest first.
+  void showDeadlocks(const DeadlockSeen& seen);
+
+ private:
+  // What every event of a step repeats.
+  struct Step {
+    int line;
+    StepLine content;
+  };
+
+  void run(int line, const ProcessLine& wanted);
+  void run(int line, const ObjectLine& wanted);
+  void run(int line, const SettingLine& setting);
+  void run(int line, const AdvanceLine& advance);
+  void run(int line, const StepLine& content);
+
+  void start(const std::shared_ptr<Step>& step, Player& player);
+  void startLock(const std::shared_ptr<Step>& step, Player& player);
+  void startState(const Step& step, Player& player);
+  void ended(const std::shared_ptr<Step>& step, const StepResult& result);
+  void immediate(const Step& step, std::string_view outcome, const std::string& more = "");
+  void stateChanged(const Step& step, std::optional<ErrorCode> error, std::string_view outcome);
+  std::string listing(const Oid& oid) const;
+  std::string eventOf(const Step& step, std::string_view outcome, const std::string& more) const;
+  std::string resultOf(const Step& step, const StepResult& result) const;
+  const std::string& nameOf(LockerId locker) const { return names_.at(locker.value); }
+
+  std::ostream& events_;
+  ReplayWorld& world_;
+  ManualClock& clock_;
+  LocalDatabase& local_;
+  Database& database_;
+  Oid::ClassNumber class_ = 0;
+  NodeInfo node_;
+  std::chrono::milliseconds serverTimeout_{10'000};
+  std::chrono::milliseconds backgroundTimeout_{30'000};
+  std::map<std::string, std::unique_ptr<Player>> players_;
+  std::map<std::uint64_t, std::string> names_;
+  std::map<std::string, Oid> objects_;
+
+  std::uint64_t lastDeadlock_ = 0;
+  bool over_ = false;
+
+  // While a step runs: its own first event, and those that it has caused so far.
+  const Step* running_ = nullptr;
+  std::string first_;
+  std::vector<std::string> caused_;
+};
+
+void Replay::showDeadlocks(const DeadlockSeen& seen) {
+  std::vector<DeadlockRecord> records = local_.deadlocks(Lifetime::Persistent, SIZE_MAX);
+  std::reverse(records.begin(), records.end());
+  const DeadlockNames names{[this](LockerId locker) { return nameOf(locker); },
+                            [this](LockTarget target) {
+                              const auto is = [&](const auto& object) {
+                                return object.second.bits() == target.value;
+                              };
+                              const auto found = std::find_if(objects_.begin(), objects_.end(), is);
+                              NEPHRITE_CHECK(found != objects_.end());
+                              return found->first;
+                            }};
+  for (const DeadlockRecord& record : records) {
+    if (record.number <= lastDeadlock_) continue;
+    lastDeadlock_ = record.number;
+    seen(record, names);
+  }
+}
+
+void Replay::run(int line, const ProcessLine& wanted) {
+  if (players_.contains(wanted.name)) {
+    throw ScheduleError(line, "process '" + wanted.name + "' has signed on already");
+  }
+  const ProcessSignOn who{node_.oid, wanted.name, "", wanted.background};
+  database_.signOnProcess(who, [&](const ProcessReply& reply) {
+    auto player = std::make_unique<Player>(database_, reply.process.value());
+    names_[reply.process->locker.value] = wanted.name;
+    if (wanted.timeout) {
+      player->session.setDefaultLockTimeout(LockTimeout::ofMilliseconds(*wanted.timeout));
+    }
+    player->session.setDeadlockPriority(Lifetime::Persistent, wanted.priority);
+    player->session.useUpdateLocks(wanted.updateLocks);
+    players_[wanted.name] = std::move(player);
+  });
+  world_.settle();
+}
+
+void Replay::run(int line, const ObjectLine& wanted) {
+  if (objects_.contains(wanted.name)) {
+    throw ScheduleError(line, "object '" + wanted.name + "' exists already");
+  }
+  const Oid oid = local_.newOid(Lifetime::Persistent, class_);
+  ChangeSet created;
+  created.changes.push_back({ChangeKind::Create, {oid, 1, {}, {}}});
+  local_.store().commit(created);
+  objects_[wanted.name] = oid;
+}
+
+void Replay::run(int, const SettingLine& setting) {
+  switch (setting.key) {
+    case ScheduleSetting::ServerTimeout:
+      serverTimeout_ = std::chrono::milliseconds(setting.value);
+      break;
+    case ScheduleSetting::BackgroundProcessServerTimeout:
+      backgroundTimeout_ = std::chrono::milliseconds(setting.value);
+      break;
+    case ScheduleSetting::DoubleDeadlockException:
+      local_.setDoubleDeadlock(setting.value != 0);
+      return;
+  }
+  world_.setTimeouts(serverTimeout_, backgroundTimeout_);
+}
+
+void Replay::run(int, const AdvanceLine& advance) {
+  const Instant until = clock_.now() + std::chrono::milliseconds(advance.milliseconds);
+  for (;;) {
+    const auto due = local_.nextDeadline();
+    if (!due || *due > until) break;
+    clock_.moveTo(*due);
+    local_.expireNextWait(*due);
+    world_.settle();
+  }
+  clock_.moveTo(until);
+  world_.settle();
+}
+
+void Replay::run(int line, const StepLine& content) {
+  const auto player = players_.find(content.process);
+  if (player == players_.end()) {
+    throw ScheduleError(line, "no process '" + content.process +
+                                  "' is signed on; sign it on with: process " + content.process);
+  }
+  if (player->second->waiting) {
+    throw ScheduleError(line, "process '" + content.process +
+                                  "' is waiting and can take no step until it is answered");
+  }
+  if (hasObject(content.verb) && !objects_.contains(content.object)) {
+    throw ScheduleError(line, "there is no object '" + content.object +
+                                  "'; create it with: object " + content.object);
+  }
+
+  const auto step = std::make_shared<Step>(Step{line, content});
+  running_ = step.get();
+  first_.clear();
+  caused_.clear();
+  start(step, *player->second);
+  world_.settle();
+  running_ = nullptr;
+  if (first_.empty()) {
+    player->second->waiting = true;
+    first_ = eventOf(*step, "queued", "");
+  }
+  events_ << first_ << '\n';
+  for (const std::string& event : caused_) events_ << event << '\n';
+  if (content.verb == ScheduleVerb::SignOff) players_.erase(player);
+}
+
+void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
+  const StepLine& content = step->content;
+  const Oid oid = hasObject(content.verb) ? objects_.at(content.object) : Oid();
+  const StepDone done = [this, step](const StepResult& result) { ended(step, result); };
+  switch (content.verb) {
+    case ScheduleVerb::SharedLock:
+    case ScheduleVerb::ReserveLock:
+    case ScheduleVerb::UpdateLock:
+    case ScheduleVerb::ExclusiveLock:
+    case ScheduleVerb::Lock:
+    case ScheduleVerb::TryLock: return startLock(step, player);
+    case ScheduleVerb::Unlock:
+      return immediate(*step, player.session.unlock(oid) ? "released" : "ignored");
+    case ScheduleVerb::Update: return player.session.change(oid, done);
+    case ScheduleVerb::Read: return player.session.read(oid, done);
+    case ScheduleVerb::Commit: return player.session.commit(Lifetime::Persistent, done);
+    case ScheduleVerb::Locks: return immediate(*step, "listed", listing(oid));
+    default: return startState(*step, player);
+  }
+}
+
+void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
+  const StepLine& content = step->content;
+  Session::Wish wish;
+  wish.target = objects_.at(content.object);
+  switch (content.verb) {
+    case ScheduleVerb::SharedLock: wish.type = LockType::Share; break;
+    case ScheduleVerb::ReserveLock: wish.type = LockType::Reserve; break;
+    case ScheduleVerb::UpdateLock: wish.type = LockType::Update; break;
+    case ScheduleVerb::ExclusiveLock: wish.type = LockType::Exclusive; break;
+    default:
+      wish.type = lockTypeOf(content.type);
+      wish.timeout = LockTimeout::ofMilliseconds(content.timeout);
+      if (content.duration == ScheduleDuration::Session) wish.duration = LockDuration::Session;
+  }
+  player.session.lock(wish, [this, step](const StepResult& result) { ended(step, result); });
+}
+
+void Replay::startState(const Step& step, Player& player) {
+  Session& session = player.session;
+  switch (step.content.verb) {
+    case ScheduleVerb::Begin:
+      return stateChanged(step, session.begin(Lifetime::Persistent), "begun");
+    case ScheduleVerb::Abort:
+      session.abort(Lifetime::Persistent);
+      return immediate(step, "aborted");
+    case ScheduleVerb::BeginLoad:
+      session.beginState(StateKind::Load);
+      return immediate(step, "begun");
+    case ScheduleVerb::BeginLock:
+      session.beginState(StateKind::Lock);
+      return immediate(step, "begun");
+    case ScheduleVerb::EndLoad:
+      return stateChanged(step, session.endState(StateKind::Load), "ended");
+    case ScheduleVerb::EndLock:
+      return stateChanged(step, session.endState(StateKind::Lock), "ended");
+    case ScheduleVerb::SetDefaultLockTimeout:
+      session.setDefaultLockTimeout(LockTimeout::ofMilliseconds(step.content.timeout));
+      return immediate(step, "set");
+    case ScheduleVerb::SignOff: session.signOff(); return immediate(step, "ended");
+    default: NEPHRITE_CHECK(false);
+  }
+}
+
+void Replay::stateChanged(const Step& step, std::optional<ErrorCode> error,
+                          std::string_view outcome) {
+  if (!error) return immediate(step, outcome);
+  immediate(step, "error", ",\"code\":" + std::to_string(numberOf(*error)));
+}
+
+void Replay::immediate(const Step& step, std::string_view outcome, const std::string& more) {
+  first_ = eventOf(step, outcome, more);
+}
+
+// A step's answer: its first event when it never waited, else one more among those that the
+// running step causes.
+void Replay::ended(const std::shared_ptr<Step>& step, const StepResult& result) {
+  if (over_) return;
+  const std::string event = resultOf(*step, result);
+  if (step.get() == running_ && !result.queued) {
+    first_ = event;
+    return;
+  }
+  if (step.get() == running_) {
+    first_ = eventOf(*step, "queued", "");
+  } else {
+    players_.at(step->content.process)->waiting = false;
+  }
+  if (running_ != nullptr) {
+    caused_.push_back(event);
+  } else {
+    events_ << event << '\n';
+  }
+}
+
+std::string Replay::resultOf(const Step& step, const StepResult& result) const {
+  const std::string code = ",\"code\":" + std::to_string(numberOf(result.code));
+  switch (result.outcome) {
+    case StepResult::Outcome::Refused: return eventOf(step, "refused", code);
+    case StepResult::Outcome::TimedOut: return eventOf(step, "timeout", code);
+    case StepResult::Outcome::Deadlock: return eventOf(step, "deadlock", code);
+    case StepResult::Outcome::Cancelled:
+    case StepResult::Outcome::Failed: return eventOf(step, "error", code);
+    case StepResult::Outcome::Done: break;
+  }
+  switch (step.content.verb) {
+    case ScheduleVerb::Update: return eventOf(step, "updated", "");
+    case ScheduleVerb::Commit: return eventOf(step, "committed", "");
+    case ScheduleVerb::Read:
+      return eventOf(step, "read", ",\"edition\":" + std::to_string(result.record->edition));
+    default: return eventOf(step, "granted", "");
+  }
+}
+
+std::string Replay::eventOf(const Step& step, std::string_view outcome,
+                            const std::string& more) const {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().sinceStart);
+  std::string event = "{\"line\":" + std::to_string(step.line) +
+                      ",\"time\":" + std::to_string(now.count()) +
+                      ",\"process\":" + jsonText(step.content.process) + ",\"verb\":\"" +
+                      std::string(scheduleWord(step.content.verb)) + "\"";
+  if (hasObject(step.content.verb)) event += ",\"object\":" + jsonText(step.content.object);
+  event += ",\"outcome\":\"" + std::string(outcome) + "\"" + more + "}";
+  return event;
+}
+
+std::string Replay::listing(const Oid& oid) const {
+  std::vector<LockInfo> held;
+  std::vector<LockInfo> queued;
+  for (const LockInfo& lock : database_.locksOn(oid))
+    (lock.waiting ? queued : held).push_back(lock);
+  std::sort(held.begin(), held.end(), [this](const LockInfo& a, const LockInfo& b) {
+    return nameOf(a.requestedBy) < nameOf(b.requestedBy);
+  });
+
+  std::string text = ",\"held\":[";
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    text += (i == 0 ? "{\"process\":" : ",{\"process\":") + jsonText(nameOf(held[i].requestedBy)) +
+            ",\"type\":\"" + std::string(nephrite::nameOf(held[i].type)) + "\",\"duration\":\"" +
+            std::string(nephrite::nameOf(held[i].duration)) + "\"}";
+  }
+  text += "],\"queued\":[";
+  for (std::size_t i = 0; i < queued.size(); ++i) {
+    text += (i == 0 ? "{\"process\":" : ",{\"process\":") +
+            jsonText(nameOf(queued[i].requestedBy)) + ",\"type\":\"" +
+            std::string(nephrite::nameOf(queued[i].wanted)) + "\"}";
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+int replay(std::istream& schedule, std::ostream& events, std::ostream& errors, bool checkInvariants,
+           const DeadlockSeen& seen) {
+  LocalWorld world;
+  return replay(schedule, events, errors, world, checkInvariants, seen);
+}
+
+int replay(std::istream& schedule, std::ostream& events, std::ostream& errors, ReplayWorld& world,
+           bool checkInvariants, const DeadlockSeen& seen) {
+  Replay run(events, world);
+  ScheduleReader reader(schedule);
+  try {
+    while (const auto line = reader.next()) {
+      run.play(*line);
+      if (checkInvariants) run.checkInvariants();
+      if (seen) run.showDeadlocks(seen);
+    }
+  } catch (const ScheduleError& error) {
+    events.flush();
+    errors << "nephrite replay: " << error.what() << '\n';
+    return 2;
+  }
+  events.flush();
+  return 0;
+}
+
+}  // namespace nephrite

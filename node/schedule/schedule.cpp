@@ -1,0 +1,332 @@
+#include "node/schedule/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <istream>
+#include <limits>
+#include <stdexcept>
+#include <system_error>
+
+#include "objects/text.h"
+
+namespace nephrite {
+namespace {
+
+using Words = std::vector<std::string_view>;
+
+enum class Arguments { None, Object, LockRequest, Milliseconds };
+
+struct VerbForm {
+  std::string_view word;
+  Arguments arguments;
+};
+
+// In the order of ScheduleVerb.
+constexpr std::array<VerbForm, 19> kVerbs{{
+    {"sharedLock", Arguments::Object},
+    {"reserveLock", Arguments::Object},
+    {"updateLock", Arguments::Object},
+    {"exclusiveLock", Arguments::Object},
+    {"lock", Arguments::LockRequest},
+    {"tryLock", Arguments::LockRequest},
+    {"unlock", Arguments::Object},
+    {"update", Arguments::Object},
+    {"read", Arguments::Object},
+    {"begin", Arguments::None},
+    {"commit", Arguments::None},
+    {"abort", Arguments::None},
+    {"beginLoad", Arguments::None},
+    {"endLoad", Arguments::None},
+    {"beginLock", Arguments::None},
+    {"endLock", Arguments::None},
+    {"setDefaultLockTimeout", Arguments::Milliseconds},
+    {"signOff", Arguments::None},
+    {"locks", Arguments::Object},
+}};
+constexpr std::array<std::string_view, 4> kTypes{"share", "reserve", "update", "exclusive"};
+constexpr std::array<std::string_view, 2> kDurations{"transaction", "session"};
+constexpr std::array<std::string_view, 3> kSettings{
+    "ServerTimeout", "BackgroundProcessServerTimeout", "DoubleDeadlockException"};
+constexpr std::array<std::string_view, 4> kDirectives{"process", "object", "setting", "advance"};
+
+constexpr std::string_view kBlanks = " \t\r\v\f";
+
+std::string_view argumentsForm(Arguments arguments) {
+  switch (arguments) {
+    case Arguments::None: return "";
+    case Arguments::Object: return " OBJECT";
+    case Arguments::LockRequest:
+      return " OBJECT share|reserve|update|exclusive transaction|session MS";
+    case Arguments::Milliseconds: return " MS";
+  }
+  return "";
+}
+
+std::size_t countOf(Arguments arguments) {
+  switch (arguments) {
+    case Arguments::None: return 0;
+    case Arguments::Object: return 1;
+    case Arguments::LockRequest: return 4;
+    case Arguments::Milliseconds: return 1;
+  }
+  return 0;
+}
+
+/// In quotes, short, and harmless on a terminal.
+std::string quoted(std::string_view word) {
+  constexpr std::size_t kLongest = 40;
+  std::string out = "'";
+  for (const char c : word.substr(0, kLongest)) out += c > ' ' && c < 127 ? c : '?';
+  if (word.size() > kLongest) out += "...";
+  return out + "'";
+}
+
+template <std::size_t N>
+std::string listed(const std::array<std::string_view, N>& words) {
+  std::string out;
+  for (const std::string_view word : words) out.append(out.empty() ? "" : ", ").append(word);
+  return out;
+}
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> among(const std::array<std::string_view, N>& words, std::string_view word) {
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (found == words.end()) return std::nullopt;
+  return static_cast<Enum>(found - words.begin());
+}
+
+Words split(std::string_view text) {
+  text = text.substr(0, text.find('#'));
+  Words words;
+  for (std::size_t begin = text.find_first_not_of(kBlanks); begin != std::string_view::npos;) {
+    const std::size_t end = std::min(text.find_first_of(kBlanks, begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = text.find_first_not_of(kBlanks, end);
+  }
+  return words;
+}
+
+/// One line on its way from words to a ScheduleLine.
+class LineParser {
+ public:
+  LineParser(int number, Words words) : number_(number), words_(std::move(words)) {}
+
+  ScheduleLine parse() const {
+    if (words_[0] == "process") return {number_, process()};
+    if (words_[0] == "object") return {number_, object()};
+    if (words_[0] == "setting") return {number_, setting()};
+    if (words_[0] == "advance") return {number_, advance()};
+    return {number_, step()};
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const {
+    throw ScheduleError(number_, message);
+  }
+
+  void expectWords(std::size_t count, const std::string& form) const {
+    if (words_.size() < count) fail("too short; expected '" + form + "'");
+    if (words_.size() > count) {
+      fail(quoted(words_[count]) + " is too much; expected '" + form + "'");
+    }
+  }
+
+  // Any text that JSON can repeat.
+  std::string name(std::string_view word) const {
+    const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    if (std::any_of(word.begin(), word.end(), control)) {
+      fail(quoted(word) + " is not a name; it holds a control character");
+    }
+    try {
+      normalizeText(word);
+    } catch (const std::invalid_argument& bad) {
+      fail(quoted(word) + " is not a name; expected UTF-8: " + bad.what());
+    }
+    return std::string(word);
+  }
+
+  std::string processName(std::string_view word) const {
+    if (std::find(kDirectives.begin(), kDirectives.end(), word) != kDirectives.end()) {
+      fail(quoted(word) + " begins a line of its own and cannot name a process");
+    }
+    return name(word);
+  }
+
+  template <typename Integer>
+  Integer number(std::string_view word, Integer least, std::string_view what) const {
+    Integer value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const bool whole = error == std::errc() && end == word.data() + word.size();
+    if (whole && value >= least) return value;
+    fail(quoted(word) + " is not " + std::string(what) + "; expected a whole number from " +
+         std::to_string(least) + " to " + std::to_string(std::numeric_limits<Integer>::max()));
+  }
+
+  std::int32_t timeout(std::string_view word) const {
+    return number(word, std::numeric_limits<std::int32_t>::min(), "a timeout in ms");
+  }
+
+  ProcessLine process() const {
+    if (words_.size() < 2) {
+      fail(
+          "too short; expected 'process NAME [background] [priority=N] [timeout=MS] "
+          "[updateLocks]'");
+    }
+    ProcessLine line;
+    line.name = processName(words_[1]);
+    for (std::size_t i = 2; i < words_.size(); ++i) option(line, i);
+    return line;
+  }
+
+  void option(ProcessLine& line, std::size_t at) const {
+    const std::string_view word = words_[at];
+    const std::string_view key = word.substr(0, word.find('='));
+    for (std::size_t i = 2; i < at; ++i) {
+      if (words_[i].substr(0, words_[i].find('=')) == key) fail(quoted(key) + " is given twice");
+    }
+    if (word == "background") {
+      line.background = true;
+    } else if (word == "updateLocks") {
+      line.updateLocks = true;
+    } else if (word.starts_with("priority=")) {
+      line.priority = number(word.substr(key.size() + 1), std::numeric_limits<std::int32_t>::min(),
+                             "a deadlock priority");
+    } else if (word.starts_with("timeout=")) {
+      line.timeout = timeout(word.substr(key.size() + 1));
+    } else {
+      fail(quoted(word) +
+           " is not an option of a process; expected background, priority=N, "
+           "timeout=MS or updateLocks");
+    }
+  }
+
+  ObjectLine object() const {
+    expectWords(2, "object NAME");
+    return {name(words_[1])};
+  }
+
+  SettingLine setting() const {
+    expectWords(2, "setting KEY=VALUE");
+    const std::string_view word = words_[1];
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos) {
+      fail(quoted(word) + " has no value; expected 'setting KEY=VALUE'");
+    }
+    const auto key = among<ScheduleSetting>(kSettings, word.substr(0, equals));
+    if (!key) {
+      fail("unknown setting " + quoted(word.substr(0, equals)) + "; expected one of " +
+           listed(kSettings));
+    }
+    const std::string_view value = word.substr(equals + 1);
+    if (*key != ScheduleSetting::DoubleDeadlockException) {
+      return {*key, number<std::int32_t>(value, 1, "a default timeout in ms")};
+    }
+    if (value != "true" && value != "false") {
+      fail(quoted(value) + " is neither true nor false");
+    }
+    return {*key, value == "true" ? 1 : 0};
+  }
+
+  AdvanceLine advance() const {
+    expectWords(2, "advance MS");
+    return {number<std::int64_t>(words_[1], 0, "a number of ms")};
+  }
+
+  StepLine step() const {
+    StepLine line;
+    line.process = name(words_[0]);
+    if (words_.size() < 2) fail("no verb; expected 'NAME verb arguments'");
+
+    const auto form = std::find_if(kVerbs.begin(), kVerbs.end(),
+                                   [&](const VerbForm& verb) { return verb.word == words_[1]; });
+    if (form == kVerbs.end())
+      fail("unknown verb " + quoted(words_[1]) + "; expected one of " + verbs());
+    line.verb = static_cast<ScheduleVerb>(form - kVerbs.begin());
+    expectWords(2 + countOf(form->arguments),
+                "NAME " + std::string(form->word) + std::string(argumentsForm(form->arguments)));
+
+    if (form->arguments == Arguments::Milliseconds) line.timeout = timeout(words_[2]);
+    if (hasObject(line.verb)) line.object = name(words_[2]);
+    if (form->arguments == Arguments::LockRequest) lockRequest(line);
+    return line;
+  }
+
+  void lockRequest(StepLine& line) const {
+    const auto type = among<ScheduleLockType>(kTypes, words_[3]);
+    if (!type) fail(quoted(words_[3]) + " is not a lock type; expected one of " + listed(kTypes));
+    const auto duration = among<ScheduleDuration>(kDurations, words_[4]);
+    if (!duration) {
+      fail(quoted(words_[4]) + " is not a lock duration; expected one of " + listed(kDurations));
+    }
+    line.type = *type;
+    line.duration = *duration;
+    line.timeout = timeout(words_[5]);
+  }
+
+  static std::string verbs() {
+    std::string out;
+    for (const VerbForm& verb : kVerbs) out.append(out.empty() ? "" : ", ").append(verb.word);
+    return out;
+  }
+
+  int number_;
+  Words words_;
+};
+
+}  // namespace
+
+ScheduleError::ScheduleError(int line, const std::string& message)
+    : std::runtime_error("line " + std::to_string(line) + ": " + message), line_(line) {}
+
+std::optional<ScheduleLine> ScheduleReader::next() {
+  std::string text;
+  while (std::getline(schedule_, text)) {
+    ++number_;
+    const Words words = split(text);
+    if (words.empty()) continue;
+
+    ScheduleLine line = LineParser(number_, words).parse();
+    if (const auto* advance = std::get_if<AdvanceLine>(&line.content)) {
+      if (advance->milliseconds > kLastInstant - clock_) {
+        throw ScheduleError(number_, "the clock of a schedule ends at " +
+                                         std::to_string(kLastInstant) + " ms and stands at " +
+                                         std::to_string(clock_) + "; advance less");
+      }
+      clock_ += advance->milliseconds;
+    }
+    return line;
+  }
+  if (schedule_.bad()) throw ScheduleError(number_ + 1, "the schedule cannot be read any further");
+  return std::nullopt;
+}
+
+Schedule parseSchedule(std::istream& schedule) {
+  ScheduleReader reader(schedule);
+  Schedule all;
+  while (auto line = reader.next()) all.lines.push_back(std::move(*line));
+  return all;
+}
+
+std::string_view scheduleWord(ScheduleVerb verb) {
+  return kVerbs.at(static_cast<std::size_t>(verb)).word;
+}
+
+std::string_view scheduleWord(ScheduleLockType type) {
+  return kTypes.at(static_cast<std::size_t>(type));
+}
+
+std::string_view scheduleWord(ScheduleDuration duration) {
+  return kDurations.at(static_cast<std::size_t>(duration));
+}
+
+std::string_view scheduleWord(ScheduleSetting setting) {
+  return kSettings.at(static_cast<std::size_t>(setting));
+}
+
+bool hasObject(ScheduleVerb verb) {
+  const Arguments arguments = kVerbs.at(static_cast<std::size_t>(verb)).arguments;
+  return arguments == Arguments::Object || arguments == Arguments::LockRequest;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,62 @@
+#pragma once
+
+// Private to node.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "node/server/server_sessions.h"
+
+namespace nephrite {
+
+/// The sockets of a server node and the one thread that serves them: what comes in is given to
+/// ServerSessions, and what goes out is sent together at the end of each turn.
+///
+/// Waits:   for sockets and deadlines only; with a spin time, it looks for so long before it
+/// sleeps. Errors:  std::system_error, UsageException when an address cannot be listened on.
+/// Threads: constructor, stop() and destructor one at a time; run() and post from any.
+class AsioServer {
+ public:
+  struct Options {
+    std::string listenAddress = "127.0.0.1";
+    std::uint16_t port = 0;            ///< 0: any that is free.
+    std::filesystem::path unixSocket;  ///< Empty: none.
+    std::uint32_t maxFrame = 16u << 20;
+    std::size_t pauseReadingAbove = 1u << 20;  ///< Unsent bytes of a connection.
+    std::chrono::microseconds spin{0};
+    unsigned blockingThreads = 8;
+  };
+
+  explicit AsioServer(Options options);
+  ~AsioServer();
+  AsioServer(const AsioServer&) = delete;
+  AsioServer& operator=(const AsioServer&) = delete;
+
+  std::uint16_t port() const;
+  ServerSessions::Hooks hooks();  ///< `run`, `block` and `newKey`.
+
+  /// Begins to serve. `sessions` outlives stop().
+  void start(ServerSessions& sessions);
+  /// Runs `work` on the serving thread and waits for it. Not from that thread.
+  void run(const std::function<void()>& work);
+  /// Calls `work` on the serving thread, soon.
+  void post(std::function<void()> work);
+  /// Accepts nobody new.
+  void stopAccepting();
+  /// Ends the blocking threads, what is left to send, and the serving thread. Idempotent.
+  void stop();
+
+  void setSpin(std::chrono::microseconds spin);
+
+ private:
+  struct Parts;
+  class Connection;
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace nephrite

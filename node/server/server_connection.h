@@ -1,0 +1,27 @@
+#pragma once
+
+// Private to node.
+
+#include <cstddef>
+#include <string>
+
+namespace nephrite {
+
+/// One connection as the sessions see it: bytes go out, frames come in at ServerSessions.
+/// Threads: that of the sessions.
+class ServerConnection {
+ public:
+  virtual ~ServerConnection() = default;
+
+  /// Sends soon, in this order. Harmless when closed.
+  virtual void send(std::string frame) = 0;
+  /// Sends what is queued, if the other side takes it at once, and hangs up. No frame comes from it
+  /// any more.
+  virtual void close() = 0;
+  /// What the other side has not taken yet.
+  virtual std::size_t bytesQueued() const = 0;
+  /// Who is there: "127.0.0.1:40112".
+  virtual const std::string& address() const = 0;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,575 @@
+#include "node/server/server_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "objects/object_store.h"
+#include "runtime/system_class.h"
+
+namespace nephrite {
+namespace {
+
+constexpr std::uint32_t kMostOidsAtOnce = 4096;
+constexpr std::uint64_t kMostInOneReply = 100'000;
+
+bool isPersistent(Oid oid) { return !oid.isNull() && oid.lifetime() == Lifetime::Persistent; }
+bool isPersistent(const wire::KnownOrder& known) {
+  return isPersistent(Oid::fromBits(known.order.request.target.value));
+}
+
+}  // namespace
+
+ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wire::SessionKey& key,
+                             const wire::Hello& hello)
+    : all_(all),
+      number_(number),
+      key_(key),
+      origin_{"", hello.host, hello.program, hello.pid},
+      stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
+
+void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {
+  connection_ = std::move(connection);
+  warnedSlow_ = false;
+}
+
+bool ServerSession::handle(wire::FromClient message) {
+  return std::visit([this](auto& content) { return handle(content); }, message);
+}
+
+void ServerSession::send(const wire::FromServer& message) {
+  sendEncoded(wire::encode(message, all_.clock().now()));
+}
+
+void ServerSession::sendEncoded(const std::string& message) {
+  if (over_) return;
+  std::string frame = stream_.send(message);
+  all_.countSent();
+  if (connection_ == nullptr) return;  // Kept for the next one.
+  connection_->send(std::move(frame));
+  if (warnedSlow_ || connection_->bytesQueued() <= all_.options().limits.slowReaderWarning) return;
+  warnedSlow_ = true;
+  log(LogLevel::Warning, "session.slow",
+      {{"session", std::to_string(number_)},
+       {"from", connection_->address()},
+       {"unsent_bytes", std::to_string(connection_->bytesQueued())}});
+  send(wire::Notice{"this client reads its answers too slowly and will be disconnected", {}});
+}
+
+void ServerSession::end() {
+  over_ = true;
+  for (const auto& [locker, node] : processes_) all_.disown({locker});
+  processes_.clear();
+  for (const Oid node : std::exchange(nodes_, {})) all_.database().signOffNode(node);
+}
+
+template <typename Answer>
+auto ServerSession::later(Answer answer) {
+  return [weak = weak_from_this(), run = all_.hooks().run,
+          answer = std::move(answer)](const auto& reply) {
+    run([weak, answer, reply] {
+      const auto session = weak.lock();
+      if (session) answer(*session, reply);
+    });
+  };
+}
+
+void ServerSession::aside(wire::RequestId id, std::function<wire::FromServer()> work) {
+  const auto done = later([](ServerSession& session, const wire::FromServer& reply) {
+    --session.unanswered_;
+    session.send(reply);
+  });
+  ++unanswered_;
+  all_.hooks().block([id, work = std::move(work), done] {
+    try {
+      done(work());
+    } catch (const StoreException& failure) {
+      done(wire::FromServer(wire::FailureReply{id, {ErrorCode::StoreFailed, failure.what()}}));
+    } catch (const std::exception& misuse) {
+      done(wire::FromServer(wire::FailureReply{id, {ErrorCode::WrongValueType, misuse.what()}}));
+    }
+  });
+}
+
+bool ServerSession::mayAsk(wire::RequestId id) {
+  const std::size_t most = all_.options().limits.maxRequestsPerSession;
+  if (unanswered_ < most) return true;
+  fail(id, ErrorCode::ServerRefused,
+       "this client node has " + std::to_string(most) + " requests that are not answered yet");
+  return false;
+}
+
+bool ServerSession::maySignOn(wire::RequestId id) {
+  if (!all_.isDraining()) return mayAsk(id);
+  fail(id, ErrorCode::ServerRefused, "the server is shutting down");
+  return false;
+}
+
+void ServerSession::fail(wire::RequestId id, ErrorCode code, const std::string& what) {
+  send(wire::FailureReply{id, {code, what}});
+}
+
+wire::People ServerSession::peopleOf(const LockAnswer& answer) const {
+  wire::People people;
+  if (!answer.lockedBy.isNull()) people.push_back(all_.database().describe(answer.lockedBy));
+  for (const WaitEdge& edge : answer.cycle) people.push_back(all_.database().describe(edge.locker));
+  return people;
+}
+
+wire::People ServerSession::peopleOf(const std::vector<LockInfo>& locks) const {
+  std::set<LockerId> lockers;
+  for (const LockInfo& lock : locks) {
+    lockers.insert(lock.requestedBy);
+    if (!lock.lockedBy.isNull()) lockers.insert(lock.lockedBy);
+  }
+  wire::People people;
+  for (const LockerId locker : lockers) people.push_back(all_.database().describe(locker));
+  return people;
+}
+
+// --- Nodes and processes -------------------------------------------------------------------------
+
+bool ServerSession::handle(const wire::Ping&) {
+  if (connection_) {
+    connection_->send(
+        stream_.sendUnnumbered(wire::encode(wire::FromServer(wire::Ping{}), all_.clock().now())));
+  }
+  return true;
+}
+
+bool ServerSession::handle(const wire::Goodbye&) {
+  all_.end(*this, "");
+  return true;
+}
+
+bool ServerSession::handle(const wire::SignOnNode& message) {
+  if (!maySignOn(message.id)) return true;
+  NodeSignOn who;
+  who.name = message.name;
+  who.origin = origin_;
+  if (connection_) who.origin.address = connection_->address();
+  who.backgroundTimeout = message.backgroundTimeout;
+  ++unanswered_;
+  // Not later(): a node that is signed on when its session is over must sign off.
+  try {
+    all_.database().signOnNode(
+        who, [weak = weak_from_this(), &all = all_, id = message.id](const NodeReply& reply) {
+          all.hooks().run([weak, &all, id, reply] {
+            const auto session = weak.lock();
+            if (session == nullptr || session->over_) {
+              if (reply.node) all.database().signOffNode(reply.node->oid);
+              return;
+            }
+            --session->unanswered_;
+            if (reply.node) session->nodes_.insert(reply.node->oid);
+            session->send(wire::NodeReply{id, reply, session->peopleOf(reply.lock)});
+          });
+        });
+  } catch (const StoreException& failure) {
+    --unanswered_;
+    fail(message.id, ErrorCode::StoreFailed, failure.what());
+  }
+  return true;
+}
+
+bool ServerSession::handle(const wire::SignOffNode& message) {
+  if (!nodes_.contains(message.node)) return true;
+  forget(message.node);
+  all_.database().signOffNode(message.node);
+  return true;
+}
+
+void ServerSession::forget(Oid node) {
+  nodes_.erase(node);
+  std::erase_if(processes_, [&](const auto& process) {
+    if (process.second == node) all_.disown({process.first});
+    return process.second == node;
+  });
+}
+
+void ServerSession::forget(LockerId locker) {
+  if (processes_.erase(locker.value) > 0) all_.disown(locker);
+}
+
+bool ServerSession::handle(const wire::SignOnProcess& message) {
+  if (!maySignOn(message.id)) return true;
+  if (processes_.size() >= all_.options().limits.maxProcessesPerSession) {
+    fail(message.id, ErrorCode::ServerRefused,
+         "this client node has " + std::to_string(processes_.size()) +
+             " processes, as many as [NephriteServer] MaxProcessesPerSession allows");
+    return true;
+  }
+  if (!nodes_.contains(message.who.node)) {
+    wire::ProcessReply refused;
+    refused.id = message.id;
+    refused.reply.lock.outcome = LockOutcome::Cancelled;
+    send(refused);
+    return true;
+  }
+  ++unanswered_;
+  try {
+    all_.database().signOnProcess(
+        message.who, later([id = message.id, node = message.who.node](ServerSession& session,
+                                                                      const ProcessReply& reply) {
+          --session.unanswered_;
+          // When the node has gone meanwhile, the process has gone with it.
+          if (reply.process && session.nodes_.contains(node)) {
+            session.processes_[reply.process->locker.value] = node;
+            session.all_.own(reply.process->locker, session.number_);
+          }
+          session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});
+        }));
+  } catch (const StoreException& failure) {
+    --unanswered_;
+    fail(message.id, ErrorCode::StoreFailed, failure.what());
+  }
+  return true;
+}
+
+bool ServerSession::handle(const wire::SignOffProcess& message) {
+  if (!owns(message.locker)) return true;
+  forget(message.locker);
+  all_.database().signOffProcess(message.locker);
+  return true;
+}
+
+// --- Locks ---------------------------------------------------------------------------------------
+
+// The object is locked, or about to be changed by nobody else: what is read now is the latest.
+void ServerSession::isInterestedIn(Oid oid) {
+  if (!all_.options().coherent || isSystemObject(oid)) return;
+  if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
+}
+
+void ServerSession::answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
+                                const std::vector<std::uint32_t>& known) {
+  wire::LockAnswered answered;
+  answered.id = id;
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    wire::LockReply one{replies[i], false, std::nullopt};
+    const LockRequest& request = one.reply.lock.request;
+    const Oid oid = Oid::fromBits(request.target.value);
+    if (one.reply.record) {
+      isInterestedIn(oid);
+      one.unchanged = known[i] != 0 && one.reply.record->edition == known[i];
+      if (one.unchanged) one.reply.record = nullptr;
+    }
+    if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
+    if (one.reply.lock.outcome != LockOutcome::Granted) {
+      for (const ProcessInfo& person : peopleOf(one.reply.lock)) answered.people.push_back(person);
+    }
+    answered.replies.push_back(std::move(one));
+  }
+  send(answered);
+}
+
+bool ServerSession::handle(const wire::Lock& message) {
+  if (!isPersistent(message.order)) return false;
+  if (!mayAsk(message.id)) return true;
+  const LockRequest& request = message.order.order.request;
+  if (!owns(request.locker)) {
+    LockReply gone;
+    gone.lock.request = request;
+    gone.lock.outcome = LockOutcome::Cancelled;
+    answerLocks(message.id, {gone}, {0});
+    return true;
+  }
+  ++unanswered_;
+  all_.database().lock(message.order.order,
+                       later([id = message.id, known = message.order.knownEdition](
+                                 ServerSession& session, const LockReply& reply) {
+                         --session.unanswered_;
+                         session.answerLocks(id, {reply}, {known});
+                       }));
+  return true;
+}
+
+bool ServerSession::handle(const wire::LockAll& message) {
+  if (message.orders.empty()) return false;
+  std::vector<LockOrder> orders;
+  std::vector<std::uint32_t> known;
+  const LockRequest& first = message.orders.front().order.request;
+  for (const wire::KnownOrder& one : message.orders) {
+    const LockRequest& request = one.order.request;
+    if (!isPersistent(one) || request.locker != first.locker || request.id != first.id)
+      return false;
+    orders.push_back(one.order);
+    known.push_back(one.knownEdition);
+  }
+  if (!mayAsk(message.id)) return true;
+  if (!owns(first.locker)) {
+    LockReply gone;
+    gone.lock.request = first;
+    gone.lock.outcome = LockOutcome::Cancelled;
+    answerLocks(message.id, {gone}, known);
+    return true;
+  }
+  ++unanswered_;
+  all_.database().lockAll(std::move(orders),
+                          later([id = message.id, known = std::move(known)](
+                                    ServerSession& session, const std::vector<LockReply>& replies) {
+                            --session.unanswered_;
+                            session.answerLocks(id, replies, known);
+                          }));
+  return true;
+}
+
+bool ServerSession::handle(const wire::Cancel& message) {
+  if (!owns(message.locker)) return true;
+  const auto commit = commits_.find({message.locker.value, message.request});
+  if (commit != commits_.end()) *commit->second = true;
+  all_.database().cancel(message.locker, message.request);
+  return true;
+}
+
+bool ServerSession::handle(const wire::Unlock& message) {
+  if (!isPersistent(message.target)) return false;
+  if (owns(message.locker)) all_.database().unlock(message.locker, message.target);
+  return true;
+}
+
+bool ServerSession::handle(const wire::ReleaseTransaction& message) {
+  if (owns(message.locker)) {
+    all_.database().releaseTransactionLocks(message.locker, Lifetime::Persistent);
+  }
+  return true;
+}
+
+bool ServerSession::handle(const wire::ReleaseLevel& message) {
+  if (owns(message.locker)) {
+    all_.database().releaseLevel(message.locker, Lifetime::Persistent, message.level);
+  }
+  return true;
+}
+
+// --- Objects -------------------------------------------------------------------------------------
+
+bool ServerSession::handle(const wire::Fetch& message) {
+  if (!isPersistent(message.oid)) return false;
+  isInterestedIn(message.oid);  // First: a commit that comes in between is told after the answer.
+  try {
+    send(wire::ObjectReply{message.id, all_.database().fetch(message.oid)});
+  } catch (const StoreException& failure) {
+    fail(message.id, ErrorCode::StoreFailed, failure.what());
+  }
+  return true;
+}
+
+bool ServerSession::handle(const wire::Instances& message) {
+  if (!mayAsk(message.id)) return true;
+  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+    return wire::OidsReply{message.id,
+                           database.instances(message.classNumber, message.after,
+                                              std::min(message.maxEntries, kMostInOneReply))};
+  });
+  return true;
+}
+
+bool ServerSession::handle(const wire::NewOids& message) {
+  if (message.count == 0 || message.count > kMostOidsAtOnce) return false;
+  if (!mayAsk(message.id)) return true;
+  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+    wire::OidsReply reply{message.id, {}};
+    for (std::uint32_t i = 0; i < message.count; ++i) {
+      reply.oids.push_back(database.newOid(Lifetime::Persistent, message.classNumber));
+    }
+    return reply;
+  });
+  return true;
+}
+
+bool ServerSession::handle(const wire::DefineClass& message) {
+  if (!mayAsk(message.id)) return true;
+  aside(message.id, [&all = all_, message]() -> wire::FromServer {
+    const auto made = all.database().defineClass(message.definition);
+    return wire::ClassReply{message.id, *made};
+  });
+  return true;
+}
+
+bool ServerSession::handle(wire::Commit& message) {
+  CommitRequest& request = message.request;
+  request.changes.id.process = request.upgrade.locker.value;
+  for (const ObjectChange& change : request.changes.changes) {
+    if (!isPersistent(change.record.oid)) return false;
+  }
+  for (const Oid oid : request.updateLocked) {
+    if (!isPersistent(oid)) return false;
+  }
+  if (!owns(request.upgrade.locker)) {
+    wire::CommitReply gone;
+    gone.id = message.id;
+    gone.reply.outcome = CommitReply::Outcome::LockRefused;
+    gone.reply.lock.outcome = LockOutcome::Cancelled;
+    send(gone);
+    return true;
+  }
+  if (!mayAsk(message.id)) return true;
+  // The client keeps what it commits; from now on it is told when others change that.
+  for (const ObjectChange& change : request.changes.changes) isInterestedIn(change.record.oid);
+  ++unanswered_;
+  const LockerId locker = request.upgrade.locker;
+  const std::uint64_t upgrade = request.upgrade.id;
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  commits_[{locker.value, upgrade}] = cancelled;
+  auto answer =
+      later([id = message.id, locker, upgrade](ServerSession& session, const CommitReply& reply) {
+        --session.unanswered_;
+        session.commits_.erase({locker.value, upgrade});
+        session.send(wire::CommitReply{id, reply, session.peopleOf(reply.lock)});
+      });
+  all_.hooks().block([&database = all_.database(), request = std::move(request), locker, upgrade,
+                      cancelled, answer = std::move(answer)]() mutable {
+    database.commit(std::move(request), std::move(answer));
+    // Cancelled before it could wait: nobody else comes to end its wait.
+    if (*cancelled) database.cancel(locker, upgrade);
+  });
+  return true;
+}
+
+bool ServerSession::handle(const wire::AskOutcome& message) {
+  if (all_.ownerOf({message.commit.process}) != nullptr) {
+    fail(message.id, ErrorCode::NoAnswer,
+         "the process of that commit is still signed on: ask when it has signed off");
+    return true;
+  }
+  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+    return wire::YesNo{message.id,
+                       database.commitOutcome(message.commit) == CommitOutcome::Committed};
+  });
+  return true;
+}
+
+// --- Looking -------------------------------------------------------------------------------------
+
+bool ServerSession::handle(const wire::Look& message) {
+  if (message.subject == wire::Subject::LocksOn && !isPersistent(message.oid)) return false;
+  if (message.subject == wire::Subject::Status) {
+    send(wire::StatusReply{message.id, all_.status()});
+    return true;
+  }
+  if (!mayAsk(message.id)) return true;
+  aside(message.id, [self = shared_from_this(), message] { return self->look(message); });
+  return true;
+}
+
+// Not on the strand: reads only the database.
+wire::FromServer ServerSession::look(const wire::Look& message) const {
+  const Database& database = all_.database();
+  const std::size_t most = std::min(message.maxEntries, kMostInOneReply);
+  const auto locks = [&](std::vector<LockInfo> found) {
+    wire::LocksReply reply{message.id, std::move(found), {}};
+    reply.people = peopleOf(reply.locks);
+    return reply;
+  };
+  switch (message.subject) {
+    case wire::Subject::LocksHeld: return locks(database.locksHeld(Lifetime::Persistent, most));
+    case wire::Subject::QueuedRequests:
+      return locks(database.queuedRequests(Lifetime::Persistent, most));
+    case wire::Subject::LocksOn: return locks(database.locksOn(message.oid));
+    case wire::Subject::LocksOf:
+      return locks(database.locksOf(message.locker, Lifetime::Persistent));
+    case wire::Subject::Nodes: return wire::NodesReply{message.id, database.nodes()};
+    case wire::Subject::Processes: return wire::ProcessesReply{message.id, database.processes()};
+    case wire::Subject::Describe:
+      return wire::ProcessesReply{message.id, {database.describe(message.locker)}};
+    case wire::Subject::Statistics:
+      return wire::StatisticsReply{message.id, database.lockStatistics(Lifetime::Persistent)};
+    case wire::Subject::Deadlocks: {
+      wire::DeadlocksReply reply{message.id, database.deadlocks(Lifetime::Persistent, most), {}};
+      std::set<LockerId> lockers;
+      for (const DeadlockRecord& record : reply.records) {
+        for (const DeadlockHold& hold : record.holds) lockers.insert(hold.locker);
+        for (const DeadlockWait& wait : record.waits) lockers.insert(wait.locker);
+        for (const WaitEdge& edge : record.cycle) lockers.insert(edge.locker);
+      }
+      for (const LockerId locker : lockers) reply.people.push_back(database.describe(locker));
+      return reply;
+    }
+    case wire::Subject::Status: break;
+  }
+  return wire::FailureReply{message.id, {ErrorCode::ServerRefused, "there is no such list"}};
+}
+
+bool ServerSession::handle(const wire::AskContention& message) {
+  if (message.verb == wire::ContentionVerb::Of && !isPersistent(message.oid)) return false;
+  if (!message.locker.isNull() && !owns(message.locker)) return false;
+  send(contention(message));
+  return true;
+}
+
+wire::ContentionReply ServerSession::contention(const wire::AskContention& message) const {
+  Database& database = all_.database();
+  const LockerId locker = message.locker.isNull() ? all_.options().operatorLocker : message.locker;
+  wire::ContentionReply reply;
+  reply.id = message.id;
+  reply.accepted = true;
+  switch (message.verb) {
+    case wire::ContentionVerb::Begin:
+      reply.accepted =
+          database.beginContentionStats(locker, std::min(message.size, kMostInOneReply));
+      break;
+    case wire::ContentionVerb::Clear: reply.accepted = database.clearContentionStats(locker); break;
+    case wire::ContentionVerb::End: reply.accepted = database.endContentionStats(locker); break;
+    case wire::ContentionVerb::State: break;
+    case wire::ContentionVerb::List:
+      reply.entries =
+          database.contentionStats(std::min(message.size, kMostInOneReply), message.least);
+      break;
+    case wire::ContentionVerb::Of: reply.entries = {database.contentionOf(message.oid)}; break;
+  }
+  reply.state = database.contentionState();
+  if (reply.state.active) reply.people = {database.describe(reply.state.startedBy)};
+  return reply;
+}
+
+bool ServerSession::handle(const wire::Force& message) {
+  if (!message.target.isNull() && !isPersistent(message.target)) return false;
+  AuditEntry entry;
+  entry.process = all_.database().describe(message.locker);
+  entry.by = message.by;
+  if (connection_) entry.address = connection_->address();
+  if (message.target.isNull()) {
+    forceOff(message, entry);
+  } else {
+    entry.verb = "unlock";
+    entry.object = all_.database().schema()->show(message.target);
+    entry.done = all_.database().breakLock(message.locker, message.target, message.by);
+    ServerSession* const owner = all_.ownerOf(message.locker);
+    if (entry.done && owner != nullptr) {
+      owner->send(wire::LockBroken{message.locker, message.target});
+    }
+  }
+  all_.hooks().audit(entry);
+  send(wire::YesNo{message.id, entry.done});
+  return true;
+}
+
+// A node's housekeeping process goes with the whole node.
+void ServerSession::forceOff(const wire::Force& message, AuditEntry& entry) {
+  entry.verb = "sign-off";
+  Database& database = all_.database();
+  const auto nodes = database.nodes();
+  const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const NodeInfo& known) {
+    return known.locker == message.locker;
+  });
+  if (node == nodes.end()) {
+    entry.done = database.forceSignOff(message.locker, message.by);
+    ServerSession* const owner = all_.ownerOf(message.locker);
+    if (owner == nullptr) return;
+    owner->forget(message.locker);
+    owner->send(wire::SignedOff{message.locker, message.by.reason});
+    return;
+  }
+  entry.object = database.schema()->show(node->oid);
+  entry.done = true;
+  database.signOffNode(node->oid);
+  if (ServerSession* const owner = all_.ownerOf(node->oid)) {
+    for (const auto& [locker, home] : std::map(owner->processes_)) {
+      if (home == node->oid) owner->send(wire::SignedOff{{locker}, message.by.reason});
+    }
+    owner->forget(node->oid);
+  }
+}
+
+}  // namespace nephrite

@@ -1,0 +1,108 @@
+#pragma once
+
+// Private to node.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/server/server_sessions.h"
+
+namespace nephrite {
+
+/// One session of a client node: its nodes and processes, and what it has asked for.
+///
+/// Answers come back through callbacks of the database, perhaps when the session is over: each
+/// holds the session weakly, and an answer to nobody is dropped (what it granted went with the
+/// session's nodes).
+/// Threads: the strand of ServerSessions.
+class ServerSession : public std::enable_shared_from_this<ServerSession> {
+ public:
+  ServerSession(ServerSessions& all, std::uint64_t number, const wire::SessionKey& key,
+                const wire::Hello& hello);
+
+  std::uint64_t number() const { return number_; }
+  const wire::SessionKey& key() const { return key_; }
+  wire::SessionStream& stream() { return stream_; }
+  std::size_t nodeCount() const { return nodes_.size(); }
+  bool hasNode(Oid node) const { return nodes_.contains(node); }
+
+  const std::shared_ptr<ServerConnection>& connection() const { return connection_; }
+  void attach(std::shared_ptr<ServerConnection> connection);
+  void detach() { connection_ = nullptr; }
+
+  /// Does what `message` asks. False when no client of ours could have sent it.
+  bool handle(wire::FromClient message);
+
+  void send(const wire::FromServer& message);
+  void sendEncoded(const std::string& message);
+  /// An operator has signed it off: a process, or a node with its processes.
+  void forget(LockerId locker);
+  void forget(Oid node);
+  /// Signs everything off.
+  void end();
+  bool isOver() const { return over_; }
+
+ private:
+  bool handle(const wire::Hello&) { return false; }
+  bool handle(const wire::Ping&);
+  bool handle(const wire::Goodbye&);
+  bool handle(const wire::SignOnNode& message);
+  bool handle(const wire::SignOffNode& message);
+  bool handle(const wire::SignOnProcess& message);
+  bool handle(const wire::SignOffProcess& message);
+  bool handle(const wire::Lock& message);
+  bool handle(const wire::LockAll& message);
+  bool handle(const wire::Cancel& message);
+  bool handle(const wire::Unlock& message);
+  bool handle(const wire::ReleaseTransaction& message);
+  bool handle(const wire::ReleaseLevel& message);
+  bool handle(const wire::Fetch& message);
+  bool handle(const wire::Instances& message);
+  bool handle(const wire::NewOids& message);
+  bool handle(const wire::DefineClass& message);
+  bool handle(wire::Commit& message);
+  bool handle(const wire::AskOutcome& message);
+  bool handle(const wire::Look& message);
+  bool handle(const wire::AskContention& message);
+  bool handle(const wire::Force& message);
+
+  void forceOff(const wire::Force& message, AuditEntry& entry);
+
+  bool owns(LockerId locker) const { return processes_.contains(locker.value); }
+  bool mayAsk(wire::RequestId id);
+  bool maySignOn(wire::RequestId id);
+  void fail(wire::RequestId id, ErrorCode code, const std::string& what);
+  /// Runs `work` aside; what it returns, or the failure it throws, is sent.
+  void aside(wire::RequestId id, std::function<wire::FromServer()> work);
+  /// Runs `answer` on the strand if the session is still there then.
+  template <typename Answer>
+  auto later(Answer answer);
+  void answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
+                   const std::vector<std::uint32_t>& known);
+  void isInterestedIn(Oid oid);
+  wire::FromServer look(const wire::Look& message) const;
+  wire::ContentionReply contention(const wire::AskContention& message) const;
+  wire::People peopleOf(const LockAnswer& answer) const;
+  wire::People peopleOf(const std::vector<LockInfo>& locks) const;
+
+  ServerSessions& all_;
+  const std::uint64_t number_;
+  const wire::SessionKey key_;
+  const NodeOrigin origin_;  // But for the address.
+  std::shared_ptr<ServerConnection> connection_;
+  wire::SessionStream stream_;
+  std::set<Oid> nodes_;
+  std::map<std::uint64_t, Oid> processes_;  // Their nodes.
+  // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
+  std::size_t unanswered_ = 0;
+  bool warnedSlow_ = false;
+  bool over_ = false;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,389 @@
+#include "node/server/server_sessions.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "node/server/server_session.h"
+
+namespace nephrite {
+
+struct ServerSessions::Link {
+  std::shared_ptr<ServerConnection> connection;
+  std::shared_ptr<ServerSession> session;  // Null until its Hello.
+  Instant lastHeard{};
+};
+
+ServerSessions::ServerSessions(Database& database, const Clock& clock, Options options, Hooks hooks)
+    : database_(database),
+      clock_(clock),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      interest_(options_.limits.cachedObjectsPerSession),
+      started_(clock.wallNow()) {}
+
+ServerSessions::~ServerSessions() { endAll("the server has ended"); }
+
+// --- Connections ---------------------------------------------------------------------------------
+
+void ServerSessions::opened(const std::shared_ptr<ServerConnection>& connection) {
+  links_.push_back({connection, nullptr, clock_.now()});
+  linkByConnection_[connection.get()] = std::prev(links_.end());
+}
+
+ServerSessions::Link* ServerSessions::linkOf(ServerConnection& connection) {
+  const auto it = linkByConnection_.find(&connection);
+  return it == linkByConnection_.end() ? nullptr : &*it->second;
+}
+
+void ServerSessions::received(ServerConnection& connection, const wire::Frame& frame) {
+  const auto known = linkByConnection_.find(&connection);
+  if (known == linkByConnection_.end()) return;  // We hung up on it.
+  ++framesIn_;
+  heard(connection);
+  const Instant now = clock_.now();
+  Link& link = *known->second;
+
+  wire::FromClient message;
+  try {
+    message = wire::decodeFromClient(frame.message, now);
+  } catch (const wire::WireError& error) {
+    return violated(connection, error.what());
+  }
+  if (link.session == nullptr) {
+    if (const auto* const first = std::get_if<wire::Hello>(&message)) {
+      return hello(link, *first, frame.header);
+    }
+    return violated(connection, "the first message is no Hello");
+  }
+
+  const std::shared_ptr<ServerSession> session = link.session;
+  switch (session->stream().received(frame.header)) {
+    case wire::SessionStream::Arrival::New: break;
+    case wire::SessionStream::Arrival::Duplicate: return;
+    case wire::SessionStream::Arrival::Gap:
+      return violated(connection, "messages are missing before number " +
+                                      std::to_string(frame.header.sequence));
+  }
+  if (!session->handle(std::move(message))) {
+    return violated(connection, "a message that no client node sends");
+  }
+  watch(*session);
+}
+
+void ServerSessions::heard(ServerConnection& connection) {
+  const auto known = linkByConnection_.find(&connection);
+  if (known == linkByConnection_.end()) return;
+  known->second->lastHeard = clock_.now();
+  links_.splice(links_.end(), links_, known->second);
+}
+
+void ServerSessions::violated(ServerConnection& connection, const std::string& how) {
+  Link* const link = linkOf(connection);
+  if (link == nullptr) return;
+  log(LogLevel::Warning, "connection.violated", {{"from", connection.address()}, {"how", how}});
+  const std::shared_ptr<ServerSession> session = link->session;
+  refuse(*link, ErrorCode::ServerRefused, how);
+  if (session) end(*session, "it broke the protocol: " + how);
+}
+
+void ServerSessions::closed(ServerConnection& connection) {
+  Link* const link = linkOf(connection);
+  if (link != nullptr) lose(*link, "the connection was closed");
+}
+
+// The connection is over. Its session may wait for another one.
+void ServerSessions::lose(Link& link, const std::string& why) {
+  const std::shared_ptr<ServerSession> session = link.session;
+  const std::shared_ptr<ServerConnection> connection = link.connection;
+  const auto known = linkByConnection_.find(connection.get());
+  const Links::iterator at = known->second;
+  linkByConnection_.erase(known);
+  links_.erase(at);
+  connection->close();
+  if (session == nullptr || session->isOver()) return;
+  session->detach();
+  if (options_.limits.grace.count() == 0 || !session->stream().keepsAll()) {
+    return end(*session, why);
+  }
+  log(LogLevel::Warning, "session.waits",
+      {{"session", std::to_string(session->number())}, {"why", why}});
+  lost_.emplace_back(clock_.now(), session->number());
+}
+
+void ServerSessions::refuse(Link& link, ErrorCode code, const std::string& what) {
+  const wire::FromServer refusal = wire::Refusal{{code, what}, true};
+  const wire::SessionStream stream(0);
+  link.connection->send(stream.sendUnnumbered(wire::encode(refusal, clock_.now())));
+  const std::shared_ptr<ServerSession> session = std::exchange(link.session, nullptr);
+  if (session) session->detach();
+  lose(link, what);
+}
+
+// --- Sessions ------------------------------------------------------------------------------------
+
+void ServerSessions::hello(Link& link, const wire::Hello& hello, const wire::FrameHeader& header) {
+  if (hello.versionLow > wire::kVersion || hello.versionHigh < wire::kVersion) {
+    return refuse(link, ErrorCode::ServerRefused,
+                  "this server speaks version " + std::to_string(wire::kVersion) +
+                      " of the protocol, the client " + std::to_string(hello.versionLow) + " to " +
+                      std::to_string(hello.versionHigh) + "; install matching versions");
+  }
+  if (hello.session && resume(link, hello, header)) return;
+  if (hello.replaces) {
+    const auto old = sessionByKey_.find(*hello.replaces);
+    if (old != sessionByKey_.end()) {
+      const std::shared_ptr<ServerSession> session = sessions_.at(old->second);
+      end(*session, "its client began another one");
+    }
+  }
+  if (draining_) return refuse(link, ErrorCode::ServerRefused, "the server is shutting down");
+  if (sessions_.size() >= options_.limits.maxSessions) {
+    return refuse(link, ErrorCode::ServerRefused,
+                  "there are " + std::to_string(sessions_.size()) +
+                      " sessions, as many as [NephriteServer] MaxSessions allows");
+  }
+  begin(link, hello);
+}
+
+bool ServerSessions::resume(Link& link, const wire::Hello& hello, const wire::FrameHeader& header) {
+  const auto known = sessionByKey_.find(*hello.session);
+  if (hello.epoch != options_.epoch || known == sessionByKey_.end()) return false;
+  const std::shared_ptr<ServerSession> session = sessions_.at(known->second);
+  const auto missing = session->stream().missingAfter(header.acknowledged);
+  if (!missing) {
+    end(*session, "its client missed more than is kept");
+    return false;
+  }
+  if (const auto old = session->connection()) {
+    // The client knows better than we that its old connection is gone.
+    if (Link* const oldLink = linkOf(*old)) {
+      oldLink->session = nullptr;
+      lose(*oldLink, "its client came back by another connection");
+    }
+  }
+  std::erase_if(lost_, [&](const auto& entry) { return entry.second == session->number(); });
+  link.session = session;
+  session->attach(link.connection);
+  log(LogLevel::Info, "session.resumed", {{"session", std::to_string(session->number())}});
+  welcome(link, true);
+  for (const std::string& frame : *missing) link.connection->send(frame);
+  watch(*session);
+  return true;
+}
+
+void ServerSessions::begin(Link& link, const wire::Hello& hello) {
+  const wire::SessionKey key = hooks_.newKey();
+  const auto session = std::make_shared<ServerSession>(*this, ++lastSession_, key, hello);
+  sessions_[session->number()] = session;
+  sessionByKey_[key] = session->number();
+  link.session = session;
+  session->attach(link.connection);
+  log(LogLevel::Debug, "session.began",
+      {{"session", std::to_string(session->number())}, {"from", link.connection->address()}});
+  welcome(link, false);
+}
+
+void ServerSessions::welcome(Link& link, bool resumed) {
+  wire::Welcome welcome;
+  welcome.server = options_.version;
+  welcome.session = link.session->key();
+  welcome.epoch = options_.epoch;
+  welcome.resumed = resumed;
+  welcome.keepAlive = options_.limits.keepAlive;
+  welcome.grace = options_.limits.grace;
+  welcome.serverTimeout = options_.serverTimeout;
+  welcome.maxFrame = options_.limits.maxFrame;
+  welcome.coherent = options_.coherent;
+  welcome.system = database_.system();
+  welcome.systemNodes = database_.systemNodes();
+  for (const auto& known : database_.schema()->classes()) welcome.classes.push_back(*known);
+  link.connection->send(
+      link.session->stream().sendUnnumbered(wire::encode(wire::FromServer(welcome), clock_.now())));
+}
+
+// After each message: whoever asks and does not read must not fill our memory.
+void ServerSessions::watch(ServerSession& session) {
+  const auto connection = session.connection();
+  if (session.isOver() || connection == nullptr) return;
+  if (connection->bytesQueued() <= options_.limits.slowReaderLimit) return;
+  Link* const link = linkOf(*connection);
+  log(LogLevel::Warning, "session.too_slow",
+      {{"session", std::to_string(session.number())},
+       {"from", connection->address()},
+       {"unsent_bytes", std::to_string(connection->bytesQueued())}});
+  const std::shared_ptr<ServerSession> kept = session.shared_from_this();
+  if (link != nullptr) lose(*link, "it reads too slowly");
+  if (!kept->isOver()) end(*kept, "it reads too slowly");
+}
+
+void ServerSessions::end(ServerSession& session, const std::string& why) {
+  if (session.isOver()) return;
+  const std::shared_ptr<ServerSession> kept = session.shared_from_this();
+  sessions_.erase(session.number());
+  sessionByKey_.erase(session.key());
+  interest_.forget(session.number());
+  std::erase_if(lost_, [&](const auto& entry) { return entry.second == kept->number(); });
+  const bool clean = why.empty();
+  if (!clean) ++lostSessions_;
+  log(clean ? LogLevel::Debug : LogLevel::Warning, "session.ended",
+      {{"session", std::to_string(session.number())},
+       {"why", clean ? "goodbye" : why},
+       {"nodes", std::to_string(session.nodeCount())}});
+  session.end();
+  const auto connection = session.connection();
+  if (connection == nullptr) return;
+  Link* const link = linkOf(*connection);
+  if (link == nullptr) return;
+  if (clean) {
+    link->session = nullptr;
+    lose(*link, "");
+  } else {
+    refuse(*link, ErrorCode::ConnectionLost, why);
+  }
+}
+
+ServerSession* ServerSessions::ownerOf(LockerId locker) const {
+  const auto owner = owners_.find(locker.value);
+  if (owner == owners_.end()) return nullptr;
+  const auto session = sessions_.find(owner->second);
+  return session == sessions_.end() ? nullptr : session->second.get();
+}
+
+ServerSession* ServerSessions::ownerOf(Oid node) const {
+  for (const auto& [number, session] : sessions_) {
+    if (session->hasNode(node)) return session.get();
+  }
+  return nullptr;
+}
+
+void ServerSessions::broadcast(const wire::FromServer& message) {
+  const std::string encoded = wire::encode(message, clock_.now());
+  for (const auto& [number, session] : sessions_) session->sendEncoded(encoded);
+}
+
+// --- Time ----------------------------------------------------------------------------------------
+
+std::optional<Instant> ServerSessions::nextDeadline() const {
+  std::optional<Instant> next;
+  if (!links_.empty()) next = links_.front().lastHeard + options_.limits.keepAlive;
+  if (!lost_.empty()) {
+    const Instant over = lost_.front().first + options_.limits.grace;
+    next = next ? std::min(*next, over) : over;
+  }
+  return next;
+}
+
+void ServerSessions::expire(Instant now) {
+  while (!links_.empty() && links_.front().lastHeard + options_.limits.keepAlive <= now) {
+    Link& link = links_.front();
+    const std::string why =
+        "nothing was heard for " + std::to_string(options_.limits.keepAlive.count()) + " ms";
+    if (link.session &&
+        (options_.limits.grace.count() == 0 || !link.session->stream().keepsAll())) {
+      end(*link.session, why);  // Also tells it, should it still be there.
+    } else {
+      lose(link, why);
+    }
+  }
+  while (!lost_.empty() && lost_.front().first + options_.limits.grace <= now) {
+    const std::shared_ptr<ServerSession> session = sessions_.at(lost_.front().second);
+    end(*session, "its client did not come back in time");
+  }
+}
+
+// --- The server's life ---------------------------------------------------------------------------
+
+void ServerSessions::setLimits(const ServerLimits& limits,
+                               std::chrono::milliseconds serverTimeout) {
+  options_.limits = limits;
+  if (options_.serverTimeout == serverTimeout) return;
+  options_.serverTimeout = serverTimeout;
+  broadcast(wire::Notice{"ServerTimeout is now " + std::to_string(serverTimeout.count()) + " ms",
+                         serverTimeout});
+}
+
+void ServerSessions::drain() {
+  draining_ = true;
+  broadcast(wire::Notice{"the server is shutting down; finish and sign off", {}});
+}
+
+bool ServerSessions::isQuiet() const {
+  const LockStatistics locks = database_.lockStatistics(Lifetime::Persistent);
+  return locks.locksHeld == 0 && locks.requestsWaiting == 0;
+}
+
+void ServerSessions::endAll(const std::string& why) {
+  while (!sessions_.empty()) {
+    const std::shared_ptr<ServerSession> session = sessions_.begin()->second;
+    end(*session, why);
+  }
+  while (!links_.empty()) lose(links_.front(), why);
+}
+
+void ServerSessions::committed(const ChangeSet& changes) {
+  if (!options_.coherent) return;
+  // Only what is told of it: the records themselves may be large.
+  ChangeSet told;
+  told.id = changes.id;
+  for (const ObjectChange& change : changes.changes) {
+    if (change.kind == ChangeKind::Create) continue;
+    told.changes.push_back({change.kind, {change.record.oid, change.record.edition, {}, {}}});
+  }
+  hooks_.run([this, told = std::move(told)] { tell(told); });
+}
+
+void ServerSessions::tell(const ChangeSet& changes) {
+  ++committed_;
+  const ServerSession* const committer = ownerOf({changes.id.process});
+  const std::uint64_t except = committer == nullptr ? 0 : committer->number();
+  std::map<std::uint64_t, wire::Invalidate> stale;
+  for (const ObjectChange& change : changes.changes) {
+    const bool deleted = change.kind == ChangeKind::Delete;
+    const wire::Stale one{change.record.oid, deleted ? 0 : change.record.edition + 1};
+    for (const std::uint64_t number : interest_.takeAllBut(except, one.oid)) {
+      stale[number].objects.push_back(one);
+    }
+  }
+  for (auto& [number, invalidate] : stale) {
+    const auto session = sessions_.find(number);
+    if (session == sessions_.end()) continue;
+    const std::shared_ptr<ServerSession> kept = session->second;
+    kept->send(std::move(invalidate));
+    watch(*kept);
+  }
+}
+
+void ServerSessions::classDefined(const std::shared_ptr<const ClassDef>& made) {
+  hooks_.run([this, made] {
+    std::shared_ptr<const ClassDef>& told = classesTold_[made->number];
+    if (told == made) return;  // Each client defines its classes when it starts.
+    told = made;
+    broadcast(wire::ClassesChanged{{*made}});
+  });
+}
+
+wire::Status ServerSessions::status() const {
+  wire::Status status;
+  status.version = options_.version;
+  status.pid = static_cast<std::uint32_t>(::getpid());
+  status.started = started_;
+  status.sessions = static_cast<std::uint32_t>(sessions_.size());
+  status.nodes = static_cast<std::uint32_t>(database_.nodes().size());
+  status.processes = static_cast<std::uint32_t>(database_.processes().size());
+  status.draining = draining_;
+  status.committed = committed_;
+  status.epoch = options_.epoch;
+  status.lostSessions = lostSessions_;
+  for (const Link& link : links_) status.bytesQueued += link.connection->bytesQueued();
+  status.framesIn = framesIn_;
+  status.framesOut = framesOut_;
+  const LockStatistics locks = database_.lockStatistics(Lifetime::Persistent);
+  status.locksHeld = locks.locksHeld;
+  status.requestsWaiting = locks.requestsWaiting;
+  return status;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,147 @@
+#pragma once
+
+// Private to node: what a client node says to a server node, as values. The schema is wire.fbs,
+// which see for what each message means; docs/wire.md for the order of things.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "objects/class_def.h"
+#include "runtime/database.h"
+
+namespace nephrite::wire {
+
+inline constexpr std::uint16_t kVersion = 1;
+
+/// Names a session and proves that one is its client: 128 random bits.
+using SessionKey = std::array<std::uint8_t, 16>;
+using RequestId = std::uint64_t;
+
+struct Hello {
+  std::uint16_t versionLow = kVersion;
+  std::uint16_t versionHigh = kVersion;
+  std::string host;
+  std::string program;
+  std::uint32_t pid = 0;
+  std::optional<SessionKey> session;  ///< To go on with.
+  std::uint64_t epoch = 0;            ///< Of the server that gave `session`.
+  std::optional<SessionKey> replaces;
+};
+struct Ping {};
+struct Goodbye {};
+struct SignOnNode {
+  RequestId id = 0;
+  std::string name;
+  std::optional<std::chrono::milliseconds> backgroundTimeout;
+};
+struct SignOffNode {
+  Oid node;
+};
+struct SignOnProcess {
+  RequestId id = 0;
+  ProcessSignOn who;
+};
+struct SignOffProcess {
+  LockerId locker;
+};
+struct KnownOrder {
+  LockOrder order;
+  std::uint32_t knownEdition = 0;  ///< In the client's cache; 0: none.
+};
+struct Lock {
+  RequestId id = 0;
+  KnownOrder order;
+};
+struct LockAll {
+  RequestId id = 0;
+  std::vector<KnownOrder> orders;
+};
+struct Cancel {
+  LockerId locker;
+  std::uint64_t request = 0;
+};
+struct Unlock {
+  LockerId locker;
+  Oid target;
+};
+struct ReleaseTransaction {
+  LockerId locker;
+};
+struct ReleaseLevel {
+  LockerId locker;
+  std::uint16_t level = 0;
+};
+struct Fetch {
+  RequestId id = 0;
+  Oid oid;
+};
+struct Instances {
+  RequestId id = 0;
+  Oid::ClassNumber classNumber = 0;
+  Oid after;
+  std::uint64_t maxEntries = 0;
+};
+struct NewOids {
+  RequestId id = 0;
+  Oid::ClassNumber classNumber = 0;
+  std::uint32_t count = 0;
+};
+struct DefineClass {
+  RequestId id = 0;
+  ClassDef definition;
+};
+struct Commit {
+  RequestId id = 0;
+  CommitRequest request;  ///< Persistent; `changes.id.process` is the locker of `upgrade`.
+};
+struct AskOutcome {
+  RequestId id = 0;
+  CommitId commit;
+};
+enum class Subject : std::uint8_t {
+  LocksHeld,
+  QueuedRequests,
+  LocksOn,  ///< `oid`
+  LocksOf,  ///< `locker`
+  Nodes,
+  Processes,
+  Describe,  ///< `locker`; a ProcessesReply of one or none.
+  Statistics,
+  Deadlocks,
+  Status,
+};
+struct Look {
+  RequestId id = 0;
+  Subject subject = Subject::LocksHeld;
+  Oid oid;
+  LockerId locker;
+  std::uint64_t maxEntries = 0;
+};
+enum class ContentionVerb : std::uint8_t { Begin, Clear, End, State, List, Of };
+struct AskContention {
+  RequestId id = 0;
+  ContentionVerb verb = ContentionVerb::State;
+  LockerId locker;
+  std::uint64_t size = 0;   ///< Begin: of the table. List: at most so many.
+  std::uint64_t least = 0;  ///< List: contentions.
+  Oid oid;
+};
+/// Breaks the lock of `locker` on `target`; with a null target signs `locker` off.
+struct Force {
+  RequestId id = 0;
+  LockerId locker;
+  Oid target;
+  Operator by;
+};
+
+using FromClient =
+    std::variant<Hello, Ping, Goodbye, SignOnNode, SignOffNode, SignOnProcess, SignOffProcess, Lock,
+                 LockAll, Cancel, Unlock, ReleaseTransaction, ReleaseLevel, Fetch, Instances,
+                 NewOids, DefineClass, Commit, AskOutcome, Look, AskContention, Force>;
+
+}  // namespace nephrite::wire

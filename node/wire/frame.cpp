@@ -1,0 +1,115 @@
+#include "node/wire/frame.h"
+
+#include <boost/endian/conversion.hpp>
+#include <cstring>
+
+#include "node/wire/messages.h"
+
+namespace nephrite::wire {
+namespace {
+
+using boost::endian::load_little_u32;
+using boost::endian::load_little_u64;
+
+}  // namespace
+
+std::string frameBytes(const FrameHeader& header, std::string_view message) {
+  std::string bytes(FrameHeader::kBytes + message.size(), '\0');
+  auto* const at = reinterpret_cast<unsigned char*>(bytes.data());
+  boost::endian::store_little_u32(at, static_cast<std::uint32_t>(message.size()));
+  boost::endian::store_little_u32(at + 4, FrameHeader::kMagic);
+  boost::endian::store_little_u64(at + 8, header.sequence);
+  boost::endian::store_little_u64(at + 16, header.acknowledged);
+  std::memcpy(bytes.data() + FrameHeader::kBytes, message.data(), message.size());
+  return bytes;
+}
+
+// --- FrameReader ---------------------------------------------------------------------------------
+
+void FrameReader::append(std::span<const std::uint8_t> bytes) {
+  if (at_ > 0 && at_ == bytes_.size()) {
+    bytes_.clear();
+    at_ = 0;
+  } else if (at_ > bytes_.size() / 2) {
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_));
+    at_ = 0;
+  }
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
+std::optional<Frame> FrameReader::next() {
+  if (bytesHeld() < FrameHeader::kBytes) return std::nullopt;
+  const std::uint8_t* const at = bytes_.data() + at_;
+  Frame frame;
+  frame.header.length = load_little_u32(at);
+  if (load_little_u32(at + 4) != FrameHeader::kMagic) {
+    throw WireError("the other side does not speak Nephrite's protocol (wrong magic)");
+  }
+  if (frame.header.length > maxLength_) {
+    throw WireError("a message of " + std::to_string(frame.header.length) +
+                    " bytes is longer than the limit of " + std::to_string(maxLength_));
+  }
+  if (bytesHeld() < FrameHeader::kBytes + frame.header.length) return std::nullopt;
+  frame.header.sequence = load_little_u64(at + 8);
+  frame.header.acknowledged = load_little_u64(at + 16);
+  const std::uint8_t* const message = at + FrameHeader::kBytes;
+  frame.message.assign(message, message + frame.header.length);  // Aligned, as FlatBuffers wants.
+  at_ += FrameHeader::kBytes + frame.header.length;
+  if (at_ == bytes_.size()) {
+    at_ = 0;
+    bytes_.clear();
+    if (bytes_.capacity() > std::size_t{64} * 1024)
+      bytes_.shrink_to_fit();  // An idle session costs little.
+  }
+  return frame;
+}
+
+// --- SessionStream -------------------------------------------------------------------------------
+
+std::string SessionStream::send(std::string_view message) {
+  const std::uint64_t number = ++lastSent_;
+  if (keepBytes_ > 0 && !overflowed_) {
+    kept_.push_back({number, lastReceived_, std::string(message)});
+    bytesKept_ += message.size() + sizeof(Sent);
+    if (bytesKept_ > keepBytes_) {
+      overflowed_ = true;
+      kept_.clear();
+      bytesKept_ = 0;
+    }
+  }
+  return frameBytes({0, number, lastReceived_}, message);
+}
+
+std::string SessionStream::sendUnnumbered(std::string_view message) const {
+  return frameBytes({0, 0, lastReceived_}, message);
+}
+
+SessionStream::Arrival SessionStream::received(const FrameHeader& header) {
+  if (header.acknowledged > lastSent_) return Arrival::Gap;  // It claims what was never sent.
+  forgetUpTo(header.acknowledged);
+  if (header.sequence == 0) return Arrival::New;
+  if (header.sequence <= lastReceived_) return Arrival::Duplicate;
+  if (header.sequence != lastReceived_ + 1) return Arrival::Gap;
+  ++lastReceived_;
+  return Arrival::New;
+}
+
+void SessionStream::forgetUpTo(std::uint64_t number) {
+  while (!kept_.empty() && kept_.front().number <= number) {
+    bytesKept_ -= kept_.front().message.size() + sizeof(Sent);
+    kept_.pop_front();
+  }
+}
+
+std::optional<std::vector<std::string>> SessionStream::missingAfter(std::uint64_t number) {
+  if (number > lastSent_) return std::nullopt;  // It claims what was never sent.
+  forgetUpTo(number);
+  if (number + kept_.size() != lastSent_) return std::nullopt;
+  std::vector<std::string> frames;
+  for (const Sent& sent : kept_) {
+    frames.push_back(frameBytes({0, sent.number, sent.acknowledged}, sent.message));
+  }
+  return frames;
+}
+
+}  // namespace nephrite::wire

@@ -1,0 +1,295 @@
+// The messages of a client node as bytes, and back.
+
+#include <algorithm>
+
+#include "node/wire/reader.h"
+#include "node/wire/writer.h"
+
+namespace nephrite::wire {
+namespace {
+
+ListAt<std::uint8_t> packKey(Writer& w, const std::optional<SessionKey>& key) {
+  return key ? w.builder.CreateVector(key->data(), key->size()) : ListAt<std::uint8_t>();
+}
+
+std::optional<SessionKey> unpackKey(const flatbuffers::Vector<std::uint8_t>* bytes) {
+  if (bytes == nullptr) return std::nullopt;
+  SessionKey key{};
+  if (bytes->size() != key.size()) throw WireError("a session's key has 16 bytes");
+  std::copy(bytes->begin(), bytes->end(), key.begin());
+  return key;
+}
+
+// --- Connection, nodes and processes -------------------------------------------------------------
+
+At<fb::Hello> pack(Writer& w, const Hello& hello) {
+  const auto host = packText(w, hello.host);
+  const auto program = packText(w, hello.program);
+  const auto session = packKey(w, hello.session);
+  const auto replaces = packKey(w, hello.replaces);
+  return fb::CreateHello(w.builder, hello.versionLow, hello.versionHigh, host, program, hello.pid,
+                         session, hello.epoch, replaces);
+}
+
+At<fb::Ping> pack(Writer& w, const Ping&) { return fb::CreatePing(w.builder); }
+
+At<fb::Goodbye> pack(Writer& w, const Goodbye&) { return fb::CreateGoodbye(w.builder); }
+
+At<fb::SignOnNode> pack(Writer& w, const SignOnNode& wish) {
+  const auto name = packText(w, wish.name);
+  return fb::CreateSignOnNode(w.builder, wish.id, name, millisecondsOf(wish.backgroundTimeout));
+}
+
+At<fb::SignOffNode> pack(Writer& w, const SignOffNode& wish) {
+  return fb::CreateSignOffNode(w.builder, wish.node.bits());
+}
+
+At<fb::SignOnProcess> pack(Writer& w, const SignOnProcess& wish) {
+  const auto name = packText(w, wish.who.name);
+  const auto user = packText(w, wish.who.user);
+  return fb::CreateSignOnProcess(w.builder, wish.id, wish.who.node.bits(), name, user,
+                                 wish.who.background);
+}
+
+At<fb::SignOffProcess> pack(Writer& w, const SignOffProcess& wish) {
+  return fb::CreateSignOffProcess(w.builder, wish.locker.value);
+}
+
+Hello unpack(Reader& in, const fb::Hello& hello) {
+  Hello said;
+  said.versionLow = hello.version_low();
+  said.versionHigh = hello.version_high();
+  said.host = in.prose(hello.host());
+  said.program = in.prose(hello.program());
+  said.pid = hello.pid();
+  said.session = unpackKey(hello.session());
+  said.epoch = hello.epoch();
+  said.replaces = unpackKey(hello.replaces());
+  return said;
+}
+
+Ping unpack(Reader&, const fb::Ping&) { return {}; }
+
+Goodbye unpack(Reader&, const fb::Goodbye&) { return {}; }
+
+SignOnNode unpack(Reader& in, const fb::SignOnNode& wish) {
+  return {wish.id(), in.text(wish.name(), "the name of a node"),
+          optionalWaitOf(wish.background_timeout(), "a background timeout")};
+}
+
+SignOffNode unpack(Reader&, const fb::SignOffNode& wish) { return {Oid::fromBits(wish.node())}; }
+
+SignOnProcess unpack(Reader& in, const fb::SignOnProcess& wish) {
+  return {wish.id(),
+          {Oid::fromBits(wish.node()), in.text(wish.name(), "the name of a process"),
+           in.text(wish.user(), "the name of a user"), wish.background()}};
+}
+
+SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) { return {{wish.locker()}}; }
+
+// --- Locks ---------------------------------------------------------------------------------------
+
+At<fb::Lock> pack(Writer& w, const Lock& wish) {
+  const fb::LockOrder order = pack(w, wish.order);
+  return fb::CreateLock(w.builder, wish.id, &order);
+}
+
+At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
+  const auto orders = packAll(w, wish.orders);
+  return fb::CreateLockAll(w.builder, wish.id, orders);
+}
+
+At<fb::Cancel> pack(Writer& w, const Cancel& wish) {
+  return fb::CreateCancel(w.builder, wish.locker.value, wish.request);
+}
+
+At<fb::Unlock> pack(Writer& w, const Unlock& wish) {
+  return fb::CreateUnlock(w.builder, wish.locker.value, wish.target.bits());
+}
+
+At<fb::ReleaseTransaction> pack(Writer& w, const ReleaseTransaction& wish) {
+  return fb::CreateReleaseTransaction(w.builder, wish.locker.value);
+}
+
+At<fb::ReleaseLevel> pack(Writer& w, const ReleaseLevel& wish) {
+  return fb::CreateReleaseLevel(w.builder, wish.locker.value, wish.level);
+}
+
+Lock unpack(Reader& in, const fb::Lock& wish) {
+  return {wish.id(), unpack(in, need(wish.order(), "order in a Lock"))};
+}
+
+LockAll unpack(Reader& in, const fb::LockAll& wish) {
+  return {wish.id(), unpackAll<KnownOrder>(in, wish.orders())};
+}
+
+Cancel unpack(Reader&, const fb::Cancel& wish) { return {{wish.locker()}, wish.request()}; }
+
+Unlock unpack(Reader&, const fb::Unlock& wish) {
+  return {{wish.locker()}, Oid::fromBits(wish.target())};
+}
+
+ReleaseTransaction unpack(Reader&, const fb::ReleaseTransaction& wish) { return {{wish.locker()}}; }
+
+ReleaseLevel unpack(Reader&, const fb::ReleaseLevel& wish) {
+  return {{wish.locker()}, wish.level()};
+}
+
+// --- Objects -------------------------------------------------------------------------------------
+
+At<fb::Fetch> pack(Writer& w, const Fetch& wish) {
+  return fb::CreateFetch(w.builder, wish.id, wish.oid.bits());
+}
+
+At<fb::Instances> pack(Writer& w, const Instances& wish) {
+  return fb::CreateInstances(w.builder, wish.id, wish.classNumber, wish.after.bits(),
+                             wish.maxEntries);
+}
+
+At<fb::NewOids> pack(Writer& w, const NewOids& wish) {
+  return fb::CreateNewOids(w.builder, wish.id, wish.classNumber, wish.count);
+}
+
+At<fb::DefineClass> pack(Writer& w, const DefineClass& wish) {
+  const auto definition = pack(w, wish.definition);
+  return fb::CreateDefineClass(w.builder, wish.id, definition);
+}
+
+At<fb::Commit> pack(Writer& w, const Commit& wish) {
+  const CommitRequest& request = wish.request;
+  const auto updateLocked =
+      packNumbers(w, request.updateLocked, [](Oid oid) { return oid.bits(); });
+  const auto changes = packAll(w, request.changes.changes);
+  const fb::LockOrder upgrade = pack(w, KnownOrder{{request.upgrade}});
+  return fb::CreateCommit(w.builder, wish.id, request.changes.id.number, &upgrade, updateLocked,
+                          changes);
+}
+
+At<fb::AskOutcome> pack(Writer& w, const AskOutcome& wish) {
+  return fb::CreateAskOutcome(w.builder, wish.id, wish.commit.process, wish.commit.number);
+}
+
+Fetch unpack(Reader&, const fb::Fetch& wish) { return {wish.id(), Oid::fromBits(wish.oid())}; }
+
+Instances unpack(Reader&, const fb::Instances& wish) {
+  return {wish.id(), wish.class_number(), Oid::fromBits(wish.after()), wish.max_entries()};
+}
+
+NewOids unpack(Reader&, const fb::NewOids& wish) {
+  return {wish.id(), wish.class_number(), wish.count()};
+}
+
+DefineClass unpack(Reader& in, const fb::DefineClass& wish) {
+  return {wish.id(), unpack(in, need(wish.definition(), "class in a DefineClass"))};
+}
+
+Commit unpack(Reader& in, const fb::Commit& wish) {
+  Commit said;
+  said.id = wish.id();
+  said.request.upgrade = unpack(in, need(wish.upgrade(), "upgrade in a Commit")).order.request;
+  said.request.updateLocked = unpackNumbers<Oid>(in, wish.update_locked(), Oid::fromBits);
+  said.request.changes.id = {said.request.upgrade.locker.value, wish.number()};
+  said.request.changes.changes = unpackAll<ObjectChange>(in, wish.changes());
+  return said;
+}
+
+AskOutcome unpack(Reader&, const fb::AskOutcome& wish) {
+  return {wish.id(), {wish.process(), wish.number()}};
+}
+
+// --- Looking and operating -----------------------------------------------------------------------
+
+At<fb::Look> pack(Writer& w, const Look& wish) {
+  return fb::CreateLook(w.builder, wish.id, as<fb::Subject>(wish.subject), wish.oid.bits(),
+                        wish.locker.value, wish.maxEntries);
+}
+
+At<fb::AskContention> pack(Writer& w, const AskContention& wish) {
+  return fb::CreateAskContention(w.builder, wish.id, as<fb::ContentionVerb>(wish.verb),
+                                 wish.locker.value, wish.size, wish.least, wish.oid.bits());
+}
+
+At<fb::Force> pack(Writer& w, const Force& wish) {
+  const auto user = packText(w, wish.by.user);
+  const auto reason = packText(w, wish.by.reason);
+  return fb::CreateForce(w.builder, wish.id, wish.locker.value, wish.target.bits(), user, reason);
+}
+
+Look unpack(Reader&, const fb::Look& wish) {
+  return {wish.id(),
+          inRange<Subject>(wish.subject(), "subject to look at"),
+          Oid::fromBits(wish.oid()),
+          {wish.locker()},
+          wish.max_entries()};
+}
+
+AskContention unpack(Reader&, const fb::AskContention& wish) {
+  return {wish.id(),       inRange<ContentionVerb>(wish.verb(), "verb of contention"),
+          {wish.locker()}, wish.size(),
+          wish.least(),    Oid::fromBits(wish.oid())};
+}
+
+Force unpack(Reader& in, const fb::Force& wish) {
+  return {wish.id(),
+          {wish.locker()},
+          Oid::fromBits(wish.target()),
+          {in.text(wish.user(), "the name of a user"), in.prose(wish.reason())}};
+}
+
+template <class Table>
+At<fb::ClientMessage> around(Writer& w, At<Table> body) {
+  return fb::CreateClientMessage(w.builder, fb::FromClientTraits<Table>::enum_value, body.Union());
+}
+
+template <class Table>
+FromClient unpackAs(Reader& in, const fb::ClientMessage& message) {
+  return unpack(in, need(static_cast<const Table*>(message.body()), "body in a message"));
+}
+
+FromClient unpackBody(Reader& in, const fb::ClientMessage& message) {
+  using Body = fb::FromClient;
+  switch (message.body_type()) {
+    case Body::Lock: return unpackAs<fb::Lock>(in, message);
+    case Body::Unlock: return unpackAs<fb::Unlock>(in, message);
+    case Body::ReleaseTransaction: return unpackAs<fb::ReleaseTransaction>(in, message);
+    case Body::Hello: return unpackAs<fb::Hello>(in, message);
+    case Body::Ping: return unpackAs<fb::Ping>(in, message);
+    case Body::Goodbye: return unpackAs<fb::Goodbye>(in, message);
+    case Body::SignOnNode: return unpackAs<fb::SignOnNode>(in, message);
+    case Body::SignOffNode: return unpackAs<fb::SignOffNode>(in, message);
+    case Body::SignOnProcess: return unpackAs<fb::SignOnProcess>(in, message);
+    case Body::SignOffProcess: return unpackAs<fb::SignOffProcess>(in, message);
+    case Body::LockAll: return unpackAs<fb::LockAll>(in, message);
+    case Body::Cancel: return unpackAs<fb::Cancel>(in, message);
+    case Body::ReleaseLevel: return unpackAs<fb::ReleaseLevel>(in, message);
+    case Body::Fetch: return unpackAs<fb::Fetch>(in, message);
+    case Body::Instances: return unpackAs<fb::Instances>(in, message);
+    case Body::NewOids: return unpackAs<fb::NewOids>(in, message);
+    case Body::DefineClass: return unpackAs<fb::DefineClass>(in, message);
+    case Body::Commit: return unpackAs<fb::Commit>(in, message);
+    case Body::AskOutcome: return unpackAs<fb::AskOutcome>(in, message);
+    case Body::Look: return unpackAs<fb::Look>(in, message);
+    case Body::AskContention: return unpackAs<fb::AskContention>(in, message);
+    case Body::Force: return unpackAs<fb::Force>(in, message);
+    case Body::NONE: break;
+  }
+  throw WireError("a client says nothing of kind " +
+                  std::to_string(static_cast<unsigned>(message.body_type())));
+}
+
+}  // namespace
+
+std::string encode(const FromClient& message, Instant now) {
+  Writer& w = writer(now);
+  return finish(w,
+                std::visit([&w](const auto& body) { return around(w, pack(w, body)); }, message));
+}
+
+FromClient decodeFromClient(std::span<const std::uint8_t> bytes, Instant now) {
+  std::vector<std::uint64_t> keep;
+  bytes = aligned(bytes, keep);
+  Reader in(bytes.size(), now);
+  return unpackBody(in, verifiedRoot<fb::ClientMessage>(bytes));
+}
+
+}  // namespace nephrite::wire

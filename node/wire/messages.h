@@ -1,0 +1,32 @@
+#pragma once
+
+// Private to node: what a client node and a server node say to each other, as values and as bytes.
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "node/wire/client_messages.h"
+#include "node/wire/server_messages.h"
+
+namespace nephrite::wire {
+
+/// The bytes are no message: what is wrong with them, for the log.
+class WireError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The bytes of a message, without its frame (frame.h). `now`: the sender's clock, to which the
+/// message's ages are relative.
+std::string encode(const FromClient& message, Instant now);
+std::string encode(const FromServer& message, Instant now);
+
+/// `now`: the receiver's clock. Whatever the bytes, ends in a message whose every enum and length
+/// is valid, or in WireError; allocates in proportion to their number. What only the receiver can
+/// judge (whose locker it is, whether an Oid is persistent) is left to it.
+FromClient decodeFromClient(std::span<const std::uint8_t> bytes, Instant now);
+FromServer decodeFromServer(std::span<const std::uint8_t> bytes, Instant now);
+
+}  // namespace nephrite::wire

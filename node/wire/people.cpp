@@ -1,0 +1,72 @@
+// Nodes, processes and failures as bytes, and back.
+
+#include "node/wire/reader.h"
+#include "node/wire/writer.h"
+
+namespace nephrite::wire {
+
+At<fb::Process> pack(Writer& w, const ProcessInfo& process) {
+  const auto name = packText(w, process.name);
+  const auto user = packText(w, process.user);
+  const auto node = packText(w, process.node);
+  const auto address = packText(w, process.address);
+  return fb::CreateProcess(w.builder, process.locker.value, process.oid.bits(), name, user, node,
+                           address, process.background, microsecondsOf(process.signedOn));
+}
+
+At<fb::Node> pack(Writer& w, const NodeInfo& node) {
+  const auto name = packText(w, node.name);
+  const auto address = packText(w, node.origin.address);
+  const auto host = packText(w, node.origin.host);
+  const auto program = packText(w, node.origin.program);
+  const auto origin = fb::CreateOrigin(w.builder, address, host, program, node.origin.pid);
+  return fb::CreateNode(w.builder, node.oid.bits(), name, node.processes.bits(), node.locker.value,
+                        origin, millisecondsOf(node.backgroundTimeout),
+                        microsecondsOf(node.signedOn));
+}
+
+At<fb::Failure> pack(Writer& w, const RequestFailure& failure) {
+  const auto what = packText(w, failure.what);
+  return fb::CreateFailure(w.builder, nephrite::numberOf(failure.code), what);
+}
+
+ProcessInfo unpack(Reader& in, const fb::Process& process) {
+  ProcessInfo info;
+  info.locker = {process.locker()};
+  info.oid = Oid::fromBits(process.oid());
+  info.name = in.text(process.name(), "the name of a process");
+  info.user = in.text(process.user(), "the name of a user");
+  info.node = in.text(process.node(), "the name of a node");
+  info.address = in.prose(process.address());
+  info.background = process.background();
+  info.signedOn = wallTimeOf(process.signed_on());
+  return info;
+}
+
+NodeInfo unpack(Reader& in, const fb::Node& node) {
+  const fb::Origin& origin = need(node.origin(), "origin of a node");
+  NodeInfo info;
+  info.oid = Oid::fromBits(node.oid());
+  info.name = in.text(node.name(), "the name of a node");
+  info.processes = Oid::fromBits(node.processes());
+  info.locker = {node.locker()};
+  info.origin = {in.prose(origin.address()), in.prose(origin.host()), in.prose(origin.program()),
+                 origin.pid()};
+  info.backgroundTimeout = optionalWaitOf(node.background_timeout(), "a background timeout");
+  info.signedOn = wallTimeOf(node.signed_on());
+  return info;
+}
+
+ErrorCode errorCodeOf(std::int32_t number) {
+  const auto code = static_cast<ErrorCode>(number);
+  if (nameOf(code) == nameOf(ErrorCode{0})) {
+    throw WireError("there is no error " + std::to_string(number));
+  }
+  return code;
+}
+
+RequestFailure unpack(Reader& in, const fb::Failure& failure) {
+  return {errorCodeOf(failure.code()), in.prose(failure.what())};
+}
+
+}  // namespace nephrite::wire

@@ -1,0 +1,168 @@
+#pragma once
+
+// Private to node: what a server node says to a client node, as values. The schema is wire.fbs,
+// which see for what each message means; docs/wire.md for the order of things.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "locking/deadlock_record.h"
+#include "node/wire/client_messages.h"
+#include "objects/class_def.h"
+#include "runtime/database.h"
+
+namespace nephrite::wire {
+
+/// Whoever is named in a reply: names for the lockers in it.
+using People = std::vector<ProcessInfo>;
+
+struct Welcome {
+  std::uint16_t version = kVersion;
+  std::string server;  ///< Version of the program.
+  SessionKey session{};
+  std::uint64_t epoch = 0;
+  bool resumed = false;
+  std::chrono::milliseconds keepAlive{};
+  std::chrono::milliseconds grace{};
+  std::chrono::milliseconds serverTimeout{};
+  std::uint32_t maxFrame = 0;
+  bool coherent = true;  ///< [JadeServer] AutomaticCacheCoherency...
+  Oid system;
+  Oid systemNodes;
+  std::vector<ClassDef> classes;
+};
+struct Refusal {
+  RequestFailure failure;
+  bool sessionGone = false;  ///< The session to be gone on with is over.
+};
+struct NodeReply {
+  RequestId id = 0;
+  nephrite::NodeReply reply;
+  People people;
+};
+struct ProcessReply {
+  RequestId id = 0;
+  nephrite::ProcessReply reply;
+  People people;
+};
+struct LockReply {
+  nephrite::LockReply reply;     ///< `reply.lock.request` has target and type only.
+  bool unchanged = false;        ///< `knownEdition` is the latest; no record.
+  std::optional<LockInfo> held;  ///< Now, whatever the answer: type, session, level, token, since.
+};
+struct LockAnswered {
+  RequestId id = 0;
+  std::vector<LockReply> replies;
+  People people;
+};
+struct CommitReply {
+  RequestId id = 0;
+  nephrite::CommitReply reply;  ///< Never Unknown.
+  People people;
+};
+struct ObjectReply {
+  RequestId id = 0;
+  RecordPtr record;
+};
+struct OidsReply {
+  RequestId id = 0;
+  std::vector<Oid> oids;
+};
+struct ClassReply {
+  RequestId id = 0;
+  ClassDef definition;
+};
+struct YesNo {
+  RequestId id = 0;
+  bool yes = false;
+};
+struct LocksReply {
+  RequestId id = 0;
+  std::vector<LockInfo> locks;  ///< `elapsed` is the age; `duration` of those held from `session`.
+  People people;
+};
+struct NodesReply {
+  RequestId id = 0;
+  std::vector<NodeInfo> nodes;
+};
+struct ProcessesReply {
+  RequestId id = 0;
+  People processes;
+};
+struct StatisticsReply {
+  RequestId id = 0;
+  LockStatistics statistics;
+};
+struct ContentionReply {
+  RequestId id = 0;
+  bool accepted = false;
+  LockContentionState state;
+  std::vector<LockContentionInfo> entries;
+  People people;
+};
+struct DeadlocksReply {
+  RequestId id = 0;
+  std::vector<DeadlockRecord> records;
+  People people;
+};
+/// How a server node is doing.
+struct Status {
+  std::string version;
+  std::uint32_t pid = 0;
+  WallTime started{};
+  std::uint32_t sessions = 0;
+  std::uint32_t nodes = 0;
+  std::uint32_t processes = 0;
+  std::uint64_t locksHeld = 0;
+  std::uint64_t requestsWaiting = 0;
+  bool draining = false;
+  std::uint64_t committed = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t lostSessions = 0;
+  std::uint64_t bytesQueued = 0;  ///< Not yet taken by clients.
+  std::uint64_t framesIn = 0;
+  std::uint64_t framesOut = 0;
+};
+struct StatusReply {
+  RequestId id = 0;
+  Status status;
+};
+struct FailureReply {
+  RequestId id = 0;
+  RequestFailure failure;
+};
+struct Stale {
+  Oid oid;
+  std::uint32_t edition = 0;  ///< The latest; 0: deleted.
+};
+struct Invalidate {
+  std::vector<Stale> objects;
+  bool all = false;
+};
+struct ClassesChanged {
+  std::vector<ClassDef> classes;
+};
+struct LockBroken {
+  LockerId locker;
+  Oid target;
+};
+struct SignedOff {
+  LockerId locker;
+  std::string reason;
+};
+struct Notice {
+  std::string what;
+  std::optional<std::chrono::milliseconds> serverTimeout = {};  ///< When it has changed.
+};
+
+using FromServer =
+    std::variant<Welcome, Refusal, Ping, NodeReply, ProcessReply, LockAnswered, CommitReply,
+                 ObjectReply, OidsReply, ClassReply, YesNo, LocksReply, NodesReply, ProcessesReply,
+                 StatisticsReply, ContentionReply, DeadlocksReply, StatusReply, FailureReply,
+                 Invalidate, ClassesChanged, LockBroken, SignedOff, Notice>;
+
+}  // namespace nephrite::wire

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <stdexcept>
+
+namespace nephrite {
+
+/// The bytes are not what they should be: cut short, too long, or not what may stand there. what()
+/// says where; whoever knows where the bytes come from adds that.
+class DecodeError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "locking/lock_manager.h"
+#include "objects/object_store.h"
+#include "runtime/database.h"
+
+namespace nephrite {
+
+/// Objects of one lifetime: a lock table over a store, and the commits that go through both. What
+/// LocalDatabase is made of twice, and what a client node keeps of its own for shared transients.
+///
+/// Answers: as Database says: once, with no mutex held.
+/// Threads: any method, from any thread. Mutex order: both are leaves but for `reserveMutex_`,
+/// which
+///          is held while the store reserves numbers.
+class ObjectSpace {
+ public:
+  struct Options {
+    std::chrono::milliseconds serverTimeout{10'000};
+    std::chrono::milliseconds backgroundTimeout{30'000};
+    bool doubleDeadlock = false;
+    /// Fencing tokens are reserved from the store, so that they rise across restarts.
+    bool durableTokens = false;
+    /// Commits are recorded under their id, for commitOutcome().
+    bool recordCommits = false;
+    /// Reads the latest committed edition; empty: from the store.
+    std::function<RecordPtr(Oid)> fetch;
+    /// Called with the deadline when a request begins to wait.
+    std::function<void(Instant)> waitBegan;
+    /// Where the rest of a commit runs whose upgrades had to wait; empty: where it is freed.
+    std::function<void(std::function<void()>)> finishLater;
+    /// Called when a commit is visible and its locks are still held.
+    std::function<void(const ChangeSet&)> committed;
+  };
+
+  /// `clock` must outlive this.
+  ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options);
+
+  LockManager& locks() { return locks_; }
+  const LockManager& locks() const { return locks_; }
+  ObjectStore& store() const { return *store_; }
+  RecordPtr fetch(Oid oid) const;
+
+  void signOn(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+  /// A locker whose commit is being written keeps its locks until that is over.
+  void signOff(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+
+  void lock(const LockOrder& order, LockReplySettle settle);
+  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
+  void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
+  bool unlock(LockerId locker, Oid target);
+  void releaseTransactionLocks(LockerId locker);
+  void releaseLevel(LockerId locker, std::uint16_t level);
+  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
+
+  void commit(CommitRequest request, CommitSettle settle) NEPHRITE_EXCLUDES(mutex_);
+  /// Waits until no commit of `locker` is being written.
+  void awaitCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+
+  std::optional<Instant> nextDeadline() const { return locks_.nextDeadline(); }
+  /// Ends the first wait that is due at `now`, and all that follows from it; false when none is.
+  bool expireNextWait(Instant now);
+
+ private:
+  struct PendingCommit;
+  struct Chain;
+
+  bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
+  LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
+  void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
+  void keepTokensReserved(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
+  void checkLocked(const CommitRequest& request) const;
+  void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
+  bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+  /// True: the locker wanted to leave meanwhile; sign it off.
+  bool endsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+
+  const std::shared_ptr<ObjectStore> store_;
+  const Options options_;
+  const std::uint64_t firstToken_;
+  std::atomic<std::uint64_t> lastReserved_;
+  Mutex reserveMutex_;
+  LockManager locks_;
+
+  enum class Standing { Idle, Committing, LeavesAfterCommit };
+  Mutex mutex_;
+  CondVar commitEnded_;
+  std::unordered_map<std::uint64_t, Standing> signedOn_ NEPHRITE_GUARDED_BY(mutex_);
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Chain>> chains_
+      NEPHRITE_GUARDED_BY(mutex_);
+};
+
+}  // namespace nephrite

@@ -1,0 +1,50 @@
+// What a client node does with bytes from a server: as a message, and as a stream of frames that
+// comes byte by byte. What decodes makes sense, so it can be sent again and is then the same.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/check.h"
+#include "node/wire/frame.h"
+#include "node/wire/messages.h"
+
+namespace {
+
+using namespace nephrite;
+
+constexpr Instant kNow{std::chrono::hours(1)};
+
+void decodeAndBack(std::span<const std::uint8_t> bytes) {
+  std::string once;
+  try {
+    once = wire::encode(wire::decodeFromServer(bytes, kNow), kNow);
+  } catch (const wire::WireError&) {
+    return;
+  }
+  const std::span again(reinterpret_cast<const std::uint8_t*>(once.data()), once.size());
+  NEPHRITE_CHECK(wire::encode(wire::decodeFromServer(again, kNow), kNow) == once);
+}
+
+void readFrames(std::span<const std::uint8_t> bytes) {
+  wire::FrameReader reader(4096);
+  try {
+    for (std::size_t at = 0; at < bytes.size(); ++at) {
+      reader.append(bytes.subspan(at, 1));
+      while (const auto frame = reader.next()) {
+        NEPHRITE_CHECK(frame->message.size() == frame->header.length);
+        decodeAndBack(frame->message);
+      }
+    }
+  } catch (const wire::WireError&) {
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  decodeAndBack({data, size});
+  readFrames({data, size});
+  return 0;
+}

@@ -1,0 +1,375 @@
+#include "tests/network/record.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace nephrite {
+namespace {
+
+std::string valueOf(const std::string& event, const std::string& key) {
+  const std::string start = "\"" + key + "\":";
+  const std::size_t at = event.find(start);
+  if (at == std::string::npos) return "";
+  std::string value = event.substr(at + start.size());
+  value = value.substr(0, value.find_first_of(",}"));
+  if (value.front() == '"') value = value.substr(1, value.size() - 2);
+  return value;
+}
+
+/// "12 c0.1 granted", "12 c0.1 timeout 1027".
+std::string wordsOf(const std::string& event) {
+  const std::string code = valueOf(event, "code");
+  return valueOf(event, "line") + " " + valueOf(event, "process") + " " +
+         valueOf(event, "outcome") + (code.empty() ? "" : " " + code);
+}
+
+std::string wordsOf(const LockAnswer& answer) {
+  switch (answer.outcome) {
+    case LockOutcome::Granted: return "granted";
+    case LockOutcome::Refused: return "refused 1027";
+    case LockOutcome::TimedOut: return "timeout 1027";
+    case LockOutcome::Deadlock: return "deadlock 1081";
+    case LockOutcome::Cancelled: return "error 64005";
+  }
+  return "?";
+}
+
+ScheduleLockType typeOf(LockType type) {
+  switch (type) {
+    case LockType::Share: return ScheduleLockType::Share;
+    case LockType::Reserve: return ScheduleLockType::Reserve;
+    case LockType::Update: return ScheduleLockType::Update;
+    case LockType::Exclusive: return ScheduleLockType::Exclusive;
+    case LockType::Get: break;
+  }
+  throw std::logic_error("nobody asks for Get");
+}
+
+}  // namespace
+
+std::string wordsOf(const LockReply& reply) {
+  if (reply.failure) return "failure";
+  if (reply.missing) return "missing";
+  if (reply.updatedMeanwhile) return "error 1146";
+  return wordsOf(reply.lock);
+}
+
+std::string wordsOf(const CommitReply& reply) {
+  switch (reply.outcome) {
+    case CommitReply::Outcome::Committed: return "committed";
+    case CommitReply::Outcome::LockRefused: return wordsOf(reply.lock);
+    case CommitReply::Outcome::Failed: return "failed";
+    case CommitReply::Outcome::Unknown: return "unknown";
+  }
+  return "?";
+}
+
+void Report::trace(const Agenda& agenda, const std::string& what) {
+  if (!traces_) return;
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(agenda.now().sinceStart);
+  lines_.push_back(std::to_string(now.count()) + " ms  " + what);
+}
+
+// --- Names
+// -----------------------------------------------------------------------------------------
+
+void Record::setTimeouts(std::chrono::milliseconds server, std::chrono::milliseconds background) {
+  prepare(SettingLine{ScheduleSetting::ServerTimeout, static_cast<std::int32_t>(server.count())});
+  prepare(SettingLine{ScheduleSetting::BackgroundProcessServerTimeout,
+                      static_cast<std::int32_t>(background.count())});
+}
+
+void Record::addObject(Oid oid) {
+  objects_.push_back(oid);
+  editions_[oid] = 1;
+  prepare(ObjectLine{nameOf(oid)});
+}
+
+std::string Record::nameOf(Oid object) const {
+  const auto at = std::find(objects_.begin(), objects_.end(), object);
+  return at == objects_.end() ? "?"
+                              : std::string(1, static_cast<char>('A' + (at - objects_.begin())));
+}
+
+std::string Record::nameOf(LockerId locker) const {
+  const auto name = names_.find(locker.value);
+  return name == names_.end() ? "?" : name->second;
+}
+
+void Record::addProcess(const ProcessInfo& process) {
+  const std::size_t slash = process.name.find('/');
+  if (slash == std::string::npos) return;
+  ProcessLine line;
+  line.name = process.name.substr(0, slash);
+  line.priority = std::stoi(process.name.substr(slash + 1));
+  line.background = process.background;
+  names_[process.locker.value] = line.name;
+  signedOn_.insert(process.locker.value);
+  passTime();
+  prepare(line);
+}
+
+std::vector<LockerId> Record::lockersOf(const std::string& client) const {
+  std::vector<LockerId> lockers;
+  for (const std::uint64_t locker : signedOn_) {
+    if (names_.at(locker).rfind(client + ".", 0) == 0) lockers.push_back({locker});
+  }
+  return lockers;
+}
+
+// --- Giving lines to the model
+// ---------------------------------------------------------------------
+
+int Record::run(Content content) {
+  ScheduleLine line{++line_, std::move(content)};
+  if (report_.traces()) report_.trace(agenda_, "  server: " + textOf(line));
+  try {
+    model_.run(line);
+  } catch (const std::exception& wrong) {
+    report_.fail("the model cannot run '" + textOf(line) + "': " + wrong.what());
+  }
+  return line_;
+}
+
+// A line that only brings the model to where the database is told to be.
+void Record::prepare(const Content& content) {
+  run(content);
+  seen_ = model_.events().size();
+}
+
+StepLine Record::lineOf(const std::string& process, ScheduleVerb verb) const {
+  StepLine line;
+  line.process = process;
+  line.verb = verb;
+  return line;
+}
+
+void Record::ensureTransaction(const std::string& process) {
+  if (!model_.isInTransaction(process)) prepare(lineOf(process, ScheduleVerb::Begin));
+}
+
+void Record::ensureLevels(const std::string& process, std::size_t levels) {
+  while (model_.levels(process).size() < levels) {
+    prepare(lineOf(process, ScheduleVerb::BeginLoad));
+  }
+  if (model_.levels(process).size() == levels) return;
+  ensureTransaction(process);  // Where the end of a level lets nothing go.
+  while (model_.levels(process).size() > levels) {
+    prepare(lineOf(process, ScheduleVerb::EndLoad));
+  }
+}
+
+void Record::passTime() {
+  const auto passed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(agenda_.now() - modelTime_);
+  if (passed.count() == 0) return;
+  modelTime_ = agenda_.now();
+  model_.run({line_, AdvanceLine{passed.count()}});
+}
+
+Record::StepPtr Record::begin(LockerId locker, std::uint64_t request) {
+  if (running_) report_.fail("a call of the database within another");
+  passTime();
+  if (model_.events().size() != seen_) report_.fail("a wait ended in the model alone");
+  auto step = std::make_shared<Step>();
+  step->locker = locker.value;
+  step->request = request;
+  step->process = nameOf(locker);
+  step->compared = isSignedOn(locker);
+  running_ = step;
+  first_.clear();
+  caused_.clear();
+  return step;
+}
+
+Record::StepPtr Record::beganTime() {
+  auto step = std::make_shared<Step>();
+  running_ = step;
+  first_.clear();
+  caused_.clear();
+  passTime();
+  return step;
+}
+
+Record::StepPtr Record::beganLock(const LockOrder& order) {
+  const LockRequest& request = order.request;
+  const StepPtr step = begin(request.locker, request.id);
+  step->expected = "error 64005";
+  if (!step->compared) return step;
+  const std::string& process = step->process;
+  if (model_.isWaiting(process)) report_.fail(process + " asks while it waits");
+  ensureLevels(process, request.level);
+  if (request.type == LockType::Update) ensureTransaction(process);
+  if (request.inState && request.level == 0) ensureTransaction(process);
+  if (!request.inState && model_.isInTransaction(process)) {
+    report_.fail(process + " is in a transaction, and asks as if it were not");
+  }
+  StepLine line = lineOf(process, ScheduleVerb::Lock);
+  line.object = nameOf(Oid::fromBits(request.target.value));
+  line.type = typeOf(request.type);
+  line.duration = request.duration == LockDuration::Session ? ScheduleDuration::Session
+                                                            : ScheduleDuration::Transaction;
+  line.timeout = request.timeout.number();
+  waitsIn_[process] = request.id;
+  step->line = run(line);
+  return step;
+}
+
+Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database& real) {
+  const LockerId locker = request.upgrade.locker;
+  const StepPtr step = begin(locker, request.upgrade.id);
+  step->expected = "error 64005";
+  if (!step->compared) return step;
+  const std::string& process = step->process;
+  for (const ObjectChange& change : request.changes.changes) {
+    const auto held = real.lockStatus(locker, change.record.oid);
+    if (held && covers(held->type, LockType::Update)) continue;
+    step->compared = false;
+    step->expected = "failed";
+    return step;
+  }
+  if (model_.isWaiting(process)) report_.fail(process + " commits while it waits");
+  ensureTransaction(process);
+  const std::int32_t timeout = request.upgrade.timeout.number();
+  if (commitTimeout_[locker.value] != timeout) {
+    StepLine line = lineOf(process, ScheduleVerb::SetDefaultLockTimeout);
+    line.timeout = commitTimeout_[locker.value] = timeout;
+    prepare(line);
+  }
+  for (const ObjectChange& change : request.changes.changes) {
+    StepLine line = lineOf(process, ScheduleVerb::Update);
+    line.object = nameOf(change.record.oid);
+    prepare(line);
+  }
+  waitsIn_[process] = request.upgrade.id;
+  step->line = run(lineOf(process, ScheduleVerb::Commit));
+  return step;
+}
+
+Record::StepPtr Record::beganUnlock(LockerId locker, Oid object) {
+  const StepPtr step = begin(locker, 0);
+  if (!step->compared) return step;
+  step->line = ++line_;
+  report_.trace(agenda_, "  server: " + step->process + " unlock " + nameOf(object));
+  model_.letGo(step->process, nameOf(object), line_);
+  return step;
+}
+
+Record::StepPtr Record::beganRelease(LockerId locker) {
+  const StepPtr step = begin(locker, 0);
+  if (!step->compared) return step;
+  step->line = run(lineOf(step->process, ScheduleVerb::Abort));
+  return step;
+}
+
+Record::StepPtr Record::beganLevel(LockerId locker, std::uint16_t level) {
+  const StepPtr step = begin(locker, 0);
+  if (!step->compared) return step;
+  if (model_.isInTransaction(step->process)) {
+    report_.fail(step->process + " is in a transaction, and ends a level");
+  }
+  ensureLevels(step->process, level);
+  step->line = run(lineOf(step->process, ScheduleVerb::EndLoad));
+  return step;
+}
+
+Record::StepPtr Record::beganCancel(LockerId locker, std::uint64_t request) {
+  const StepPtr step = begin(locker, 0);
+  if (!step->compared || waitsIn_[step->process] != request) return step;
+  report_.trace(agenda_, "  server: " + step->process + " cancels");
+  model_.cancel(step->process, ++line_);
+  return step;
+}
+
+Record::StepPtr Record::beganSignOff(LockerId locker) {
+  const StepPtr step = begin(locker, 0);
+  if (signedOn_.erase(locker.value) == 0) return step;
+  step->line = ++line_;
+  report_.trace(agenda_, "  server: " + step->process + " signOff");
+  model_.leave(step->process, line_);
+  return step;
+}
+
+// --- What the database answers
+// ---------------------------------------------------------------------
+
+void Record::answered(const StepPtr& step, const std::string& outcome, bool queued) {
+  if (step->request != 0) {
+    const std::pair key(step->locker, step->request);
+    if (!decided_.emplace(key, outcome).second) {
+      report_.fail(step->process + ": request " + std::to_string(step->request) +
+                   " took effect twice");
+    }
+  }
+  report_.trace(agenda_, "  server: " + step->process + " -> " + outcome);
+  if (!step->compared) {
+    if (outcome != step->expected) {
+      report_.fail(step->process + " was told '" + outcome + "', not '" + step->expected + "'");
+    }
+    return;
+  }
+  const std::string who = std::to_string(step->line) + " " + step->process + " ";
+  if (step == running_ && !queued) {
+    first_ = who + outcome;
+    return;
+  }
+  if (step == running_) first_ = who + "queued";
+  caused_.push_back(who + outcome);
+}
+
+void Record::answered(const StepPtr& step, const LockReply& reply) {
+  answered(step, wordsOf(reply), reply.lock.queued);
+  if (reply.lock.outcome != LockOutcome::Granted) return;
+  const std::uint64_t target = reply.lock.request.target.value;
+  std::uint64_t& last = lastToken_[target];
+  if (reply.lock.token.value == 0) report_.fail(step->process + " was given no fencing token");
+  last = std::max(last, reply.lock.token.value);
+  const Oid oid = Oid::fromBits(target);
+  if (reply.record && reply.record->edition != editions_.at(oid)) {
+    report_.fail(step->process + " was given edition " + std::to_string(reply.record->edition) +
+                 " of " + nameOf(oid) + ", not " + std::to_string(editions_.at(oid)));
+  }
+}
+
+void Record::answered(const StepPtr& step, const CommitRequest& request, const CommitReply& reply) {
+  if (reply.outcome == CommitReply::Outcome::Committed) {
+    const CommitId& id = request.changes.id;
+    committed_.emplace(id.process, id.number);
+    if (notCommitted_.contains({id.process, id.number})) {
+      report_.fail(step->process + " committed what was said never to be");
+    }
+    for (const ObjectChange& change : request.changes.changes) ++editions_[change.record.oid];
+  }
+  answered(step, wordsOf(reply), reply.lock.queued);
+}
+
+void Record::ended(const StepPtr& step) {
+  std::vector<std::string> expected;
+  for (; seen_ < model_.events().size(); ++seen_) {
+    expected.push_back(wordsOf(model_.events()[seen_]));
+  }
+  std::vector<std::string> actual;
+  const bool own = step->line != 0 && step->compared && !expected.empty();
+  const bool asks = step->request != 0;
+  if (own) {
+    if (!asks) first_ = expected.front();  // Is not answered, and cannot fail.
+    if (first_.empty()) {
+      first_ = std::to_string(step->line) + " " + step->process + " queued";
+    }
+    actual.push_back(first_);
+  }
+  actual.insert(actual.end(), caused_.begin(), caused_.end());
+  running_ = nullptr;
+  if (actual == expected) return;
+  std::string text = "the database and the model differ:";
+  for (const std::string& one : expected) text += "\n  model:    " + one;
+  for (const std::string& one : actual) text += "\n  database: " + one;
+  report_.fail(text);
+}
+
+std::optional<std::string> Record::decided(LockerId locker, std::uint64_t request) const {
+  const auto at = decided_.find({locker.value, request});
+  return at == decided_.end() ? std::nullopt : std::optional(at->second);
+}
+
+}  // namespace nephrite

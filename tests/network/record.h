@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/database.h"
+#include "tests/network/agenda.h"
+#include "tests/simulation/lock_model.h"
+#include "tests/simulation/schedule_generator.h"
+
+namespace nephrite {
+
+/// What one seed has come to: who met what how often, the trace when it is wanted, and the first
+/// thing that was wrong.
+class Report {
+ public:
+  explicit Report(bool traces) : traces_(traces) {}
+  bool traces() const { return traces_; }
+  void trace(const Agenda& agenda, const std::string& what);
+  void count(const std::string& what) { ++counts_[what]; }
+  void fail(const std::string& what) {
+    if (failure_.empty()) failure_ = what;
+  }
+
+  const std::string& failure() const { return failure_; }
+  const std::map<std::string, int>& counts() const { return counts_; }
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  const bool traces_;
+  std::string failure_;
+  std::map<std::string, int> counts_;
+  std::vector<std::string> lines_;
+};
+
+/// The truth: what the server's database was asked, in that order, held against the lock model, and
+/// what it answered.
+///
+/// Shape:   each call of the seam becomes lines of a schedule (docs/schedule.md), which the model
+///          runs; what it prints is what the database must answer. States that only clients know
+///          (transaction, load) are given to the model when a request shows them.
+/// Time:    passes for the model when somebody asks, and after expired waits.
+class Record {
+ public:
+  Record(const Agenda& agenda, Report& report) : agenda_(agenda), report_(report) {}
+
+  /// One call that is answered, once.
+  struct Step {
+    int line = 0;
+    std::string process;
+    std::uint64_t locker = 0;
+    std::uint64_t request = 0;
+    bool compared = true;  ///< Else `expected` is all that is known.
+    std::string expected;
+  };
+  using StepPtr = std::shared_ptr<Step>;
+
+  void setTimeouts(std::chrono::milliseconds server, std::chrono::milliseconds background);
+  void addObject(Oid oid);
+  /// Its name ends in "/" and its deadlock priority.
+  void addProcess(const ProcessInfo& process);
+  bool isSignedOn(LockerId locker) const { return signedOn_.contains(locker.value); }
+  std::string nameOf(LockerId locker) const;
+  std::string nameOf(Oid object) const;
+  const std::vector<Oid>& objects() const { return objects_; }
+  std::vector<LockerId> lockersOf(const std::string& client) const;
+
+  // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
+  StepPtr beganLock(const LockOrder& order);
+  StepPtr beganCommit(const CommitRequest& request, const Database& real);
+  StepPtr beganUnlock(LockerId locker, Oid object);
+  StepPtr beganRelease(LockerId locker);
+  StepPtr beganLevel(LockerId locker, std::uint16_t level);
+  StepPtr beganCancel(LockerId locker, std::uint64_t request);
+  StepPtr beganSignOff(LockerId locker);
+  StepPtr beganTime();
+  void answered(const StepPtr& step, const LockReply& reply);
+  void answered(const StepPtr& step, const CommitRequest& request, const CommitReply& reply);
+  void answered(const StepPtr& step, const std::string& outcome, bool queued);
+  void ended(const StepPtr& step);
+
+  // What clients may be held against.
+  /// What the database answered to a request; empty when it has not.
+  std::optional<std::string> decided(LockerId locker, std::uint64_t request) const;
+  bool hasCommitted(const CommitId& commit) const {
+    return committed_.contains({commit.process, commit.number});
+  }
+  /// Somebody was told that `commit` did not take place.
+  void toldNotCommitted(const CommitId& commit) {
+    notCommitted_.emplace(commit.process, commit.number);
+  }
+  std::uint32_t editionOf(Oid oid) const { return editions_.at(oid); }
+  std::int64_t modelEditionOf(Oid oid) const { return model_.edition(nameOf(oid)); }
+
+ private:
+  using Content = decltype(ScheduleLine::content);
+  int run(Content content);
+  void prepare(const Content& content);
+  StepLine lineOf(const std::string& process, ScheduleVerb verb) const;
+  StepPtr begin(LockerId locker, std::uint64_t request);
+  void passTime();
+  void ensureTransaction(const std::string& process);
+  void ensureLevels(const std::string& process, std::size_t levels);
+
+  const Agenda& agenda_;
+  Report& report_;
+  LockModel model_;
+  Instant modelTime_{};
+  int line_ = 0;
+  std::size_t seen_ = 0;  // Of the model's events.
+  StepPtr running_;
+  std::string first_;
+  std::vector<std::string> caused_;
+  std::map<std::uint64_t, std::string> names_;
+  std::set<std::uint64_t> signedOn_;
+  std::vector<Oid> objects_;
+  std::map<Oid, std::uint32_t> editions_;
+  std::map<std::uint64_t, std::uint64_t> lastToken_;     // By object.
+  std::map<std::uint64_t, std::int32_t> commitTimeout_;  // As the model knows it.
+  std::map<std::string, std::uint64_t> waitsIn_;         // The request, by process.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> decided_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> committed_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> notCommitted_;
+};
+
+/// As answers are compared: "granted", "timeout 1027", "error 1146".
+std::string wordsOf(const LockReply& reply);
+std::string wordsOf(const CommitReply& reply);
+
+}  // namespace nephrite

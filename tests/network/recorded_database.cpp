@@ -1,0 +1,126 @@
+#include "tests/network/recorded_database.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace nephrite {
+
+void RecordedDatabase::passTime() {
+  const auto step = record_.beganTime();
+  while (real_.expireNextWait(real_.clock().now())) {
+  }
+  record_.ended(step);
+}
+
+void RecordedDatabase::signOnProcess(const ProcessSignOn& who,
+                                     std::function<void(const ProcessReply&)> done) {
+  real_.signOnProcess(who, [this, done = std::move(done)](const ProcessReply& reply) {
+    if (reply.process) {
+      passTime();
+      record_.addProcess(*reply.process);
+    }
+    done(reply);
+  });
+}
+
+void RecordedDatabase::signOffNode(Oid node) {
+  passTime();
+  // One after the other, so that each has a line of its own.
+  const std::vector<ProcessInfo> all = real_.processes();
+  const std::vector<NodeInfo> nodes = real_.nodes();
+  for (const NodeInfo& known : nodes) {
+    if (known.oid != node) continue;
+    const RecordPtr dictionary = real_.fetch(known.processes);
+    for (const ProcessInfo& process : all) {
+      const auto& members = dictionary->members;
+      const bool isOfIt = std::any_of(members.begin(), members.end(), [&](const auto& member) {
+        return member.member == process.oid;
+      });
+      if (isOfIt) signOffProcess(process.locker);
+    }
+  }
+  real_.signOffNode(node);
+}
+
+void RecordedDatabase::signOffProcess(LockerId locker) {
+  passTime();
+  const auto step = record_.beganSignOff(locker);
+  real_.signOffProcess(locker);
+  record_.ended(step);
+}
+
+void RecordedDatabase::lock(const LockOrder& order, LockReplySettle settle) {
+  passTime();
+  const auto step = record_.beganLock(order);
+  real_.lock(order, [this, step, settle = std::move(settle)](const LockReply& reply) {
+    record_.answered(step, reply);
+    settle(reply);
+  });
+  record_.ended(step);
+}
+
+void RecordedDatabase::cancel(LockerId locker, std::uint64_t requestId) {
+  passTime();
+  const auto step = record_.beganCancel(locker, requestId);
+  real_.cancel(locker, requestId);
+  record_.ended(step);
+}
+
+bool RecordedDatabase::unlock(LockerId locker, Oid target) {
+  passTime();
+  const auto step = record_.beganUnlock(locker, target);
+  const bool released = real_.unlock(locker, target);
+  record_.ended(step);
+  return released;
+}
+
+void RecordedDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
+  passTime();
+  const auto step = record_.beganRelease(locker);
+  real_.releaseTransactionLocks(locker, lifetime);
+  record_.ended(step);
+}
+
+void RecordedDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
+  passTime();
+  const auto step = record_.beganLevel(locker, level);
+  real_.releaseLevel(locker, lifetime, level);
+  record_.ended(step);
+}
+
+void RecordedDatabase::commit(CommitRequest request, CommitSettle settle) {
+  passTime();
+  const auto step = record_.beganCommit(request, real_);
+  const CommitRequest asked = request;
+  real_.commit(std::move(request),
+               [this, step, asked, settle = std::move(settle)](const CommitReply& reply) {
+                 record_.answered(step, asked, reply);
+                 settle(reply);
+               });
+  record_.ended(step);
+}
+
+CommitOutcome RecordedDatabase::commitOutcome(const CommitId& commit) {
+  signOffProcess({commit.process});
+  const CommitOutcome outcome = real_.commitOutcome(commit);
+  if (outcome == CommitOutcome::NotCommitted) record_.toldNotCommitted(commit);
+  return outcome;
+}
+
+bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
+  passTime();
+  const auto step = record_.beganUnlock(locker, target);
+  const bool released = real_.breakLock(locker, target, by);
+  record_.ended(step);
+  return released;
+}
+
+bool RecordedDatabase::forceSignOff(LockerId locker, const Operator& by) {
+  passTime();
+  const auto step = record_.beganSignOff(locker);
+  const bool done = real_.forceSignOff(locker, by);
+  record_.ended(step);
+  return done;
+}
+
+}  // namespace nephrite

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/client/remote_database.h"
+#include "runtime/session.h"
+#include "tests/network/sim_network.h"
+
+namespace nephrite {
+
+/// How a seed's clients behave.
+struct ClientTemper {
+  int processes = 2;
+  int pause = 100;  ///< Between steps, at most; milliseconds.
+  int sessionOneIn = 4;
+  int cancelOneIn = 10;
+  int updateLocksOneIn = 3;
+  bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
+  RemoteDatabase::Options database;
+};
+
+/// A client node with some processes, which take random steps and hold what they are told against
+/// the Record.
+class SimClient {
+ public:
+  SimClient(SimNetwork& network, Record& record, int number, const ClientTemper& temper);
+
+  ~SimClient() {
+    stop();
+    close();
+  }
+
+  void start();
+  /// No new steps.
+  void stop() { stopping_ = true; }
+  /// Says goodbye.
+  void close() { database_.reset(); }
+
+  bool isConnected() const { return database_ && database_->isConnected(); }
+  /// Is something not answered?
+  bool isAsking() const;
+  /// At rest: every view of locks and objects is the server's.
+  void checkViews(const Database& server);
+  /// Asks what became of a commit until it is told.
+  void askOutcome(const CommitId& commit);
+  SimCarrier& carrier() { return carrier_; }
+  std::vector<SimClient*> others;
+
+  /// A lock that a process which does nothing at the moment believes to hold.
+  struct Belief {
+    LockerId locker;
+    Oid object;
+    LockType type;
+  };
+  std::vector<Belief> beliefs() const;
+
+ private:
+  struct Actor {
+    std::string name;
+    std::unique_ptr<Session> session;
+    bool busy = false;
+    bool over = false;
+    std::uint64_t request = 0;  // Of the step that is under way.
+    std::uint64_t commits = 0;
+    std::vector<StateKind> states;
+    LockerId locker() const { return session->process().locker; }
+  };
+  using ActorPtr = std::shared_ptr<Actor>;
+  struct Asked {
+    std::string what;
+    Duration since{};
+    std::chrono::milliseconds bound{};
+    bool answered = false;
+  };
+
+  std::shared_ptr<Asked> ask(const std::string& what, std::chrono::milliseconds bound);
+  void answered(const std::shared_ptr<Asked>& asked);
+  void fail(const std::string& what);
+
+  void signOnNode();
+  void signOnProcess(Oid node);
+  void replaceLost();
+  void later(const ActorPtr& actor);
+  void step(const ActorPtr& actor);
+  void lockStep(const ActorPtr& actor, Oid object);
+  void changeStep(const ActorPtr& actor, Oid object);
+  void readStep(const ActorPtr& actor, Oid object);
+  void commitStep(const ActorPtr& actor);
+  void stateStep(const ActorPtr& actor);
+  StepDone told(const ActorPtr& actor, const std::string& what, std::chrono::milliseconds bound,
+                std::uint64_t request, std::function<void(const StepResult&)> then);
+  void compare(const Actor& actor, const std::string& what, std::uint64_t request,
+               const StepResult& result);
+  void committed(const ActorPtr& actor, const CommitId& id, bool empty, const StepResult& result);
+  void leave(const ActorPtr& actor);
+  void received(const std::vector<LockInfo>& held);
+  void checkHeld(const Actor& actor, Oid object, LockType asked);
+  void checkRecord(const std::string& what, const RecordPtr& record);
+  std::chrono::milliseconds boundOf(LockTimeout timeout) const;
+  template <typename Call>
+  bool wait(Call call);
+
+  SimNetwork& network_;
+  Record& record_;
+  const int number_;
+  const ClientTemper temper_;
+  SimCarrier carrier_;
+  std::unique_ptr<RemoteDatabase> database_;
+  std::vector<ActorPtr> actors_;
+  std::vector<ActorPtr> gone_;  // Somebody may still call them.
+  std::list<std::shared_ptr<Asked>> asked_;
+  Oid node_;
+  bool signingOn_ = false;
+  bool stopping_ = false;
+  int lastActor_ = 0;
+};
+
+}  // namespace nephrite

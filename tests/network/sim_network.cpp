@@ -1,0 +1,220 @@
+#include "tests/network/sim_network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "node/wire/messages.h"
+
+namespace nephrite {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::span<const std::uint8_t> bytesOf(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace
+
+Duration SimNetwork::delay() {
+  int most = mostDelay;
+  if (burstOneIn > 0 && random.oneIn(burstOneIn)) {
+    report.count("delay burst");
+    most = 1'500;
+  }
+  return milliseconds(1 + random.below(most));
+}
+
+// --- A connection
+// ----------------------------------------------------------------------------------
+
+SimLink::SimLink(SimNetwork& network, SimCarrier& carrier, int client)
+    : network_(network),
+      carrier_(carrier),
+      client_(client),
+      incarnation_(network.server->incarnation()),
+      address_("c" + std::to_string(client)) {}
+
+void SimLink::deliver(Direction& direction, int owner, Agenda::Work work) {
+  if (direction.dead) return;
+  direction.last = std::max(direction.last, network_.agenda.now() + network_.delay());
+  network_.agenda.at(direction.last, owner,
+                     [self = shared_from_this(), &direction, work = std::move(work)] {
+                       if (!direction.lost) work();
+                     });
+}
+
+void SimLink::deliverBytes(Direction& direction, int owner, const std::string& bytes,
+                           const std::function<void(const std::string& piece, bool last)>& work) {
+  std::size_t from = 0;
+  const int pieces = network_.random.oneIn(8) ? 2 : 1;
+  for (int left = pieces; left > 0; --left) {
+    const std::size_t rest = bytes.size() - from;
+    const std::size_t size =
+        left == 1 ? rest : static_cast<std::size_t>(network_.random.below(static_cast<int>(rest)));
+    deliver(direction, owner,
+            [work, piece = bytes.substr(from, size), last = left == 1] { work(piece, last); });
+    from += size;
+  }
+}
+
+void SimLink::open() {
+  deliver(toServer_, kServer, [this] {
+    if (network_.server->incarnation() == incarnation_) {
+      network_.server->opened(shared_from_this());
+    }
+  });
+  deliver(toClient_, client_, [this] { carrier_.opened(*this); });
+}
+
+void SimLink::send(std::string frame) {
+  if (!serverOpen_) return;
+  const auto held = network_.server->locksOf(client_);
+  deliverBytes(toClient_, client_, frame, [this, held](const std::string& piece, bool last) {
+    if (!clientOpen_) return;
+    carrier_.arrived(*this, piece);
+    if (last && clientOpen_ && carrier_.received) carrier_.received(held);
+  });
+}
+
+void SimLink::close() {
+  if (!serverOpen_) return;
+  serverOpen_ = false;
+  deliver(toClient_, client_, [this] { carrier_.lost(*this); });
+}
+
+void SimLink::sendToServer(const std::string& bytes) {
+  if (!clientOpen_) return;
+  deliverBytes(toServer_, kServer, bytes, [this](const std::string& piece, bool) {
+    const bool same = network_.server->incarnation() == incarnation_;
+    if (serverOpen_ && same) network_.server->arrived(*this, piece);
+  });
+}
+
+void SimLink::hangUp() {
+  if (!clientOpen_) return;
+  clientOpen_ = false;
+  if (silent_) return;
+  if (network_.losesEnds && network_.random.oneIn(3)) {
+    network_.report.count("half-open");
+    return;
+  }
+  deliver(toServer_, kServer, [this] {
+    const bool same = network_.server->incarnation() == incarnation_;
+    if (serverOpen_ && same) network_.server->hungUp(*this);
+  });
+}
+
+void SimLink::cut() {
+  network_.report.count("cut");
+  const bool takesAll = network_.random.oneIn(2);
+  const auto end = [&](Direction& direction, int owner, const Agenda::Work& work) {
+    if (!(network_.losesEnds && network_.random.oneIn(2))) {
+      network_.agenda.in(network_.delay() * (1 + network_.random.below(10)), owner,
+                         [self = shared_from_this(), work] { work(); });
+    } else {
+      network_.report.count("end not told");
+    }
+    direction.dead = true;
+    direction.lost = takesAll;
+  };
+  end(toServer_, kServer, [this] {
+    const bool same = network_.server->incarnation() == incarnation_;
+    if (serverOpen_ && same) network_.server->hungUp(*this);
+  });
+  end(toClient_, client_, [this] { carrier_.lost(*this); });
+}
+
+void SimLink::deafen(bool towardsServer) {
+  network_.report.count(towardsServer ? "deaf server" : "deaf client");
+  (towardsServer ? toServer_ : toClient_).dead = true;
+}
+
+void SimLink::abandon() {
+  network_.report.count("abandoned");
+  silent_ = true;
+  network_.agenda.in(Duration(0), client_,
+                     [self = shared_from_this(), this] { carrier_.lost(*this); });
+}
+
+// --- A client's carrier
+// ------------------------------------------------------------------------------
+
+template <typename Call>
+void SimCarrier::call(Call call) {
+  if (listener_ == nullptr) return;
+  ++calling_;
+  call();
+  --calling_;
+}
+
+void SimCarrier::connect() {
+  const std::uint64_t attempt = ++attempt_;
+  open_ = false;
+  link_ = nullptr;
+  const bool refused = network_.refuseOneIn > 0 && network_.random.oneIn(network_.refuseOneIn);
+  if (refused) network_.report.count("connection refused");
+  network_.agenda.in(network_.delay(), client_, [this, attempt, refused] {
+    if (attempt != attempt_) return;
+    if (refused || !network_.server->isListening()) {
+      ++attempt_;
+      return call([this] { listener_->disconnected("refused"); });
+    }
+    link_ = std::make_shared<SimLink>(network_, *this, client_);
+    link_->open();
+  });
+}
+
+void SimCarrier::disconnect() {
+  ++attempt_;
+  open_ = false;
+  if (link_) link_->hangUp();
+  link_ = nullptr;
+}
+
+void SimCarrier::send(std::string frame) {
+  if (link_ && open_) link_->sendToServer(frame);
+}
+
+void SimCarrier::opened(SimLink& link) {
+  if (link_.get() != &link) return;
+  open_ = true;
+  network_.report.trace(network_.agenda, link.address() + " is connected");
+  call([this] { listener_->connected(); });
+}
+
+void SimCarrier::arrived(SimLink& link, const std::string& bytes) {
+  if (link_.get() != &link) return;
+  const auto kept = link_;
+  link.atClient.append(bytesOf(bytes));
+  while (link_.get() == &link) {
+    const auto frame = link.atClient.next();
+    if (!frame) return;
+    call([&] { listener_->received(*frame); });
+  }
+}
+
+void SimCarrier::lost(SimLink& link) {
+  if (link_.get() != &link) return;
+  disconnect();
+  network_.report.trace(network_.agenda, link.address() + " has lost its connection");
+  call([this] { listener_->disconnected("closed"); });
+}
+
+void SimCarrier::wakeAt(Instant at) {
+  if (wake_ && *wake_ <= at) return;
+  wake_ = at;
+  network_.agenda.at(at, client_, [this, at] {
+    if (wake_ != at) return;
+    wake_.reset();
+    call([this] { listener_->tick(); });
+  });
+}
+
+bool SimCarrier::pump() {
+  network_.pump();
+  return true;
+}
+
+}  // namespace nephrite

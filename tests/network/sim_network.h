@@ -1,0 +1,134 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/client/carrier.h"
+#include "node/server/server_connection.h"
+#include "tests/network/record.h"
+
+namespace nephrite {
+
+class SimCarrier;
+class SimLink;
+
+/// What the server's end of a connection tells, each as an event of the server's.
+class SimListener {
+ public:
+  virtual ~SimListener() = default;
+  virtual bool isListening() const = 0;
+  virtual std::uint64_t incarnation() const = 0;
+  virtual void opened(const std::shared_ptr<SimLink>& link) = 0;
+  virtual void arrived(SimLink& link, const std::string& bytes) = 0;
+  virtual void hungUp(SimLink& link) = 0;
+  /// The locks of `client` as they are now.
+  virtual std::vector<LockInfo> locksOf(int client) const = 0;
+};
+
+/// Between client nodes and the server: delays, and what a seed lets go wrong.
+struct SimNetwork {
+  Agenda& agenda;
+  Random& random;
+  Report& report;
+  SimListener* server = nullptr;
+  int mostDelay = 5;       // Milliseconds.
+  int burstOneIn = 0;      // Pieces that are late, and all behind them; 0: none.
+  int refuseOneIn = 0;     // Attempts to connect.
+  bool losesEnds = false;  // An end of a connection may never hear of its end.
+  std::function<void()> pump = {};
+  bool waiting = false;  // Somebody waits, and runs the world.
+
+  Duration delay();
+};
+
+/// One connection. Bytes each way arrive whole and in order, or from some moment on not at all.
+class SimLink final : public ServerConnection, public std::enable_shared_from_this<SimLink> {
+ public:
+  SimLink(SimNetwork& network, SimCarrier& carrier, int client);
+
+  // The server's end.
+  void send(std::string frame) override;
+  void close() override;
+  std::size_t bytesQueued() const override { return 0; }
+  const std::string& address() const override { return address_; }
+
+  // The client's end.
+  void open();
+  void sendToServer(const std::string& bytes);
+  void hangUp();
+
+  // What goes wrong.
+  void cut();
+  void deafen(bool towardsServer);
+  /// The client loses it, and the server is not told: what is under way still arrives.
+  void abandon();
+  bool isOver() const { return !serverOpen_ || !clientOpen_; }
+
+  wire::FrameReader atServer{1u << 20};
+  wire::FrameReader atClient{1u << 20};
+
+ private:
+  struct Direction {
+    bool dead = false;
+    bool lost = false;  // What is under way, too.
+    Instant last{};
+  };
+  void deliver(Direction& direction, int owner, Agenda::Work work);
+  void deliverBytes(Direction& direction, int owner, const std::string& bytes,
+                    const std::function<void(const std::string& piece, bool last)>& work);
+
+  SimNetwork& network_;
+  SimCarrier& carrier_;
+  const int client_;
+  const std::uint64_t incarnation_;
+  const std::string address_;
+  bool serverOpen_ = true;
+  bool clientOpen_ = true;
+  bool silent_ = false;
+  Direction toServer_;
+  Direction toClient_;
+};
+
+/// A client's carrier over such connections.
+class SimCarrier final : public Carrier {
+ public:
+  SimCarrier(SimNetwork& network, int client) : network_(network), client_(client) {}
+
+  void start(CarrierListener& listener) override { listener_ = &listener; }
+  void stop() override { listener_ = nullptr; }
+  void connect() override;
+  void disconnect() override;
+  void send(std::string frame) override;
+  void wakeAt(Instant at) override;
+  bool pump() override;
+  bool isOwnThread() const override { return calling_ > 0; }
+  const std::string& server() const override { return name_; }
+
+  // From the link.
+  void opened(SimLink& link);
+  void arrived(SimLink& link, const std::string& bytes);
+  void lost(SimLink& link);
+
+  const std::shared_ptr<SimLink>& link() const { return link_; }
+  /// Called when a message has been dealt with, with what the client held at the server when that
+  /// sent it.
+  std::function<void(const std::vector<LockInfo>&)> received;
+
+ private:
+  template <typename Call>
+  void call(Call call);
+
+  SimNetwork& network_;
+  const int client_;
+  const std::string name_ = "server";
+  CarrierListener* listener_ = nullptr;
+  std::uint64_t attempt_ = 0;
+  std::shared_ptr<SimLink> link_;
+  bool open_ = false;
+  int calling_ = 0;
+  std::optional<Instant> wake_;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,88 @@
+// A server node and client nodes in one program, over real sockets.
+
+#include "node/client_node.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "node/server_node.h"
+
+namespace nephrite {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Given: a server node on a free port, and two client nodes of it.
+class AServerAndTwoClients : public testing::Test {
+ protected:
+  static std::filesystem::path iniFile() {
+    const std::filesystem::path folder =
+        std::filesystem::path(testing::TempDir()) /
+        ("remote_" + std::to_string(::getpid()) + "_" +
+         testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "jade.ini") << "[NephriteServer]\nPort=0\nUnixSocket=run/node.sock\n"
+                                          "[NephriteLog]\nLevel=Warning\n";
+    return folder / "jade.ini";
+  }
+
+  std::unique_ptr<ClientNode> client(const std::string& name) {
+    return std::make_unique<ClientNode>(ClientNode::Options{
+        .iniFile = server.iniFile(),
+        .iniOverrides = {"JadeClient.ServerNodeSpecifications=TcpIP, 127.0.0.1, " +
+                         std::to_string(server.port())},
+        .nodeName = name});
+  }
+
+  ServerNode server{{.iniFile = iniFile()}};
+  std::unique_ptr<ClientNode> east = client("east");
+  std::unique_ptr<ClientNode> west = client("west");
+};
+
+TEST_F(AServerAndTwoClients, WhenOneCommitsThenTheOtherReadsItUnderItsLock) {
+  Process anna = east->node().signOn({.user = "anna"});
+  Process ben = west->node().signOn({.user = "ben"});
+  anna.defineClass({.name = "Order", .properties = {{"total", ValueType::Integer}}});
+  Object order;
+  {
+    Transaction work(anna);
+    order = anna.create("Order");
+    order.set("total", 42);
+    work.commit();
+  }
+  Object same = ben.object(order.oid());
+  EXPECT_EQ(same.get<int>("total"), 42);
+  {
+    Transaction work(anna);
+    order.set("total", 43);
+    EXPECT_FALSE(same.tryLock(LockType::Share));
+    EXPECT_EQ(same.get<int>("total"), 42) << "what is not committed is not seen";
+    work.commit();
+  }
+  same.sharedLock();
+  EXPECT_EQ(same.get<int>("total"), 43);
+  EXPECT_THAT(ben.system().nodeInfos(), testing::SizeIs(3));
+}
+
+TEST_F(AServerAndTwoClients, WhenAClientNodeEndsWhileARequestWaitsThenTheRequestIsAnswered) {
+  Process anna = east->node().signOn({.user = "anna"});
+  Object nodes = anna.system().nodes();
+  anna.beginTransaction();
+  nodes.exclusiveLock();
+  int answered = 0;
+  {
+    Process ben = west->node().signOn({.user = "ben"});
+    ben.lockAsync(ben.object(nodes.oid()), {.timeout = LockTimeout::ofMilliseconds(60'000)},
+                  [&](const LockResult& result) { answered += result.granted() ? 100 : 1; });
+  }
+
+  west.reset();  // The waiting request was the last to hold on to the database.
+
+  EXPECT_EQ(answered, 1);
+}
+
+}  // namespace
+}  // namespace nephrite

@@ -1,0 +1,140 @@
+// `nephrite server` as a program: how it starts, what it tells systemd, how it ends, and what it
+// says when it cannot start.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "tests/node/called_program.h"
+#include "tests/remote/server_program.h"
+
+namespace nephrite {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+/// What systemd would hear.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::filesystem::path& path)
+      : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const auto* const at = reinterpret_cast<const sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_, at, sizeof(address)), 0);
+  }
+  ~NotifySocket() { ::close(socket_); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+
+  bool hears(const std::string& what) {
+    return eventually([&] {
+      std::array<char, 4096> chunk;
+      for (;;) {
+        const auto got = ::recv(socket_, chunk.data(), chunk.size(), 0);
+        if (got <= 0) break;
+        heard_.append(chunk.data(), static_cast<std::size_t>(got)).append("\n");
+      }
+      return heard_.find(what) != std::string::npos;
+    });
+  }
+
+ private:
+  int socket_;
+  std::string heard_;
+};
+
+class NephriteServer : public testing::Test {
+ protected:
+  /// A client holds a lock, so that the server has something to wait for.
+  void lockSomething() {
+    client = server.clientHere("client", server.bySocket());
+    process = client->node().signOn({.user = "anna"});
+    process.defineClass({.name = "Counter", .properties = {{"value", ValueType::Integer}}});
+    Transaction work(process);
+    Object made = process.create("Counter");
+    made.set("value", 1);
+    work.commit();
+    made.lock(LockType::Exclusive, LockDuration::Session, 5s);
+  }
+  Ran second(const std::string& set) const {
+    return nephrite("server --ini " + server.iniFile() + " --set " + set);
+  }
+
+  ServerProgram server{"DrainTime=2000\n"};
+  std::unique_ptr<ClientNode> client;
+  Process process;
+};
+
+TEST_F(NephriteServer, WhenItRunsUnderSystemdThenItTellsHowItDoes) {
+  NotifySocket systemd(server.folder() / "notify");
+  ASSERT_TRUE(server.start({"NOTIFY_SOCKET=" + (server.folder() / "notify").string()}));
+  EXPECT_TRUE(systemd.hears("READY=1"));
+  EXPECT_TRUE(systemd.hears("STATUS="));
+  server.program().signal(SIGHUP);
+  EXPECT_TRUE(systemd.hears("RELOADING=1"));
+  server.program().signal(SIGTERM);
+  EXPECT_EQ(server.program().exitStatus(), 0);
+  EXPECT_TRUE(systemd.hears("STOPPING=1"));
+}
+
+TEST_F(NephriteServer, WhenItIsToldToReadAgainThenTheNewTimeoutCounts) {
+  ASSERT_TRUE(server.start()) << server.log();
+  std::ofstream(server.iniFile(), std::ios::app) << "[JadeServer]\nServerTimeout=321\n";
+  server.program().signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return server.log().find("ServerTimeout") != std::string::npos; }))
+      << server.log();
+}
+
+TEST_F(NephriteServer, WhenClientsHoldLocksThenItEndsAfterTheDrainTime) {
+  ASSERT_TRUE(server.start()) << server.log();
+  lockSomething();
+  const auto began = std::chrono::steady_clock::now();
+  server.program().signal(SIGTERM);
+  EXPECT_EQ(server.program().exitStatus(), 0) << server.log();
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 1900ms) << "it lets them finish";
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+}
+
+TEST_F(NephriteServer, WhenASecondSignalComesThenItEndsAtOnce) {
+  ASSERT_TRUE(server.start({}, {"NephriteServer.DrainTime=60000"})) << server.log();
+  lockSomething();
+  server.program().signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return server.log().find("server.drains") != std::string::npos; }));
+  server.program().signal(SIGTERM);
+  EXPECT_EQ(server.program().exitStatus(30s), 0) << server.log();
+}
+
+TEST_F(NephriteServer, WhenItCannotStartThenItSaysWhatToDo) {
+  ASSERT_TRUE(server.start()) << server.log();
+  const Ran sameStore = second("NephriteServer.UnixSocket=none");
+  EXPECT_EQ(sameStore.status, 1);
+  EXPECT_THAT(sameStore.output, HasSubstr("system")) << "the store in use is named";
+
+  const std::string elsewhere = " PersistentDb.SystemFileDirectory=other";
+  const Ran address = second("NephriteServer.ListenAddress=0.0.0.0" + elsewhere);
+  EXPECT_EQ(address.status, 1);
+  EXPECT_THAT(address.output, HasSubstr("ssh -L"));
+
+  const std::string port = "NephriteServer.Port=" + std::to_string(server.port());
+  const Ran taken = second(port + " NephriteServer.UnixSocket=none" + elsewhere);
+  EXPECT_EQ(taken.status, 1);
+  EXPECT_THAT(taken.output, HasSubstr("[NephriteServer] ListenAddress, Port"));
+
+  const std::filesystem::path open = server.folder() / "open";
+  std::filesystem::create_directory(open);
+  std::filesystem::permissions(open, std::filesystem::perms(0755));
+  const Ran entered = second("NephriteServer.UnixSocket=open/node.sock" + elsewhere);
+  EXPECT_EQ(entered.status, 1);
+  EXPECT_THAT(entered.output, HasSubstr("chmod 0700"));
+}
+
+}  // namespace
+}  // namespace nephrite

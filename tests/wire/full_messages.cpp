@@ -1,0 +1,345 @@
+#include "tests/wire/full_messages.h"
+
+namespace nephrite::wire {
+namespace {
+
+using std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+// Large enough that a number in a field that is too narrow for it would show.
+constexpr std::uint64_t kBig = 0x8877'6655'4433'2200;
+
+constexpr LockerId lockerOf(std::uint64_t number) { return {kBig + number}; }
+constexpr LockTarget targetOf(std::uint64_t number) { return {kBig + 0x100 + number}; }
+constexpr Oid oidOf(std::uint64_t number) { return Oid::fromBits(kBig + 0x200 + number); }
+Instant ago(Duration age) { return kNow + -age; }
+constexpr WallTime wallOf(int second) {
+  return WallTime(std::chrono::seconds(1'800'000'000 + second) + 123'456us);
+}
+
+constexpr SessionKey keyOf(std::uint8_t first) {
+  SessionKey key{};
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(first + i);
+  return key;
+}
+
+LockRequest fullRequest() {
+  LockRequest request;
+  request.locker = lockerOf(1);
+  request.target = targetOf(1);
+  request.type = LockType::Update;
+  request.duration = LockDuration::Session;
+  request.timeout = LockTimeout::ofMilliseconds(12'345);
+  request.inState = true;
+  request.level = 0xABCD;
+  request.priority = -7;
+  request.background = true;
+  request.id = kBig + 3;
+  return request;
+}
+
+KnownOrder fullOrder() { return {{fullRequest(), Existence::CreatedByLocker}, 0x9000'0001}; }
+
+ObjectRecord fullRecord() {
+  return {oidOf(1),
+          0x9000'0002,
+          someValues(),
+          {{Value(std::string("key")), oidOf(2)}, {Value(std::int64_t{-3}), oidOf(3)}}};
+}
+
+ClassDef fullClass() {
+  return {4711,
+          "Kunde",
+          ClassKind::Dictionary,
+          ValueType::String,
+          {{"größe", ValueType::Decimal}, {"since", ValueType::Date}}};
+}
+
+ProcessInfo fullProcess() {
+  return {lockerOf(4), oidOf(4), "anna", "user", "node", "127.0.0.1:1", true, wallOf(1)};
+}
+People somePeople() {
+  ProcessInfo other = fullProcess();
+  other.locker = lockerOf(5);
+  other.name = "ben";
+  return {fullProcess(), other};
+}
+
+NodeInfo fullNode() {
+  NodeInfo node;
+  node.oid = oidOf(5);
+  node.name = "warehouse";
+  node.processes = oidOf(6);
+  node.locker = lockerOf(6);
+  node.origin = {"10.0.0.1:2", "host", "program", 0x9000'0003};
+  node.backgroundTimeout = 2s;
+  node.signedOn = wallOf(2);
+  return node;
+}
+
+RequestFailure fullFailure() { return {ErrorCode::NoAnswer, "the disk is full; make room"}; }
+
+LockAnswer fullAnswer() {
+  LockAnswer answer;
+  answer.outcome = LockOutcome::Deadlock;
+  answer.request.target = targetOf(2);
+  answer.request.type = LockType::Exclusive;
+  answer.token = {kBig + 4};
+  answer.queued = true;
+  answer.waited = 1'234'567'891'011ns;
+  answer.shareReleased = true;
+  answer.lockedBy = lockerOf(7);
+  answer.lockedSince = ago(17s);
+  answer.lockedType = LockType::Reserve;
+  answer.obtained = targetOf(3);
+  answer.cycle = {{lockerOf(8), targetOf(4), LockType::Reserve},
+                  {lockerOf(9), targetOf(5), LockType::Exclusive}};
+  return answer;
+}
+
+LockReply fullLockReply() {
+  LockReply reply;
+  reply.reply.lock = fullAnswer();
+  reply.reply.record = std::make_shared<const ObjectRecord>(fullRecord());
+  reply.reply.missing = true;
+  reply.reply.updatedMeanwhile = true;
+  reply.reply.failure = fullFailure();
+  reply.unchanged = true;
+  LockInfo held;
+  held.target = reply.reply.lock.request.target;
+  held.type = LockType::Exclusive;
+  held.wanted = held.type;
+  held.session = LockType::Reserve;
+  held.duration = LockDuration::Session;
+  held.level = 0xABCE;
+  held.token = {kBig + 5};
+  held.since = ago(18s);
+  reply.held = held;
+  return reply;
+}
+
+LockInfo fullLock() {
+  LockInfo lock;
+  lock.target = targetOf(6);
+  lock.requestedBy = lockerOf(10);
+  lock.type = LockType::Get;
+  lock.wanted = LockType::Update;
+  lock.duration = LockDuration::Session;
+  lock.session = LockType::Exclusive;
+  lock.level = 0xABCF;
+  lock.waiting = true;
+  lock.lockedBy = lockerOf(11);
+  lock.since = ago(19s);
+  lock.requestTime = wallOf(3);
+  lock.elapsed = 19s;
+  lock.timeout = LockTimeout::infinite();
+  lock.token = {kBig + 6};
+  return lock;
+}
+
+DeadlockRecord fullDeadlock() {
+  DeadlockRecord record;
+  record.number = kBig + 7;
+  record.at = wallOf(4);
+  record.doubled = true;
+  record.requester = lockerOf(12);
+  record.victims = {lockerOf(12), lockerOf(13)};
+  record.cycle = {{lockerOf(12), targetOf(7), LockType::Update}};
+  DeadlockHold hold;
+  hold.target = targetOf(8);
+  hold.locker = lockerOf(14);
+  hold.type = LockType::Exclusive;
+  hold.session = LockType::Update;
+  hold.acquired = kBig + 8;
+  hold.age = 20s;
+  hold.upgradedByCommit = true;
+  record.holds = {hold};
+  DeadlockWait wait;
+  wait.target = targetOf(9);
+  wait.locker = lockerOf(15);
+  wait.wanted = LockType::Reserve;
+  wait.duration = LockDuration::Session;
+  wait.upgrade = true;
+  wait.commit = true;
+  wait.asked = kBig + 9;
+  wait.age = 21s;
+  wait.priority = -8;
+  wait.timeout = LockTimeout::immediate();
+  wait.background = true;
+  record.waits = {wait};
+  record.truncated = true;
+  return record;
+}
+
+Status fullStatus() {
+  Status status;
+  status.version = "0.1.0";
+  status.pid = 0x9000'0004;
+  status.started = wallOf(5);
+  status.sessions = 0x9000'0005;
+  status.nodes = 0x9000'0006;
+  status.processes = 0x9000'0007;
+  status.locksHeld = kBig + 10;
+  status.requestsWaiting = kBig + 11;
+  status.draining = true;
+  status.committed = kBig + 12;
+  status.epoch = kBig + 13;
+  status.lostSessions = kBig + 14;
+  status.bytesQueued = kBig + 15;
+  status.framesIn = kBig + 16;
+  status.framesOut = kBig + 17;
+  return status;
+}
+
+Commit fullCommit() {
+  Commit commit;
+  commit.id = 19;
+  commit.request.upgrade = fullRequest();
+  commit.request.updateLocked = {oidOf(20), oidOf(21)};
+  commit.request.changes.id = {commit.request.upgrade.locker.value, kBig + 18};
+  commit.request.changes.changes = {{ChangeKind::Create, fullRecord()},
+                                    {ChangeKind::Delete, {oidOf(22), 0x9000'0008}}};
+  return commit;
+}
+
+Welcome fullWelcome() {
+  Welcome welcome;
+  welcome.version = 0xABC0;
+  welcome.server = "0.1.0";
+  welcome.session = keyOf(0x60);
+  welcome.epoch = kBig + 19;
+  welcome.resumed = true;
+  welcome.keepAlive = 5s;
+  welcome.grace = 60s;
+  welcome.serverTimeout = 10s;
+  welcome.maxFrame = 0x9000'0009;
+  welcome.coherent = false;
+  welcome.system = oidOf(23);
+  welcome.systemNodes = oidOf(24);
+  welcome.classes = {fullClass(), {2048, "Leer"}};
+  return welcome;
+}
+
+}  // namespace
+
+std::vector<Value> someValues() {
+  using namespace std::chrono;
+  return {std::monostate(),
+          true,
+          std::int32_t{-2'147'483'647 - 1},
+          std::int64_t{-9'000'000'000},
+          -0.0,
+          *Decimal::parse("-9999999999999999999999.9999999999999999"),
+          std::string("Grüße, 世界"),
+          Binary{std::byte{0}, std::byte{0xFF}},
+          Date(year(-44) / March / 15),
+          TimeOfDay{86'399'999ms},
+          TimeStamp(-1ms),
+          oidOf(25)};
+}
+
+Hello exampleHello() {
+  Hello hello;
+  hello.host = "till1";
+  hello.program = "shop";
+  hello.pid = 4711;
+  return hello;
+}
+
+Lock exampleLock() {
+  LockRequest request;
+  request.locker = {187};
+  request.target = {Oid(Lifetime::Persistent, 2048, 5).bits()};
+  request.type = LockType::Exclusive;
+  request.timeout = LockTimeout::ofMilliseconds(5000);
+  request.inState = true;
+  request.id = 3;
+  return {7, {{request}, 2}};
+}
+
+std::vector<FromClient> fullMessagesOfClient() {
+  const Operator by{"operator", "the owner is on holiday"};
+  return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40)},
+          Ping{},
+          Goodbye{},
+          SignOnNode{4, "warehouse", 3s},
+          SignOffNode{oidOf(7)},
+          SignOnProcess{5, {oidOf(8), "anna", "user", true}},
+          SignOffProcess{lockerOf(16)},
+          Lock{6, fullOrder()},
+          LockAll{7, {fullOrder(), fullOrder()}},
+          Cancel{lockerOf(17), 8},
+          Unlock{lockerOf(18), oidOf(9)},
+          ReleaseTransaction{lockerOf(19)},
+          ReleaseLevel{lockerOf(20), 0xABC1},
+          Fetch{9, oidOf(10)},
+          Instances{10, 0xABC2, oidOf(11), kBig},
+          NewOids{11, 0xABC3, 0x9000'000A},
+          DefineClass{12, fullClass()},
+          fullCommit(),
+          AskOutcome{13, {kBig + 20, kBig + 21}},
+          Look{14, Subject::Status, oidOf(12), lockerOf(21), kBig + 22},
+          AskContention{15, ContentionVerb::Of, lockerOf(22), kBig + 23, kBig + 24, oidOf(13)},
+          Force{16, lockerOf(23), oidOf(14), by}};
+}
+
+std::vector<FromServer> fullMessagesOfServer() {
+  using Outcome = nephrite::CommitReply::Outcome;
+  const LockContentionState state{true, lockerOf(24), kBig + 25, wallOf(6)};
+  const LockContentionInfo contention{targetOf(10), kBig + 26, 22s, 23s};
+  const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30,
+                                  kBig + 31, kBig + 32, kBig + 33, 24s, kBig + 34, kBig + 35};
+  return {fullWelcome(),
+          Refusal{fullFailure(), true},
+          Ping{},
+          NodeReply{1, {fullNode(), fullAnswer(), fullFailure()}, somePeople()},
+          ProcessReply{2, {fullProcess(), fullAnswer(), fullFailure()}, somePeople()},
+          LockAnswered{3, {fullLockReply(), fullLockReply()}, somePeople()},
+          CommitReply{4, {Outcome::Failed, fullAnswer(), fullFailure()}, somePeople()},
+          ObjectReply{5, std::make_shared<const ObjectRecord>(fullRecord())},
+          OidsReply{6, {oidOf(15), oidOf(16)}},
+          ClassReply{7, fullClass()},
+          YesNo{8, true},
+          LocksReply{9, {fullLock(), fullLock()}, somePeople()},
+          NodesReply{10, {fullNode(), fullNode()}},
+          ProcessesReply{11, somePeople()},
+          StatisticsReply{12, statistics},
+          ContentionReply{13, true, state, {contention, contention}, somePeople()},
+          DeadlocksReply{14, {fullDeadlock(), fullDeadlock()}, somePeople()},
+          StatusReply{15, fullStatus()},
+          FailureReply{16, fullFailure()},
+          Invalidate{{{oidOf(17), 0x9000'000B}, {oidOf(18), 0x9000'000C}}, true},
+          ClassesChanged{{fullClass()}},
+          LockBroken{lockerOf(25), oidOf(19)},
+          SignedOff{lockerOf(26), "by an operator"},
+          Notice{"the server drains", 12'000ms}};
+}
+
+template <>
+LockAnswer withUnsentFields(LockAnswer answer) {
+  LockRequest request = fullRequest();
+  request.target = answer.request.target;
+  request.type = answer.request.type;
+  answer.request = request;
+  return answer;
+}
+
+template <>
+LockReply withUnsentFields(LockReply reply) {
+  LockInfo held = fullLock();
+  held.type = reply.held->type;
+  held.session = reply.held->session;
+  held.level = reply.held->level;
+  held.token = reply.held->token;
+  held.since = reply.held->since;
+  reply.held = held;
+  return reply;
+}
+
+template <>
+CommitRequest withUnsentFields(CommitRequest request) {
+  request.lifetime = Lifetime::SharedTransient;
+  return request;
+}
+
+}  // namespace nephrite::wire

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "node/wire/messages.h"
+#include "tests/wire/every_field.h"
+
+namespace nephrite::wire {
+
+/// The clock of whoever encodes and decodes here.
+inline constexpr Instant kNow{std::chrono::hours(1)};
+
+/// One of each message, in the order of its union, with every field that is sent set to a value of
+/// its own.
+std::vector<FromClient> fullMessagesOfClient();
+std::vector<FromServer> fullMessagesOfServer();
+
+/// The worked example of docs/wire.md.
+Lock exampleLock();
+Hello exampleHello();
+
+/// One of each type; a Decimal of 38 digits, text of more than one byte a character.
+std::vector<Value> someValues();
+
+// Not sent, because it goes without saying: of a reply's request all but target and type, of a lock
+// that is held what the answer says, and that commits are of persistent objects.
+template <>
+LockAnswer withUnsentFields(LockAnswer answer);
+template <>
+LockReply withUnsentFields(LockReply reply);
+template <>
+CommitRequest withUnsentFields(CommitRequest request);
+
+}  // namespace nephrite::wire

@@ -1,0 +1,95 @@
+// Every message comes out as it went in.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+
+#include "node/wire/messages.h"
+#include "tests/wire/every_field.h"
+#include "tests/wire/full_messages.h"
+
+namespace nephrite::wire {
+namespace {
+
+using testing::IsEmpty;
+
+std::span<const std::uint8_t> bytesOf(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+template <class Message>
+Message decode(const std::string& bytes, Instant now = kNow) {
+  if constexpr (std::is_same_v<Message, FromClient>)
+    return decodeFromClient(bytesOf(bytes), now);
+  else
+    return decodeFromServer(bytesOf(bytes), now);
+}
+
+template <class Message>
+std::vector<Message> fullMessages() {
+  if constexpr (std::is_same_v<Message, FromClient>)
+    return fullMessagesOfClient();
+  else
+    return fullMessagesOfServer();
+}
+
+template <class Message>
+class RoundTrip : public testing::Test {};
+using BothDirections = testing::Types<FromClient, FromServer>;
+struct NameOfDirection {
+  template <class Message>
+  static std::string GetName(int) {
+    return std::is_same_v<Message, FromClient> ? "FromClient" : "FromServer";
+  }
+};
+TYPED_TEST_SUITE(RoundTrip, BothDirections, NameOfDirection);
+
+TYPED_TEST(RoundTrip, OfEachMessageIsTried) {
+  const auto messages = fullMessages<TypeParam>();
+  ASSERT_EQ(messages.size(), std::variant_size_v<TypeParam>);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    EXPECT_EQ(messages[i].index(), i);
+    std::visit([&](const auto& body) { EXPECT_THAT(unsetFields(body), IsEmpty()) << i; },
+               messages[i]);
+  }
+}
+
+TYPED_TEST(RoundTrip, KeepsEveryField) {
+  for (const TypeParam& message : fullMessages<TypeParam>()) {
+    const std::string bytes = encode(message, kNow);
+    const TypeParam decoded = decode<TypeParam>(bytes);
+    ASSERT_EQ(decoded.index(), message.index());
+    std::visit(
+        [&](const auto& body) {
+          using Body = std::decay_t<decltype(body)>;
+          EXPECT_THAT(differences(body, std::get<Body>(decoded)), IsEmpty()) << message.index();
+        },
+        message);
+    EXPECT_EQ(encode(decoded, kNow), bytes) << message.index();
+  }
+}
+
+/// `Message` holding a default-constructed alternative, each in turn.
+template <class Message, std::size_t... kIndex>
+std::vector<Message> emptyMessages(std::index_sequence<kIndex...>) {
+  return {Message(std::in_place_index<kIndex>)...};
+}
+
+TYPED_TEST(RoundTrip, KeepsWhatIsEmpty) {
+  constexpr std::size_t kKinds = std::variant_size_v<TypeParam>;
+  for (const TypeParam& message : emptyMessages<TypeParam>(std::make_index_sequence<kKinds>())) {
+    const TypeParam decoded = decode<TypeParam>(encode(message, kNow));
+    ASSERT_EQ(decoded.index(), message.index());
+    std::visit(
+        [&](const auto& body) {
+          using Body = std::decay_t<decltype(body)>;
+          EXPECT_THAT(differences(body, std::get<Body>(decoded)), IsEmpty()) << message.index();
+        },
+        message);
+  }
+}
+
+}  // namespace
+}  // namespace nephrite::wire
