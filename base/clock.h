@@ -34,6 +34,9 @@ class Clock {
   virtual ~Clock() = default;
   virtual Instant now() const = 0;
   virtual WallTime wallNow() const = 0;
+  /// now(), or up to some milliseconds before it where that is much cheaper to know: good for
+  /// telling people since when.
+  virtual Instant roughNow() const { return now(); }
 };
 
 /// The machine's clocks: steady for now(), UTC for wallNow().
@@ -41,6 +44,7 @@ class SystemClock final : public Clock {
  public:
   Instant now() const override;
   WallTime wallNow() const override;
+  Instant roughNow() const override;
 
   /// One instance serves everybody.
   static const SystemClock& instance();

@@ -8,6 +8,8 @@ target_compile_options(nephrite_options INTERFACE
   # that designated initializers leave at their defaults on purpose.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>
+  # Nobody replaces our functions at load time; gcc would not inline them for fear of that.
+  $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>
   $<$<BOOL:${NEPHRITE_WARNINGS_AS_ERRORS}>:-Werror>)
 if(NEPHRITE_SANITIZE STREQUAL "address")

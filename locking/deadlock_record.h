@@ -14,9 +14,10 @@ struct DeadlockHold {
   LockerId locker;
   LockType type = LockType::Share;
   LockType session = LockType::Get;  ///< Latest type asked for with Session duration; Get: none.
-  std::uint64_t acquired = 0;        ///< Rises with each acquisition in the lock table.
-  Duration age{0};                   ///< For how long it had been held.
-  bool upgradedByCommit = false;     ///< Exclusive for a commit that waits; Update if that fails.
+  /// Rises with each acquisition of its locker, and of its target.
+  std::uint64_t acquired = 0;
+  Duration age{0};                ///< For how long it had been held.
+  bool upgradedByCommit = false;  ///< Exclusive for a commit that waits; Update if that fails.
 };
 
 /// One request that waited when a deadlock came about, the one that closed the circle included.

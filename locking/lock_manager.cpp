@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
-#include "locking/lock_table.h"
+#include "locking/table/lock_table.h"
 
 namespace nephrite {
 
@@ -42,65 +42,102 @@ void LockAnswers::deliver() {
   if (then) then().deliver();
 }
 
-// --- LockManager: the table behind one mutex ----------------------------------------------------
+// --- LockManager: the short way, then the table behind one mutex --------------------------------
+
+using lock_table::HoldTable;
+using lock_table::Locker;
+using lock_table::ReleaseScope;
 
 struct LockManager::State {
-  State(const Clock& clock, Options options) : table(clock, std::move(options)) {}
+  State(const Clock& clock, Options options)
+      : holds(options.tokensAbove), table(clock, std::move(options), holds, lockers) {}
 
-  mutable Mutex mutex;  // A leaf: nothing else is locked while it is held.
-  lock_table::LockTable table NEPHRITE_GUARDED_BY(mutex);
+  // Order: `waiting`, then a locker's mutex, then a segment's of `holds`; pool and lockers last.
+  lock_table::ChunkPool pool;
+  HoldTable holds;
+  lock_table::Lockers lockers;
+  mutable Mutex waiting;
+  lock_table::LockTable table NEPHRITE_GUARDED_BY(waiting);
 };
 
 LockManager::LockManager(const Clock& clock, Options options)
     : clock_(clock),
       waitBegan_(options.waitBegan),
-      state_(std::make_unique<State>(clock, std::move(options))) {}
+      state_(std::make_unique<State>(clock, std::move(options))),
+      holds_(state_->holds) {}
 
 LockManager::~LockManager() = default;
 
 void LockManager::setTimeouts(std::chrono::milliseconds serverTimeout,
                               std::chrono::milliseconds backgroundTimeout) {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   state_->table.options().serverTimeout = serverTimeout;
   state_->table.options().backgroundTimeout = backgroundTimeout;
 }
 
 void LockManager::setDoubleDeadlock(bool on) {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   state_->table.options().doubleDeadlock = on;
 }
 
-std::uint64_t LockManager::lastToken() const {
-  MutexLock hold(state_->mutex);
-  return state_->table.lastToken();
-}
+std::uint64_t LockManager::lastToken() const { return state_->holds.lastToken(); }
 
 void LockManager::signOn(LockerId locker) {
-  MutexLock hold(state_->mutex);
-  state_->table.signOn(locker);
+  NEPHRITE_CHECK(!locker.isNull());
+  const bool added = state_->lockers.add(Locker::make(locker, state_->pool));
+  NEPHRITE_CHECK(added && "signed on already");
 }
 
-LockAnswers LockManager::signOff(LockerId locker) {
-  MutexLock hold(state_->mutex);
-  return state_->table.signOff(locker);
+LockAnswers LockManager::signOff(LockerId id) {
+  LockAnswers out;
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker == nullptr) return out;
+  {
+    MutexLock hold(state_->waiting);
+    state_->table.signOff(*locker, out);
+  }
+  releaseAll(*locker, {ReleaseScope::Kind::Everything, 0}, out);
+  state_->lockers.remove(id);
+  return out;
 }
+
+// --- Asking --------------------------------------------------------------------------------------
+
+LockSeat LockManager::seatOf(LockerId locker) const { return state_->lockers.find(locker); }
+
+LockerId LockManager::lockerOf(const LockSeat& seat) { return seat->id; }
 
 LockAnswers LockManager::request(const LockRequest& request, LockSettle settle) {
-  return ask(request, std::move(settle), false);
+  NEPHRITE_CHECK(request.type != LockType::Get);
+  NEPHRITE_CHECK(request.duration != LockDuration::Persistent);
+  NEPHRITE_CHECK(!request.timeout.isProcessDefined());
+  LockAnswers out;
+  LockAnswer answer;
+  const LockSeat locker = state_->lockers.find(request.locker);
+  if (locker != nullptr) {
+    answer.token = grantAtOnce(locker, request);
+    if (answer.token.value == 0) return ask(*locker, request, std::move(settle), false);
+  } else {
+    answer.outcome = LockOutcome::Cancelled;
+  }
+  answer.request = request;
+  out.add(std::move(settle), std::move(answer));
+  return out;
 }
 
-LockAnswers LockManager::ask(const LockRequest& request, LockSettle settle, bool shareReleased) {
+LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockSettle settle,
+                             bool shareReleased) {
   LockAnswers out;
   {
-    MutexLock hold(state_->mutex);
+    MutexLock hold(state_->waiting);
     if (!shareReleased) {
-      shareReleased = state_->table.releaseShareBeforeUpdate(request, out);
+      shareReleased = state_->table.releaseShareBeforeUpdate(locker, request, out);
     }
     if (out.empty()) {
-      state_->table.request(request, std::move(settle), shareReleased, out);
+      state_->table.request(locker, request, std::move(settle), shareReleased, out);
     } else {
-      out.then_ = [this, request, settle = std::move(settle)] {
-        return ask(request, settle, true);
+      out.then_ = [this, locker = LockSeat(&locker), request, settle = std::move(settle)] {
+        return ask(*locker, request, settle, true);
       };
     }
   }
@@ -110,79 +147,130 @@ LockAnswers LockManager::ask(const LockRequest& request, LockSettle settle, bool
 
 LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
                                           std::span<const LockTarget> targets, LockSettle settle) {
+  NEPHRITE_CHECK(!request.timeout.isProcessDefined());
   LockAnswers out;
+  const LockSeat locker = state_->lockers.find(request.locker);
+  if (locker == nullptr) {
+    LockAnswer answer;
+    answer.request = request;
+    answer.request.type = LockType::Exclusive;
+    answer.outcome = LockOutcome::Cancelled;
+    out.add(std::move(settle), std::move(answer));
+    return out;
+  }
   {
-    MutexLock hold(state_->mutex);
-    state_->table.upgradeForCommit(request, targets, std::move(settle), out);
+    MutexLock hold(state_->waiting);
+    state_->table.upgradeForCommit(*locker, request, targets, std::move(settle), out);
   }
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
   return out;
 }
 
-LockAnswers LockManager::cancel(LockerId locker, std::uint64_t requestId) {
-  MutexLock hold(state_->mutex);
-  return state_->table.cancel(locker, requestId);
+LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker == nullptr) return {};
+  MutexLock hold(state_->waiting);
+  return state_->table.cancel(*locker, requestId);
 }
 
 std::optional<Instant> LockManager::nextDeadline() const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.nextDeadline();
 }
 
 LockAnswers LockManager::expireNextWait(Instant now) {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.expireNextWait(now);
 }
 
-LockAnswers LockManager::unlock(LockerId locker, LockTarget target, bool* released) {
-  MutexLock hold(state_->mutex);
-  return state_->table.unlock(locker, target, released);
+// --- Letting go ----------------------------------------------------------------------------------
+
+LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released) {
+  LockAnswers out;
+  bool held = false;
+  if (const LockSeat locker = state_->lockers.find(id); locker != nullptr) {
+    const AtOnce done = releaseAtOnce(locker, target);
+    held = done == AtOnce::Done;
+    if (done == AtOnce::Not) {
+      MutexLock hold(state_->waiting);
+      held = state_->table.unlock(*locker, target, out);
+    }
+  }
+  if (released != nullptr) *released = held;
+  return out;
 }
 
-LockAnswers LockManager::releaseTransactionLocks(LockerId locker) {
-  MutexLock hold(state_->mutex);
-  return state_->table.releaseTransactionLocks(locker);
+void LockManager::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
+  {
+    OwnerHold own(locker.mutex);
+    if (!state_->holds.releaseAll(locker, scope)) return;
+  }
+  MutexLock hold(state_->waiting);
+  state_->table.releaseAll(locker, scope, out);
 }
 
-LockAnswers LockManager::releaseLevel(LockerId locker, std::uint16_t level) {
-  MutexLock hold(state_->mutex);
-  return state_->table.releaseLevel(locker, level);
+LockAnswers LockManager::releaseTransactionLocks(LockerId id) {
+  LockAnswers out;
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Transaction, 0}, out);
+  return out;
 }
+
+LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
+  LockAnswers out;
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Level, level}, out);
+  return out;
+}
+
+// --- Looking -------------------------------------------------------------------------------------
 
 std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget target) const {
-  MutexLock hold(state_->mutex);
-  return state_->table.lockStatus(locker, target);
+  std::optional<LockInfo> held;
+  const Instant now = clock_.now();
+  const WallTime wall = clock_.wallNow();
+  state_->holds.forEachOn(target, [&](const lock_table::Hold& hold) {
+    if (hold.locker().id == locker) held = lock_table::LockTable::infoOf(hold, now, wall);
+  });
+  return held;
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.locksHeld(maxEntries);
 }
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.queuedRequests(maxEntries);
 }
 
 std::vector<LockInfo> LockManager::locksOn(LockTarget target) const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.locksOn(target);
 }
 
-std::vector<LockInfo> LockManager::locksOf(LockerId locker) const {
-  MutexLock hold(state_->mutex);
-  return state_->table.locksOf(locker);
+std::vector<LockInfo> LockManager::locksOf(LockerId id) const {
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker == nullptr) return {};
+  MutexLock hold(state_->waiting);
+  return state_->table.locksOf(*locker);
 }
 
 LockStatistics LockManager::statistics() const {
-  MutexLock hold(state_->mutex);
-  return state_->table.statistics();
+  LockStatistics statistics;
+  {
+    MutexLock hold(state_->waiting);
+    statistics = state_->table.statistics();
+  }
+  state_->lockers.count(statistics);
+  return statistics;
 }
 
 std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const {
   std::vector<std::shared_ptr<const DeadlockRecord>> kept;
   {
-    MutexLock hold(state_->mutex);
+    MutexLock hold(state_->waiting);
     kept = state_->table.deadlocks().list(maxEntries);
   }
   std::vector<DeadlockRecord> records;
@@ -193,39 +281,39 @@ std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const
 
 bool LockManager::beginContentionStats(LockerId starter, std::size_t tableSize) {
   const WallTime now = clock_.wallNow();
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().begin(starter, tableSize, now);
 }
 
 bool LockManager::clearContentionStats(LockerId locker) {
   const WallTime now = clock_.wallNow();
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().clear(locker, now);
 }
 
 bool LockManager::endContentionStats(LockerId locker) {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().end(locker);
 }
 
 LockContentionState LockManager::contentionState() const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().state();
 }
 
 std::vector<LockContentionInfo> LockManager::contentionStats(std::size_t maxEntries,
                                                              std::uint64_t minContentions) const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().list(maxEntries, minContentions);
 }
 
 LockContentionInfo LockManager::contentionOf(LockTarget target) const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   return state_->table.contention().of(target);
 }
 
 void LockManager::checkInvariants() const {
-  MutexLock hold(state_->mutex);
+  MutexLock hold(state_->waiting);
   state_->table.checkInvariants();
 }
 

@@ -11,13 +11,16 @@
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
+#include "locking/lock_seat.h"
 #include "locking/lock_statistics.h"
 
 namespace nephrite {
 
 namespace lock_table {
+class HoldTable;
 class LockTable;
-}
+struct ReleaseScope;
+}  // namespace lock_table
 
 /// What a change to the lock table decided: answers owed to lockers, in the order in which
 /// they came about. Deliver them once, holding no mutex; an undelivered batch that dies
@@ -110,6 +113,14 @@ class LockManager {
   /// for as by a newcomer, all during deliver().
   LockAnswers request(const LockRequest& request, LockSettle settle);
 
+  /// The short way, for the caller that has something better to do than to be called back. Grants
+  /// what can be granted at once and nobody waits for; the token, or null: nothing was done, use
+  /// request(). `seat` is that of request.locker.
+  FencingToken grantAtOnce(const LockSeat& seat, const LockRequest& request);
+  /// Null when it is not signed on.
+  LockSeat seatOf(LockerId locker) const;
+  static LockerId lockerOf(const LockSeat& seat);
+
   /// A commit's Update locks become Exclusive: all `targets` that are held as Update by
   /// `request.locker` are asked for at once (others are passed over); settles Granted when all are
   /// granted. When it fails, every one is Update again. `request.target` and `.type` are ignored.
@@ -134,6 +145,10 @@ class LockManager {
   /// for the caller to know.
   LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr);
 
+  /// The short way. Not: somebody waits for something of it, use unlock().
+  enum class AtOnce : std::uint8_t { Done, Nothing, Not };
+  AtOnce releaseAtOnce(const LockSeat& seat, LockTarget target);
+
   /// Commit, abort: releases all Transaction locks; Session locks return to the type last
   /// asked for with Session duration. In the order in which they were acquired.
   LockAnswers releaseTransactionLocks(LockerId locker);
@@ -146,6 +161,8 @@ class LockManager {
 
   /// What `locker` itself holds on `target`: type, duration, token, since; empty if nothing.
   std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
+  /// The type alone, for who asks often; Get when it holds nothing.
+  LockType typeHeld(const LockSeat& seat, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
   /// At most `maxEntries` waiting requests, ordered by target, each queue from its head.
@@ -177,11 +194,15 @@ class LockManager {
 
  private:
   struct State;
-  LockAnswers ask(const LockRequest& request, LockSettle settle, bool shareReleased);
+  LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,
+                  bool shareReleased);
+  void releaseAll(lock_table::Locker& locker, const lock_table::ReleaseScope& scope,
+                  LockAnswers& out);
 
   const Clock& clock_;
   const std::function<void(Instant)> waitBegan_;
   const std::unique_ptr<State> state_;
+  lock_table::HoldTable& holds_;  // Of state_.
 };
 
 }  // namespace nephrite

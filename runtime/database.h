@@ -15,6 +15,7 @@
 #include "objects/class_def.h"
 #include "objects/oid.h"
 #include "runtime/error_code.h"
+#include "runtime/local/quick_locks.h"
 
 namespace nephrite {
 
@@ -192,6 +193,8 @@ class Database {
   virtual void releaseTransactionLocks(LockerId locker, Lifetime lifetime) = 0;
   virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
+  /// A shorter way for a process that has signed on; null when there is none.
+  virtual std::unique_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
 
   // --- Objects ----------------------------------------------------------------------------------
 

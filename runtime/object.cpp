@@ -141,6 +141,7 @@ void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
 
 void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
   ProcessCore& process = core();
+  if (process.lockAtOnce({oid_, type, duration, wait.timeout()})) return;
   process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
     process.lock({oid_, type, duration, wait.timeout()}, stop);
   });
@@ -149,6 +150,7 @@ void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop
 bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
   bool granted = true;  // And when a handler continues after 1146: the lock is held.
   ProcessCore& process = core();
+  if (process.lockAtOnce({oid_, type, duration, wait.timeout()})) return true;
   process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
     granted = process.tryLock({oid_, type, duration, wait.timeout()}, stop);
   });
@@ -156,7 +158,8 @@ bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::s
 }
 
 void Object::unlock() {
-  if (isNull() || !process_->isSignedOn()) return;  // Nothing is held.
+  if (isNull() || process_->unlockAtOnce(oid_)) return;
+  if (!process_->isSignedOn()) return;  // Nothing is held.
   process_->call([this] { process_->session().unlock(oid_); });
 }
 

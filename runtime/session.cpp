@@ -65,13 +65,15 @@ StepResult resultOf(const LockReply& reply) {
 }
 
 Session::Session(Database& database, ProcessInfo process)
-    : database_(database), process_(std::move(process)) {}
+    : database_(database),
+      process_(std::move(process)),
+      quick_(database_.quickLocks(process_.locker)) {}
 
 // --- Defaults ----------------------------------------------------------------------------------
 
 LockTimeout Session::setDefaultLockTimeout(LockTimeout timeout) {
-  return std::exchange(defaultTimeout_,
-                       timeout.isProcessDefined() ? LockTimeout::serverDefined() : timeout);
+  return defaultTimeout_.exchange(timeout.isProcessDefined() ? LockTimeout::serverDefined()
+                                                             : timeout);
 }
 
 void Session::setDeadlockPriority(Lifetime lifetime, std::int32_t priority) {
@@ -113,12 +115,16 @@ std::optional<ErrorCode> Session::begin(Lifetime lifetime) {
   return std::nullopt;
 }
 
-void Session::beginState(StateKind kind) { states_.push_back(kind); }
+void Session::beginState(StateKind kind) {
+  states_.push_back(kind);
+  keepLevel();
+}
 
 std::optional<ErrorCode> Session::endState(StateKind kind) {
   if (states_.empty() || states_.back() != kind) return ErrorCode::StateMismatch;
   const auto level = static_cast<std::uint16_t>(states_.size());
   states_.pop_back();
+  keepLevel();
   for (const Lifetime lifetime : {Lifetime::Persistent, Lifetime::SharedTransient}) {
     if (spaceOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
     database_.releaseLevel(process_.locker, lifetime, level);
@@ -131,6 +137,7 @@ std::optional<ErrorCode> Session::endState(StateKind kind) {
 void Session::endAllStates() {
   if (states_.empty()) return;
   states_.clear();
+  keepLevel();
   if (!shared_.inTransaction) {
     database_.releaseLevel(process_.locker, Lifetime::SharedTransient, 1);
   }
@@ -139,6 +146,7 @@ void Session::endAllStates() {
 void Session::leaveTransaction(Lifetime lifetime) {
   Space& space = spaceOf(lifetime);
   space.inTransaction = false;
+  space.deletes = false;
   space.changes.clear();
   space.order.clear();
   if (lifetime == Lifetime::Persistent) endAllStates();
@@ -196,7 +204,7 @@ LockRequest Session::requestFor(const Wish& wish) const {
   request.target = {wish.target.bits()};
   request.type = wish.type;
   request.duration = wish.duration;
-  request.timeout = wish.timeout.isProcessDefined() ? defaultTimeout_ : wish.timeout;
+  request.timeout = wish.timeout.isProcessDefined() ? defaultTimeout_.load() : wish.timeout;
   request.inState = isInAnyState(wish.target.lifetime());
   request.level = static_cast<std::uint16_t>(states_.size());
   request.priority = deadlockPriority(wish.target.lifetime());
@@ -247,7 +255,42 @@ void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   lock(wish, std::move(stepDone));
 }
 
+// What it reads of the session are atomics: it is not between the calls of one thread.
+bool Session::lockAtOnce(const Wish& wish) {
+  const Lifetime lifetime = wish.target.lifetime();
+  if (quick_ == nullptr || lifetime == Lifetime::Transient ||
+      wish.duration == LockDuration::Persistent) {
+    return false;
+  }
+  const Space& space = spaceOf(lifetime);
+  const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
+  if (space.deletes.load(std::memory_order_relaxed)) return false;  // The object itself, perhaps.
+  if (wish.type == LockType::Update && !inTransaction) return false;
+
+  LockRequest request;
+  request.target = {wish.target.bits()};
+  request.type = wish.type;
+  request.duration = wish.duration;
+  request.timeout = wish.timeout.isProcessDefined()
+                        ? defaultTimeout_.load(std::memory_order_relaxed)
+                        : wish.timeout;
+  request.level = level_.load(std::memory_order_relaxed);
+  request.inState = inTransaction || request.level > 0;
+  return quick_->lock(request);
+}
+
+bool Session::unlockAtOnce(Oid target) {
+  const Lifetime lifetime = target.lifetime();
+  if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
+  if (spaceOf(lifetime).inTransaction.load(std::memory_order_relaxed)) return false;
+  return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
+}
+
 bool Session::holds(Oid oid, LockType atLeast) const {
+  if (quick_ != nullptr) {
+    const LockType held = quick_->held(oid);
+    return held != LockType::Get && covers(held, atLeast);
+  }
   const auto held = database_.lockStatus(process_.locker, oid);
   return held && covers(held->type, atLeast);
 }
@@ -314,6 +357,7 @@ void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
     space.changes.erase(known);
   } else {
     change.kind = ChangeKind::Delete;
+    space.deletes = true;
   }
 }
 
@@ -371,10 +415,12 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
 
 void Session::signOff() {
   states_.clear();
+  keepLevel();
   for (const Lifetime lifetime :
        {Lifetime::Persistent, Lifetime::SharedTransient, Lifetime::Transient}) {
     Space& space = spaceOf(lifetime);
     space.inTransaction = false;
+    space.deletes = false;
     space.changes.clear();
     space.order.clear();
   }

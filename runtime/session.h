@@ -101,6 +101,11 @@ class Session {
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
   };
   void lock(const Wish& wish, StepDone done);
+  /// True when it was granted, at once and without more ado; else nothing was done or said, and
+  /// lock() decides. Any thread.
+  bool lockAtOnce(const Wish& wish);
+  /// True when `target` is not locked any more; else unlock() decides. Any thread.
+  bool unlockAtOnce(Oid target);
   /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
   std::optional<ErrorCode> misuse(const Wish& wish) const;
   /// What lock() would ask for, for who asks the database directly.
@@ -146,7 +151,8 @@ class Session {
     std::shared_ptr<ObjectRecord> record;
   };
   struct Space {
-    bool inTransaction = false;
+    std::atomic<bool> inTransaction = false;
+    std::atomic<bool> deletes = false;  ///< Something, in the open transaction.
     std::map<Oid, Change> changes;
     std::vector<Oid> order;  // Of the first change of each.
   };
@@ -157,15 +163,18 @@ class Session {
   LockRequest requestFor(const Wish& wish) const;
   void startChange(Oid oid, ChangeKind kind, StepResult& result);
   void endAllStates();
+  void keepLevel() { level_ = static_cast<std::uint16_t>(states_.size()); }
   void leaveTransaction(Lifetime lifetime);
 
   Database& database_;
   const ProcessInfo process_;
-  LockTimeout defaultTimeout_ = LockTimeout::serverDefined();
+  const std::unique_ptr<QuickLocks> quick_;  // May be null.
+  std::atomic<LockTimeout> defaultTimeout_ = LockTimeout::serverDefined();
   bool useUpdateLocks_ = false;
   std::int32_t persistentPriority_ = 0;
   std::int32_t transientPriority_ = 0;
   std::vector<StateKind> states_;
+  std::atomic<std::uint16_t> level_ = 0;  // How many of them.
   Space persistent_;
   Space shared_;
   Space own_;  // Non-shared transients: no transaction, no locks; `changes` is their home.

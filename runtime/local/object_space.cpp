@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/system_class.h"
 
 namespace nephrite {
 namespace {
@@ -111,6 +112,30 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
+bool ObjectSpace::lockAtOnce(const LockSeat& seat, const LockRequest& request) {
+  const Oid oid = Oid::fromBits(request.target.value);
+  if (!known_.contains(oid)) return false;
+  const FencingToken token = locks_.grantAtOnce(seat, request);
+  if (token.value == 0) return false;
+  if (options_.durableTokens) keepTokensReserved(token);
+  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+  if (known_.contains(oid)) return true;
+  try {
+    if (fetch(oid) != nullptr) return true;
+  } catch (const StoreException&) {
+    return true;  // Not read, but locked: who reads it meets the failure.
+  }
+  unlock(locks_.lockerOf(seat), oid);
+  return false;
+}
+
+// Its lock may have been broken since it was read; then somebody may delete it unseen.
+void ObjectSpace::remember(LockerId locker, Oid oid) {
+  if (isSystemObject(oid) || known_.contains(oid)) return;
+  known_.add(oid);
+  if (!lockStatus(locker, oid)) known_.remove(oid);
+}
+
 LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
                                std::uint32_t editionBefore) {
   LockReply reply;
@@ -130,6 +155,8 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
     // Deleted while we waited: nobody wants a lock on nothing.
     unlock(answer.request.locker, oid);
     reply.missing = true;
+  } else {
+    remember(answer.request.locker, oid);
   }
   return reply;
 }
@@ -290,6 +317,9 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
     commit->settle(reply);
     if (leaves) locks_.signOff(locker).deliver();
     return;
+  }
+  for (const ObjectChange& change : commit->request.changes.changes) {
+    if (change.kind == ChangeKind::Delete) known_.remove(change.record.oid);
   }
   if (options_.committed) options_.committed(commit->request.changes);
 

@@ -15,6 +15,7 @@
 #include "locking/lock_manager.h"
 #include "objects/object_store.h"
 #include "runtime/database.h"
+#include "runtime/local/known_objects.h"
 
 namespace nephrite {
 
@@ -58,6 +59,8 @@ class ObjectSpace {
   void signOff(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
 
   void lock(const LockOrder& order, LockReplySettle settle);
+  /// As QuickLocks says.
+  bool lockAtOnce(const LockSeat& seat, const LockRequest& request);
   void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);
@@ -77,6 +80,8 @@ class ObjectSpace {
   struct PendingCommit;
   struct Chain;
 
+  /// Of an object on which `locker` holds a lock.
+  void remember(LockerId locker, Oid oid);
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
@@ -89,6 +94,7 @@ class ObjectSpace {
 
   const std::shared_ptr<ObjectStore> store_;
   const Options options_;
+  KnownObjects known_;
   const std::uint64_t firstToken_;
   std::atomic<std::uint64_t> lastReserved_;
   Mutex reserveMutex_;

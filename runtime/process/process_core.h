@@ -58,6 +58,9 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   StepResult await(Oid target, const std::function<void(StepDone)>& start,
                    const std::stop_token& stop = {});
   void lock(const Session::Wish& wish, const std::stop_token& stop);
+  /// True when that was all: nobody had to wait, and nothing was out of order. Outside a call too.
+  bool lockAtOnce(const Session::Wish& wish) { return isMine() && session_.lockAtOnce(wish); }
+  bool unlockAtOnce(Oid target) { return isMine() && session_.unlockAtOnce(target); }
   /// False when refused.
   bool tryLock(const Session::Wish& wish, const std::stop_token& stop);
   RecordPtr read(Oid oid);
@@ -99,6 +102,12 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
 
  private:
   class Use;
+
+  /// Is no other thread inside a call?
+  bool isMine() const {
+    const std::thread::id user = user_.load(std::memory_order_relaxed);
+    return user == std::thread::id() || user == std::this_thread::get_id();
+  }
   struct AsyncLock;
 
   /// Locks `oids` from `next` on in one request; `next` becomes the first that is not held.

@@ -37,7 +37,8 @@ struct Told {
   }
 };
 
-// Holds in the order of acquisition; waits object by object, each queue from its head.
+// Holds process by process, in the order of acquisition; who holds an object, in the order of the
+// grants; waits object by object, each queue from its head.
 Told told(const DeadlockRecord& record, const DeadlockNames& names) {
   Told told;
   for (const LockerId victim : record.victims) told.victims.push_back(names.process(victim));
@@ -49,6 +50,16 @@ Told told(const DeadlockRecord& record, const DeadlockNames& names) {
   std::vector<DeadlockHold> holds = record.holds;
   std::sort(holds.begin(), holds.end(),
             [](const auto& a, const auto& b) { return a.acquired < b.acquired; });
+  std::map<std::string, std::string> holders;
+  for (const DeadlockHold& hold : holds) {
+    holders[names.object(hold.target)] += " " + names.process(hold.locker);
+  }
+  for (const auto& [object, processes] : holders) {
+    told.locks.push_back(object + " granted to" + processes);
+  }
+  std::stable_sort(holds.begin(), holds.end(), [&](const auto& a, const auto& b) {
+    return names.process(a.locker) < names.process(b.locker);
+  });
   for (const DeadlockHold& hold : holds) {
     told.locks.push_back(names.object(hold.target) + " held by " + names.process(hold.locker) +
                          " " + std::string(nameOf(hold.type)) + " " +

@@ -1,4 +1,4 @@
-#include "locking/contention_table.h"
+#include "locking/table/contention_table.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "locking/wait_graph.h"
+#include "locking/table/wait_graph.h"
 
 #include <algorithm>
 #include <deque>
@@ -8,21 +8,24 @@ namespace nephrite::lock_table {
 // Marks every locker that waits for `requester`, directly or through others. Walking against
 // the edges makes the common case free: a newcomer that holds nothing anybody wants, at the
 // tail of a queue however long, has nobody behind it.
-void WaitGraph::markWaitersFor(Locker& requester) {
+bool WaitGraph::markWaitersFor(Locker& requester) {
   ++search_;
+  bool any = false;
   std::vector<Locker*> toVisit{&requester};
   const auto reach = [&](Locker& locker) {
     if (&locker == &requester || locker.mark == search_) return;
     locker.mark = search_;
+    any = true;
     toVisit.push_back(&locker);
   };
 
   while (!toVisit.empty()) {
     Locker& locker = *toVisit.back();
     toVisit.pop_back();
-    for (const Hold& hold : locker.held) {
-      for (const Wait& wait : hold.entry->queue) {
-        if (!compatible(hold.type, wait.request.type)) reach(*wait.locker);
+    for (const Entry* const entry : locker.contended) {
+      const LockType held = holdOn(*entry, locker)->type();
+      for (const Wait& wait : entry->queue) {
+        if (!compatible(held, wait.type)) reach(*wait.locker);
       }
     }
     for (const Wait& wait : locker.waits) {
@@ -30,6 +33,7 @@ void WaitGraph::markWaitersFor(Locker& requester) {
       for (; behind != wait.entry->queue.end(); ++behind) reach(*behind->locker);
     }
   }
+  return any;
 }
 
 Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) const {
@@ -46,7 +50,7 @@ Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) con
 
 std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
   std::vector<Blocker> found;
-  markWaitersFor(requester);
+  if (!markWaitersFor(requester)) return found;
   for (Wait& wait : requester.waits) {
     forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {
       const bool known = std::any_of(found.begin(), found.end(),
@@ -84,10 +88,10 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
       });
       if (!closed) continue;
 
-      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.request.type}};
+      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.type}};
       for (std::size_t step = at; step != 0; step = steps[step].from) {
         const Wait& by = *steps[step].by;
-        cycle.push_back({by.locker->id, by.entry->target, by.request.type});
+        cycle.push_back({by.locker->id, by.entry->target, by.type});
       }
       std::reverse(cycle.begin(), cycle.end());
       return cycle;
@@ -109,8 +113,11 @@ std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Blo
 LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {
   if (cycle.empty()) return {};
   const WaitEdge& last = cycle.back();
-  const Hold* hold = member.find(last.target);
-  return hold != nullptr && !compatible(hold->type, last.wanted) ? last.target : LockTarget{};
+  for (const Entry* const entry : member.contended) {
+    if (entry->target != last.target) continue;
+    return compatible(holdOn(*entry, member)->type(), last.wanted) ? LockTarget{} : last.target;
+  }
+  return {};
 }
 
 }  // namespace nephrite::lock_table

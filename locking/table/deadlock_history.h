@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "locking/deadlock_record.h"
-#include "locking/lock_nodes.h"
-#include "locking/wait_graph.h"
+#include "locking/table/locker.h"
+#include "locking/table/wait_graph.h"
 
 namespace nephrite::lock_table {
 

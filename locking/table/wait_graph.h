@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "locking/lock_nodes.h"
+#include "locking/table/locker.h"
 
 namespace nephrite::lock_table {
 
@@ -36,7 +36,8 @@ class WaitGraph {
   bool waitsForRequester(const Locker& locker) const { return locker.mark == search_; }
 
  private:
-  void markWaitersFor(Locker& requester);
+  /// False when there is none.
+  bool markWaitersFor(Locker& requester);
   Wait* waitTowardsMarked(Locker& blocker, const Locker& requester) const;
 
   std::uint64_t search_ = 0;

@@ -1,4 +1,4 @@
-#include "locking/deadlock_history.h"
+#include "locking/table/deadlock_history.h"
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -30,7 +30,7 @@ class Snapshot {
     addEntriesOf(requester, true);
     for (const bool cycle : {true, false}) {
       for (std::size_t at = 0; at < entries_.size(); ++at) {  // Grows meanwhile.
-        for (const Hold& hold : entries_[at]->holders) follow(*hold.locker, cycle);
+        for (const Hold& hold : entries_[at]->holders) follow(hold.locker(), cycle);
         for (const Wait& wait : entries_[at]->queue) follow(*wait.locker, cycle);
       }
     }
@@ -65,12 +65,12 @@ class Snapshot {
     std::size_t others = 0;
     for (const Hold& hold : entry.holders) {
       // At most one holder does more than share: it may be what the queue waits for.
-      if (hold.type == LockType::Share && !isKept(*hold.locker, others)) continue;
+      if (hold.type() == LockType::Share && !isKept(hold.locker(), others)) continue;
       DeadlockHold taken;
       taken.target = entry.target;
-      taken.locker = hold.locker->id;
-      taken.type = hold.type;
-      taken.session = hold.session;
+      taken.locker = hold.locker().id;
+      taken.type = hold.type();
+      taken.session = hold.session();
       taken.acquired = hold.acquired;
       taken.age = now_ - hold.since;
       taken.upgradedByCommit = isUpgradedByCommit(hold);
@@ -79,7 +79,7 @@ class Snapshot {
   }
 
   static bool isUpgradedByCommit(const Hold& hold) {
-    for (const Wait& wait : hold.locker->waits) {
+    for (const Wait& wait : hold.locker().waits) {
       if (wait.commit == nullptr) continue;
       const auto& upgraded = wait.commit->upgraded;
       if (std::find(upgraded.begin(), upgraded.end(), &hold) != upgraded.end()) return true;
@@ -94,15 +94,15 @@ class Snapshot {
       DeadlockWait taken;
       taken.target = entry.target;
       taken.locker = wait.locker->id;
-      taken.wanted = wait.request.type;
-      taken.duration = wait.request.duration;
+      taken.wanted = wait.type;
+      taken.duration = wait.duration;
       taken.upgrade = wait.upgrade;
       taken.commit = wait.commit != nullptr;
       taken.asked = wait.sequence;
-      taken.age = now_ - wait.since;
-      taken.priority = wait.request.priority;
-      taken.timeout = wait.request.timeout;
-      taken.background = wait.request.background;
+      taken.age = now_ - wait.since();
+      taken.priority = wait.priority;
+      taken.timeout = wait.timeout;
+      taken.background = wait.background;
       record_.waits.push_back(taken);
     }
   }

@@ -1,0 +1,262 @@
+#include "locking/table/hold_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace nephrite::lock_table {
+namespace {
+
+LockType sessionOf(const LockRequest& asked) {
+  return asked.duration == LockDuration::Session ? asked.type : LockType::Get;
+}
+
+}  // namespace
+
+void HolderList::remove(Hold& hold) {
+  Hold* before = nullptr;
+  for (Hold& other : *this) {
+    if (&other == &hold) break;
+    before = &other;
+  }
+  auto* const after = static_cast<Hold*>(hold.chain.get());
+  if (before == nullptr) {
+    first_ = after;
+  } else {
+    before->chain.set(after);
+  }
+  if (last_ == &hold) last_ = before;
+}
+
+HoldTable::HoldTable(std::uint64_t tokensAbove) : segments_(new Segment[kSegments]) {
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    SpinHold spin(segments_[i].lock);
+    segments_[i].clock = tokensAbove;
+  }
+}
+
+HoldTable::~HoldTable() {
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    Segment& segment = segments_[i];
+    SpinHold spin(segment.lock);
+    if (segment.heads != segment.few.data()) delete[] segment.heads;
+  }
+}
+
+// --- Segments ------------------------------------------------------------------------------------
+
+// The holds of a target stay together and in their order: whole chains are dealt out, or joined.
+void HoldTable::rehash(Segment& segment, std::size_t heads) {
+  Link* const old = segment.heads;
+  const std::size_t oldHeads = std::size_t{segment.mask} + 1;
+  segment.heads = heads == kFewHeads ? segment.few.data() : new Link[heads]();
+  segment.mask = static_cast<std::uint32_t>(heads - 1);
+  for (std::size_t i = 0; i < oldHeads; ++i) {
+    // Where the last node of this chain went, and the one that went elsewhere.
+    std::array<Link*, 2> ends{};
+    for (Node* node = old[i].get(); node != nullptr;) {
+      Node* const next = node->chain.get();
+      Link* const head = headOf(segment, hashOf(node->target));
+      Link*& end = ends[heads > oldHeads && head != &segment.heads[i]];
+      if (end == nullptr) {
+        end = head;
+        while (end->get() != nullptr) end = &end->get()->chain;
+      }
+      end->set(node);
+      end = &node->chain;
+      node->chain.set(nullptr);
+      node = next;
+    }
+  }
+  if (old != segment.few.data()) {
+    delete[] old;
+  } else {
+    for (Link& link : segment.few) link.set(nullptr);
+  }
+}
+
+// --- The long way --------------------------------------------------------------------------------
+
+Entry* HoldTable::entryOf(LockTarget target) const {
+  const std::uint64_t hash = hashOf(target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  Node* const node = find(segment, hash, target)->get();
+  return node != nullptr && node->isEntry() ? static_cast<Entry*>(node) : nullptr;
+}
+
+void HoldTable::contend(Entry& entry) {
+  const std::uint64_t hash = hashOf(entry.target);
+  {
+    Segment& segment = segmentOf(hash);
+    SpinHold spin(segment.lock);
+    Link* const link = find(segment, hash, entry.target);
+    std::uint32_t moved = 0;
+    Node* node = link->get();
+    NEPHRITE_CHECK(node == nullptr || !node->isEntry());
+    while (node != nullptr && node->target == entry.target) {
+      Node* const next = node->chain.get();
+      entry.holders.append(*static_cast<Hold*>(node));
+      node = next;
+      ++moved;
+    }
+    entry.chain.set(node);
+    link->set(&entry);
+    count(segment, 1, moved);
+  }
+  for (Hold& hold : entry.holders) hold.locker().contended.insert(&entry);
+}
+
+void HoldTable::settle(Entry& entry) {
+  for (Hold& hold : entry.holders) hold.locker().contended.erase(&entry);
+  const std::uint64_t hash = hashOf(entry.target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  Link* const link = find(segment, hash, entry.target);
+  NEPHRITE_CHECK(link->get() == &entry);
+  Node* const after = entry.chain.get();
+  std::uint32_t moved = 0;
+  for ([[maybe_unused]] const Hold& hold : entry.holders) ++moved;
+  if (Hold* const last = entry.holders.last()) {
+    last->chain.set(after);
+    link->set(entry.holders.release());
+  } else {
+    link->set(after);
+  }
+  count(segment, moved, 1);
+}
+
+Hold* HoldTable::find(const Locker& locker, LockTarget target) const {
+  const std::uint64_t hash = hashOf(target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  Node* node = find(segment, hash, target)->get();
+  if (node != nullptr && node->isEntry()) {
+    for (Hold& hold : static_cast<Entry*>(node)->holders) {
+      if (&hold.locker() == &locker) return &hold;
+    }
+    return nullptr;
+  }
+  for (; node != nullptr && node->target == target; node = node->chain.get()) {
+    if (&static_cast<Hold*>(node)->locker() == &locker) return static_cast<Hold*>(node);
+  }
+  return nullptr;
+}
+
+Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
+  OwnerHold own(locker.mutex);
+  Hold& hold = *locker.take();
+  hold.target = entry.target;
+  hold.set(asked.type, sessionOf(asked), asked.level);
+  hold.since = now;
+  hold.setTimeout(asked.timeout);
+  {
+    Segment& segment = segmentOf(hashOf(entry.target));
+    SpinHold spin(segment.lock);
+    hold.token = nextToken(segment, locker);
+    hold.acquired = hold.token.value;
+    entry.holders.append(hold);
+  }
+  locker.link(hold);
+  locker.contended.insert(&entry);
+  return hold;
+}
+
+void HoldTable::remove(Hold& hold, Entry& entry) {
+  Locker& locker = hold.locker();
+  locker.contended.erase(&entry);
+  OwnerHold own(locker.mutex);
+  {
+    SpinHold spin(segmentOf(hashOf(entry.target)).lock);
+    entry.holders.remove(hold);
+  }
+  drop(locker, hold);
+}
+
+FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
+  Locker& locker = hold.locker();
+  OwnerHold own(locker.mutex);
+  Segment& segment = segmentOf(hashOf(hold.target));
+  SpinHold spin(segment.lock);
+  const bool session = asked.duration == LockDuration::Session;
+  hold.set(asked.type, session ? asked.type : hold.session(), hold.level());
+  hold.setTimeout(asked.timeout);
+  hold.token = nextToken(segment, locker);
+  return hold.token;
+}
+
+void HoldTable::change(Hold& hold, LockType type, LockType session) {
+  OwnerHold own(hold.locker().mutex);
+  SpinHold spin(segmentOf(hashOf(hold.target)).lock);
+  hold.set(type, session, hold.level());
+}
+
+// --- Looking -------------------------------------------------------------------------------------
+
+void HoldTable::forEach(const std::function<void(const Hold&)>& look) const {
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    Segment& segment = segments_[i];
+    SpinHold spin(segment.lock);
+    for (std::size_t head = 0; head <= segment.mask; ++head) {
+      for (const Node* node = segment.heads[head].get(); node != nullptr;
+           node = node->chain.get()) {
+        if (!node->isEntry()) {
+          look(*static_cast<const Hold*>(node));
+          continue;
+        }
+        for (const Hold& hold : static_cast<const Entry*>(node)->holders) look(hold);
+      }
+    }
+  }
+}
+
+void HoldTable::forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const {
+  const std::uint64_t hash = hashOf(target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  const Node* node = find(segment, hash, target)->get();
+  if (node != nullptr && node->isEntry()) {
+    for (const Hold& hold : static_cast<const Entry*>(node)->holders) look(hold);
+    return;
+  }
+  for (; node != nullptr && node->target == target; node = node->chain.get()) {
+    look(*static_cast<const Hold*>(node));
+  }
+}
+
+std::uint64_t HoldTable::lastToken() const {
+  std::uint64_t last = 0;
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    SpinHold spin(segments_[i].lock);
+    last = std::max(last, segments_[i].clock);
+  }
+  return last;
+}
+
+void HoldTable::checkInvariants() const {
+  for (std::size_t i = 0; i < kSegments; ++i) {
+    Segment& segment = segments_[i];
+    SpinHold spin(segment.lock);
+    std::uint32_t nodes = 0;
+    for (std::size_t head = 0; head <= segment.mask; ++head) {
+      for (const Node* node = segment.heads[head].get(); node != nullptr;
+           node = node->chain.get()) {
+        ++nodes;
+        const std::uint64_t hash = hashOf(node->target);
+        NEPHRITE_CHECK(&segmentOf(hash) == &segment);
+        NEPHRITE_CHECK(headOf(segment, hash) == &segment.heads[head]);
+        const Node* const next = node->chain.get();
+        if (next == nullptr) continue;
+        // Together: what comes after the next target is not this one again.
+        NEPHRITE_CHECK(!node->isEntry() || next->target != node->target);
+        if (next->target == node->target) continue;
+        for (const Node* later = next; later != nullptr; later = later->chain.get()) {
+          NEPHRITE_CHECK(later->target != node->target);
+        }
+      }
+    }
+    NEPHRITE_CHECK(nodes == segment.nodes);
+  }
+}
+
+}  // namespace nephrite::lock_table

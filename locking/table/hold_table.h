@@ -1,0 +1,162 @@
+#pragma once
+
+// Private to this folder.
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/spin_lock.h"
+#include "locking/table/locker.h"
+
+namespace nephrite::lock_table {
+
+/// What is let go at the end of a transaction or state, or at sign-off.
+struct ReleaseScope {
+  enum class Kind { Transaction, Level, Everything } kind = Kind::Transaction;
+  std::uint16_t level = 0;
+
+  enum class Fate { Stays, Returns, Goes };  ///< Returns: to its session type.
+  Fate of(const Hold& hold) const;
+};
+
+/// Who holds what. Takes and lets go by itself what no queue is needed for: the short way. A target
+/// that somebody waits for, or is about to, has an Entry here instead of its holds, and the short
+/// way leaves it to LockTable: the long way.
+///
+/// Shape:   segments by the hash of the target, each with a spin lock, chains of nodes, and a clock
+///          for tokens. All holds of a target stand one after the other in a chain, in the order of
+///          their grants; or its Entry stands there and has them.
+/// Tokens:  Lamport's clock: a grant is later than what its segment and its locker have seen, so
+///          tokens rise for a target, and for a locker in the order in which it acquires.
+/// Threads: any, with the mutexes that the methods name. Of a Hold, whatever changes is changed
+///          under its locker's mutex and that of its place: the segment's, or the long way's when
+///          an Entry has it. So one of the two is enough to read it.
+class HoldTable {
+ public:
+  explicit HoldTable(std::uint64_t tokensAbove);
+  ~HoldTable();
+  HoldTable(const HoldTable&) = delete;
+  HoldTable& operator=(const HoldTable&) = delete;
+
+  // --- The short way ---------------------------------------------------------------------------
+
+  /// Decides what needs nobody's turn: a grant without conflict, something held already. The
+  /// token; null when the request has to go the long way, and nothing was done.
+  FencingToken acquire(Locker& locker, const LockRequest& asked, const Clock& clock)
+      NEPHRITE_REQUIRES(locker.mutex);
+
+  enum class Release { Done, NotHeld, LongWay };
+  Release release(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+
+  /// True when something is left that has to go the long way.
+  bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
+
+  /// Get when it holds nothing.
+  LockType typeHeld(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+
+  // --- The long way: under the mutex of those who wait -----------------------------------------
+
+  /// Null when it has none.
+  Entry* entryOf(LockTarget target) const;
+  /// From now on `entry` has the holds of its target.
+  void contend(Entry& entry);
+  /// The chain has them again. Nobody may wait for it.
+  void settle(Entry& entry);
+
+  Hold* find(const Locker& locker, LockTarget target) const;
+  /// A new hold, the last of the entry's.
+  Hold& add(Locker& locker, Entry& entry, const LockRequest& asked, Instant now)
+      NEPHRITE_EXCLUDES(locker.mutex);
+  /// Out of its entry, and gone.
+  void remove(Hold& hold, Entry& entry);
+  /// One more grant: the hold is of the type asked for from now on.
+  FencingToken upgrade(Hold& hold, const LockRequest& asked);
+  /// No grant.
+  void change(Hold& hold, LockType type, LockType session);
+
+  // --- Looking ---------------------------------------------------------------------------------
+
+  /// Calls `look` with every hold under a lock of its own: nothing may be called from it. Those of
+  /// a target come one after the other.
+  void forEach(const std::function<void(const Hold&)>& look) const;
+  void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
+  std::uint64_t lastToken() const;
+  /// Stops the process when a chain is not as it should be.
+  void checkInvariants() const;
+
+ private:
+  using Link = TaggedPointer<Node>;
+  static constexpr std::size_t kSegments = 256;
+  static constexpr std::size_t kFewHeads = 4;
+  static constexpr std::uint32_t kNodesPerHead = 3;
+
+  struct alignas(64) Segment {
+    SpinLock lock;
+    std::uint32_t mask NEPHRITE_GUARDED_BY(lock) = kFewHeads - 1;
+    std::uint32_t nodes NEPHRITE_GUARDED_BY(lock) = 0;
+    std::uint64_t clock NEPHRITE_GUARDED_BY(lock) = 0;
+    std::array<Link, kFewHeads> few NEPHRITE_GUARDED_BY(lock){};
+    Link* heads NEPHRITE_GUARDED_BY(lock) = few.data();
+  };
+
+  static std::uint64_t hashOf(LockTarget target) {
+    return target.value * 0x9E3779B97F4A7C15u;  // The golden ratio: neighbours go far apart.
+  }
+  Segment& segmentOf(std::uint64_t hash) const { return segments_[hash >> 56]; }
+  static Hold*& recentOf(Locker& locker, std::uint64_t hash) NEPHRITE_REQUIRES(locker.mutex) {
+    return locker.recent[(hash >> 53) & 7];
+  }
+  static Link* headOf(Segment& segment, std::uint64_t hash) NEPHRITE_REQUIRES(segment.lock) {
+    return &segment.heads[(hash >> 28) & segment.mask];
+  }
+  /// The link to the first node of `target`, or the null link where it would be.
+  static Link* find(Segment& segment, std::uint64_t hash, LockTarget target)
+      NEPHRITE_REQUIRES(segment.lock);
+  static FencingToken nextToken(Segment& segment, Locker& locker)
+      NEPHRITE_REQUIRES(segment.lock, locker.mutex);
+  static void count(Segment& segment, std::uint32_t more, std::uint32_t fewer)
+      NEPHRITE_REQUIRES(segment.lock);
+  static void rehash(Segment& segment, std::size_t heads) NEPHRITE_REQUIRES(segment.lock);
+  /// Out of its locker's list, and free.
+  static void drop(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+
+  const std::unique_ptr<Segment[]> segments_;
+};
+
+inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, LockTarget target) {
+  Link* link = headOf(segment, hash);
+  for (Node* node = link->get(); node != nullptr && node->target != target; node = link->get()) {
+    link = &node->chain;
+  }
+  return link;
+}
+
+inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker) {
+  const std::uint64_t token = std::max(segment.clock, locker.clock) + 1;
+  segment.clock = token;
+  locker.clock = token;
+  return {token};
+}
+
+inline void HoldTable::count(Segment& segment, std::uint32_t more, std::uint32_t fewer) {
+  segment.nodes += more - fewer;
+  const std::uint32_t heads = segment.mask + 1;
+  if (segment.nodes > heads * kNodesPerHead) [[unlikely]] {
+    rehash(segment, std::size_t{heads} * 2);
+  } else if (heads > kFewHeads && segment.nodes * 2 < heads) [[unlikely]] {
+    rehash(segment, heads / 2);
+  }
+}
+
+inline void HoldTable::drop(Locker& locker, Hold& hold) {
+  Hold*& recent = recentOf(locker, hashOf(hold.target));
+  if (recent == &hold) recent = nullptr;
+  locker.unlink(hold);
+  locker.give(&hold);
+}
+
+}  // namespace nephrite::lock_table

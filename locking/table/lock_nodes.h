@@ -1,0 +1,158 @@
+#pragma once
+
+// Private to this folder: what the lock table is made of. Which lock guards what: README.md.
+
+#include <boost/container/small_vector.hpp>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/slist.hpp>
+#include <cstdint>
+#include <utility>
+
+#include "locking/lock_request.h"
+#include "locking/table/tagged_pointer.h"
+
+namespace nephrite::lock_table {
+
+namespace intrusive = boost::intrusive;
+
+struct Entry;
+struct Hold;
+struct Locker;
+struct Wait;
+
+/// What a chain of the hold table links: the holds of a target that nobody waits for, one after
+/// the other in the order of their grants, or its Entry.
+struct Node {
+  LockTarget target;
+  TaggedPointer<Node> chain;  ///< Carries type, session type and level of a Hold.
+
+  bool isEntry() const { return (chain.tag() & 7) == 0; }
+};
+
+/// A granted lock, in as few bytes as it takes: there may be millions. In its locker's list in the
+/// order of acquisition; an upgrade keeps this place and the one among the holders.
+struct Hold : Node {
+  static constexpr std::uint16_t kMostLevel = (1u << 10) - 1;
+
+  FencingToken token;
+  Instant since{};
+  std::uint64_t acquired = 0;  ///< Rises with each acquisition of its locker, and of its target.
+  TaggedPointer<Hold> before;  ///< Of its locker's list. Carry the halves of the timeout.
+  TaggedPointer<Hold> after;
+
+  Locker& locker() const;  // Defined in locker.h.
+
+  LockType type() const { return static_cast<LockType>(chain.tag() & 7); }
+  /// The latest type asked for with Session duration; Get: none.
+  LockType session() const { return static_cast<LockType>((chain.tag() >> 3) & 7); }
+  bool isSession() const { return session() != LockType::Get; }
+  /// Load and lock states open when it was acquired; from kMostLevel on they count as one.
+  std::uint16_t level() const { return static_cast<std::uint16_t>(chain.tag() >> 6); }
+  LockTimeout timeout() const {
+    const auto bits = (std::uint32_t{before.tag()} << 16) | after.tag();
+    return LockTimeout::ofMilliseconds(static_cast<std::int32_t>(bits));
+  }
+
+  void set(LockType type, LockType session, std::uint16_t level) {
+    const std::uint16_t kept = level < kMostLevel ? level : kMostLevel;
+    chain.setTag(static_cast<std::uint16_t>(static_cast<unsigned>(type) |
+                                            static_cast<unsigned>(session) << 3 | kept << 6));
+  }
+  void setType(LockType type) { set(type, session(), level()); }
+  void setSession(LockType session) { set(type(), session, level()); }
+  void setTimeout(LockTimeout timeout) {
+    const auto bits = static_cast<std::uint32_t>(timeout.number());
+    before.setTag(static_cast<std::uint16_t>(bits >> 16));
+    after.setTag(static_cast<std::uint16_t>(bits));
+  }
+};
+static_assert(sizeof(Hold) == 56);
+
+/// The holders of an Entry, in the order of their grants.
+class HolderList {
+ public:
+  class Iterator {
+   public:
+    explicit Iterator(Hold* at) : at_(at) {}
+    Hold& operator*() const { return *at_; }
+    Iterator& operator++() {
+      at_ = static_cast<Hold*>(at_->chain.get());
+      return *this;
+    }
+    friend bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    Hold* at_;
+  };
+  Iterator begin() const { return Iterator(first_); }
+  Iterator end() const { return Iterator(nullptr); }
+  bool empty() const { return first_ == nullptr; }
+  Hold* last() const { return last_; }
+
+  void append(Hold& hold) {
+    hold.chain.set(nullptr);
+    if (last_ != nullptr) last_->chain.set(&hold);
+    if (first_ == nullptr) first_ = &hold;
+    last_ = &hold;
+  }
+  void remove(Hold& hold);
+  /// Forgets them all; the first, linked to the others.
+  Hold* release() {
+    last_ = nullptr;
+    return std::exchange(first_, nullptr);
+  }
+
+ private:
+  Hold* first_ = nullptr;
+  Hold* last_ = nullptr;
+};
+
+struct OfEntry;
+struct OfLocker;
+using EntryHook = intrusive::list_base_hook<intrusive::tag<OfEntry>>;
+using LockerHook = intrusive::slist_base_hook<intrusive::tag<OfLocker>>;
+using Queue = intrusive::list<Wait, intrusive::base_hook<EntryHook>>;
+using WaitsOfLocker =
+    intrusive::slist<Wait, intrusive::base_hook<LockerHook>, intrusive::cache_last<true>>;
+
+/// The upgrades of one commit: they are granted one by one, but fail together.
+struct CommitUpgrade {
+  LockRequest request;
+  LockSettle settle;
+  boost::container::small_vector<Hold*, 8> upgraded;  ///< Exclusive already.
+  boost::container::small_vector<Wait*, 8> pending;   ///< Still queued.
+};
+
+/// A request that stands in a queue. Small too: a hot object may have a million of them.
+struct Wait : EntryHook, LockerHook {
+  LockSettle settle;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
+  Locker* locker = nullptr;
+  Entry* entry = nullptr;
+  CommitUpgrade* commit = nullptr;
+  std::uint64_t id = 0;
+  Instant deadline{};
+  std::uint64_t sequence : 46 = 0;      ///< Rises with each wait: breaks ties between deadlines.
+  std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
+  std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
+  std::uint64_t level : 16 = 0;
+  std::int32_t waitsFor = 0;  ///< Milliseconds from its beginning to its deadline.
+  LockTimeout timeout = LockTimeout::serverDefined();
+  std::int32_t priority = 0;
+  std::uint32_t place = 0;  ///< In Deadlines.
+  LockType type = LockType::Share;
+  LockDuration duration = LockDuration::Transaction;
+  bool inState = false;
+  bool background = false;
+
+  Instant since() const { return deadline + std::chrono::milliseconds(-std::int64_t{waitsFor}); }
+  LockRequest request() const;  ///< As asked.
+};
+
+/// A target that somebody waits for: made when the first has to, gone when the last need not any
+/// more.
+struct Entry : Node {
+  HolderList holders;
+  Queue queue;  ///< Upgrades first, then newcomers; each in the order of asking.
+};
+
+}  // namespace nephrite::lock_table

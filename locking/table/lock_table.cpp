@@ -1,0 +1,561 @@
+#include "locking/table/lock_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace nephrite::lock_table {
+
+LockRequest Wait::request() const {
+  LockRequest asked;
+  asked.locker = locker->id;
+  asked.target = entry->target;
+  asked.type = type;
+  asked.duration = duration;
+  asked.timeout = timeout;
+  asked.inState = inState;
+  asked.level = static_cast<std::uint16_t>(level);
+  asked.priority = priority;
+  asked.background = background;
+  asked.id = commit != nullptr ? commit->request.id : id;
+  return asked;
+}
+
+LockTable::LockTable(const Clock& clock, LockManager::Options options, HoldTable& holds,
+                     Lockers& lockers)
+    : clock_(clock),
+      options_(std::move(options)),
+      holds_(holds),
+      lockers_(lockers),
+      deadlocks_(options_.keptDeadlocks) {}
+
+LockTable::~LockTable() {
+  LockAnswers unheard;
+  for (const LockSeat& locker : lockers_.all()) {
+    signOff(*locker, unheard);
+    releaseAll(*locker, {ReleaseScope::Kind::Everything}, unheard);
+    lockers_.remove(locker->id);
+  }
+  unheard.first_.reset();
+  unheard.rest_.clear();
+}
+
+void LockTable::signOff(Locker& locker, LockAnswers& out) {
+  {
+    OwnerHold own(locker.mutex);
+    locker.signedOn = false;
+  }
+  while (!locker.waits.empty()) fail(locker.waits.front(), LockOutcome::Cancelled, out);
+  contention_.forget(locker.id);
+}
+
+Entry& LockTable::entryFor(LockTarget target) {
+  if (Entry* const entry = holds_.entryOf(target)) return *entry;
+  Entry* const entry = entries_.make();
+  entry->target = target;
+  holds_.contend(*entry);
+  return *entry;
+}
+
+void LockTable::dropIfIdle(Entry& entry) {
+  if (!entry.queue.empty()) return;
+  holds_.settle(entry);
+  entries_.destroy(&entry);
+}
+
+// --- Asking --------------------------------------------------------------------------------------
+
+bool LockTable::releaseShareBeforeUpdate(Locker& locker, const LockRequest& request,
+                                         LockAnswers& out) {
+  if (request.type != LockType::Update) return false;
+  Hold* const held = holds_.find(locker, request.target);
+  if (held == nullptr || held->type() != LockType::Share || held->isSession()) return false;
+  release(*held, out);
+  return true;
+}
+
+void LockTable::request(Locker& locker, const LockRequest& request, LockSettle settle,
+                        bool shareReleased, LockAnswers& out) {
+  LockAnswer answer;
+  answer.request = request;
+  answer.shareReleased = shareReleased;
+  if (!countRequest(locker)) {
+    answer.outcome = LockOutcome::Cancelled;
+    out.add(std::move(settle), std::move(answer));
+    return;
+  }
+
+  Entry& entry = entryFor(request.target);
+  Hold* const held = holdOn(entry, locker);
+  if (held != nullptr && covers(held->type(), request.type)) {
+    answer.token = held->token;
+    takeCovered(*held, entry, request, out);
+    out.addFirst(std::move(settle), std::move(answer));
+    return;
+  }
+
+  const Instant now = clock_.now();
+  const bool upgrade = held != nullptr;
+  if (mayBeGranted(entry, locker, request.type, upgrade)) {
+    answer.token = grantHold(locker, entry, request, now);
+    dropIfIdle(entry);
+    out.addFirst(std::move(settle), std::move(answer));
+    return;
+  }
+
+  contention_.count(request.target);
+  if (request.timeout.isImmediate()) {
+    ++statistics_.refusals;
+    answer.outcome = LockOutcome::Refused;
+    describeObstacle(entry, locker, request.type, answer);
+    dropIfIdle(entry);
+    out.addFirst(std::move(settle), std::move(answer));
+    return;
+  }
+
+  ++statistics_.queuedLocks;
+  Wait& wait = enqueue(locker, entry, request, upgrade, now);
+  wait.settle = std::move(settle);
+  wait.shareReleased = answer.shareReleased;
+  startWaiting(locker, wait.sequence, wait.deadline, out);
+}
+
+bool LockTable::countRequest(Locker& locker) {
+  OwnerHold own(locker.mutex);
+  locker.lockRequests.add(1);
+  return locker.signedOn;
+}
+
+// The Update locks among `targets`, in the order in which they were acquired. As long as the commit
+// is under way they stay where they are.
+std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTarget> targets) {
+  std::vector<Hold*> holds;
+  OwnerHold own(locker.mutex);
+  ++locker.commits;
+  for (const LockTarget target : targets) {
+    Hold* const hold = holds_.find(locker, target);
+    if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
+  }
+  std::sort(holds.begin(), holds.end(),
+            [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
+  return holds;
+}
+
+void LockTable::endCommit(Locker& locker) {
+  OwnerHold own(locker.mutex);
+  --locker.commits;
+}
+
+void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
+                                 std::span<const LockTarget> targets, LockSettle settle,
+                                 LockAnswers& out) {
+  LockAnswer answer;
+  answer.request = request;
+  answer.request.type = LockType::Exclusive;
+  if (!countRequest(locker)) {
+    answer.outcome = LockOutcome::Cancelled;
+    out.add(std::move(settle), std::move(answer));
+    return;
+  }
+
+  const std::vector<Hold*> holds = beginCommit(locker, targets);
+  std::vector<Entry*> entries;
+  for (const Hold* const hold : holds) entries.push_back(&entryFor(hold->target));
+  const auto free = [&](const Entry* entry) {
+    return mayBeGranted(*entry, locker, LockType::Exclusive, true);
+  };
+  const auto busy = std::find_if_not(entries.begin(), entries.end(), free);
+  if (busy != entries.end()) {
+    answer.request.target = (*busy)->target;
+    contention_.count(answer.request.target);
+    if (request.timeout.isImmediate()) {
+      ++statistics_.refusals;
+      answer.outcome = LockOutcome::Refused;
+      describeObstacle(**busy, locker, LockType::Exclusive, answer);
+      for (Entry* const entry : entries) dropIfIdle(*entry);
+      endCommit(locker);
+      out.add(std::move(settle), std::move(answer));
+      return;
+    }
+  }
+
+  const Instant now = clock_.now();
+  CommitUpgrade* const commit = commits_.make();
+  commit->request = answer.request;
+  for (std::size_t i = 0; i < holds.size(); ++i) {
+    LockRequest part = answer.request;
+    part.target = holds[i]->target;
+    part.duration = LockDuration::Transaction;
+    if (free(entries[i])) {
+      answer.token = holds_.upgrade(*holds[i], part);
+      commit->upgraded.push_back(holds[i]);
+      dropIfIdle(*entries[i]);
+      continue;
+    }
+    ++statistics_.queuedLocks;
+    Wait& wait = enqueue(locker, *entries[i], part, true, now);
+    wait.commit = commit;
+    commit->pending.push_back(&wait);
+  }
+  if (commit->pending.empty()) {
+    commits_.destroy(commit);
+    endCommit(locker);
+    out.add(std::move(settle), std::move(answer));
+    return;
+  }
+  commit->settle = std::move(settle);
+  const Wait& wait = *commit->pending.front();
+  startWaiting(locker, wait.sequence, wait.deadline, out);
+}
+
+// What is held covers what is asked for: nothing to wait for, even when others do (2.1).
+void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
+                            LockAnswers& out) {
+  const bool session = request.duration == LockDuration::Session;
+  const bool stays = !session && hold.isSession();  // Duration never falls, nor then the type.
+  if (!stays) {
+    holds_.change(hold, request.inState ? hold.type() : request.type,
+                  session ? request.type : hold.session());
+  }
+  serve(entry, out);
+}
+
+bool LockTable::mayBeGranted(const Entry& entry, const Locker& locker, LockType type,
+                             bool upgrade) {
+  const bool mustQueue =
+      !entry.queue.empty() && (!upgrade || entry.queue.front().upgrade);  // Nobody overtakes.
+  return !mustQueue && conflictingHolder(entry, locker, type) == nullptr;
+}
+
+FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockRequest& request,
+                                  Instant now) {
+  if (Hold* const hold = holdOn(entry, locker)) return holds_.upgrade(*hold, request);
+  return holds_.add(locker, entry, request, now).token;
+}
+
+std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
+  if (request.timeout.isWait()) return request.timeout.number();
+  const auto wait = request.background ? options_.backgroundTimeout : options_.serverTimeout;
+  const std::int64_t most = LockTimeout::kInfinite;
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(wait.count(), 0, most));
+}
+
+Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
+                         Instant now) {
+  Wait* const wait = waits_.make();
+  wait->locker = &locker;
+  wait->entry = &entry;
+  wait->id = request.id;
+  wait->waitsFor = millisecondsOf(request);
+  wait->deadline = now + std::chrono::milliseconds(wait->waitsFor);
+  wait->sequence = ++lastWait_;
+  wait->upgrade = upgrade;
+  wait->level = request.level;
+  wait->timeout = request.timeout;
+  wait->priority = request.priority;
+  wait->type = request.type;
+  wait->duration = request.duration;
+  wait->inState = request.inState;
+  wait->background = request.background;
+
+  auto place = entry.queue.end();
+  if (upgrade) {
+    place = std::find_if(entry.queue.begin(), entry.queue.end(),
+                         [](const Wait& other) { return !other.upgrade; });
+  }
+  entry.queue.insert(place, *wait);
+  locker.waits.push_back(*wait);
+  deadlines_.insert(*wait);
+  return *wait;
+}
+
+void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
+                             LockAnswers& out) {
+  breakCycles(locker, firstSequence, out);
+  const bool waits = std::any_of(locker.waits.begin(), locker.waits.end(),
+                                 [&](const Wait& wait) { return wait.sequence >= firstSequence; });
+  if (waits) out.waitsUntil_ = deadline;
+}
+
+// Section 2.5. `firstSequence` is that of the request being made: if it loses before anybody else
+// has, it has never waited. Once somebody else was refused for its sake, it has.
+void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, LockAnswers& out) {
+  for (bool nobodyYet = true;; nobodyYet = false) {
+    const std::vector<WaitGraph::Blocker> blockers = waitGraph_.blockersOnCycle(requester);
+    if (blockers.empty()) return;
+
+    Wait& own = *blockers.front().via;
+    const bool ownFirst = nobodyYet && own.sequence >= firstSequence;
+    if (options_.doubleDeadlock) {
+      if (nobodyYet) deadlocks_.begin(requester, waitGraph_, &blockers.front(), true, clock_);
+      deadlocks_.addVictim(requester.id);
+      deadlocks_.addVictim(blockers.front().locker->id);
+      // Both are described before either leaves, while the cycle can still be seen.
+      Wait& other = *blockers.front().wait;
+      LockAnswer ownAnswer = refusalOf(own, LockOutcome::Deadlock);
+      LockAnswer otherAnswer = refusalOf(other, LockOutcome::Deadlock);
+      std::vector<LockTarget> changed = detach(own, std::move(ownAnswer), ownFirst, out);
+      for (const LockTarget target : detach(other, std::move(otherAnswer), false, out)) {
+        std::erase(changed, target);  // Served once, in the order of who lets go last.
+        changed.push_back(target);
+      }
+      serveAll(changed, out);
+      continue;
+    }
+
+    Wait* victim = &own;
+    const WaitGraph::Blocker* lower = nullptr;  // Null: the requester itself.
+    for (const WaitGraph::Blocker& blocker : blockers) {
+      if (blocker.wait->priority >= victim->priority) continue;
+      victim = blocker.wait;
+      lower = &blocker;
+    }
+    if (nobodyYet) deadlocks_.begin(requester, waitGraph_, lower, false, clock_);
+    deadlocks_.addVictim(victim->locker->id);
+    LockAnswer answer = refusalOf(*victim, LockOutcome::Deadlock);
+    serveAll(detach(*victim, std::move(answer), victim == &own && ownFirst, out), out);
+  }
+}
+
+void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockType type,
+                                 LockAnswer& answer) {
+  if (const Hold* const hold = conflictingHolder(entry, locker, type)) {
+    answer.lockedBy = hold->locker().id;
+    answer.lockedSince = hold->since;
+    answer.lockedType = hold->type();
+    return;
+  }
+  for (const Wait& ahead : entry.queue) {
+    if (ahead.locker == &locker) continue;
+    answer.lockedBy = ahead.locker->id;
+    answer.lockedSince = ahead.since();
+    return;
+  }
+}
+
+// --- Ways out of a wait ------------------------------------------------------------------------
+
+// Grants from the head for as long as the head can be granted.
+void LockTable::serve(Entry& entry, LockAnswers& out) {
+  while (!entry.queue.empty()) {
+    Wait& head = entry.queue.front();
+    if (conflictingHolder(entry, *head.locker, head.type) != nullptr) return;
+    grant(head, out);
+  }
+  dropIfIdle(entry);
+}
+
+void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
+  for (const LockTarget target : targets) {
+    if (Entry* const entry = holds_.entryOf(target)) serve(*entry, out);
+  }
+}
+
+void LockTable::grant(Wait& wait, LockAnswers& out) {
+  const LockRequest request = wait.request();
+  Locker& locker = *wait.locker;
+  Entry& entry = *wait.entry;
+  Hold* const before = holdOn(entry, locker);
+  LockAnswer answer;
+  answer.request = request;
+  answer.queued = true;
+  answer.shareReleased = wait.shareReleased;
+  answer.waited = leaveQueue(wait);
+  CommitUpgrade* const commit = wait.commit;
+  if (commit == nullptr) {
+    // A second request of the same locker may have made the lock stronger meanwhile.
+    if (before != nullptr && covers(before->type(), request.type)) {
+      answer.token = before->token;
+      if (request.duration == LockDuration::Session) {
+        holds_.change(*before, before->type(), request.type);
+      }
+    } else {
+      answer.token = grantHold(locker, entry, request, clock_.now());
+    }
+    out.add(std::move(wait.settle), std::move(answer));
+    waits_.destroy(&wait);
+    return;
+  }
+
+  answer.token = holds_.upgrade(*before, request);
+  commit->upgraded.push_back(before);
+  commit->pending.erase(std::find(commit->pending.begin(), commit->pending.end(), &wait));
+  waits_.destroy(&wait);
+  if (!commit->pending.empty()) return;
+  endCommit(locker);
+  out.add(std::move(commit->settle), std::move(answer));
+  commits_.destroy(commit);
+}
+
+LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
+  LockAnswer answer;
+  answer.outcome = outcome;
+  answer.request = wait.request();
+  answer.queued = true;
+  answer.shareReleased = wait.shareReleased;
+  describeObstacle(*wait.entry, *wait.locker, wait.type, answer);
+  if (outcome != LockOutcome::Deadlock) return answer;
+
+  answer.cycle = WaitGraph::cycleThrough(*wait.locker);
+  answer.obtained = obtainedIn(answer.cycle, *wait.locker);
+  if (answer.cycle.size() < 2) return answer;
+  const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
+  forEachBlocker(wait, [&](const Locker& blocker, const Hold* hold, const Wait* ahead) {
+    if (blocker.id != next) return false;
+    answer.lockedBy = next;
+    answer.lockedSince = hold != nullptr ? hold->since : ahead->since();
+    answer.lockedType = hold != nullptr ? hold->type() : LockType::Get;
+    return true;
+  });
+  return answer;
+}
+
+void LockTable::fail(Wait& wait, LockOutcome outcome, LockAnswers& out) {
+  LockAnswer answer = refusalOf(wait, outcome);
+  serveAll(detach(wait, std::move(answer), false, out), out);
+}
+
+// Takes `wait` out of its queue and answers it; with a commit, all its upgrades. Returns the
+// targets that must be served. `first`: nobody was told that it waits, so it is answered first.
+std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool first,
+                                          LockAnswers& out) {
+  if (answer.outcome == LockOutcome::TimedOut) ++statistics_.timeouts;
+  if (answer.outcome == LockOutcome::Deadlock) ++statistics_.deadlocks;
+  if (answer.outcome == LockOutcome::Cancelled) ++statistics_.cancellations;
+
+  CommitUpgrade* const commit = wait.commit;
+  LockSettle settle = std::move(commit != nullptr ? commit->settle : wait.settle);
+  std::vector<LockTarget> changed;
+  if (commit != nullptr) {
+    answer.waited = clock_.now() - wait.since();
+    changed = takeBack(*commit);
+  } else {
+    changed.push_back(wait.entry->target);
+    answer.waited = leaveQueue(wait);
+    waits_.destroy(&wait);
+  }
+  answer.queued = !first;
+  if (first) {
+    out.addFirst(std::move(settle), std::move(answer));
+  } else {
+    out.add(std::move(settle), std::move(answer));
+  }
+  return changed;
+}
+
+// Every upgrade of the commit is Update again, or no longer asked for (section 4).
+std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
+  std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
+  for (Hold* const hold : holds) {
+    // Asked for with Session duration while the commit waited: that one stays.
+    const bool kept = hold->isSession() && stronger(hold->session(), LockType::Update);
+    holds_.change(*hold, kept ? hold->session() : LockType::Update, hold->session());
+  }
+  Locker& locker = *commit.pending.front()->locker;
+  for (Wait* const wait : commit.pending) {
+    holds.push_back(holdOn(*wait->entry, locker));
+    leaveQueue(*wait);
+    waits_.destroy(wait);
+  }
+  commits_.destroy(&commit);
+  endCommit(locker);
+  std::sort(holds.begin(), holds.end(),
+            [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
+  std::vector<LockTarget> changed;
+  changed.reserve(holds.size());
+  for (const Hold* const hold : holds) changed.push_back(hold->target);
+  return changed;
+}
+
+Duration LockTable::leaveQueue(Wait& wait) {
+  const Duration waited = clock_.now() - wait.since();
+  statistics_.totalQueueWait += waited;
+  contention_.add(wait.entry->target, waited);
+  wait.entry->queue.erase(wait.entry->queue.iterator_to(wait));
+  wait.locker->waits.erase(wait.locker->waits.iterator_to(wait));
+  deadlines_.erase(wait);
+  return waited;
+}
+
+LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
+  LockAnswers out;
+  const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
+                               [&](const Wait& wait) { return wait.id == requestId; });
+  if (it != locker.waits.end()) fail(*it, LockOutcome::Cancelled, out);
+  return out;
+}
+
+// A commit whose locks are being let go has nothing left to wait for.
+void LockTable::cancelCommitsOf(Locker& locker, LockAnswers& out) {
+  for (;;) {
+    const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
+                                 [](const Wait& wait) { return wait.commit != nullptr; });
+    if (it == locker.waits.end()) return;
+    fail(*it, LockOutcome::Cancelled, out);
+  }
+}
+
+std::optional<Instant> LockTable::nextDeadline() const {
+  if (deadlines_.empty()) return std::nullopt;
+  return deadlines_.first().deadline;
+}
+
+LockAnswers LockTable::expireNextWait(Instant now) {
+  LockAnswers out;
+  if (deadlines_.empty() || deadlines_.first().deadline > now) return out;
+  fail(deadlines_.first(), LockOutcome::TimedOut, out);
+  return out;
+}
+
+// --- Letting go ----------------------------------------------------------------------------------
+
+void LockTable::release(Hold& hold, LockAnswers& out) {
+  Locker& locker = hold.locker();
+  Entry& entry = entryFor(hold.target);
+  holds_.remove(hold, entry);
+
+  // What it still asks for on this entry is no upgrade any more: it stands first of the newcomers.
+  for (Wait& wait : locker.waits) {
+    if (wait.entry != &entry || !wait.upgrade) continue;
+    wait.upgrade = false;
+    entry.queue.erase(entry.queue.iterator_to(wait));
+    entry.queue.insert(std::find_if(entry.queue.begin(), entry.queue.end(),
+                                    [](const Wait& other) { return !other.upgrade; }),
+                       wait);
+  }
+  serve(entry, out);
+}
+
+bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
+  {
+    OwnerHold own(locker.mutex);
+    locker.unlockRequests.add(1);
+  }
+  if (holds_.find(locker, target) == nullptr) return false;
+  cancelCommitsOf(locker, out);
+  release(*holds_.find(locker, target), out);
+  return true;
+}
+
+void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
+  cancelCommitsOf(locker, out);
+  // What serving grants meanwhile stays: it is not among these.
+  std::vector<Hold*> left;
+  {
+    OwnerHold own(locker.mutex);
+    holds_.releaseAll(locker, scope);
+    for (Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
+      if (scope.of(*hold) != ReleaseScope::Fate::Stays) left.push_back(hold);
+    }
+  }
+  for (Hold* const hold : left) {
+    if (scope.of(*hold) == ReleaseScope::Fate::Goes) {
+      release(*hold, out);
+    } else if (hold->type() != hold->session()) {
+      holds_.change(*hold, hold->session(), hold->session());
+      if (Entry* const entry = holds_.entryOf(hold->target)) serve(*entry, out);
+    }
+  }
+}
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,142 @@
+#include "locking/table/locker.h"
+
+#include <new>
+
+#include "base/check.h"
+
+namespace nephrite::lock_table {
+
+// --- ChunkPool -----------------------------------------------------------------------------------
+
+ChunkPool::~ChunkPool() {
+  for (const auto& [address, block] : blocks_) {
+    NEPHRITE_CHECK(block.used == 0);
+    operator delete (reinterpret_cast<void*>(address), std::align_val_t{kBlock});
+  }
+}
+
+void* ChunkPool::take() {
+  MutexLock hold(mutex_);
+  if (withRoom_.empty()) {
+    auto* const memory = static_cast<std::byte*>(operator new (kBlock, std::align_val_t{kBlock}));
+    Block& block = blocks_[reinterpret_cast<std::uintptr_t>(memory)];
+    for (std::size_t at = kBlock; at > 0; at -= kChunk) {
+      block.free = new (memory + at - kChunk) Free{block.free};
+    }
+    withRoom_.push_back(reinterpret_cast<std::uintptr_t>(memory));
+  }
+  Block& block = blocks_.at(withRoom_.back());
+  Free* const chunk = block.free;
+  block.free = chunk->next;
+  ++block.used;
+  if (block.free == nullptr) withRoom_.pop_back();
+  return chunk;
+}
+
+// Keeps one empty block at most.
+void ChunkPool::give(void* chunk) {
+  MutexLock hold(mutex_);
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(chunk) & ~(kBlock - 1);
+  Block& block = blocks_.at(address);
+  if (block.free == nullptr) withRoom_.push_back(address);
+  block.free = new (chunk) Free{block.free};
+  if (--block.used > 0 || withRoom_.size() < 2) return;
+  std::erase(withRoom_, address);
+  blocks_.erase(address);
+  operator delete (reinterpret_cast<void*>(address), std::align_val_t{kBlock});
+}
+
+// --- Locker --------------------------------------------------------------------------------------
+
+LockSeat Locker::make(LockerId id, ChunkPool& pool) {
+  return LockSeat(new (pool.take()) Locker(id, pool));
+}
+
+Locker::Locker(LockerId locker, ChunkPool& pool) : id(locker), pool_(pool) {
+  static_assert(sizeof(Locker) + 8 * sizeof(Hold) <= ChunkPool::kChunk);
+  owner = this;
+  OwnerHold hold(mutex);
+  spread(this + 1, reinterpret_cast<std::byte*>(this) + ChunkPool::kChunk);
+}
+
+// Makes spare holds of [from, to).
+void Locker::spread(void* from, void* to) {
+  const auto room =
+      static_cast<std::size_t>(static_cast<std::byte*>(to) - static_cast<std::byte*>(from));
+  for (std::size_t at = room / sizeof(Hold); at-- > 0;) {
+    auto* const hold = new (static_cast<std::byte*>(from) + at * sizeof(Hold)) Hold;
+    hold->after.set(spare_);
+    spare_ = hold;
+  }
+}
+
+void Locker::grow() {
+  auto* const chunk = new (pool_.take()) ChunkHead{this, next};
+  next = chunk;
+  spread(chunk + 1, reinterpret_cast<std::byte*>(chunk) + ChunkPool::kChunk);
+}
+
+void Locker::shrink() {
+  spare_ = nullptr;
+  spread(this + 1, reinterpret_cast<std::byte*>(this) + ChunkPool::kChunk);
+  while (next != nullptr) {
+    ChunkHead* const chunk = next;
+    next = chunk->next;
+    pool_.give(chunk);
+  }
+}
+
+void keep(Locker& locker) { locker.references_.fetch_add(1, std::memory_order_relaxed); }
+
+void letGo(Locker& locker) {
+  if (locker.references_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  NEPHRITE_CHECK(locker.held.get() == 0 && locker.next == nullptr);
+  ChunkPool& pool = locker.pool_;
+  locker.~Locker();
+  pool.give(&locker);
+}
+
+// --- Lockers -------------------------------------------------------------------------------------
+
+bool Lockers::add(const LockSeat& locker) {
+  MutexLock hold(mutex_);
+  return lockers_.try_emplace(locker->id.value, locker).second;
+}
+
+LockSeat Lockers::find(LockerId id) const {
+  MutexLock hold(mutex_);
+  const auto it = lockers_.find(id.value);
+  return it == lockers_.end() ? LockSeat() : it->second;
+}
+
+void Lockers::remove(LockerId id) {
+  LockSeat gone;  // Freed after the mutex.
+  MutexLock hold(mutex_);
+  const auto it = lockers_.find(id.value);
+  if (it == lockers_.end()) return;
+  gone = std::move(it->second);
+  pastLockRequests_ += gone->lockRequests.get();
+  pastUnlockRequests_ += gone->unlockRequests.get();
+  lockers_.erase(it);
+}
+
+void Lockers::count(LockStatistics& statistics) const {
+  MutexLock hold(mutex_);
+  statistics.lockRequests = pastLockRequests_;
+  statistics.unlockRequests = pastUnlockRequests_;
+  for (const auto& [id, locker] : lockers_) {
+    statistics.lockRequests += locker->lockRequests.get();
+    statistics.unlockRequests += locker->unlockRequests.get();
+    statistics.locksHeld += locker->held.get();
+  }
+}
+
+std::vector<LockSeat> Lockers::all() const {
+  MutexLock hold(mutex_);
+  std::vector<LockSeat> all;
+  all.reserve(lockers_.size());
+  for (const auto& [id, locker] : lockers_) all.push_back(locker);
+  return all;
+}
+
+}  // namespace nephrite::lock_table

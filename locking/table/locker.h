@@ -1,0 +1,209 @@
+#pragma once
+
+// Private to this folder: one who holds and waits, and the memory of its holds.
+
+#include <array>
+#include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/owner_mutex.h"
+#include "locking/lock_seat.h"
+#include "locking/lock_statistics.h"
+#include "locking/table/lock_nodes.h"
+
+namespace nephrite::lock_table {
+
+/// Memory in chunks of one size, each at a multiple of it. Threads: any.
+class ChunkPool {
+ public:
+  static constexpr std::size_t kChunk = 1024;
+
+  ChunkPool() = default;
+  ~ChunkPool();
+  ChunkPool(const ChunkPool&) = delete;
+  ChunkPool& operator=(const ChunkPool&) = delete;
+
+  void* take() NEPHRITE_EXCLUDES(mutex_);
+  void give(void* chunk) NEPHRITE_EXCLUDES(mutex_);
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  struct Block {
+    Free* free = nullptr;
+    std::size_t used = 0;
+  };
+  static constexpr std::size_t kBlock = std::size_t{1} << 20;
+
+  Mutex mutex_;  // A leaf.
+  std::map<std::uintptr_t, Block> blocks_ NEPHRITE_GUARDED_BY(mutex_);
+  std::vector<std::uintptr_t> withRoom_ NEPHRITE_GUARDED_BY(mutex_);  // The last is used next.
+};
+
+/// A number that one thread at a time changes and any reads.
+class Count {
+ public:
+  void add(std::uint64_t by) {
+    value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// What stands in front of the holds of a chunk; a locker is its own first chunk.
+struct ChunkHead {
+  Locker* owner = nullptr;
+  ChunkHead* next = nullptr;
+};
+
+/// One who asks for locks.
+///
+/// Memory: in one chunk with its first holds; more chunks come as it holds more, and go when it
+///         holds nothing.
+/// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
+struct Locker : ChunkHead {
+  static LockSeat make(LockerId id, ChunkPool& pool);
+
+  const LockerId id;
+
+  OwnerMutex mutex;
+  bool signedOn NEPHRITE_GUARDED_BY(mutex) = true;
+  /// Commits whose upgrades wait. While there are any, whatever it asks or lets go goes the long
+  /// way, for they point to its holds.
+  std::uint32_t commits NEPHRITE_GUARDED_BY(mutex) = 0;
+  Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
+  Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
+  std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
+  /// Where it looks first for what it holds: some holds, by the hash of their targets, or null.
+  std::array<Hold*, 8> recent NEPHRITE_GUARDED_BY(mutex){};
+  Count held, lockRequests, unlockRequests;  // Changed under `mutex`.
+
+  // Guarded by the mutex of those who wait.
+  WaitsOfLocker waits;
+  boost::unordered_flat_set<Entry*> contended;  ///< That it holds something on.
+  std::uint64_t mark = 0;                       ///< The search that has seen it (see WaitGraph).
+
+  /// A hold to fill in, and one to get rid of.
+  Hold* take() NEPHRITE_REQUIRES(mutex) {
+    if (spare_ == nullptr) [[unlikely]]
+      grow();
+    Hold* const hold = spare_;
+    spare_ = hold->after.get();
+    return hold;
+  }
+  void give(Hold* hold) NEPHRITE_REQUIRES(mutex) {
+    hold->after.set(spare_);
+    spare_ = hold;
+    if (next != nullptr && held.get() == 0) [[unlikely]]
+      shrink();
+  }
+
+  /// Into, and out of, the list of what it holds.
+  void link(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+    hold.before.set(last);
+    hold.after.set(nullptr);
+    if (last == nullptr) {
+      first = &hold;
+    } else {
+      last->after.set(&hold);
+    }
+    last = &hold;
+    held.add(1);
+  }
+  void unlink(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+    Hold* const before = hold.before.get();
+    Hold* const after = hold.after.get();
+    if (before == nullptr) {
+      first = after;
+    } else {
+      before->after.set(after);
+    }
+    if (after == nullptr) {
+      last = before;
+    } else {
+      after->before.set(before);
+    }
+    held.add(std::uint64_t(-1));
+  }
+
+ private:
+  friend void keep(Locker& locker);
+  friend void letGo(Locker& locker);
+
+  Locker(LockerId locker, ChunkPool& pool);
+  void grow() NEPHRITE_REQUIRES(mutex);
+  void shrink() NEPHRITE_REQUIRES(mutex);
+  void spread(void* from, void* to) NEPHRITE_REQUIRES(mutex);
+
+  Hold* spare_ NEPHRITE_GUARDED_BY(mutex) = nullptr;
+  std::atomic<std::uint32_t> references_{0};
+  ChunkPool& pool_;
+};
+
+inline Locker& Hold::locker() const {
+  const auto chunk = reinterpret_cast<std::uintptr_t>(this) & ~(ChunkPool::kChunk - 1);
+  return *reinterpret_cast<const ChunkHead*>(chunk)->owner;
+}
+
+/// What `locker` holds on the entry's target; null when nothing.
+inline Hold* holdOn(const Entry& entry, const Locker& locker) {
+  for (Hold& hold : entry.holders) {
+    if (&hold.locker() == &locker) return &hold;
+  }
+  return nullptr;
+}
+
+/// Does somebody else hold what excludes `type` for `locker`?
+inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, LockType type) {
+  for (const Hold& hold : entry.holders) {
+    if (&hold.locker() != &locker && !compatible(hold.type(), type)) return &hold;
+  }
+  return nullptr;
+}
+
+/// Calls `visit(locker, hold or null, wait or null)` for each locker that `wait` waits for: the
+/// holders in its way in the order of their grants, then those ahead in the queue. Stops when
+/// `visit` returns true.
+template <typename Visit>
+void forEachBlocker(const Wait& wait, Visit&& visit) {
+  for (const Hold& hold : wait.entry->holders) {
+    if (&hold.locker() == wait.locker || compatible(hold.type(), wait.type)) continue;
+    if (visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr))) return;
+  }
+  for (const Wait& ahead : wait.entry->queue) {
+    if (&ahead == &wait) return;
+    if (ahead.locker == wait.locker) continue;
+    if (visit(*ahead.locker, static_cast<const Hold*>(nullptr), &ahead)) return;
+  }
+}
+
+/// Those who are signed on. Threads: any.
+class Lockers {
+ public:
+  ~Lockers() = default;
+
+  /// False when it is signed on already.
+  bool add(const LockSeat& locker) NEPHRITE_EXCLUDES(mutex_);
+  LockSeat find(LockerId id) const NEPHRITE_EXCLUDES(mutex_);
+  void remove(LockerId id) NEPHRITE_EXCLUDES(mutex_);
+  std::vector<LockSeat> all() const NEPHRITE_EXCLUDES(mutex_);
+  /// Adds up what all have asked so far, those who have left too, and what they hold.
+  void count(LockStatistics& statistics) const NEPHRITE_EXCLUDES(mutex_);
+
+ private:
+  mutable Mutex mutex_;  // A leaf.
+  boost::unordered_flat_map<std::uint64_t, LockSeat> lockers_ NEPHRITE_GUARDED_BY(mutex_);
+  std::uint64_t pastLockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
+  std::uint64_t pastUnlockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "locking/lock_request.h"
+#include "objects/oid.h"
+
+namespace nephrite {
+
+/// The locks of one process in a database of the same program, without a message: what can be
+/// decided at once is, in some ten nanoseconds; whatever else there is to do goes through Database.
+///
+/// Threads: any. Must not outlive its Database.
+class QuickLocks {
+ public:
+  virtual ~QuickLocks() = default;
+
+  /// True when `request`, of an object that is known to be there, is granted. Else nothing was
+  /// done, and nothing said: ask Database::lock().
+  virtual bool lock(const LockRequest& request) = 0;
+  /// True when the object is not locked by the process any more. Else ask Database::unlock().
+  virtual bool unlock(Oid target) = 0;
+  /// Get when nothing is held.
+  virtual LockType held(Oid target) const = 0;
+};
+
+}  // namespace nephrite
