@@ -68,7 +68,7 @@ void Object::setValue(std::string_view property, Value to) {
     const auto definition = process.classOf(oid_);
     const std::size_t index = indexOf(process, oid_, *definition, property);
     const PropertyDef& wanted = definition->properties[index];
-    const Subject subject = [&] { return process.show(oid_) + "." + wanted.name; };
+    const auto subject = [&] { return process.show(oid_) + "." + wanted.name; };
     Value fitting = fit(to, wanted.type, subject);
     if (const auto* const target = std::get_if<Oid>(&fitting)) {
       checkOutlives(oid_, *target, subject);

@@ -140,7 +140,6 @@ void Session::leaveTransaction(Lifetime lifetime) {
   Space& space = spaceOf(lifetime);
   space.inTransaction = false;
   space.changes.clear();
-  space.order.clear();
   if (lifetime == Lifetime::Persistent) endAllStates();
 }
 
@@ -161,14 +160,14 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   commit.upgrade = requestFor(wish);
   commit.upgrade.priority = deadlockPriority(lifetime);
   commit.changes.id = {process_.locker.value, ++lastCommit_};
-  for (const Oid oid : space.order) {
-    const auto it = space.changes.find(oid);
-    if (it == space.changes.end()) continue;  // Created and deleted again.
-    commit.changes.changes.push_back({it->second.kind, *it->second.record});
-    if (it->second.kind == ChangeKind::Create) continue;
-    const auto held = database_.lockStatus(process_.locker, oid);
-    if (held && held->type == LockType::Update) commit.updateLocked.push_back(oid);
-  }
+  commit.changes.handedOver = true;
+  commit.changes.changes.reserve(space.changes.size());
+  space.changes.forEach([&](const Change& change) {
+    commit.changes.changes.emplace_back(change.kind, change.record);
+    if (change.kind == ChangeKind::Create || change.exclusive) return;
+    const auto held = database_.lockStatus(process_.locker, change.oid);
+    if (held && held->type == LockType::Update) commit.updateLocked.push_back(change.oid);
+  });
 
   implicitRequest_ = wish.id;
   const CommitId id = commit.changes.id;
@@ -205,8 +204,10 @@ LockRequest Session::requestFor(const Wish& wish) const {
   return request;
 }
 
-LockOrder Session::orderFor(const Wish& wish) const {
-  const Change* const change = changeOf(wish.target);
+LockOrder Session::orderFor(const Wish& wish) {
+  Change* const change = spaceOf(wish.target.lifetime()).changes.find(wish.target);
+  // Were it broken by an operator, it may come back as Update.
+  if (change != nullptr) change->exclusive = false;
   const bool created = change != nullptr && change->kind == ChangeKind::Create;
   return {requestFor(wish), created ? Existence::CreatedByLocker : Existence::Required};
 }
@@ -267,9 +268,7 @@ void Session::cancel(std::uint64_t requestId) {
 // --- Objects -------------------------------------------------------------------------------------
 
 const Session::Change* Session::changeOf(Oid oid) const {
-  const Space& space = spaceOf(oid.lifetime());
-  const auto it = space.changes.find(oid);
-  return it == space.changes.end() ? nullptr : &it->second;
+  return spaceOf(oid.lifetime()).changes.find(oid);
 }
 
 bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
@@ -294,26 +293,24 @@ void Session::read(Oid oid, StepDone stepDone) {
   stepDone(done(std::move(record)));
 }
 
-void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
-  Space& space = spaceOf(oid.lifetime());
-  const auto known = space.changes.find(oid);
-  if (known == space.changes.end()) {
-    RecordPtr committed = std::move(result.record);
-    if (committed == nullptr) {
-      result = failed(ErrorCode::ObjectDeleted);
-      return;
-    }
-    space.order.push_back(oid);
-    space.changes[oid] = {kind, std::make_shared<ObjectRecord>(*committed)};
-    result.record = std::move(committed);
+void Session::startChange(Oid oid, bool exclusive, StepResult& result) {
+  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+  if (changes.find(oid) != nullptr) return;
+  if (result.record == nullptr) {
+    result = failed(ErrorCode::ObjectDeleted);
     return;
   }
-  Change& change = known->second;
-  if (kind == ChangeKind::Update) return;
-  if (change.kind == ChangeKind::Create) {
-    space.changes.erase(known);
+  changes.add({oid, ChangeKind::Update, exclusive, std::make_shared<ObjectRecord>(*result.record)});
+}
+
+/// Of an object that is changed already.
+void Session::startRemoval(Oid oid) {
+  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+  Change* const change = changes.find(oid);
+  if (change->kind == ChangeKind::Create) {
+    changes.erase(*change);
   } else {
-    change.kind = ChangeKind::Delete;
+    change->kind = ChangeKind::Delete;
   }
 }
 
@@ -328,27 +325,47 @@ void Session::change(Oid oid, StepDone stepDone) {
     const bool gone = known->kind == ChangeKind::Delete;
     return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
   }
-  const auto start = [this, oid, stepDone = std::move(stepDone)](StepResult result) {
-    if (result.isDone()) startChange(oid, ChangeKind::Update, result);
+  if (holds(oid, LockType::Update)) {
+    StepResult result = done(database_.fetch(oid));
+    startChange(oid, /*exclusive=*/false, result);
+    return stepDone(result);
+  }
+  Wish wish;
+  wish.target = oid;
+  wish.type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
+  wish.id = nextRequestId();
+  implicitRequest_ = wish.id;
+  const bool exclusive = wish.type == LockType::Exclusive;
+  lock(wish, [this, oid, exclusive, stepDone = std::move(stepDone)](StepResult result) {
+    if (result.isDone()) startChange(oid, exclusive, result);
     stepDone(result);
-  };
-  if (holds(oid, LockType::Update)) return start(done(database_.fetch(oid)));
-  lockImplicitly(oid, useUpdateLocks_ ? LockType::Update : LockType::Exclusive, start);
+  });
 }
 
 void Session::remove(Oid oid, StepDone stepDone) {
   change(oid, [this, oid, stepDone = std::move(stepDone)](const StepResult& changed) {
     StepResult result = changed;
-    if (result.isDone()) startChange(oid, ChangeKind::Delete, result);
+    if (result.isDone()) startRemoval(oid);
     stepDone(result);
   });
 }
 
+ObjectRecord* Session::changeAtOnce(Oid oid) {
+  if (const Change* const known = changeOf(oid)) {
+    return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
+  }
+  const Lifetime lifetime = oid.lifetime();
+  if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return nullptr;
+  if (!isInTransaction(lifetime) || !holds(oid, LockType::Update)) return nullptr;
+  StepResult result = done(database_.fetch(oid));
+  startChange(oid, /*exclusive=*/false, result);
+  return changeable(oid);
+}
+
 ObjectRecord* Session::changeable(Oid oid) {
-  Space& space = spaceOf(oid.lifetime());
-  const auto it = space.changes.find(oid);
-  if (it == space.changes.end()) return nullptr;
-  std::shared_ptr<ObjectRecord>& record = it->second.record;
+  Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
+  if (change == nullptr) return nullptr;
+  std::shared_ptr<ObjectRecord>& record = change->record;
   if (record.use_count() > 1) record = std::make_shared<ObjectRecord>(*record);
   return record.get();
 }
@@ -364,8 +381,7 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
                                                   : database_.newOid(lifetime, classNumber);
   const auto record = std::make_shared<ObjectRecord>();
   record->oid = oid;
-  space.changes[oid] = {ChangeKind::Create, record};
-  if (lifetime != Lifetime::Transient) space.order.push_back(oid);
+  space.changes.add({oid, ChangeKind::Create, false, record});
   return oid;
 }
 
@@ -376,7 +392,6 @@ void Session::signOff() {
     Space& space = spaceOf(lifetime);
     space.inTransaction = false;
     space.changes.clear();
-    space.order.clear();
   }
   database_.signOffProcess(process_.locker);
 }

@@ -3,13 +3,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "runtime/change_table.h"
 #include "runtime/database.h"
 #include "runtime/error_code.h"
 
@@ -104,7 +104,7 @@ class Session {
   /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
   std::optional<ErrorCode> misuse(const Wish& wish) const;
   /// What lock() would ask for, for who asks the database directly.
-  LockOrder orderFor(const Wish& wish) const;
+  LockOrder orderFor(const Wish& wish);
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   std::uint64_t nextRequestId() { return ++lastRequest_; }
@@ -123,6 +123,9 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
+  /// The same as change() and changeable() when nothing has to be asked for: the object is changed
+  /// already, or its write lock held. Null otherwise, also when change() would fail.
+  ObjectRecord* changeAtOnce(Oid oid);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
@@ -140,22 +143,19 @@ class Session {
   void signOff();
 
  private:
-  /// Readers in this process share the record; who writes while one is still looking gets a copy.
-  struct Change {
-    ChangeKind kind = ChangeKind::Update;
-    std::shared_ptr<ObjectRecord> record;
-  };
+  using Change = ChangeTable::Change;
   struct Space {
     bool inTransaction = false;
-    std::map<Oid, Change> changes;
-    std::vector<Oid> order;  // Of the first change of each.
+    ChangeTable changes;
   };
 
   Space& spaceOf(Lifetime lifetime);
   const Space& spaceOf(Lifetime lifetime) const;
   const Change* changeOf(Oid oid) const;
   LockRequest requestFor(const Wish& wish) const;
-  void startChange(Oid oid, ChangeKind kind, StepResult& result);
+  /// `exclusive`: an Exclusive lock was taken for it just now.
+  void startChange(Oid oid, bool exclusive, StepResult& result);
+  void startRemoval(Oid oid);
   void endAllStates();
   void leaveTransaction(Lifetime lifetime);
 

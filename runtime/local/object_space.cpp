@@ -260,10 +260,10 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
 void ObjectSpace::checkLocked(const CommitRequest& request) const {
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
-    const auto held = lockStatus(request.upgrade.locker, change.record.oid);
+    const auto held = lockStatus(request.upgrade.locker, change.record->oid);
     if (held && held->type == LockType::Exclusive) continue;
     throw StoreException(StoreException::Reason::StaleEdition,
-                         "commit refused: " + store_->schema()->show(change.record.oid) +
+                         "commit refused: " + store_->schema()->show(change.record->oid) +
                              " is changed but not locked exclusively by this process; abort "
                              "the transaction and try again");
   }
