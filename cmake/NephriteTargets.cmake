@@ -104,7 +104,8 @@ function(nephrite_benches)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     add_executable(bench_${name} ${source})
-    target_link_libraries(bench_${name} PRIVATE nephrite_options Nephrite::node)
+    target_link_libraries(bench_${name} PRIVATE
+      nephrite_options Nephrite::node RocksDB::rocksdb)
   endforeach()
 endfunction()
 

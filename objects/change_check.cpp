@@ -1,8 +1,9 @@
 #include "objects/change_check.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <unordered_set>
+#include <vector>
 
 #include "objects/object_store.h"
 #include "objects/text.h"
@@ -29,6 +30,16 @@ std::string faultOf(const Value& value) {
   return "";
 }
 
+/// The same without saying why: it runs for each value of each commit.
+bool isSound(const Value& value) {
+  switch (typeOf(value)) {
+    case ValueType::String: return !findInvalidUtf8(std::get<std::string>(value));
+    case ValueType::Date:
+    case ValueType::Time: return faultOf(value).empty();
+    default: return true;
+  }
+}
+
 void checkValue(const std::string& subject, ValueType expected, const Value& value) {
   if (typeOf(value) != expected && typeOf(value) != ValueType::Null) {
     throw StoreException(Reason::SchemaConflict, subject + " has type " +
@@ -50,8 +61,8 @@ void checkValues(const Schema& schema, const ClassDef& definition, const ObjectR
   }
   for (std::size_t i = 0; i < record.values.size(); ++i) {
     const PropertyDef& property = definition.properties[i];
-    // The message is made only when there is one: this runs for each value of each commit.
-    if (typeOf(record.values[i]) == property.type && faultOf(record.values[i]).empty()) continue;
+    // The message is made only when there is one.
+    if (typeOf(record.values[i]) == property.type && isSound(record.values[i])) continue;
     checkValue("property \"" + property.name + "\" of " + schema.show(record.oid), property.type,
                record.values[i]);
   }
@@ -76,7 +87,7 @@ void checkMembers(const Schema& schema, const ClassDef& definition, const Object
     throw std::invalid_argument(subject + " has members, but its class is no collection");
   }
   for (std::size_t i = 0; i < members.size(); ++i) {
-    if (typeOf(members[i].key) != definition.keyType || !faultOf(members[i].key).empty()) {
+    if (typeOf(members[i].key) != definition.keyType || !isSound(members[i].key)) {
       throw std::invalid_argument("key " + toString(members[i].key) + " of " + subject +
                                   " is not of type " + std::string(nameOf(definition.keyType)));
     }
@@ -95,18 +106,34 @@ void checkIdentity(const Schema& schema, Lifetime lifetime, Oid oid) {
   }
 }
 
+/// The first Oid that stands there twice; null when none does.
+Oid changedTwice(const std::vector<ObjectChange>& changes) {
+  constexpr std::size_t kFew = 16;
+  if (changes.size() <= kFew) {
+    for (std::size_t i = 0; i < changes.size(); ++i)
+      for (std::size_t before = 0; before < i; ++before)
+        if (changes[before].record->oid == changes[i].record->oid) return changes[i].record->oid;
+    return Oid();
+  }
+  std::vector<Oid> oids;
+  oids.reserve(changes.size());
+  for (const ObjectChange& change : changes) oids.push_back(change.record->oid);
+  std::sort(oids.begin(), oids.end());
+  const auto twice = std::adjacent_find(oids.begin(), oids.end());
+  return twice == oids.end() ? Oid() : *twice;
+}
+
 }  // namespace
 
 void checkChanges(const Schema& schema, Lifetime lifetime, const ChangeSet& changes) {
-  std::unordered_set<Oid> seen;
+  std::shared_ptr<const ClassDef> definition;  // Of the change before: mostly of the next one too.
   for (const ObjectChange& change : changes.changes) {
-    const ObjectRecord& record = change.record;
+    const ObjectRecord& record = *change.record;
     checkIdentity(schema, lifetime, record.oid);
-    if (!seen.insert(record.oid).second) {
-      throw std::invalid_argument(schema.show(record.oid) + " is changed twice in one change set");
-    }
     if (change.kind == ChangeKind::Delete) continue;
-    const auto definition = schema.find(record.oid.classNumber());
+    if (!definition || definition->number != record.oid.classNumber()) {
+      definition = schema.find(record.oid.classNumber());
+    }
     if (!definition) {
       throw StoreException(Reason::SchemaConflict, schema.show(record.oid) +
                                                        " cannot be stored: the schema has no "
@@ -115,41 +142,54 @@ void checkChanges(const Schema& schema, Lifetime lifetime, const ChangeSet& chan
     checkValues(schema, *definition, record);
     checkMembers(schema, *definition, record);
   }
+  if (const Oid twice = changedTwice(changes.changes); !twice.isNull()) {
+    throw std::invalid_argument(schema.show(twice) + " is changed twice in one change set");
+  }
 }
 
-RecordPtr nextEdition(const Schema& schema, const ObjectChange& change, const RecordPtr& current) {
-  const Oid oid = change.record.oid;
+namespace {
+
+/// The edition that `change` makes of `current`; 0 when it deletes the object.
+std::uint32_t editionAfter(const Schema& schema, const ObjectChange& change,
+                           const ObjectRecord* current) {
+  const Oid oid = change.record->oid;
   if (change.kind == ChangeKind::Create) {
-    if (current) {
-      throw StoreException(Reason::StaleEdition, schema.show(oid) +
-                                                     " cannot be created: it exists, in edition " +
-                                                     std::to_string(current->edition));
-    }
-    auto created = std::make_shared<ObjectRecord>(change.record);
-    created->edition = 1;
-    return created;
+    if (current == nullptr) return 1;
+    throw StoreException(Reason::StaleEdition, schema.show(oid) +
+                                                   " cannot be created: it exists, in edition " +
+                                                   std::to_string(current->edition));
   }
 
-  const std::string verb = change.kind == ChangeKind::Delete ? "deleted" : "updated";
-  if (!current) {
+  const bool deletes = change.kind == ChangeKind::Delete;
+  const char* const verb = deletes ? "deleted" : "updated";
+  if (current == nullptr) {
     throw StoreException(Reason::NoSuchObject,
                          schema.show(oid) + " cannot be " + verb + ": there is no such object");
   }
-  if (current->edition != change.record.edition) {
+  if (current->edition != change.record->edition) {
     throw StoreException(Reason::StaleEdition,
                          schema.show(oid) + " cannot be " + verb + ": the change is based on " +
-                             "edition " + std::to_string(change.record.edition) +
+                             "edition " + std::to_string(change.record->edition) +
                              ", the latest is " + std::to_string(current->edition) +
                              "; read it again");
   }
-  if (change.kind == ChangeKind::Delete) return nullptr;
+  if (deletes) return 0;
   if (current->edition == UINT32_MAX) {
     throw std::overflow_error(schema.show(oid) + " cannot be updated: its edition is the highest " +
                               "there is; replace it by a new object");
   }
-  auto updated = std::make_shared<ObjectRecord>(change.record);
-  updated->edition = current->edition + 1;
-  return updated;
+  return current->edition + 1;
+}
+
+}  // namespace
+
+NextEdition nextEdition(const Schema& schema, const ObjectChange& change,
+                        const ObjectRecord* current, bool handedOver) {
+  NextEdition next;
+  next.edition = editionAfter(schema, change, current);
+  if (next.edition == 0) return next;
+  next.record = handedOver ? change.record : std::make_shared<ObjectRecord>(*change.record);
+  return next;
 }
 
 }  // namespace nephrite

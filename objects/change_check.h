@@ -13,8 +13,21 @@ namespace nephrite {
 /// does not know of it, std::invalid_argument when it makes no sense by itself.
 void checkChanges(const Schema& schema, Lifetime lifetime, const ChangeSet& changes);
 
-/// What `change` makes of `current` (null: there is no such object): the next edition, or null
-/// for a Delete. Throws StaleEdition or NoSuchObject.
-RecordPtr nextEdition(const Schema& schema, const ObjectChange& change, const RecordPtr& current);
+/// What everybody shall see of an object after a commit. The number goes into the record when the
+/// commit has succeeded (settle()), and not before: a record that was handed over stays as it was
+/// when the commit fails.
+struct NextEdition {
+  std::shared_ptr<ObjectRecord> record;  ///< Null: the object is deleted.
+  std::uint32_t edition = 0;             ///< 0 then.
+
+  void settle() const {
+    if (record) record->edition = edition;
+  }
+};
+
+/// What `change` makes of `current` (null: there is no such object). The record is the change's own
+/// when it was handed over, else a copy. Throws StaleEdition or NoSuchObject.
+NextEdition nextEdition(const Schema& schema, const ObjectChange& change,
+                        const ObjectRecord* current, bool handedOver);
 
 }  // namespace nephrite

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "objects/oid.h"
@@ -31,11 +32,18 @@ enum class ChangeKind : std::uint8_t { Create, Update, Delete };
 
 /// What one transaction does to one object.
 struct ObjectChange {
-  ChangeKind kind = ChangeKind::Update;
+  ObjectChange(ChangeKind what, std::shared_ptr<ObjectRecord> wanted)
+      : kind(what), record(std::move(wanted)), basedOn(record->edition) {}
+  ObjectChange(ChangeKind what, ObjectRecord wanted)
+      : ObjectChange(what, std::make_shared<ObjectRecord>(std::move(wanted))) {}
+
+  ChangeKind kind;
   /// The object as it shall be; of a Delete only `oid` and `edition` count. `edition` is the
   /// committed edition that the change is based on (ignored for Create): commit refuses a
-  /// change based on an older one.
-  ObjectRecord record;
+  /// change based on an older one. Never null.
+  std::shared_ptr<ObjectRecord> record;
+  /// That edition, also when the record has become the next one (ChangeSet::handedOver).
+  std::uint32_t basedOn;
 };
 
 /// Which commit it is, so that one whose answer was lost can be asked for afterwards.
@@ -50,6 +58,10 @@ struct CommitId {
 struct ChangeSet {
   std::vector<ObjectChange> changes;
   CommitId id = {};
+  /// The records are given away: a commit that succeeds makes them what everybody sees, in their
+  /// next edition, instead of copies. Until it has ended nobody else reads them, and when it has
+  /// succeeded nobody writes to them any more. One that fails leaves them as they were.
+  bool handedOver = false;
   /// Changes nothing. With an id it can be committed all the same, and is then recorded.
   bool empty() const { return changes.empty(); }
 };

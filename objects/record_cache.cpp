@@ -1,12 +1,20 @@
 #include "objects/record_cache.h"
 
-#include <iterator>
+#include <bit>
+#include <utility>
 
 namespace nephrite {
 namespace {
 
-/// What the map and the list add to each record.
+/// What its slot, and the control block of its pointer, add to each record.
 constexpr std::uint64_t kBytesPerEntry = 96;
+
+constexpr std::size_t kFirstSlots = 16;
+constexpr unsigned kShardBits = 4;
+
+// Fibonacci hashing: the top bits depend on all bits of the Oid. The first of them choose the
+// shard, the next ones the slot.
+std::uint64_t hashOf(std::uint64_t key) { return key * 0x9E3779B97F4A7C15ull; }
 
 std::uint64_t bytesBeside(const Value& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return text->capacity();
@@ -25,85 +33,191 @@ std::uint64_t bytesOf(const ObjectRecord& record) {
   return bytes;
 }
 
+// --- Slots -------------------------------------------------------------------------------------
+
 RecordCache::Shard& RecordCache::shardOf(Oid oid) {
-  // Fibonacci hashing: the top bits depend on all bits of the Oid.
-  return shards_[(oid.bits() * 0x9E3779B97F4A7C15ull) >> 60];
+  static_assert(kShards == std::size_t{1} << kShardBits);
+  return shards_[hashOf(oid.bits()) >> (64 - kShardBits)];
 }
+
+std::size_t RecordCache::homeOf(const Shard& shard, std::uint64_t key) {
+  return (hashOf(key) << kShardBits) >> shard.shift;
+}
+
+RecordCache::Slot* RecordCache::slotOf(Shard& shard, Oid oid) {
+  if (shard.slots.empty()) return nullptr;
+  const std::size_t mask = shard.slots.size() - 1;
+  for (std::size_t at = homeOf(shard, oid.bits());; at = (at + 1) & mask) {
+    Slot& slot = shard.slots[at];
+    if (slot.key == oid.bits()) return &slot;
+    if (slot.key == 0) return nullptr;
+  }
+}
+
+RecordCache::Slot& RecordCache::madeSlotOf(Shard& shard, Oid oid) {
+  if (Slot* const known = slotOf(shard, oid)) return *known;
+  if ((shard.taken + 1) * 4 > shard.slots.size() * 3) grow(shard);
+  const std::size_t mask = shard.slots.size() - 1;
+  std::size_t at = homeOf(shard, oid.bits());
+  while (shard.slots[at].key != 0) at = (at + 1) & mask;
+  shard.slots[at].key = oid.bits();
+  ++shard.taken;
+  return shard.slots[at];
+}
+
+void RecordCache::grow(Shard& shard) {
+  std::vector<Slot> before(shard.slots.empty() ? kFirstSlots : shard.slots.size() * 2);
+  before.swap(shard.slots);
+  shard.shift = 64 - static_cast<unsigned>(std::countr_zero(shard.slots.size()));
+  shard.hand = 0;
+  const std::size_t mask = shard.slots.size() - 1;
+  for (Slot& slot : before) {
+    if (slot.key == 0) continue;
+    std::size_t at = homeOf(shard, slot.key);
+    while (shard.slots[at].key != 0) at = (at + 1) & mask;
+    shard.slots[at] = std::move(slot);
+  }
+}
+
+void RecordCache::tidy(Shard& shard, Slot& slot) {
+  if (slot.record || slot.standing != Standing::Settled) return;
+  erase(shard, static_cast<std::size_t>(&slot - shard.slots.data()));
+}
+
+// What stands behind moves up, as far as it is not at its home then: no gap parts a slot from the
+// home of its key, and none needs a mark for what was deleted.
+void RecordCache::erase(Shard& shard, std::size_t at) {
+  const std::size_t mask = shard.slots.size() - 1;
+  for (std::size_t next = (at + 1) & mask; shard.slots[next].key != 0; next = (next + 1) & mask) {
+    const std::size_t home = homeOf(shard, shard.slots[next].key);
+    if (((next - home) & mask) < ((next - at) & mask)) continue;
+    shard.slots[at] = std::move(shard.slots[next]);
+    at = next;
+  }
+  shard.slots[at] = Slot();
+  --shard.taken;
+}
+
+RecordPtr RecordCache::take(Shard& shard, Slot& slot) {
+  shard.bytes -= slot.bytes;
+  slot.bytes = 0;
+  slot.used = false;
+  return std::move(slot.record);
+}
+
+void RecordCache::put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving& leaving) const {
+  const std::uint64_t bytes = bytesOf(*record);
+  if (bytes > bytesPerShard_ || bytes > UINT32_MAX) return tidy(shard, slot);
+  slot.record = record;
+  slot.bytes = static_cast<std::uint32_t>(bytes);
+  shard.bytes += bytes;
+  const std::size_t mask = shard.slots.size() - 1;
+  while (shard.bytes > bytesPerShard_) {
+    Slot& candidate = shard.slots[shard.hand];
+    const bool spared = std::exchange(candidate.used, false);
+    if (spared || !candidate.record || candidate.record == record) {
+      shard.hand = (shard.hand + 1) & mask;
+      continue;
+    }
+    leaving.push_back(take(shard, candidate));
+    tidy(shard, candidate);  // Another may stand here now: the hand stays.
+  }
+}
+
+// --- Records -----------------------------------------------------------------------------------
 
 RecordCache::Found RecordCache::find(Oid oid) {
   Shard& shard = shardOf(oid);
   MutexLock hold(shard.mutex);
-  const auto found = shard.index.find(oid);
-  if (found == shard.index.end()) return {nullptr, shard.changes};
-  shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
-  return {found->second->record, shard.changes};
+  Slot* const slot = slotOf(shard, oid);
+  if (slot == nullptr || !slot->record) return {nullptr, shard.changes};
+  slot->used = true;
+  ++shard.hits;
+  return {slot->record, shard.changes};
 }
 
 void RecordCache::offer(const RecordPtr& record, std::uint64_t ticket) {
   Shard& shard = shardOf(record->oid);
-  Entries leaving;
+  Leaving leaving;
   MutexLock hold(shard.mutex);
-  if (shard.changes != ticket || shard.committing.contains(record->oid)) return;
-  if (shard.index.contains(record->oid)) return;  // Another reader was faster.
-  leaving = put(shard, record);
+  if (shard.changes != ticket) return;
+  // Being committed; or another reader was faster.
+  if (slotOf(shard, record->oid) != nullptr) return;
+  put(shard, madeSlotOf(shard, record->oid), record, leaving);
 }
 
 void RecordCache::refresh(const RecordPtr& record) {
   Shard& shard = shardOf(record->oid);
-  Entries replaced;
-  Entries leaving;
+  RecordPtr replaced;
+  Leaving leaving;
   MutexLock hold(shard.mutex);
-  if (shard.committing.contains(record->oid)) return;
-  const auto known = shard.index.find(record->oid);
-  if (known != shard.index.end() && known->second->record->edition >= record->edition) return;
-  replaced = take(shard, record->oid);
-  leaving = put(shard, record);
+  Slot& slot = madeSlotOf(shard, record->oid);
+  if (slot.standing != Standing::Settled) return;
+  if (slot.record && slot.record->edition >= record->edition) return;
+  replaced = take(shard, slot);
+  put(shard, slot, record, leaving);
 }
 
-void RecordCache::beginCommit(Oid oid) {
+RecordPtr RecordCache::beginCommit(Oid oid) {
   Shard& shard = shardOf(oid);
   MutexLock hold(shard.mutex);
-  shard.committing.insert_or_assign(oid, true);
+  Slot& slot = madeSlotOf(shard, oid);
+  slot.standing = Standing::Committing;
+  return slot.record;
 }
 
 void RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   Shard& shard = shardOf(oid);
-  Entries replaced;
-  Entries leaving;
+  RecordPtr replaced;
+  Leaving leaving;
   MutexLock hold(shard.mutex);
-  const auto begun = shard.committing.extract(oid);
   ++shard.changes;
-  replaced = take(shard, oid);
+  Slot& slot = madeSlotOf(shard, oid);
   // Whoever dropped the object may have known of a commit after this one.
-  const bool latest = begun.empty() || begun.mapped();
-  if (record && latest) leaving = put(shard, record);
+  const bool latest = slot.standing != Standing::CommittingAndDropped;
+  slot.standing = Standing::Settled;
+  replaced = take(shard, slot);
+  if (record && latest) {
+    put(shard, slot, record, leaving);
+  } else {
+    tidy(shard, slot);
+  }
 }
 
 void RecordCache::cancelCommit(Oid oid) {
   Shard& shard = shardOf(oid);
   MutexLock hold(shard.mutex);
-  shard.committing.erase(oid);
+  Slot* const slot = slotOf(shard, oid);
+  if (slot == nullptr) return;
+  slot->standing = Standing::Settled;
+  tidy(shard, *slot);
 }
 
 void RecordCache::drop(Oid oid) {
   Shard& shard = shardOf(oid);
-  Entries dropped;
+  RecordPtr dropped;
   MutexLock hold(shard.mutex);
   ++shard.changes;
-  dropped = take(shard, oid);
-  const auto begun = shard.committing.find(oid);
-  if (begun != shard.committing.end()) begun->second = false;
+  Slot* const slot = slotOf(shard, oid);
+  if (slot == nullptr) return;
+  dropped = take(shard, *slot);
+  if (slot->standing != Standing::Settled) slot->standing = Standing::CommittingAndDropped;
+  tidy(shard, *slot);
 }
 
 void RecordCache::clear() {
   for (Shard& shard : shards_) {
-    Entries dropped;
+    std::vector<Slot> dropped;
     MutexLock hold(shard.mutex);
     ++shard.changes;
-    dropped.swap(shard.entries);
-    shard.index.clear();
+    dropped.swap(shard.slots);
+    shard.taken = 0;
+    shard.hand = 0;
     shard.bytes = 0;
-    for (auto& [oid, latest] : shard.committing) latest = false;
+    for (const Slot& slot : dropped) {
+      if (slot.standing == Standing::Settled) continue;
+      madeSlotOf(shard, Oid::fromBits(slot.key)).standing = Standing::CommittingAndDropped;
+    }
   }
 }
 
@@ -116,30 +230,13 @@ std::uint64_t RecordCache::bytesInUse() const {
   return bytes;
 }
 
-RecordCache::Entries RecordCache::take(Shard& shard, Oid oid) {
-  Entries taken;
-  const auto found = shard.index.find(oid);
-  if (found == shard.index.end()) return taken;
-  shard.bytes -= found->second->bytes;
-  taken.splice(taken.begin(), shard.entries, found->second);
-  shard.index.erase(found);
-  return taken;
-}
-
-RecordCache::Entries RecordCache::put(Shard& shard, const RecordPtr& record) const {
-  Entries leaving;
-  const std::uint64_t bytes = bytesOf(*record);
-  if (bytes > bytesPerShard_) return leaving;
-  shard.entries.push_front({record, bytes});
-  shard.index.emplace(record->oid, shard.entries.begin());
-  shard.bytes += bytes;
-  while (shard.bytes > bytesPerShard_) {
-    const Entry& oldest = shard.entries.back();
-    shard.bytes -= oldest.bytes;
-    shard.index.erase(oldest.record->oid);
-    leaving.splice(leaving.begin(), shard.entries, std::prev(shard.entries.end()));
+std::uint64_t RecordCache::hits() const {
+  std::uint64_t hits = 0;
+  for (const Shard& shard : shards_) {
+    MutexLock hold(shard.mutex);
+    hits += shard.hits;
   }
-  return leaving;
+  return hits;
 }
 
 }  // namespace nephrite

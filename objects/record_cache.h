@@ -2,9 +2,8 @@
 
 #include <array>
 #include <cstdint>
-#include <list>
 #include <memory>
-#include <unordered_map>
+#include <vector>
 
 #include "base/mutex.h"
 #include "objects/change_set.h"
@@ -13,7 +12,10 @@ namespace nephrite {
 
 /// The records used last, bounded in bytes, above a place that has all of them ("below").
 ///
-/// Shape:   shards by Oid; in each a hash map and a list from last used to longest unused.
+/// Shape:   shards by Oid; in each one hash table with open addressing, whose slots hold all there
+///          is to know of an object. What must leave is found by a hand that goes round the slots
+///          and spares, once, what has been used since it came by (CLOCK): finding marks, and
+///          moves nothing.
 /// Truth:   a record found here is the latest committed edition. A reader that brings a record
 ///          up from below may be overtaken by a commit; so it offers the record with the ticket
 ///          it got when it did not find it, and the offer is refused if the object was being
@@ -40,8 +42,9 @@ class RecordCache {
   /// of others' changes (drop()) in the order in which it reads: it needs no tickets.
   void refresh(const RecordPtr& record);
 
-  /// From now on no offer of `oid` is taken. What is here stays visible.
-  void beginCommit(Oid oid);
+  /// From now on no offer of `oid` is taken. What is here stays visible, and is returned; null when
+  /// it is not in memory.
+  RecordPtr beginCommit(Oid oid);
   /// The commit is durable: `record` is the truth, unless the object was dropped meanwhile; null
   /// when it is deleted.
   void endCommit(Oid oid, const RecordPtr& record);
@@ -55,31 +58,54 @@ class RecordCache {
   void clear();
 
   std::uint64_t bytesInUse() const;
+  /// How often find() has found something.
+  std::uint64_t hits() const;
 
  private:
   static constexpr std::size_t kShards = 16;
 
-  struct Entry {
-    RecordPtr record;
-    std::uint64_t bytes = 0;
+  enum class Standing : std::uint8_t {
+    Settled,
+    Committing,
+    CommittingAndDropped,  ///< What is being committed may not be the latest when it is durable.
   };
-  using Entries = std::list<Entry>;
 
-  struct Shard {
+  /// Empty, or of an object that has a record here or is being committed.
+  struct Slot {
+    std::uint64_t key = 0;  ///< The Oid's bits; 0: empty.
+    RecordPtr record;
+    std::uint32_t bytes = 0;  ///< Of the record.
+    Standing standing = Standing::Settled;
+    bool used = false;  ///< Found since the hand came by.
+  };
+
+  /// Linear probing over a power of two of slots, at most three quarters of them taken.
+  struct alignas(64) Shard {
     mutable Mutex mutex;
-    Entries entries NEPHRITE_GUARDED_BY(mutex);  // Last used first.
-    std::unordered_map<Oid, Entries::iterator> index NEPHRITE_GUARDED_BY(mutex);
-    // Being committed; true as long as nobody has dropped it meanwhile.
-    std::unordered_map<Oid, bool> committing NEPHRITE_GUARDED_BY(mutex);
+    std::vector<Slot> slots NEPHRITE_GUARDED_BY(mutex);
+    unsigned shift NEPHRITE_GUARDED_BY(mutex) = 0;  // Leaves as many bits of a hash as needed.
+    std::size_t taken NEPHRITE_GUARDED_BY(mutex) = 0;
+    std::size_t hand NEPHRITE_GUARDED_BY(mutex) = 0;
     std::uint64_t changes NEPHRITE_GUARDED_BY(mutex) = 0;  // Tickets: commits ended, and drops.
     std::uint64_t bytes NEPHRITE_GUARDED_BY(mutex) = 0;
+    std::uint64_t hits NEPHRITE_GUARDED_BY(mutex) = 0;
   };
+  /// Records that leave; freed by the caller after the mutex.
+  using Leaving = std::vector<RecordPtr>;
 
   Shard& shardOf(Oid oid);
-  /// Takes the entry of `oid` out; it is freed by the caller after the mutex.
-  static Entries take(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
-  /// Puts `record` in front; what must leave for it is freed by the caller after the mutex.
-  Entries put(Shard& shard, const RecordPtr& record) const NEPHRITE_REQUIRES(shard.mutex);
+  static std::size_t homeOf(const Shard& shard, std::uint64_t key) NEPHRITE_REQUIRES(shard.mutex);
+  static Slot* slotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
+  static Slot& madeSlotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
+  static void grow(Shard& shard) NEPHRITE_REQUIRES(shard.mutex);
+  /// Empties `slot` unless something is still to be known of its object.
+  static void tidy(Shard& shard, Slot& slot) NEPHRITE_REQUIRES(shard.mutex);
+  static void erase(Shard& shard, std::size_t at) NEPHRITE_REQUIRES(shard.mutex);
+  /// Takes the record out of `slot`.
+  static RecordPtr take(Shard& shard, Slot& slot) NEPHRITE_REQUIRES(shard.mutex);
+  /// Puts `record` in a slot without one, and what must leave for it in `leaving`.
+  void put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving& leaving) const
+      NEPHRITE_REQUIRES(shard.mutex);
 
   const std::uint64_t bytesPerShard_;
   std::array<Shard, kShards> shards_;

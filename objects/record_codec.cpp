@@ -140,9 +140,15 @@ std::uint32_t readEdition(ByteReader& in) {
 }  // namespace
 
 std::string encodeRecord(const ObjectRecord& record) {
-  ByteWriter out;
+  std::string bytes;
+  encodeRecord(record, record.edition, bytes);
+  return bytes;
+}
+
+void encodeRecord(const ObjectRecord& record, std::uint32_t edition, std::string& bytes) {
+  ByteWriter out(std::move(bytes));
   out.byte(kRecordFormat);
-  out.varint(record.edition);
+  out.varint(edition);
   out.varint(record.values.size());
   for (const Value& value : record.values) writeValue(out, value);
   out.varint(record.members.size());
@@ -150,7 +156,7 @@ std::string encodeRecord(const ObjectRecord& record) {
     writeValue(out, entry.key);
     out.fixed64(entry.member.bits());
   }
-  return out.take();
+  bytes = out.take();
 }
 
 ObjectRecord decodeRecord(Oid oid, std::string_view bytes) {

@@ -7,12 +7,19 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 
 namespace nephrite {
 namespace {
 
 bool isAscii(std::string_view text) {
+  constexpr std::uint64_t kBeyondAscii = 0x8080808080808080ull;
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    if ((eight & kBeyondAscii) != 0) return false;
+  }
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -33,6 +40,7 @@ UChar32 nextCodePoint(std::string_view text, std::size_t& at) {
 }  // namespace
 
 std::optional<std::size_t> findInvalidUtf8(std::string_view text) {
+  if (isAscii(text)) return std::nullopt;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t start = at;
     if (nextCodePoint(text, at) < 0) return start;

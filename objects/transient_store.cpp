@@ -38,13 +38,19 @@ class TransientStore final : public ObjectStore {
     if (changes.empty()) return;
     const auto known = schema();
     checkChanges(*known, Lifetime::SharedTransient, changes);
-    std::vector<RecordPtr> next;  // After the commit: what was replaced, freed after the mutex.
+    std::vector<NextEdition> next;
     next.reserve(changes.changes.size());
+    std::vector<RecordPtr> replaced;  // Freed after the mutex.
+    replaced.reserve(changes.changes.size());
     MutexLock hold(mutex_);
     for (const ObjectChange& change : changes.changes) {
-      next.push_back(nextEdition(*known, change, find(change.record.oid)));
+      const RecordPtr current = find(change.record->oid);
+      next.push_back(nextEdition(*known, change, current.get(), changes.handedOver));
     }
-    for (std::size_t i = 0; i < next.size(); ++i) replace(changes.changes[i].record.oid, next[i]);
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      next[i].settle();
+      replaced.push_back(replace(changes.changes[i].record->oid, next[i].record));
+    }
     ++statistics_.commits;
   }
 
@@ -88,13 +94,14 @@ class TransientStore final : public ObjectStore {
     return found == records_.end() ? nullptr : found->second;
   }
 
-  /// Puts `record` (null: nothing) in the place of what `oid` has, and hands that back in it.
-  void replace(Oid oid, RecordPtr& record) NEPHRITE_REQUIRES(mutex_) {
+  /// Puts `record` (null: nothing) in the place of what `oid` has, and returns that.
+  RecordPtr replace(Oid oid, RecordPtr record) NEPHRITE_REQUIRES(mutex_) {
     if (record) statistics_.cacheBytes += bytesOf(*record);
     RecordPtr& place = records_[oid];
     place.swap(record);
     if (record) statistics_.cacheBytes -= bytesOf(*record);
     if (!place) records_.erase(oid);
+    return record;
   }
 
   const SchemaSource source_;

@@ -308,7 +308,7 @@ Dictionary::Dictionary(Object object) : Collection(std::move(object)) {
 }
 
 Value Dictionary::fitKey(Value key) const {
-  const Subject subject = [this] { return "a key of " + toString(); };
+  const auto subject = [this] { return "a key of " + toString(); };
   Value fitting = fit(std::move(key), core().classOf(oid())->keyType, subject);
   if (typeOf(fitting) == ValueType::Null) {
     throw UsageException(ErrorCode::WrongValueType, subject() + " cannot be null");

@@ -68,7 +68,7 @@ void Object::setValue(std::string_view property, Value to) {
     const auto definition = process.classOf(oid_);
     const std::size_t index = indexOf(process, oid_, *definition, property);
     const PropertyDef& wanted = definition->properties[index];
-    const Subject subject = [&] { return process.show(oid_) + "." + wanted.name; };
+    const auto subject = [&] { return process.show(oid_) + "." + wanted.name; };
     Value fitting = fit(to, wanted.type, subject);
     if (const auto* const target = std::get_if<Oid>(&fitting)) {
       checkOutlives(oid_, *target, subject);
@@ -126,7 +126,12 @@ void Object::resynch() {
 // --- Locks
 // ---------------------------------------------------------------------------------------------
 
+inline bool Object::lockedAtOnce(LockType type, LockWait wait) const {
+  return core().lockAtOnce({oid_, type, LockDuration::Transaction, wait.timeout()});
+}
+
 void Object::sharedLock(LockWait wait, std::stop_token stop) {
+  if (lockedAtOnce(LockType::Share, wait)) return;
   lock(LockType::Share, LockDuration::Transaction, wait, std::move(stop));
 }
 void Object::reserveLock(LockWait wait, std::stop_token stop) {
@@ -136,6 +141,7 @@ void Object::updateLock(LockWait wait, std::stop_token stop) {
   lock(LockType::Update, LockDuration::Transaction, wait, std::move(stop));
 }
 void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
+  if (lockedAtOnce(LockType::Exclusive, wait)) return;
   lock(LockType::Exclusive, LockDuration::Transaction, wait, std::move(stop));
 }
 

@@ -111,6 +111,7 @@ class Object {
 
  private:
   friend class Process;
+  bool lockedAtOnce(LockType type, LockWait wait) const;
   [[noreturn]] void refuseType(std::string_view property, const Value& holds) const;
 
   std::shared_ptr<ProcessCore> process_;

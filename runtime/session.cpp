@@ -90,15 +90,6 @@ Session::Space& Session::spaceOf(Lifetime lifetime) {
   return const_cast<Space&>(std::as_const(*this).spaceOf(lifetime));
 }
 
-const Session::Space& Session::spaceOf(Lifetime lifetime) const {
-  switch (lifetime) {
-    case Lifetime::Persistent: return persistent_;
-    case Lifetime::SharedTransient: return shared_;
-    case Lifetime::Transient: break;
-  }
-  return own_;
-}
-
 bool Session::isInState(StateKind kind) const {
   return std::find(states_.begin(), states_.end(), kind) != states_.end();
 }
@@ -148,7 +139,6 @@ void Session::leaveTransaction(Lifetime lifetime) {
   space.inTransaction = false;
   space.deletes = false;
   space.changes.clear();
-  space.order.clear();
   if (lifetime == Lifetime::Persistent) endAllStates();
 }
 
@@ -169,14 +159,13 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   commit.upgrade = requestFor(wish);
   commit.upgrade.priority = deadlockPriority(lifetime);
   commit.changes.id = {process_.locker.value, ++lastCommit_};
-  for (const Oid oid : space.order) {
-    const auto it = space.changes.find(oid);
-    if (it == space.changes.end()) continue;  // Created and deleted again.
-    commit.changes.changes.push_back({it->second.kind, *it->second.record});
-    if (it->second.kind == ChangeKind::Create) continue;
-    const auto held = database_.lockStatus(process_.locker, oid);
-    if (held && held->type == LockType::Update) commit.updateLocked.push_back(oid);
-  }
+  commit.changes.handedOver = true;
+  commit.changes.changes.reserve(space.changes.size());
+  space.changes.forEach([&](const Change& change) {
+    commit.changes.changes.emplace_back(change.kind, change.record);
+    if (change.kind == ChangeKind::Create) return;
+    if (held(change.oid) == LockType::Update) commit.updateLocked.push_back(change.oid);
+  });
 
   implicitRequest_ = wish.id;
   const CommitId id = commit.changes.id;
@@ -255,44 +244,15 @@ void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   lock(wish, std::move(stepDone));
 }
 
-// What it reads of the session are atomics: it is not between the calls of one thread.
-bool Session::lockAtOnce(const Wish& wish) {
-  const Lifetime lifetime = wish.target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient ||
-      wish.duration == LockDuration::Persistent) {
-    return false;
-  }
-  const Space& space = spaceOf(lifetime);
-  const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
-  if (space.deletes.load(std::memory_order_relaxed)) return false;  // The object itself, perhaps.
-  if (wish.type == LockType::Update && !inTransaction) return false;
-
-  LockRequest request;
-  request.target = {wish.target.bits()};
-  request.type = wish.type;
-  request.duration = wish.duration;
-  request.timeout = wish.timeout.isProcessDefined()
-                        ? defaultTimeout_.load(std::memory_order_relaxed)
-                        : wish.timeout;
-  request.level = level_.load(std::memory_order_relaxed);
-  request.inState = inTransaction || request.level > 0;
-  return quick_->lock(request);
-}
-
-bool Session::unlockAtOnce(Oid target) {
-  const Lifetime lifetime = target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
-  if (spaceOf(lifetime).inTransaction.load(std::memory_order_relaxed)) return false;
-  return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
+LockType Session::held(Oid oid) const {
+  if (quick_ != nullptr) return quick_->held(oid);
+  const auto held = database_.lockStatus(process_.locker, oid);
+  return held ? held->type : LockType::Get;
 }
 
 bool Session::holds(Oid oid, LockType atLeast) const {
-  if (quick_ != nullptr) {
-    const LockType held = quick_->held(oid);
-    return held != LockType::Get && covers(held, atLeast);
-  }
-  const auto held = database_.lockStatus(process_.locker, oid);
-  return held && covers(held->type, atLeast);
+  const LockType type = held(oid);
+  return type != LockType::Get && covers(type, atLeast);
 }
 
 bool Session::unlock(Oid target) {
@@ -310,9 +270,7 @@ void Session::cancel(std::uint64_t requestId) {
 // --- Objects -------------------------------------------------------------------------------------
 
 const Session::Change* Session::changeOf(Oid oid) const {
-  const Space& space = spaceOf(oid.lifetime());
-  const auto it = space.changes.find(oid);
-  return it == space.changes.end() ? nullptr : &it->second;
+  return spaceOf(oid.lifetime()).changes.find(oid);
 }
 
 bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
@@ -337,27 +295,25 @@ void Session::read(Oid oid, StepDone stepDone) {
   stepDone(done(std::move(record)));
 }
 
-void Session::startChange(Oid oid, ChangeKind kind, StepResult& result) {
-  Space& space = spaceOf(oid.lifetime());
-  const auto known = space.changes.find(oid);
-  if (known == space.changes.end()) {
-    RecordPtr committed = std::move(result.record);
-    if (committed == nullptr) {
-      result = failed(ErrorCode::ObjectDeleted);
-      return;
-    }
-    space.order.push_back(oid);
-    space.changes[oid] = {kind, std::make_shared<ObjectRecord>(*committed)};
-    result.record = std::move(committed);
+void Session::startChange(Oid oid, StepResult& result) {
+  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+  if (changes.find(oid) != nullptr) return;
+  if (result.record == nullptr) {
+    result = failed(ErrorCode::ObjectDeleted);
     return;
   }
-  Change& change = known->second;
-  if (kind == ChangeKind::Update) return;
-  if (change.kind == ChangeKind::Create) {
-    space.changes.erase(known);
+  changes.add({oid, ChangeKind::Update, std::make_shared<ObjectRecord>(*result.record)});
+}
+
+/// Of an object that is changed already.
+void Session::startRemoval(Oid oid) {
+  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+  Change* const change = changes.find(oid);
+  if (change->kind == ChangeKind::Create) {
+    changes.erase(*change);
   } else {
-    change.kind = ChangeKind::Delete;
-    space.deletes = true;
+    change->kind = ChangeKind::Delete;
+    spaceOf(oid.lifetime()).deletes = true;
   }
 }
 
@@ -372,27 +328,48 @@ void Session::change(Oid oid, StepDone stepDone) {
     const bool gone = known->kind == ChangeKind::Delete;
     return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
   }
-  const auto start = [this, oid, stepDone = std::move(stepDone)](StepResult result) {
-    if (result.isDone()) startChange(oid, ChangeKind::Update, result);
+  if (holds(oid, LockType::Update)) {
+    StepResult result = done(database_.fetch(oid));
+    startChange(oid, result);
+    return stepDone(result);
+  }
+  Wish wish;
+  wish.target = oid;
+  wish.type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
+  wish.id = nextRequestId();
+  implicitRequest_ = wish.id;
+  lock(wish, [this, oid, stepDone = std::move(stepDone)](StepResult result) {
+    if (result.isDone()) startChange(oid, result);
     stepDone(result);
-  };
-  if (holds(oid, LockType::Update)) return start(done(database_.fetch(oid)));
-  lockImplicitly(oid, useUpdateLocks_ ? LockType::Update : LockType::Exclusive, start);
+  });
 }
 
 void Session::remove(Oid oid, StepDone stepDone) {
   change(oid, [this, oid, stepDone = std::move(stepDone)](const StepResult& changed) {
     StepResult result = changed;
-    if (result.isDone()) startChange(oid, ChangeKind::Delete, result);
+    if (result.isDone()) startRemoval(oid);
     stepDone(result);
   });
 }
 
+ObjectRecord* Session::changeAtOnce(Oid oid) {
+  if (const Change* const known = changeOf(oid)) {
+    return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
+  }
+  const Lifetime lifetime = oid.lifetime();
+  if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return nullptr;
+  if (!isInTransaction(lifetime)) return nullptr;
+  const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
+  if (!holds(oid, LockType::Update) && !lockAtOnce({oid, type})) return nullptr;
+  StepResult result = done(database_.fetch(oid));
+  startChange(oid, result);
+  return changeable(oid);
+}
+
 ObjectRecord* Session::changeable(Oid oid) {
-  Space& space = spaceOf(oid.lifetime());
-  const auto it = space.changes.find(oid);
-  if (it == space.changes.end()) return nullptr;
-  std::shared_ptr<ObjectRecord>& record = it->second.record;
+  Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
+  if (change == nullptr) return nullptr;
+  std::shared_ptr<ObjectRecord>& record = change->record;
   if (record.use_count() > 1) record = std::make_shared<ObjectRecord>(*record);
   return record.get();
 }
@@ -408,8 +385,7 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
                                                   : database_.newOid(lifetime, classNumber);
   const auto record = std::make_shared<ObjectRecord>();
   record->oid = oid;
-  space.changes[oid] = {ChangeKind::Create, record};
-  if (lifetime != Lifetime::Transient) space.order.push_back(oid);
+  space.changes.add({oid, ChangeKind::Create, record});
   return oid;
 }
 
@@ -422,7 +398,6 @@ void Session::signOff() {
     space.inTransaction = false;
     space.deletes = false;
     space.changes.clear();
-    space.order.clear();
   }
   database_.signOffProcess(process_.locker);
 }

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include "runtime/database.h"
 #include "runtime/error_code.h"
+#include "runtime/process/change_table.h"
 
 namespace nephrite {
 
@@ -128,6 +128,9 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
+  /// The same as change() and changeable() when nothing has to be asked for: the object is changed
+  /// already, or its write lock held. Null otherwise, also when change() would fail.
+  ObjectRecord* changeAtOnce(Oid oid);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
@@ -145,23 +148,20 @@ class Session {
   void signOff();
 
  private:
-  /// Readers in this process share the record; who writes while one is still looking gets a copy.
-  struct Change {
-    ChangeKind kind = ChangeKind::Update;
-    std::shared_ptr<ObjectRecord> record;
-  };
+  using Change = ChangeTable::Change;
   struct Space {
     std::atomic<bool> inTransaction = false;
     std::atomic<bool> deletes = false;  ///< Something, in the open transaction.
-    std::map<Oid, Change> changes;
-    std::vector<Oid> order;  // Of the first change of each.
+    ChangeTable changes;
   };
 
   Space& spaceOf(Lifetime lifetime);
   const Space& spaceOf(Lifetime lifetime) const;
   const Change* changeOf(Oid oid) const;
   LockRequest requestFor(const Wish& wish) const;
-  void startChange(Oid oid, ChangeKind kind, StepResult& result);
+  void startChange(Oid oid, StepResult& result);
+  LockType held(Oid oid) const;
+  void startRemoval(Oid oid);
   void endAllStates();
   void keepLevel() { level_ = static_cast<std::uint16_t>(states_.size()); }
   void leaveTransaction(Lifetime lifetime);
@@ -183,5 +183,45 @@ class Session {
   std::atomic<std::uint64_t> lastRequest_{0};
   std::atomic<std::uint64_t> implicitRequest_{0};
 };
+
+inline const Session::Space& Session::spaceOf(Lifetime lifetime) const {
+  switch (lifetime) {
+    case Lifetime::Persistent: return persistent_;
+    case Lifetime::SharedTransient: return shared_;
+    case Lifetime::Transient: break;
+  }
+  return own_;
+}
+
+// What it reads of the session are atomics: it is not between the calls of one thread.
+inline bool Session::lockAtOnce(const Wish& wish) {
+  const Lifetime lifetime = wish.target.lifetime();
+  if (quick_ == nullptr || lifetime == Lifetime::Transient ||
+      wish.duration == LockDuration::Persistent) {
+    return false;
+  }
+  const Space& space = spaceOf(lifetime);
+  const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
+  if (space.deletes.load(std::memory_order_relaxed)) return false;  // The object itself, perhaps.
+  if (wish.type == LockType::Update && !inTransaction) return false;
+
+  LockRequest request;
+  request.target = {wish.target.bits()};
+  request.type = wish.type;
+  request.duration = wish.duration;
+  request.timeout = wish.timeout.isProcessDefined()
+                        ? defaultTimeout_.load(std::memory_order_relaxed)
+                        : wish.timeout;
+  request.level = level_.load(std::memory_order_relaxed);
+  request.inState = inTransaction || request.level > 0;
+  return quick_->lock(request);
+}
+
+inline bool Session::unlockAtOnce(Oid target) {
+  const Lifetime lifetime = target.lifetime();
+  if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
+  if (spaceOf(lifetime).inTransaction.load(std::memory_order_relaxed)) return false;
+  return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
+}
 
 }  // namespace nephrite

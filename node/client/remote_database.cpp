@@ -449,7 +449,7 @@ void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
     return shared_->commit(std::move(request), std::move(settle));
   }
   const auto asked = std::make_shared<const CommitRequest>(std::move(request));
-  for (const ObjectChange& change : asked->changes.changes) cache_.beginCommit(change.record.oid);
+  for (const ObjectChange& change : asked->changes.changes) cache_.beginCommit(change.record->oid);
   ClientSession::Request sent;
   sent.bound = waitOf(asked->upgrade) + kSlack;
   sent.message = [this, asked](wire::RequestId id) {
@@ -506,7 +506,7 @@ void RemoteDatabase::settleCommit(const CommitRequest& request, ClientAnswer ans
 
 void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply) {
   for (const ObjectChange& change : request.changes.changes) {
-    const Oid oid = change.record.oid;
+    const Oid oid = change.record->oid;
     if (reply.outcome != CommitReply::Outcome::Committed) {
       cache_.cancelCommit(oid);
       if (reply.outcome == CommitReply::Outcome::Unknown) cache_.drop(oid);
@@ -516,8 +516,8 @@ void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::C
       cache_.endCommit(oid, nullptr);
       continue;
     }
-    auto record = std::make_shared<ObjectRecord>(change.record);
-    record->edition = change.kind == ChangeKind::Create ? 1 : change.record.edition + 1;
+    auto record = std::make_shared<ObjectRecord>(*change.record);
+    record->edition = change.kind == ChangeKind::Create ? 1 : change.record->edition + 1;
     cache_.endCommit(oid, std::move(record));
   }
 }

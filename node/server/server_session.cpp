@@ -391,7 +391,7 @@ bool ServerSession::handle(wire::Commit& message) {
   CommitRequest& request = message.request;
   request.changes.id.process = request.upgrade.locker.value;
   for (const ObjectChange& change : request.changes.changes) {
-    if (!isPersistent(change.record.oid)) return false;
+    if (!isPersistent(change.record->oid)) return false;
   }
   for (const Oid oid : request.updateLocked) {
     if (!isPersistent(oid)) return false;
@@ -406,7 +406,7 @@ bool ServerSession::handle(wire::Commit& message) {
   }
   if (!mayAsk(message.id)) return true;
   // The client keeps what it commits; from now on it is told when others change that.
-  for (const ObjectChange& change : request.changes.changes) isInterestedIn(change.record.oid);
+  for (const ObjectChange& change : request.changes.changes) isInterestedIn(change.record->oid);
   ++unanswered_;
   const LockerId locker = request.upgrade.locker;
   const std::uint64_t upgrade = request.upgrade.id;

@@ -330,7 +330,8 @@ void ServerSessions::committed(const ChangeSet& changes) {
   told.id = changes.id;
   for (const ObjectChange& change : changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
-    told.changes.push_back({change.kind, {change.record.oid, change.record.edition, {}, {}}});
+    const ObjectRecord known{change.record->oid, change.basedOn, {}, {}};
+    told.changes.emplace_back(change.kind, known);
   }
   hooks_.run([this, told = std::move(told)] { tell(told); });
 }
@@ -342,7 +343,7 @@ void ServerSessions::tell(const ChangeSet& changes) {
   std::map<std::uint64_t, wire::Invalidate> stale;
   for (const ObjectChange& change : changes.changes) {
     const bool deleted = change.kind == ChangeKind::Delete;
-    const wire::Stale one{change.record.oid, deleted ? 0 : change.record.edition + 1};
+    const wire::Stale one{change.record->oid, deleted ? 0 : change.basedOn + 1};
     for (const std::uint64_t number : interest_.takeAllBut(except, one.oid)) {
       stale[number].objects.push_back(one);
     }

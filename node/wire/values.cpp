@@ -115,7 +115,7 @@ At<fb::ClassDef> pack(Writer& w, const ClassDef& definition) {
 }
 
 At<fb::Change> pack(Writer& w, const ObjectChange& change) {
-  const auto record = pack(w, change.record);
+  const auto record = pack(w, *change.record);
   return fb::CreateChange(w.builder, as<fb::ChangeKind>(change.kind), record);
 }
 

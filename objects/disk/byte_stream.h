@@ -14,15 +14,25 @@ namespace nephrite {
 
 class ByteWriter {
  public:
+  ByteWriter() = default;
+  /// Writes in the place of what stands in `reused`.
+  explicit ByteWriter(std::string reused) : bytes_(std::move(reused)) { bytes_.clear(); }
+
   void byte(std::uint8_t value) { bytes_ += static_cast<char>(value); }
 
   void fixed64(std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) byte(static_cast<std::uint8_t>(value >> shift));
+    char bytes[8];
+    for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+    bytes_.append(bytes, sizeof(bytes));
   }
 
   void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) byte(static_cast<std::uint8_t>(value | 0x80));
-    byte(static_cast<std::uint8_t>(value));
+    if (value < 0x80) return byte(static_cast<std::uint8_t>(value));
+    char bytes[10];
+    std::size_t count = 0;
+    for (; value >= 0x80; value >>= 7) bytes[count++] = static_cast<char>(value | 0x80);
+    bytes[count++] = static_cast<char>(value);
+    bytes_.append(bytes, count);
   }
 
   void signedVarint(std::int64_t value) {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <unordered_set>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstddef>
 #include <vector>
 
 #include "base/mutex.h"
@@ -18,16 +19,22 @@ class CommitGate {
  public:
   void enter(const std::vector<Oid>& oids) NEPHRITE_EXCLUDES(mutex_) {
     MutexLock hold(mutex_);
-    while (anyUnderWay(oids)) left_.wait(mutex_);
+    while (anyUnderWay(oids)) {
+      ++waiting_;
+      left_.wait(mutex_);
+      --waiting_;
+    }
     underWay_.insert(oids.begin(), oids.end());
   }
 
   void leave(const std::vector<Oid>& oids) NEPHRITE_EXCLUDES(mutex_) {
+    bool awaited = false;
     {
       MutexLock hold(mutex_);
       for (const Oid oid : oids) underWay_.erase(oid);
+      awaited = waiting_ > 0;
     }
-    left_.notifyAll();
+    if (awaited) left_.notifyAll();
   }
 
  private:
@@ -39,7 +46,8 @@ class CommitGate {
 
   Mutex mutex_;
   CondVar left_;
-  std::unordered_set<Oid> underWay_ NEPHRITE_GUARDED_BY(mutex_);
+  std::size_t waiting_ NEPHRITE_GUARDED_BY(mutex_) = 0;
+  boost::unordered_flat_set<Oid, std::hash<Oid>> underWay_ NEPHRITE_GUARDED_BY(mutex_);
 };
 
 }  // namespace nephrite

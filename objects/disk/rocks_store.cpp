@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "base/log.h"
-#include "objects/change_check.h"
 #include "objects/disk/byte_stream.h"
 #include "objects/disk/store_error.h"
 #include "objects/record_codec.h"
@@ -27,8 +26,13 @@ std::string sequenceKey(std::string_view sequence) { return "s" + std::string(se
 std::vector<Oid> oidsOf(const ChangeSet& changes) {
   std::vector<Oid> oids;
   oids.reserve(changes.changes.size());
-  for (const ObjectChange& change : changes.changes) oids.push_back(change.record.oid);
+  for (const ObjectChange& change : changes.changes) oids.push_back(change.record->oid);
   return oids;
+}
+
+std::string showCommit(const ChangeSet& changes) {
+  return "commit " + std::to_string(changes.changes.size()) +
+         (changes.changes.size() == 1 ? " change" : " changes");
 }
 
 }  // namespace
@@ -40,27 +44,38 @@ class RocksStore::CommitUnderWay {
   CommitUnderWay(RocksStore& store, const ChangeSet& changes)
       : store_(store), oids_(oidsOf(changes)) {
     store_.gate_.enter(oids_);
-    for (const Oid oid : oids_) store_.cache_.beginCommit(oid);
   }
 
   ~CommitUnderWay() {
     if (!finished_)
-      for (const Oid oid : oids_) store_.cache_.cancelCommit(oid);
+      for (std::size_t i = 0; i < begun_; ++i) store_.cache_.cancelCommit(oids_[i]);
     store_.gate_.leave(oids_);
   }
 
   CommitUnderWay(const CommitUnderWay&) = delete;
   CommitUnderWay& operator=(const CommitUnderWay&) = delete;
 
+  /// The latest edition of the next object, in the order of the changes; null when there is none.
+  RecordPtr begin() {
+    const Oid oid = oids_[begun_];
+    RecordPtr current = store_.cache_.beginCommit(oid);
+    ++begun_;
+    return current ? current : store_.load(oid);
+  }
+
   /// `next[i]` is durable in the place of the i-th object.
-  void finish(const std::vector<RecordPtr>& next) {
-    for (std::size_t i = 0; i < oids_.size(); ++i) store_.cache_.endCommit(oids_[i], next[i]);
+  void finish(const std::vector<NextEdition>& next) {
+    for (std::size_t i = 0; i < oids_.size(); ++i) {
+      next[i].settle();
+      store_.cache_.endCommit(oids_[i], next[i].record);
+    }
     finished_ = true;
   }
 
  private:
   RocksStore& store_;
   const std::vector<Oid> oids_;
+  std::size_t begun_ = 0;
   bool finished_ = false;
 };
 
@@ -132,7 +147,7 @@ std::shared_ptr<const ClassDef> RocksStore::defineClass(const ClassDef& wanted) 
   const auto definition = std::make_shared<const ClassDef>(std::move(*grown));
   rocksdb::WriteBatch batch;
   batch.Put(database_->schema(), classKey(definition->number), encodeClass(*definition));
-  write(batch, /*sync=*/true, "store class \"" + definition->name + "\"");
+  write(batch, /*sync=*/true, [&] { return "store class \"" + definition->name + "\""; });
 
   auto classes = before->classes();
   std::erase_if(classes, [&](const auto& known) { return known->number == definition->number; });
@@ -146,21 +161,16 @@ std::shared_ptr<const ClassDef> RocksStore::defineClass(const ClassDef& wanted) 
 // --- Objects ----------------------------------------------------------------------------------
 
 RecordPtr RocksStore::fetch(Oid oid) const {
-  fetches_.fetch_add(1, std::memory_order_relaxed);
-  bool hit = false;
-  RecordPtr record = findOrLoad(oid, hit);
-  if (hit) cacheHits_.fetch_add(1, std::memory_order_relaxed);
-  return record;
-}
-
-RecordPtr RocksStore::findOrLoad(Oid oid, bool& hit) const {
-  if (oid.isNull() || oid.lifetime() != Lifetime::Persistent) return nullptr;
-  auto [record, ticket] = cache_.find(oid);
-  hit = record != nullptr;
-  if (hit) return record;
-  record = load(oid);
-  if (record) cache_.offer(record, ticket);
-  return record;
+  if (!oid.isNull() && oid.lifetime() == Lifetime::Persistent) {
+    auto [record, ticket] = cache_.find(oid);
+    if (record) return std::move(record);
+    record = load(oid);
+    if (record) cache_.offer(record, ticket);
+    misses_.fetch_add(1, std::memory_order_relaxed);
+    return std::move(record);
+  }
+  misses_.fetch_add(1, std::memory_order_relaxed);
+  return nullptr;
 }
 
 RecordPtr RocksStore::load(Oid oid) const {
@@ -178,42 +188,45 @@ RecordPtr RocksStore::load(Oid oid) const {
 
 void RocksStore::commit(const ChangeSet& changes) {
   if (changes.empty() && changes.id.isNull()) return;
-  const std::string tried = "commit " + std::to_string(changes.changes.size()) +
-                            (changes.changes.size() == 1 ? " change" : " changes");
-  refuseUnlessWritable(tried);
+  refuseUnlessWritable([&] { return showCommit(changes); });
   const std::shared_ptr<const Schema> known = schema();
   checkChanges(*known, Lifetime::Persistent, changes);
 
   CommitUnderWay underWay(*this, changes);
-  std::vector<RecordPtr> next;
+  std::vector<NextEdition> next;
   next.reserve(changes.changes.size());
   for (const ObjectChange& change : changes.changes) {
-    bool hit = false;
-    next.push_back(nextEdition(*known, change, findOrLoad(change.record.oid, hit)));
+    const RecordPtr current = underWay.begin();
+    next.push_back(nextEdition(*known, change, current.get(), changes.handedOver));
   }
   rocksdb::WriteBatch batch = batchOf(changes, next);
-  writeCommit(batch, changes.id, tried);
+  writeCommit(batch, changes);
   underWay.finish(next);
   commits_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void RocksStore::writeCommit(rocksdb::WriteBatch& batch, CommitId id, const std::string& tried) {
+void RocksStore::writeCommit(rocksdb::WriteBatch& batch, const ChangeSet& changes) {
   try {
-    write(batch, options_.syncCommits, tried);
+    write(batch, options_.syncCommits, [&] { return showCommit(changes); });
   } catch (const StoreException& failure) {
     // What was refused is certainly not there; what failed may be.
-    if (failure.reason() != Reason::NotWritable && !id.isNull()) marks_->setUnknown(id);
+    if (failure.reason() != Reason::NotWritable && !changes.id.isNull()) {
+      marks_->setUnknown(changes.id);
+    }
     throw;
   }
 }
 
 rocksdb::WriteBatch RocksStore::batchOf(const ChangeSet& changes,
-                                        const std::vector<RecordPtr>& next) const {
-  rocksdb::WriteBatch batch;
+                                        const std::vector<NextEdition>& next) const {
+  constexpr std::size_t kUsualBytes = 128;  // Of a record; only saves growing.
+  rocksdb::WriteBatch batch(next.size() * kUsualBytes + kUsualBytes);
+  std::string bytes;
   for (std::size_t i = 0; i < next.size(); ++i) {
-    const std::string key = encodeOid(changes.changes[i].record.oid);
-    if (next[i]) {
-      batch.Put(database_->objects(), key, encodeRecord(*next[i]));
+    const std::string key = encodeOid(changes.changes[i].record->oid);
+    if (next[i].record) {
+      encodeRecord(*next[i].record, next[i].edition, bytes);
+      batch.Put(database_->objects(), key, bytes);
     } else {
       batch.Delete(database_->objects(), key);
     }
@@ -254,7 +267,8 @@ void RocksStore::forgetCommits(std::uint64_t process) {
   rocksdb::WriteBatch batch;
   marks_->remove(batch, process);
   try {
-    write(batch, /*sync=*/false, "forget the commits of process " + std::to_string(process));
+    write(batch, /*sync=*/false,
+          [process] { return "forget the commits of process " + std::to_string(process); });
   } catch (const StoreException& error) {
     log(LogLevel::Warning, "store.commits_not_forgotten", {{"error", error.what()}});
   }
@@ -263,7 +277,7 @@ void RocksStore::forgetCommits(std::uint64_t process) {
 void RocksStore::forgetOldCommits() {
   rocksdb::WriteBatch batch;
   marks_->removeOld(batch);
-  if (batch.Count() > 0) write(batch, /*sync=*/false, "forget old commits");
+  if (batch.Count() > 0) write(batch, /*sync=*/false, [] { return "forget old commits"; });
 }
 
 // --- Numbers ----------------------------------------------------------------------------------
@@ -321,7 +335,7 @@ void RocksStore::writeNumber(const std::string& key, std::uint64_t next) {
   out.fixed64(next);
   rocksdb::WriteBatch batch;
   batch.Put(database_->numbers(), key, out.take());
-  write(batch, /*sync=*/true, "reserve numbers");
+  write(batch, /*sync=*/true, [] { return "reserve numbers"; });
 }
 
 /// So that closing and opening leaves no gaps. After a kill there is a gap, and that is all.
@@ -337,15 +351,15 @@ void RocksStore::giveBackNumbers() {
 
 // --- Writing ----------------------------------------------------------------------------------
 
-void RocksStore::refuseUnlessWritable(const std::string& tried) const {
+void RocksStore::refuseUnlessWritable(Tried tried) const {
   if (writable_.load()) return;
   throw StoreException(Reason::NotWritable,
-                       "could not " + tried + " in " + options_.directory.string() +
+                       "could not " + tried() + " in " + options_.directory.string() +
                            ": an earlier write failed (see the log). Reading goes on; correct "
                            "the cause, then open the store again");
 }
 
-void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, const std::string& tried) {
+void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, Tried tried) {
   refuseUnlessWritable(tried);
   rocksdb::WriteOptions how;
   how.sync = sync && !options_.inMemory;
@@ -353,15 +367,15 @@ void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, const std::string&
   const rocksdb::Status status = database_->write(how, batch);
   if (status.ok()) return;
   writable_.store(false);
-  throwStatus(status, tried, options_.directory);
+  throwStatus(status, tried(), options_.directory);
 }
 
 // --- Looking ----------------------------------------------------------------------------------
 
 ObjectStore::Statistics RocksStore::statistics() const {
   Statistics result;
-  result.fetches = fetches_.load(std::memory_order_relaxed);
-  result.cacheHits = cacheHits_.load(std::memory_order_relaxed);
+  result.cacheHits = cache_.hits();
+  result.fetches = result.cacheHits + misses_.load(std::memory_order_relaxed);
   result.commits = commits_.load(std::memory_order_relaxed);
   result.cacheBytes = cache_.bytesInUse();
   return result;

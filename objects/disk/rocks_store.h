@@ -9,7 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/mutex.h"
+#include "objects/change_check.h"
 #include "objects/disk/commit_gate.h"
 #include "objects/disk/commit_marks.h"
 #include "objects/disk/rocks_database.h"
@@ -64,12 +66,13 @@ class RocksStore final : public ObjectStore {
 
   /// What is below the cache; null when there is no such object.
   RecordPtr load(Oid oid) const;
-  RecordPtr findOrLoad(Oid oid, bool& hit) const;
-  rocksdb::WriteBatch batchOf(const ChangeSet& changes, const std::vector<RecordPtr>& next) const;
+  rocksdb::WriteBatch batchOf(const ChangeSet& changes, const std::vector<NextEdition>& next) const;
 
-  void writeCommit(rocksdb::WriteBatch& batch, CommitId id, const std::string& tried);
-  void write(rocksdb::WriteBatch& batch, bool sync, const std::string& tried);
-  void refuseUnlessWritable(const std::string& tried) const;
+  void writeCommit(rocksdb::WriteBatch& batch, const ChangeSet& changes);
+  /// `tried` says what was tried; asked only when it failed.
+  using Tried = FunctionRef<std::string()>;
+  void write(rocksdb::WriteBatch& batch, bool sync, Tried tried);
+  void refuseUnlessWritable(Tried tried) const;
 
   std::uint64_t readNumber(const std::string& key) const NEPHRITE_REQUIRES(numbersMutex_);
   void writeNumber(const std::string& key, std::uint64_t next) NEPHRITE_REQUIRES(numbersMutex_);
@@ -95,8 +98,7 @@ class RocksStore final : public ObjectStore {
   mutable Mutex numbersMutex_;
   std::unordered_map<Oid::ClassNumber, NumberBlock> blocks_ NEPHRITE_GUARDED_BY(numbersMutex_);
 
-  mutable std::atomic<std::uint64_t> fetches_{0};
-  mutable std::atomic<std::uint64_t> cacheHits_{0};
+  mutable std::atomic<std::uint64_t> misses_{0};  // Fetches not answered from the cache.
   std::atomic<std::uint64_t> commits_{0};
 };
 

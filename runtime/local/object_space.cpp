@@ -7,9 +7,6 @@
 namespace nephrite {
 namespace {
 
-// Fencing tokens are reserved from the store in blocks so large that a block outlasts weeks.
-constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
-
 LockTarget targetOf(Oid oid) { return {oid.bits()}; }
 
 LockManager::Options lockOptions(const ObjectSpace::Options& options, std::uint64_t tokensAbove) {
@@ -112,14 +109,8 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
-bool ObjectSpace::lockAtOnce(const LockSeat& seat, const LockRequest& request) {
-  const Oid oid = Oid::fromBits(request.target.value);
-  if (!known_.contains(oid)) return false;
-  const FencingToken token = locks_.grantAtOnce(seat, request);
-  if (token.value == 0) return false;
-  if (options_.durableTokens) keepTokensReserved(token);
-  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
-  if (known_.contains(oid)) return true;
+// Of an object that is locked by now: a place in the cache may have gone to another.
+bool ObjectSpace::isThere(const LockSeat& seat, Oid oid) {
   try {
     if (fetch(oid) != nullptr) return true;
   } catch (const StoreException&) {
@@ -243,8 +234,7 @@ bool ObjectSpace::expireNextWait(Instant now) {
   return true;
 }
 
-void ObjectSpace::keepTokensReserved(FencingToken given) {
-  if (given.value + kTokenBlock / 2 < lastReserved_.load(std::memory_order_relaxed)) return;
+void ObjectSpace::reserveTokens(FencingToken given) {
   MutexLock hold(reserveMutex_);
   if (given.value + kTokenBlock / 2 < lastReserved_.load(std::memory_order_relaxed)) return;
   try {
@@ -287,10 +277,10 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
 void ObjectSpace::checkLocked(const CommitRequest& request) const {
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
-    const auto held = lockStatus(request.upgrade.locker, change.record.oid);
+    const auto held = lockStatus(request.upgrade.locker, change.record->oid);
     if (held && held->type == LockType::Exclusive) continue;
     throw StoreException(StoreException::Reason::StaleEdition,
-                         "commit refused: " + store_->schema()->show(change.record.oid) +
+                         "commit refused: " + store_->schema()->show(change.record->oid) +
                              " is changed but not locked exclusively by this process; abort "
                              "the transaction and try again");
   }

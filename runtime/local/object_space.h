@@ -60,7 +60,15 @@ class ObjectSpace {
 
   void lock(const LockOrder& order, LockReplySettle settle);
   /// As QuickLocks says.
-  bool lockAtOnce(const LockSeat& seat, const LockRequest& request);
+  bool lockAtOnce(const LockSeat& seat, const LockRequest& request) {
+    const Oid oid = Oid::fromBits(request.target.value);
+    if (!known_.contains(oid)) return false;
+    const FencingToken token = locks_.grantAtOnce(seat, request);
+    if (token.value == 0) return false;
+    if (options_.durableTokens) keepTokensReserved(token);
+    // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+    return known_.contains(oid) || isThere(seat, oid);
+  }
   void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);
@@ -77,6 +85,9 @@ class ObjectSpace {
   bool expireNextWait(Instant now);
 
  private:
+  // Fencing tokens are reserved from the store in blocks so large that a block outlasts weeks.
+  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
+
   struct PendingCommit;
   struct Chain;
 
@@ -85,7 +96,13 @@ class ObjectSpace {
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
-  void keepTokensReserved(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
+  bool isThere(const LockSeat& seat, Oid oid);
+  void keepTokensReserved(FencingToken given) {
+    const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
+    if (given.value + kTokenBlock / 2 >= last) [[unlikely]]
+      reserveTokens(given);
+  }
+  void reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
   void checkLocked(const CommitRequest& request) const;
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
   bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);

@@ -54,7 +54,7 @@ void ProcessCore::signOff() {
 
 // --- The frame of a call -------------------------------------------------------------------------
 
-void ProcessCore::call(const Continuation& continuation, const std::function<void()>& operation) {
+void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> operation) {
   const Use use(*this);
   for (;;) {
     try {
@@ -251,6 +251,7 @@ void ProcessCore::lockForWrite(Oid oid) {
 }
 
 ObjectRecord& ProcessCore::change(Oid oid) {
+  if (ObjectRecord* const record = session_.changeAtOnce(oid)) return *record;
   await(oid, [&](StepDone done) { session_.change(oid, std::move(done)); });
   ObjectRecord* const record = session_.changeable(oid);
   if (record == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "base/function_ref.h"
 #include "runtime/lock_call.h"
 #include "runtime/process/handler_stack.h"
 #include "runtime/process/node_core.h"
@@ -44,9 +45,9 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
 
   /// The frame of every call of an application: one thread at a time, signed on, and what
   /// `operation` throws is offered to the handlers before it goes up.
-  void call(const Continuation& continuation, const std::function<void()>& operation);
+  void call(const Continuation& continuation, FunctionRef<void()> operation);
   /// The same for calls that cannot be continued.
-  void call(const std::function<void()>& operation) { call({}, operation); }
+  void call(FunctionRef<void()> operation) { call({}, operation); }
 
   // --- Inside a call -----------------------------------------------------------------------------
 

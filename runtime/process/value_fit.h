@@ -2,15 +2,15 @@
 
 // Private to runtime.
 
-#include <functional>
 #include <string>
 
+#include "base/function_ref.h"
 #include "objects/value.h"
 
 namespace nephrite {
 
 /// What is written to, for messages: "Order/2048.7.total". Asked only when there is one.
-using Subject = std::function<std::string()>;
+using Subject = FunctionRef<std::string()>;
 
 /// `value` as a value of type `wanted`: integers widen to Integer64, Real and Decimal, text is put
 /// in Unicode normalisation form C, null fits everywhere. UsageException 64010 names `subject`

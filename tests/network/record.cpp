@@ -222,7 +222,7 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
   if (!step->compared) return step;
   const std::string& process = step->process;
   for (const ObjectChange& change : request.changes.changes) {
-    const auto held = real.lockStatus(locker, change.record.oid);
+    const auto held = real.lockStatus(locker, change.record->oid);
     if (held && covers(held->type, LockType::Update)) continue;
     step->compared = false;
     step->expected = "failed";
@@ -238,7 +238,7 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
   }
   for (const ObjectChange& change : request.changes.changes) {
     StepLine line = lineOf(process, ScheduleVerb::Update);
-    line.object = nameOf(change.record.oid);
+    line.object = nameOf(change.record->oid);
     prepare(line);
   }
   waitsIn_[process] = request.upgrade.id;
@@ -338,7 +338,7 @@ void Record::answered(const StepPtr& step, const CommitRequest& request, const C
     if (notCommitted_.contains({id.process, id.number})) {
       report_.fail(step->process + " committed what was said never to be");
     }
-    for (const ObjectChange& change : request.changes.changes) ++editions_[change.record.oid];
+    for (const ObjectChange& change : request.changes.changes) ++editions_[change.record->oid];
   }
   answered(step, wordsOf(reply), reply.lock.queued);
 }
