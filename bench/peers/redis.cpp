@@ -27,7 +27,7 @@ class Server {
                             "--unixsocket", socket_.string(), "--save", "", "--appendonly", "no",
                             "--daemonize", "no", "--dir", scratch_.path().string()},
                   .log = scratch_.path() / "log"},
-                 [this] { return std::filesystem::exists(socket_); }) {}
+                 [this] { return serves(); }) {}
 
   redisContext* connect(bool tcp) const {
     redisContext* made =
@@ -40,6 +40,14 @@ class Server {
   const PrivateServer& process() const { return process_; }
 
  private:
+  /// It listens on TCP first, on the unix socket last.
+  bool serves() const {
+    redisContext* tried = ::redisConnectUnix(socket_.c_str());
+    const bool connected = tried != nullptr && tried->err == 0;
+    ::redisFree(tried);
+    return connected;
+  }
+
   ScratchDirectory scratch_;
   std::uint16_t port_;
   std::filesystem::path socket_;
