@@ -1,0 +1,81 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace peers {
+
+/// Waits for SIGINT, SIGTERM and SIGHUP in a thread of its own: undoes everything, then ends the
+/// program. Before any other thread is started.
+void undoOnSignals();
+
+/// Stops the servers that still run and removes the directories that still stand. Idempotent.
+void undoEverything();
+
+/// A new directory of our own in $TMPDIR or /var/tmp (on disk, where fsync means something);
+/// removed with all that is in it by the destructor, on failure and on the signals above.
+class ScratchDirectory {
+ public:
+  ScratchDirectory();
+  ~ScratchDirectory();
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// Not in memory only: fsync means something here.
+  bool onDisk() const;
+  /// Gives the directory itself to `user` when this program runs as root.
+  void giveTo(const std::string& user) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// How a program is run. Its output goes to `log`. A `user` other than "" takes its place when
+/// this program runs as root.
+struct Command {
+  std::vector<std::string> words;
+  std::filesystem::path log;
+  std::string user = {};
+  int stopSignal = 15;
+};
+
+/// Runs it to its end; throws with the end of its log unless its status is 0.
+void runToEnd(const Command& command);
+
+/// A child that serves until the destructor. Dies with this program even after kill -9.
+class PrivateServer {
+ public:
+  /// Waits until `ready` says so, at most 20 s; throws with the end of the log when the server
+  /// ends before.
+  PrivateServer(const Command& command, const std::function<bool()>& ready);
+  ~PrivateServer();
+  PrivateServer(const PrivateServer&) = delete;
+  PrivateServer& operator=(const PrivateServer&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  /// User + system time so far of the server and its children, in nanoseconds.
+  double cpuNs() const;
+  /// Voluntary context switches so far of all their threads.
+  double voluntarySwitches() const;
+
+ private:
+  pid_t pid_;
+};
+
+/// A number after `field` in /proc/<pid>/status, in kB where that file counts so.
+double statusField(pid_t pid, const std::string& field);
+
+/// A TCP port of loopback that nobody listens on at this moment.
+std::uint16_t freePort();
+
+/// A connected stream socket, or -1.
+int connectTcp(std::uint16_t port);
+
+}  // namespace peers
