@@ -165,11 +165,11 @@ void joinQueue() {
   join(100'000);
 }
 
-// Ten thousand lockers, a hundred waits each, ten waits an object; deadlines spread evenly over
-// four seconds that begin when all have been asked for.
+// A hundred thousand lockers on a thousand nodes, ten waits each, ten waits an object; deadlines
+// spread evenly over four seconds that begin when all have been asked for.
 void timers1m() {
-  constexpr std::size_t kLockers = 10'000, kEach = 100, kObjects = 100'000;
-  constexpr std::size_t kAll = kLockers * kEach, kTried = 20'000;
+  constexpr std::size_t kLockers = 100'000, kEach = 10, kObjects = 100'000;
+  constexpr std::size_t kAll = kLockers * kEach, kOnNode = 100, kTried = 20'000;
   constexpr double kSpread = 4e9;
   struct Ended {
     std::vector<double> late = std::vector<double>(kAll, -1e18);  ///< Nanoseconds.
@@ -179,12 +179,26 @@ void timers1m() {
   Embedded embedded(kObjects);
   Process holder = embedded.process("holder");
   for (Object& object : embedded.objects(holder, 0, kObjects)) object.exclusiveLock();
-  std::vector<Process> lockers;
-  for (std::size_t i = 0; i < kLockers; ++i) lockers.push_back(embedded.process("waiter"));
+  std::vector<LockerId> lockers;
+  for (std::size_t i = 0; i < kLockers / kOnNode; ++i) {
+    Oid node;
+    embedded.database().signOnNode({.name = "waiters"}, [&node](const NodeReply& reply) {
+      require(reply.node.has_value(), "a node could not sign on");
+      node = reply.node->oid;
+    });
+    for (std::size_t j = 0; j < kOnNode; ++j) {
+      embedded.database().signOnProcess({.node = node, .name = "waiter"},
+                                        [&lockers](const ProcessReply& reply) {
+                                          require(reply.process.has_value(), "not signed on");
+                                          lockers.push_back(reply.process->locker);
+                                        });
+    }
+  }
+  require(lockers.size() == kLockers, "not all signed on at once");
   const auto orderOf = [&](std::size_t i) {
     LockOrder order;
-    order.request = exclusive(lockers[i / kEach].info().locker.value,
-                              embedded.oids()[i % kObjects].bits(), 1 + i);
+    order.request =
+        exclusive(lockers[i / kEach].value, embedded.oids()[i % kObjects].bits(), 1 + i);
     return order;
   };
 
@@ -193,9 +207,9 @@ void timers1m() {
   for (std::size_t i = 0; i < kTried; ++i) {
     embedded.database().lock(orderOf(i), [](const LockReply&) {});
   }
-  const double begin = nowNs() + 0.3e9 + 2 * trying.wall() * kAll / kTried;
+  const double begin = nowNs() + 0.3e9 + 4 * trying.wall() * kAll / kTried;
   for (std::size_t i = 0; i < kTried; ++i) {
-    embedded.database().cancel(lockers[i / kEach].info().locker, 1 + i);
+    embedded.database().cancel(lockers[i / kEach], 1 + i);
   }
 
   std::mt19937_64 random(1);
