@@ -21,10 +21,6 @@ LONGEST = 180  # Seconds that one repetition of one case may take.
 FIRST_GUESS = 3  # ... and takes, as long as nobody knows.
 
 
-class Failure(Exception):
-    """A driver gave no figures; says why."""
-
-
 def cases_of(program):
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, timeout=30,
                             check=True).stdout
@@ -42,9 +38,12 @@ def ended(process):
 
 
 def run(program, case):
-    """The figures of one repetition, as they were printed; Failure when it ended badly."""
-    process = subprocess.Popen([program, case], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+    """The figures of one repetition, and why it failed if it did."""
+    try:
+        process = subprocess.Popen([program, case], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        return [], f"cannot be started: {error.strerror}"
     try:
         out, err = process.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:

@@ -116,36 +116,40 @@ def read(path):
 
 
 def show_number(value):
+    """Three digits, or all before the point."""
     if value == 0:
         return "0"
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:
         return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 99.5 else f"{value:.3g}"
 
 
-def unit_of(nanoseconds):
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
-        if abs(nanoseconds) >= size:
+def unit_of(value, units):
+    """The largest unit of which there is one, rounded as it will be shown."""
+    for unit, size in units:
+        if abs(value) >= 0.9995 * size:
             return unit, size
-    return "ns", 1
+    return units[-1]
+
+
+TIMES = (("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1))
+BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1))
 
 
 def show_time(nanoseconds):
-    unit, size = unit_of(nanoseconds)
-    return f"{nanoseconds / size:.3g} {unit}"
+    unit, size = unit_of(nanoseconds, TIMES)
+    return f"{show_number(nanoseconds / size)} {unit}"
+
+
+def show_bytes(count):
+    unit, size = unit_of(count, BYTES)
+    return f"{show_number(count / size)} {unit}"
 
 
 def show_spread(spread):
     """A time with its least and most: "41.2 us (40.1-44.7)"."""
     if spread is None:
         return ""
-    unit, size = unit_of(spread.median)
-    return (f"{spread.median / size:.3g} {unit} "
+    unit, size = unit_of(spread.median, TIMES)
+    return (f"{show_number(spread.median / size)} {unit} "
             f"({show_number(spread.least / size)}-{show_number(spread.most / size)})")
-
-
-def show_bytes(count):
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e4)):
-        if abs(count) >= size:
-            return f"{count / (1e3 if unit == 'kB' else size):.3g} {unit}"
-    return f"{count:.3g} B"
