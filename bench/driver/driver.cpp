@@ -66,10 +66,10 @@ double heapBytes() {
   return static_cast<double>(info.uordblks) + static_cast<double>(info.hblkhd);
 }
 
-bool stayOnOneCore() {
+bool stayOnCore(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  CPU_SET(0, &cores);
+  CPU_SET(core, &cores);
   return ::sched_setaffinity(0, sizeof(cores), &cores) == 0;
 }
 
@@ -78,6 +78,25 @@ void useAllCores() {
   CPU_ZERO(&cores);
   for (int core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &cores);
   ::sched_setaffinity(0, sizeof(cores), &cores);  // The kernel leaves out what is not there.
+}
+
+std::string nameOf(Placement placement) {
+  switch (placement) {
+    case Placement::Free: return "";
+    case Placement::OneCore: return ", one core";
+    case Placement::TwoCores: return ", two cores";
+  }
+  return "?";
+}
+
+bool placeServer(Placement placement) {
+  useAllCores();
+  if (placement == Placement::Free) return true;
+  return stayOnCore(placement == Placement::TwoCores ? 1 : 0);
+}
+
+void placeClients(Placement placement) {
+  if (placement != Placement::Free) require(stayOnCore(0), "cannot stay on the first core");
 }
 
 void print(const Figure& figure) {

@@ -66,9 +66,18 @@ double voluntarySwitches();  ///< Of this program's threads so far: how often on
 double residentBytes();      ///< Memory of this program that is in use, from the kernel.
 double heapBytes();          ///< ... and what its allocator has given out.
 
-/// Keeps this program, and what it starts from now on, on one core. False: not allowed.
-bool stayOnOneCore();
+/// Keeps this thread, and the threads and programs it starts from now on, on one core. False when
+/// there is no such core, or it is not allowed.
+bool stayOnCore(int core);
 void useAllCores();
+
+/// Where a client and its server run. Whether the scheduler puts both on one core or each on its
+/// own changes a round trip by a factor: only like placements can be held against each other.
+enum class Placement { Free, OneCore, TwoCores };
+std::string nameOf(Placement placement);  ///< Ends a variant: "", ", one core", ", two cores".
+/// Call the first before the server is started, the second before its clients. False: not here.
+bool placeServer(Placement placement);
+void placeClients(Placement placement);
 
 constexpr std::size_t kBatch = 100;  ///< Operations between two looks at the clock.
 

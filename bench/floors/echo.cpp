@@ -118,9 +118,11 @@ class Caller {
 };
 
 void measureEcho(const std::string& unixPath, std::size_t connections, std::size_t messages,
-                 const std::string& placement) {
+                 Placement placement) {
+  if (!placeServer(placement)) return;
   const Listener listener(unixPath);
   const ServerProcess server([&] { serve(listener); });
+  placeClients(placement);
   Together together = inThreads({.threads = connections,
                                  .warmUp = 0.05,
                                  .seconds = 0.2,
@@ -134,7 +136,7 @@ void measureEcho(const std::string& unixPath, std::size_t connections, std::size
       {.system = kSystem,
        .name = "echo",
        .variant = counted(connections, "connection") + (unixPath.empty() ? ", tcp" : ", unix") +
-                  (messages > 1 ? ", pipelined 16" : "") + placement},
+                  (messages > 1 ? ", pipelined 16" : "") + nameOf(placement)},
       together, messages));
 }
 
@@ -147,14 +149,14 @@ void echo() {
     const auto path = [&] {
       return tcp ? "" : (scratch.path() / std::to_string(++number)).string();
     };
-    for (const std::size_t connections : {1u, 8u, 64u}) {
-      for (const std::size_t messages : {std::size_t{1}, kPipelined}) {
-        measureEcho(path(), connections, messages, "");
+    for (const Placement placement : {Placement::Free, Placement::TwoCores}) {
+      for (const std::size_t connections : {1u, 8u, 64u}) {
+        for (const std::size_t messages : {std::size_t{1}, kPipelined}) {
+          measureEcho(path(), connections, messages, placement);
+        }
       }
     }
-    if (!stayOnOneCore()) continue;
-    measureEcho(path(), 1, 1, ", one core");
-    useAllCores();
+    measureEcho(path(), 1, 1, Placement::OneCore);
   }
 }
 

@@ -103,7 +103,7 @@ void pipelined(Client& client) {
 }
 
 void measureRemote(const Server& server, bool tcp, std::size_t connections, bool pipeline,
-                   const std::string& placement) {
+                   Placement placement) {
   std::vector<std::unique_ptr<Client>> clients;
   for (std::size_t i = 0; i < connections; ++i) {
     clients.push_back(std::make_unique<Client>(server, tcp, kPipelined));
@@ -121,31 +121,36 @@ void measureRemote(const Server& server, bool tcp, std::size_t connections, bool
   print(figureOf({.system = kSystem,
                   .name = "remote",
                   .variant = counted(connections, "connection") + (tcp ? ", tcp" : ", unix") +
-                             (pipeline ? ", pipelined 16" : "") + placement},
+                             (pipeline ? ", pipelined 16" : "") + nameOf(placement)},
                  together, pipeline ? kPipelined : 1));
 }
 
 }  // namespace
 
 void remote() {
-  {
+  for (const Placement placement : {Placement::Free, Placement::TwoCores, Placement::OneCore}) {
+    if (!placeServer(placement)) continue;
     const Server server;
+    placeClients(placement);
     proveRemote(server);
     for (const bool tcp : {true, false}) {
       for (const std::size_t connections : {1u, 8u, 64u}) {
         for (const bool pipeline : {false, true}) {
-          measureRemote(server, tcp, connections, pipeline, "");
+          if (placement == Placement::OneCore && (connections > 1 || pipeline)) continue;
+          measureRemote(server, tcp, connections, pipeline, placement);
         }
       }
     }
   }
-  if (!stayOnOneCore()) return;
-  const Server server;
-  for (const bool tcp : {true, false}) measureRemote(server, tcp, 1, false, ", one core");
 }
 
+// Placed as the echo that it is held against.
 void vector1000() {
+  const Placement placement =
+      placeServer(Placement::TwoCores) ? Placement::TwoCores : Placement::OneCore;
+  placeServer(placement);
   const Server server;
+  placeClients(placement);
   proveRemote(server);
   for (const bool tcp : {true, false}) {
     Client client(server, tcp, 1'000);
@@ -163,7 +168,7 @@ void vector1000() {
             "the server does not show a thousand locks");
     print(figureOf({.system = kSystem,
                     .name = "vector_1000",
-                    .variant = tcp ? "1 connection, tcp" : "1 connection, unix"},
+                    .variant = std::string("1 connection, ") + (tcp ? "tcp" : "unix")},
                    together));
   }
 }
