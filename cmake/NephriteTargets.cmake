@@ -96,8 +96,8 @@ function(nephrite_program name source folder)
   target_compile_definitions(${name} PRIVATE NEPHRITE_VERSION="${PROJECT_VERSION}")
 endfunction()
 
-# Every bench/<name>.cpp becomes the program bench_<name>, and so do the drivers that bench/run
-# compares: bench/floors, bench/nephrite and, where their libraries are, those of bench/peers.
+# Every bench/<name>.cpp becomes the program bench_<name>, and so do two of the drivers that
+# bench/run compares: bench/floors and bench/nephrite.
 function(nephrite_benches)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cpp)
   foreach(source IN LISTS sources)
@@ -117,9 +117,6 @@ function(nephrite_benches)
   endforeach()
   target_link_libraries(bench_nephrite PRIVATE Nephrite::node)
   add_dependencies(bench_nephrite nephrite)  # Whom it starts as the server.
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/peers/CMakeLists.txt)
-    add_subdirectory(bench/peers)
-  endif()
 endfunction()
 
 # Every samples/<name>/main.cpp becomes the program sample_<name>.

@@ -69,16 +69,33 @@ std::filesystem::path folderOfThisProgram() {
 
 ScratchFolder::ScratchFolder() {
   const char* const wished = std::getenv("TMPDIR");
-  const std::filesystem::path below =
-      wished != nullptr ? std::filesystem::path(wished) : folderOfThisProgram();
-  std::string name = (below / "bench_XXXXXX").string();
+  std::string name =
+      std::string(wished != nullptr ? wished : "/var/tmp") + "/nephrite_bench_XXXXXX";
   require(::mkdtemp(name.data()) != nullptr, "cannot make a folder like " + name);
   path_ = name;
+  int ends[2];
+  require(::pipe2(ends, O_CLOEXEC) == 0, "cannot make a pipe");
+  janitor_ = ::fork();
+  require(janitor_ >= 0, "cannot fork");
+  if (janitor_ == 0) {
+    for (const int asked : {SIGINT, SIGTERM, SIGHUP}) ::signal(asked, SIG_IGN);
+    ::close(ends[1]);
+    ::close(STDOUT_FILENO);  // Whoever reads our output must see its end.
+    ::close(STDERR_FILENO);
+    char nothing = 0;
+    while (::read(ends[0], &nothing, 1) != 0) {
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+    ::_exit(0);
+  }
+  ::close(ends[0]);
+  alive_ = ends[1];
 }
 
 ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  ::close(alive_);
+  ::waitpid(janitor_, nullptr, 0);
 }
 
 }  // namespace bench

@@ -30,7 +30,8 @@ class ServerProcess {
   std::string announced_;
 };
 
-/// An empty folder for one measurement, below TMPDIR or else beside this program: on a real disk.
+/// An empty folder for one measurement, below TMPDIR or else /var/tmp, where the peers have theirs.
+/// It goes with this, or with this program however that ends: a small process waits for it.
 class ScratchFolder {
  public:
   ScratchFolder();
@@ -41,6 +42,8 @@ class ScratchFolder {
 
  private:
   std::filesystem::path path_;
+  pid_t janitor_ = -1;
+  int alive_ = -1;  // Of a pipe: closed when we end.
 };
 
 std::filesystem::path folderOfThisProgram();

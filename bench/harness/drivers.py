@@ -63,7 +63,9 @@ def run(program, case):
     said = err.strip().splitlines()
     if process.returncode < 0:
         return printed, f"killed by {signal.Signals(-process.returncode).name}"
-    return printed, said[-1].removeprefix(program + " ") if said else "failed and did not say why"
+    if not said:
+        return printed, "failed and did not say why"
+    return printed, said[-1].removeprefix(f"{program} {case}: ")
 
 
 def show_time(seconds):
@@ -91,7 +93,7 @@ def measure(root, build, raw, repetitions, wanted_case, wanted_system, whole):
 
     for name, why in missing.items():
         print(f"    {name} is missing: {why}")
-    about = machine.describe(root, build)
+    about = machine.describe(root)
     about |= {"repetitions": repetitions, "whole": whole, "missing": missing, "cases": cases,
               "load_before": machine.load()}
     taken, gone = {}, set()

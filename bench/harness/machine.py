@@ -51,7 +51,7 @@ def file_system(folder):
     return output_of("findmnt", "-n", "-o", "FSTYPE", "-T", str(folder)) or "?"
 
 
-def describe(root, build):
+def describe(root):
     versions = {}
     for package in PACKAGES:
         version = output_of("dpkg-query", "-W", "-f", "${Version}", package)
@@ -66,6 +66,6 @@ def describe(root, build):
         "kernel": platform.release(),
         "system": release(),
         "compiler": output_of("g++", "--version").splitlines()[0],
-        "disk": file_system(build),
+        "disk": file_system(os.environ.get("TMPDIR", "/var/tmp")),
         "packages": versions,
     }

@@ -210,8 +210,8 @@ def draw(results):
     run = results.run
     loads = [f"{run[name][0]}" if name in run else "?" for name in ("load_before", "load_after")]
     notes = [
-        "Shorter is better; each axis is logarithmic. Dashed: what the machine itself takes for the "
-        "same (the floor). Red: Nephrite's target.",
+        "Shorter is better; each axis is logarithmic. Dashed: what the machine itself takes for "
+        "the same (the floor). Red: Nephrite's target.",
         f"{run['date']}, commit {run['commit']}. Median of {run['repetitions']}. Targets: "
         f"{report.counts(targets.rows(results))}.",
         f"{run['cores']} x {run['cpu']}, {run['system']}, Linux {run['kernel']}. Load "

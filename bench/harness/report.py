@@ -23,8 +23,10 @@ def verdict(row):
     return "yes" if row.met() else "**no**"
 
 
-def main_time(figure):
-    """What a row is compared by: latency where single operations were timed, else time each."""
+def compared_by(figure):
+    """Bytes, or latency where single operations were timed, else the time each."""
+    if figure.case == "memory_held_1m":
+        return figure.median("bytes_per_lock")
     for name in ("batch_p50_ns", "p50_ns"):
         if figure.get(name) and figure.case in ("remote", "echo", "deadlock", "join_queue",
                                                 "vector_1000", "timers_1m"):
@@ -33,9 +35,14 @@ def main_time(figure):
 
 
 def ratio_to(figure, other):
-    if other is None or other is figure or not main_time(other):
+    if other is None or other is figure or not compared_by(other):
         return ""
-    return targets.times(main_time(figure) / main_time(other))
+    return targets.times(compared_by(figure) / compared_by(other))
+
+
+def ours_beside(results, figure):
+    variant = "lock manager" if figure.case == "memory_held_1m" else figure.variant
+    return results.find(NEPHRITE, figure.case, variant)
 
 
 def floor_of(results, figure):
@@ -60,7 +67,7 @@ def figure_row(results, figure):
     tails = [figure.get(("batch_" if batch else "") + name) for name in ("p50_ns", "p99_ns")]
     extra = [show_extra(name, spread) for name, spread in figure.values.items()
              if name not in shown and not name.startswith("second_locker")]
-    ours = results.find(NEPHRITE, figure.case, figure.variant)
+    ours = ours_beside(results, figure)
     refused = (figure.case in figures.SCALING_CASES and figure.variant == "2 threads"
                and results.scaling_is_refused() and figure.system != FLOOR)
     return [NAMES.get(figure.system, figure.system), figure.variant,
@@ -75,15 +82,18 @@ def figure_row(results, figure):
 def whole_table(results):
     parts = []
     for case in results.cases():
-        of_case = sorted((f for f in results.figures if f.case == case),
-                         key=lambda f: (f.system != FLOOR, f.system != NEPHRITE))
+        of_case = [f for f in results.figures if f.case == case]
+        variants = list(dict.fromkeys(f.variant for f in of_case))
+        of_case.sort(key=lambda f: (variants.index(f.variant), f.system != FLOOR,
+                                    f.system != NEPHRITE))
         what = [listed[case] for listed in results.run["cases"].values() if case in listed]
         parts.append(f"### {case}\n\n" + "; ".join(dict.fromkeys(what)) + ".\n")
-        head = ["system", "variant", "time each", "CPU each", "p50 / p99", "x floor", "x Nephrite",
+        head = ["system", "of", "time each", "CPU each", "p50 / p99", "x floor", "x Nephrite",
                 "also"]
         rows = [figure_row(results, figure) for figure in of_case]
         keep = [i for i in range(len(head)) if i < 1 or any(row[i] for row in rows)]
-        parts.append(table([head[i] for i in keep], [[row[i] for i in keep] for row in rows]) + "\n")
+        parts.append(table([head[i] for i in keep], [[row[i] for i in keep] for row in rows]))
+        parts.append("")
     return "\n".join(parts)
 
 
@@ -152,8 +162,9 @@ Medians of all repetitions; ratios within this run. {counts(rows)}.
 Time and CPU of one operation: median (least-most) over the repetitions. CPU is that of the
 measuring program, and `server_cpu` that of the server. p50 and p99 are of single operations where
 these can be timed, of batches of 100 where they are too short for a clock, of 16 operations where
-they are pipelined. Ratios compare p50 for what is timed singly, else the time each: "x floor" to
-what the machine itself takes for the same, "x Nephrite" above 1 means slower than Nephrite.
+they are pipelined. Ratios compare p50 for what is timed singly, bytes for memory, else the time
+each: "x floor" to what the machine itself takes for the same; "x Nephrite" above 1 means worse than
+Nephrite.
 
 {whole_table(results)}"""
 

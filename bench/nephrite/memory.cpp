@@ -139,8 +139,8 @@ void memoryHeld1m() {
 }
 
 void memoryWaiters1m() {
-  waiters(10, "10 an object", 60);
-  waiters(kMany, "one object", 20);
+  waiters(10, "10 an object", 30);
+  waiters(kMany, "one object", 10);
 }
 
 }  // namespace bench::cases
