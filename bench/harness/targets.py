@@ -154,7 +154,8 @@ def memory(results):
 
 
 def waiting(results):
-    for variant, bound in (("2 parties", 10e3), ("10 parties", 30e3), ("1000 parties", 500e3)):
+    for variant, bound in (("2 parties", 10e3), ("10 parties", 30e3), ("1000 parties", 500e3),
+                           ("2 parties, runtime", 10e3), ("10 parties, runtime", 30e3)):
         yield plain_row(9, f"deadlock of {variant}, p50", f"<= {show_time(bound)}",
                         results.median("p50_ns", NEPHRITE, "deadlock", variant), bound, show_time)
     yield ratio_row(9, "joining a queue of 100,000", "<= 2 x a queue of 10",
