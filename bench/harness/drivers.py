@@ -93,9 +93,13 @@ def measure(root, build, raw, repetitions, wanted_case, wanted_system, whole):
 
     for name, why in missing.items():
         print(f"    {name} is missing: {why}")
+    if whole and machine.is_busy(machine.load()):
+        print(f"    load {machine.load()[0]}: waiting up to three minutes for a quiet machine")
+        if not machine.wait_until_quiet(180):
+            print(f"    load {machine.load()[0]}: the machine is busy; what follows is only rough")
     about = machine.describe(root)
     about |= {"repetitions": repetitions, "whole": whole, "missing": missing, "cases": cases,
-              "load_before": machine.load()}
+              "load_before": machine.load(), "busy": machine.is_busy(machine.load())}
     taken, gone = {}, set()
     with raw.with_suffix(".part").open("w") as file:
         file.write(json.dumps({"run": about}) + "\n")

@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import time
 
 PACKAGES = ["libboost1.81-dev", "librocksdb-dev", "libdb5.3-dev", "postgresql-15", "redis-server",
             "etcd-server"]
@@ -20,6 +21,18 @@ def output_of(*command, folder=None):
 
 def load():
     return [round(value, 2) for value in os.getloadavg()]
+
+
+def is_busy(loads):
+    return loads[0] > 0.25 * os.cpu_count()
+
+
+def wait_until_quiet(longest):
+    """What was just built still counts in the load; others may be at work. False: it stays busy."""
+    until = time.monotonic() + longest
+    while is_busy(load()) and time.monotonic() < until:
+        time.sleep(2)
+    return not is_busy(load())
 
 
 def cpu():

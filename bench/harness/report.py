@@ -121,6 +121,8 @@ def what_is_missing(results):
         told[key] = told.get(key, 0) + 1
     for (driver, case, why), times in told.items():
         lines.append(f"- {driver} {case}, {times} of {results.run['repetitions']}: {why}")
+    if results.run["busy"]:
+        lines.append("- a quiet machine: it was busy when this began; the figures are only rough")
     if results.scaling_is_refused():
         control = results.control()
         lines.append("- scaling: refused, because two threads that share nothing "
