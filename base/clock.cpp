@@ -1,6 +1,5 @@
 #include "base/clock.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <thread>
@@ -19,41 +18,28 @@ namespace {
 
 constexpr Duration kRoughlyNow = std::chrono::milliseconds(5);
 
-/// Sets a word to 0 a while after it was told to.
-class Staleness {
+/// Keeps what was read for a while. Never destroyed: whoever runs at the program's end may ask.
+class RoughTime {
  public:
-  explicit Staleness(std::atomic<std::int64_t>& word) : word_(word), thread_([this] { run(); }) {
-    pthread_setname_np(thread_.native_handle(), "clock");
-  }
-  ~Staleness() {
-    {
-      MutexLock hold(mutex_);
-      ended_ = true;
-    }
-    changed_.notifyAll();
-    thread_.join();
-    word_ = 0;
+  explicit RoughTime(std::atomic<std::int64_t>& word) : word_(word) {
+    std::thread([this] { forget(); }).detach();
   }
 
-  /// False when nobody would set it to 0 any more.
-  bool begin() NEPHRITE_EXCLUDES(mutex_) {
+  void keep(Instant now) NEPHRITE_EXCLUDES(mutex_) {
     MutexLock hold(mutex_);
-    if (ended_ || getpid() != program_) return false;  // A forked child has not this thread.
-    begun_ = true;
+    if (getpid() != program_) return;  // A forked child has not the thread that forgets.
+    word_.store(now.sinceStart.count(), std::memory_order_relaxed);
+    kept_ = true;
     changed_.notifyAll();
-    return true;
   }
 
  private:
-  void run() NEPHRITE_EXCLUDES(mutex_) {
+  void forget() NEPHRITE_EXCLUDES(mutex_) {
     MutexLock hold(mutex_);
-    while (!ended_) {
-      if (!begun_) {
-        changed_.wait(mutex_);
-        continue;
-      }
+    for (;;) {
+      while (!kept_) changed_.wait(mutex_);
       changed_.waitFor(mutex_, kRoughlyNow);
-      begun_ = false;
+      kept_ = false;
       word_.store(0, std::memory_order_relaxed);
     }
   }
@@ -62,17 +48,15 @@ class Staleness {
   const pid_t program_ = getpid();
   Mutex mutex_;  // A leaf.
   CondVar changed_;
-  bool begun_ NEPHRITE_GUARDED_BY(mutex_) = false;
-  bool ended_ NEPHRITE_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  bool kept_ NEPHRITE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace
 
 Instant SystemClock::readRough() {
-  static Staleness staleness(rough_);
+  static auto* const time = new RoughTime(rough_);
   const Instant now = instance().now();
-  if (staleness.begin()) rough_.store(now.sinceStart.count(), std::memory_order_relaxed);
+  time->keep(now);
   return now;
 }
 

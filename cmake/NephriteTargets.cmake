@@ -98,7 +98,8 @@ function(nephrite_program name source folder)
   target_compile_definitions(${name} PRIVATE NEPHRITE_VERSION="${PROJECT_VERSION}")
 endfunction()
 
-# Every bench/<name>.cpp becomes the program bench_<name>.
+# Every bench/<name>.cpp becomes the program bench_<name>, and so do two of the drivers that
+# bench/run compares: bench/floors and bench/nephrite.
 function(nephrite_benches)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cpp)
   foreach(source IN LISTS sources)
@@ -107,6 +108,18 @@ function(nephrite_benches)
     target_link_libraries(bench_${name} PRIVATE
       nephrite_options Nephrite::node RocksDB::rocksdb)
   endforeach()
+
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/driver/*.cpp)
+  add_library(nephrite_bench_driver STATIC ${sources})
+  target_include_directories(nephrite_bench_driver PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(nephrite_bench_driver PUBLIC nephrite_options Threads::Threads)
+  foreach(name IN ITEMS floors nephrite)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${name}/*.cpp)
+    add_executable(bench_${name} ${sources})
+    target_link_libraries(bench_${name} PRIVATE nephrite_bench_driver)
+  endforeach()
+  target_link_libraries(bench_nephrite PRIVATE Nephrite::node)
+  add_dependencies(bench_nephrite nephrite)  # Whom it starts as the server.
 endfunction()
 
 # Every samples/<name>/main.cpp becomes the program sample_<name>.

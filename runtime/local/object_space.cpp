@@ -309,7 +309,7 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
     return;
   }
   for (const ObjectChange& change : commit->request.changes.changes) {
-    if (change.kind == ChangeKind::Delete) known_.remove(change.record.oid);
+    if (change.kind == ChangeKind::Delete) known_.remove(change.record->oid);
   }
   if (options_.committed) options_.committed(commit->request.changes);
 
