@@ -43,20 +43,22 @@ class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
   OwnerMutex(const OwnerMutex&) = delete;
   OwnerMutex& operator=(const OwnerMutex&) = delete;
 
-  void lock() NEPHRITE_ACQUIRE() NEPHRITE_NO_THREAD_SAFETY {
+  /// True when the thread came in as the owner: for unlock().
+  bool lock() NEPHRITE_ACQUIRE() NEPHRITE_NO_THREAD_SAFETY {
     const std::uint32_t me = threadNumber();
     if (owner_.load(std::memory_order_relaxed) == me) [[likely]] {
       inside_.store(me, kBetween);
       std::atomic_signal_fence(std::memory_order_seq_cst);
       if (owner_.load(kBetweenLoad) == me) [[likely]]
-        return;
+        return true;
       inside_.store(0, std::memory_order_release);
     }
     lockAmongOthers(me);
+    return false;
   }
 
-  void unlock() NEPHRITE_RELEASE() NEPHRITE_NO_THREAD_SAFETY {
-    if (inside_.load(std::memory_order_relaxed) == threadNumber()) [[likely]] {
+  void unlock(bool asOwner) NEPHRITE_RELEASE() NEPHRITE_NO_THREAD_SAFETY {
+    if (asOwner) [[likely]] {
       inside_.store(0, std::memory_order_release);
     } else {
       others_.unlock();
@@ -85,13 +87,15 @@ class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
 /// Holds an OwnerMutex for a scope.
 class NEPHRITE_SCOPED_CAPABILITY OwnerHold {
  public:
-  explicit OwnerHold(OwnerMutex& mutex) NEPHRITE_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~OwnerHold() NEPHRITE_RELEASE() { mutex_.unlock(); }
+  explicit OwnerHold(OwnerMutex& mutex) NEPHRITE_ACQUIRE(mutex)
+      : mutex_(mutex), asOwner_(mutex.lock()) {}
+  ~OwnerHold() NEPHRITE_RELEASE() { mutex_.unlock(asOwner_); }
   OwnerHold(const OwnerHold&) = delete;
   OwnerHold& operator=(const OwnerHold&) = delete;
 
  private:
   OwnerMutex& mutex_;
+  const bool asOwner_;
 };
 
 }  // namespace nephrite

@@ -149,7 +149,6 @@ Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Ins
   hold.target = entry.target;
   hold.set(asked.type, sessionOf(asked), asked.level);
   hold.since = now;
-  hold.setTimeout(asked.timeout);
   {
     Segment& segment = segmentOf(hashOf(entry.target));
     SpinHold spin(segment.lock);
@@ -157,7 +156,7 @@ Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Ins
     hold.acquired = hold.token.value;
     entry.holders.append(hold);
   }
-  locker.link(hold);
+  locker.link(hold, asked.timeout);
   locker.contended.insert(&entry);
   return hold;
 }

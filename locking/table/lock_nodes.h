@@ -53,10 +53,13 @@ struct Hold : Node {
     return LockTimeout::ofMilliseconds(static_cast<std::int32_t>(bits));
   }
 
+  static std::uint16_t tagOf(LockType type, LockType session, std::uint16_t level) {
+    const unsigned kept = level < kMostLevel ? level : kMostLevel;
+    return static_cast<std::uint16_t>(static_cast<unsigned>(type) |
+                                      static_cast<unsigned>(session) << 3 | kept << 6);
+  }
   void set(LockType type, LockType session, std::uint16_t level) {
-    const std::uint16_t kept = level < kMostLevel ? level : kMostLevel;
-    chain.setTag(static_cast<std::uint16_t>(static_cast<unsigned>(type) |
-                                            static_cast<unsigned>(session) << 3 | kept << 6));
+    chain.setTag(tagOf(type, session, level));
   }
   void setType(LockType type) { set(type, session(), level()); }
   void setSession(LockType session) { set(type(), session, level()); }

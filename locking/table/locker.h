@@ -108,9 +108,10 @@ struct Locker : ChunkHead {
   }
 
   /// Into, and out of, the list of what it holds.
-  void link(Hold& hold) NEPHRITE_REQUIRES(mutex) {
-    hold.before.set(last);
-    hold.after.set(nullptr);
+  void link(Hold& hold, LockTimeout timeout) NEPHRITE_REQUIRES(mutex) {
+    const auto bits = static_cast<std::uint32_t>(timeout.number());
+    hold.before.set(last, static_cast<std::uint16_t>(bits >> 16));
+    hold.after.set(nullptr, static_cast<std::uint16_t>(bits));
     if (last == nullptr) {
       first = &hold;
     } else {

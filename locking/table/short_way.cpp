@@ -77,13 +77,11 @@ FencingToken HoldTable::acquire(Locker& locker, const LockRequest& asked, const 
       // What is covered by one's own conflicts with nobody else's; so this is not one of them.
     } else if (own == nullptr) {
       spare->target = asked.target;
-      spare->chain.set(link->get());
-      spare->set(asked.type, sessionOf(asked), asked.level);
+      spare->chain.set(link->get(), Hold::tagOf(asked.type, sessionOf(asked), asked.level));
       token = nextToken(segment, locker);
       spare->token = token;
       spare->since = now;
       spare->acquired = token.value;
-      spare->setTimeout(asked.timeout);
       link->set(spare);
       count(segment, 1, 0);
     } else if (covers(own->type(), asked.type)) {
@@ -100,7 +98,7 @@ FencingToken HoldTable::acquire(Locker& locker, const LockRequest& asked, const 
   }
 
   if (own == nullptr && token.value != 0) {
-    locker.link(*spare);
+    locker.link(*spare, asked.timeout);
     recent = spare;
   } else {
     locker.give(spare);
@@ -115,19 +113,26 @@ HoldTable::Release HoldTable::release(Locker& locker, LockTarget target) {
   if (locker.commits > 0) [[unlikely]]
     return Release::LongWay;
   const std::uint64_t hash = hashOf(target);
-  Hold* own = nullptr;
+  Hold* own = recentOf(locker, hash);
+  if (own != nullptr && own->target != target) own = nullptr;
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
-    Link* link = find(segment, hash, target);
-    Node* node = link->get();
-    if (node != nullptr && node->isEntry()) return Release::LongWay;
-    for (; node != nullptr && node->target == target; link = &node->chain, node = link->get()) {
-      if (&static_cast<Hold*>(node)->locker() != &locker) continue;
-      own = static_cast<Hold*>(node);
-      link->set(node->chain.get());
+    Link* link = headOf(segment, hash);
+    if (own == nullptr || link->get() != own) {
+      own = nullptr;
+      link = find(segment, hash, target);
+      Node* node = link->get();
+      if (node != nullptr && node->isEntry()) return Release::LongWay;
+      for (; node != nullptr && node->target == target; link = &node->chain, node = link->get()) {
+        if (&static_cast<Hold*>(node)->locker() != &locker) continue;
+        own = static_cast<Hold*>(node);
+        break;
+      }
+    }
+    if (own != nullptr) {
+      link->set(own->chain.get());
       count(segment, 0, 1);
-      break;
     }
   }
   locker.unlockRequests.add(1);

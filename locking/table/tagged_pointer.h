@@ -18,6 +18,9 @@ class TaggedPointer {
   void set(T* pointer) {
     store((reinterpret_cast<std::uint64_t>(pointer) << 16) | (bits() & 0xFFFF));
   }
+  void set(T* pointer, std::uint16_t tag) {
+    store((reinterpret_cast<std::uint64_t>(pointer) << 16) | tag);
+  }
   void setTag(std::uint16_t tag) { store((bits() & ~std::uint64_t{0xFFFF}) | tag); }
 
  private:

@@ -1,30 +1,27 @@
 #include "runtime/local/known_objects.h"
 
-#include <memory>
+#include <sys/mman.h>
+
+#include <new>
 
 namespace nephrite {
+namespace {
 
-KnownObjects::~KnownObjects() {
-  for (const std::atomic<Page*>& page : pages_) delete page.load();
+// Zeros that cost nothing until they are written to.
+void* zeros(std::size_t bytes) {
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return memory;
 }
 
-void KnownObjects::add(Oid oid) {
-  std::atomic<Page*>& slot = pages_[pageOf(oid)];
-  Page* page = slot.load(std::memory_order_acquire);
-  if (page == nullptr) {
-    auto made = std::make_unique<Page>();
-    if (slot.compare_exchange_strong(page, made.get(), std::memory_order_acq_rel)) {
-      page = made.release();
-    }
-  }
-  (*page)[placeOf(oid)].store(oid.bits(), std::memory_order_release);
-}
+}  // namespace
 
-void KnownObjects::remove(Oid oid) {
-  Page* const page = pages_[pageOf(oid)].load(std::memory_order_acquire);
-  if (page == nullptr) return;
-  std::uint64_t known = oid.bits();
-  (*page)[placeOf(oid)].compare_exchange_strong(known, 0, std::memory_order_acq_rel);
-}
+static_assert(sizeof(std::atomic<std::uint64_t>) == 8);
+
+KnownObjects::KnownObjects()
+    : places_(static_cast<std::atomic<std::uint64_t>*>(zeros(kPlaces * sizeof(*places_)))) {}
+
+KnownObjects::~KnownObjects() { munmap(places_, kPlaces * sizeof(*places_)); }
 
 }  // namespace nephrite
