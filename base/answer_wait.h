@@ -1,37 +1,33 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <utility>
-
-#include "base/mutex.h"
 
 namespace nephrite {
 
 /// Where a thread sleeps until an answer has come. Shared by the two: the one who answers may
 /// still be inside settle() when the other has gone.
-/// Threads: settle() once, from any.
+/// Threads: settle() once, from any; the others from one. The sleeper is woken once, by a futex,
+/// and finds nothing to wait for any more.
 template <class Answer>
 class AnswerWait {
  public:
-  void settle(Answer answer) NEPHRITE_EXCLUDES(mutex_) {
-    MutexLock hold(mutex_);
+  void settle(Answer answer) {
     answer_ = std::move(answer);
-    settled_.notifyAll();
+    settled_.store(1, std::memory_order_release);
+    settled_.notify_one();
   }
-  bool isSettled() NEPHRITE_EXCLUDES(mutex_) {
-    MutexLock hold(mutex_);
-    return answer_.has_value();
-  }
-  Answer get() NEPHRITE_EXCLUDES(mutex_) {
-    MutexLock hold(mutex_);
-    while (!answer_) settled_.wait(mutex_);
+  bool isSettled() const { return settled_.load(std::memory_order_acquire) != 0; }
+  Answer get() {
+    settled_.wait(0, std::memory_order_acquire);
     return std::move(*answer_);
   }
 
  private:
-  Mutex mutex_;  // A leaf.
-  CondVar settled_;
-  std::optional<Answer> answer_ NEPHRITE_GUARDED_BY(mutex_);
+  std::optional<Answer> answer_;  // Written before, and read after, settled_ becomes 1.
+  std::atomic<std::int32_t> settled_{0};
 };
 
 }  // namespace nephrite

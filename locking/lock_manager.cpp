@@ -115,7 +115,7 @@ LockAnswers LockManager::request(const LockRequest& request, LockSettle settle) 
   LockAnswer answer;
   const LockSeat locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
-    answer.token = grantAtOnce(locker, request);
+    answer.token = grantAtOnce(locker, request.target, request.terms());
     if (answer.token.value == 0) return ask(*locker, request, std::move(settle), false);
   } else {
     answer.outcome = LockOutcome::Cancelled;

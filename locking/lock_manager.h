@@ -115,8 +115,8 @@ class LockManager {
 
   /// The short way, for the caller that has something better to do than to be called back. Grants
   /// what can be granted at once and nobody waits for; the token, or null: nothing was done, use
-  /// request(). `seat` is that of request.locker.
-  FencingToken grantAtOnce(const LockSeat& seat, const LockRequest& request);
+  /// request().
+  FencingToken grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms);
   /// Null when it is not signed on.
   LockSeat seatOf(LockerId locker) const;
   static LockerId lockerOf(const LockSeat& seat);

@@ -39,6 +39,27 @@ struct FencingToken {
   friend auto operator<=>(const FencingToken&, const FencingToken&) = default;
 };
 
+/// How a lock is asked for, in one word: it travels in a register.
+class LockTerms {
+ public:
+  constexpr LockTerms(LockTimeout timeout, std::uint16_t level, LockType type,
+                      LockDuration duration, bool inState)
+      : bits_(std::uint64_t{static_cast<std::uint32_t>(timeout.number())} << 32 |
+              std::uint64_t{level} << 16 | std::uint64_t{static_cast<std::uint8_t>(type)} << 8 |
+              std::uint64_t{static_cast<std::uint8_t>(duration)} << 1 | std::uint64_t{inState}) {}
+
+  constexpr LockTimeout timeout() const {
+    return LockTimeout::ofMilliseconds(static_cast<std::int32_t>(bits_ >> 32));
+  }
+  constexpr std::uint16_t level() const { return static_cast<std::uint16_t>(bits_ >> 16); }
+  constexpr LockType type() const { return static_cast<LockType>((bits_ >> 8) & 7); }
+  constexpr LockDuration duration() const { return static_cast<LockDuration>((bits_ >> 1) & 3); }
+  constexpr bool inState() const { return (bits_ & 1) != 0; }
+
+ private:
+  std::uint64_t bits_;
+};
+
 /// One wish for one lock, as it travels from the application to the lock table.
 struct LockRequest {
   LockerId locker;
@@ -57,6 +78,8 @@ struct LockRequest {
   bool background = false;
   /// Names the request for cancel(); chosen by the locker.
   std::uint64_t id = 0;
+
+  LockTerms terms() const { return {timeout, level, type, duration, inState}; }
 };
 
 enum class LockOutcome : std::uint8_t {

@@ -21,16 +21,19 @@ enum class LockType : std::uint8_t {
 /// May `asked` be granted to one process while another holds `held`? Symmetric. Share goes with
 /// everything but Exclusive; all else excludes all else. Neither may be Get.
 constexpr bool compatible(LockType held, LockType asked) {
-  constexpr std::uint8_t kAll = 0b11110;  // Bits are the numbers of the types; Get goes with none.
-  constexpr std::uint8_t kShare = 0b00010;
-  constexpr std::uint8_t kGoesWith[5] = {0, kAll & ~0b01000, kShare, 0, kShare};
-  return ((kGoesWith[static_cast<unsigned>(held)] >> static_cast<unsigned>(asked)) & 1) != 0;
+  // A byte for each type, a bit of it for each that goes with it, both by number; in a register.
+  constexpr std::uint64_t kGoesWith = 0x02'00'02'16'00;
+  return ((kGoesWith >> (8 * static_cast<unsigned>(held))) >> static_cast<unsigned>(asked) & 1) !=
+         0;
 }
 
 /// Share < Reserve < Update < Exclusive.
 constexpr bool stronger(LockType a, LockType b) {
-  constexpr std::uint8_t kStrength[5] = {0, 1, 2, 4, 3};  // Indexed by the number of the type.
-  return kStrength[static_cast<unsigned>(a)] > kStrength[static_cast<unsigned>(b)];
+  constexpr std::uint32_t kStrength = 0x3'4'2'1'0;  // A digit for each type, by number.
+  const auto strength = [](LockType t) {
+    return (kStrength >> (4 * static_cast<unsigned>(t))) & 7;
+  };
+  return strength(a) > strength(b);
 }
 
 /// Is everything that `asked` permits permitted by `held`?

@@ -127,7 +127,7 @@ void Object::resynch() {
 // ---------------------------------------------------------------------------------------------
 
 inline bool Object::lockedAtOnce(LockType type, LockWait wait) const {
-  return core().lockAtOnce({oid_, type, LockDuration::Transaction, wait.timeout()});
+  return core().lockAtOnce(oid_, type, LockDuration::Transaction, wait.timeout());
 }
 
 void Object::sharedLock(LockWait wait, std::stop_token stop) {
@@ -147,7 +147,7 @@ void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
 
 void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
   ProcessCore& process = core();
-  if (process.lockAtOnce({oid_, type, duration, wait.timeout()})) return;
+  if (process.lockAtOnce(oid_, type, duration, wait.timeout())) return;
   process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
     process.lock({oid_, type, duration, wait.timeout()}, stop);
   });
@@ -156,7 +156,7 @@ void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop
 bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
   bool granted = true;  // And when a handler continues after 1146: the lock is held.
   ProcessCore& process = core();
-  if (process.lockAtOnce({oid_, type, duration, wait.timeout()})) return true;
+  if (process.lockAtOnce(oid_, type, duration, wait.timeout())) return true;
   process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
     granted = process.tryLock({oid_, type, duration, wait.timeout()}, stop);
   });

@@ -360,7 +360,9 @@ ObjectRecord* Session::changeAtOnce(Oid oid) {
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return nullptr;
   if (!isInTransaction(lifetime)) return nullptr;
   const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
-  if (!holds(oid, LockType::Update) && !lockAtOnce({oid, type})) return nullptr;
+  if (!holds(oid, LockType::Update) &&
+      !lockAtOnce(oid, type, LockDuration::Transaction, LockTimeout::processDefined()))
+    return nullptr;
   StepResult result = done(database_.fetch(oid));
   startChange(oid, result);
   return changeable(oid);

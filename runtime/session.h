@@ -103,7 +103,7 @@ class Session {
   void lock(const Wish& wish, StepDone done);
   /// True when it was granted, at once and without more ado; else nothing was done or said, and
   /// lock() decides. Any thread.
-  bool lockAtOnce(const Wish& wish);
+  bool lockAtOnce(Oid target, LockType type, LockDuration duration, LockTimeout timeout);
   /// True when `target` is not locked any more; else unlock() decides. Any thread.
   bool unlockAtOnce(Oid target);
   /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
@@ -194,33 +194,29 @@ inline const Session::Space& Session::spaceOf(Lifetime lifetime) const {
 }
 
 // What it reads of the session are atomics: it is not between the calls of one thread.
-inline bool Session::lockAtOnce(const Wish& wish) {
-  const Lifetime lifetime = wish.target.lifetime();
+inline bool Session::lockAtOnce(Oid target, LockType type, LockDuration duration,
+                                LockTimeout timeout) {
+  const Lifetime lifetime = target.lifetime();
   if (quick_ == nullptr || lifetime == Lifetime::Transient ||
-      wish.duration == LockDuration::Persistent) {
+      duration == LockDuration::Persistent) {
     return false;
   }
-  const Space& space = spaceOf(lifetime);
+  const Space& space = lifetime == Lifetime::Persistent ? persistent_ : shared_;
   const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
   if (space.deletes.load(std::memory_order_relaxed)) return false;  // The object itself, perhaps.
-  if (wish.type == LockType::Update && !inTransaction) return false;
+  if (type == LockType::Update && !inTransaction) return false;
 
-  LockRequest request;
-  request.target = {wish.target.bits()};
-  request.type = wish.type;
-  request.duration = wish.duration;
-  request.timeout = wish.timeout.isProcessDefined()
-                        ? defaultTimeout_.load(std::memory_order_relaxed)
-                        : wish.timeout;
-  request.level = level_.load(std::memory_order_relaxed);
-  request.inState = inTransaction || request.level > 0;
-  return quick_->lock(request);
+  const LockTimeout wait =
+      timeout.isProcessDefined() ? defaultTimeout_.load(std::memory_order_relaxed) : timeout;
+  const std::uint16_t level = level_.load(std::memory_order_relaxed);
+  return quick_->lock(target, {wait, level, type, duration, inTransaction || level > 0});
 }
 
 inline bool Session::unlockAtOnce(Oid target) {
   const Lifetime lifetime = target.lifetime();
   if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
-  if (spaceOf(lifetime).inTransaction.load(std::memory_order_relaxed)) return false;
+  const Space& space = lifetime == Lifetime::Persistent ? persistent_ : shared_;
+  if (space.inTransaction.load(std::memory_order_relaxed)) return false;
   return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
 }
 

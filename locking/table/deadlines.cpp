@@ -1,64 +1,73 @@
 #include "locking/table/deadlines.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace nephrite::lock_table {
 namespace {
 
 constexpr std::size_t kChildren = 4;
 
-bool isEarlier(const Wait& a, const Wait& b) {
-  if (a.deadline != b.deadline) return a.deadline < b.deadline;
-  return a.sequence < b.sequence;
-}
-
 }  // namespace
 
-void Deadlines::put(std::size_t at, Wait& wait) {
-  heap_[at] = &wait;
-  wait.place = static_cast<std::uint32_t>(at);
+Deadlines::Due::Due(Wait& wait)
+    : millisecond_(static_cast<std::uint32_t>(
+          std::chrono::floor<std::chrono::milliseconds>(wait.deadline.sinceStart).count())),
+      low_(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(&wait))),
+      high_(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(&wait) >> 32)) {}
+
+bool Deadlines::Due::isEarlierThan(const Due& other) const {
+  if (millisecond_ != other.millisecond_) {
+    return static_cast<std::int32_t>(millisecond_ - other.millisecond_) < 0;
+  }
+  const Wait& a = *wait();
+  const Wait& b = *other.wait();
+  return a.deadline != b.deadline ? a.deadline < b.deadline : a.sequence < b.sequence;
 }
 
-void Deadlines::raise(std::size_t at, Wait& wait) {
+void Deadlines::put(std::size_t at, Due due) {
+  heap_[at] = due;
+  due.wait()->place = static_cast<std::uint32_t>(at);
+}
+
+void Deadlines::raise(std::size_t at, Due due) {
   while (at > 0) {
     const std::size_t parent = (at - 1) / kChildren;
-    if (!isEarlier(wait, *heap_[parent])) break;
-    put(at, *heap_[parent]);
+    if (!due.isEarlierThan(heap_[parent])) break;
+    put(at, heap_[parent]);
     at = parent;
   }
-  put(at, wait);
+  put(at, due);
 }
 
-void Deadlines::sink(std::size_t at, Wait& wait) {
+void Deadlines::sink(std::size_t at, Due due) {
   for (;;) {
     const std::size_t from = at * kChildren + 1;
     const std::size_t to = std::min(from + kChildren, heap_.size());
     if (from >= to) break;
     std::size_t least = from;
     for (std::size_t child = from + 1; child < to; ++child) {
-      if (isEarlier(*heap_[child], *heap_[least])) least = child;
+      if (heap_[child].isEarlierThan(heap_[least])) least = child;
     }
-    if (!isEarlier(*heap_[least], wait)) break;
-    put(at, *heap_[least]);
+    if (!heap_[least].isEarlierThan(due)) break;
+    put(at, heap_[least]);
     at = least;
   }
-  put(at, wait);
+  put(at, due);
 }
 
 void Deadlines::insert(Wait& wait) {
-  // A quarter more at a time, for there may be millions.
-  if (heap_.size() == heap_.capacity()) heap_.reserve(heap_.size() + heap_.size() / 4 + 16);
-  heap_.push_back(&wait);
-  raise(heap_.size() - 1, wait);
+  // A sixteenth more at a time, for there may be millions.
+  if (heap_.size() == heap_.capacity()) heap_.reserve(heap_.size() + heap_.size() / 16 + 16);
+  heap_.push_back(Due(wait));
+  raise(heap_.size() - 1, heap_.back());
 }
 
 void Deadlines::erase(Wait& wait) {
   const std::size_t at = wait.place;
-  Wait& last = *heap_.back();
+  const Due last = heap_.back();
   heap_.pop_back();
-  if (&last != &wait) {
-    if (at > 0 && isEarlier(last, *heap_[(at - 1) / kChildren])) {
+  if (last.wait() != &wait) {
+    if (at > 0 && last.isEarlierThan(heap_[(at - 1) / kChildren])) {
       raise(at, last);
     } else {
       sink(at, last);

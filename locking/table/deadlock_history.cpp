@@ -80,8 +80,8 @@ class Snapshot {
 
   static bool isUpgradedByCommit(const Hold& hold) {
     for (const Wait& wait : hold.locker().waits) {
-      if (wait.commit == nullptr) continue;
-      const auto& upgraded = wait.commit->upgraded;
+      if (wait.commit() == nullptr) continue;
+      const auto& upgraded = wait.commit()->upgraded;
       if (std::find(upgraded.begin(), upgraded.end(), &hold) != upgraded.end()) return true;
     }
     return false;
@@ -94,15 +94,15 @@ class Snapshot {
       DeadlockWait taken;
       taken.target = entry.target;
       taken.locker = wait.locker->id;
-      taken.wanted = wait.type;
-      taken.duration = wait.duration;
+      taken.wanted = wait.type();
+      taken.duration = wait.duration();
       taken.upgrade = wait.upgrade;
-      taken.commit = wait.commit != nullptr;
+      taken.commit = wait.commit() != nullptr;
       taken.asked = wait.sequence;
       taken.age = now_ - wait.since();
       taken.priority = wait.priority;
       taken.timeout = wait.timeout;
-      taken.background = wait.background;
+      taken.background = wait.isBackground();
       record_.waits.push_back(taken);
     }
   }

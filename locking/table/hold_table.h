@@ -46,7 +46,7 @@ class HoldTable {
 
   /// Decides what needs nobody's turn: a grant without conflict, something held already. The
   /// token; null when the request has to go the long way, and nothing was done.
-  FencingToken acquire(Locker& locker, const LockRequest& asked, const Clock& clock)
+  FencingToken acquire(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
       NEPHRITE_REQUIRES(locker.mutex);
 
   enum class Release { Done, NotHeld, LongWay };
@@ -103,6 +103,8 @@ class HoldTable {
     Link* heads NEPHRITE_GUARDED_BY(lock) = few.data();
   };
 
+  FencingToken acquireAnew(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
+      NEPHRITE_REQUIRES(locker.mutex);
   static std::uint64_t hashOf(LockTarget target) {
     return target.value * 0x9E3779B97F4A7C15u;  // The golden ratio: neighbours go far apart.
   }

@@ -131,25 +131,42 @@ struct Wait : EntryHook, LockerHook {
   LockSettle settle;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
   Locker* locker = nullptr;
   Entry* entry = nullptr;
-  CommitUpgrade* commit = nullptr;
-  std::uint64_t id = 0;
   Instant deadline{};
-  std::uint64_t sequence : 46 = 0;      ///< Rises with each wait: breaks ties between deadlines.
-  std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
-  std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
-  std::uint64_t level : 16 = 0;
   std::int32_t waitsFor = 0;  ///< Milliseconds from its beginning to its deadline.
   LockTimeout timeout = LockTimeout::serverDefined();
   std::int32_t priority = 0;
-  std::uint32_t place = 0;  ///< In Deadlines.
-  LockType type = LockType::Share;
-  LockDuration duration = LockDuration::Transaction;
-  bool inState = false;
-  bool background = false;
+  std::uint32_t place = 0;              ///< In Deadlines.
+  std::uint64_t sequence : 44 = 0;      ///< Rises with each wait: breaks ties between deadlines.
+  std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
+  std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
 
-  Instant since() const { return deadline + std::chrono::milliseconds(-std::int64_t{waitsFor}); }
+  void ask(const LockRequest& request);
   LockRequest request() const;  ///< As asked.
+  LockType type() const { return static_cast<LockType>(type_); }
+  LockDuration duration() const { return static_cast<LockDuration>(duration_); }
+  bool isBackground() const { return background_ != 0; }
+  std::uint64_t id() const;  ///< Of the request.
+  Instant since() const { return deadline + std::chrono::milliseconds(-std::int64_t{waitsFor}); }
+
+  /// Null unless it is one of a commit's upgrades.
+  CommitUpgrade* commit() const {
+    return isOfCommit_ != 0 ? reinterpret_cast<CommitUpgrade*>(idOrCommit_) : nullptr;
+  }
+  void setCommit(CommitUpgrade& commit) {
+    isOfCommit_ = 1;
+    idOrCommit_ = reinterpret_cast<std::uint64_t>(&commit);
+  }
+
+ private:
+  std::uint64_t type_ : 3 = 0;
+  std::uint64_t duration_ : 2 = 0;
+  std::uint64_t inState_ : 1 = 0;
+  std::uint64_t background_ : 1 = 0;
+  std::uint64_t isOfCommit_ : 1 = 0;
+  std::uint64_t level_ : 10 = 0;  // As in a Hold.
+  std::uint64_t idOrCommit_ = 0;
 };
+static_assert(sizeof(Wait) == 112);
 
 /// A target that somebody waits for: made when the first has to, gone when the last need not any
 /// more.

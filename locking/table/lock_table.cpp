@@ -6,18 +6,31 @@
 
 namespace nephrite::lock_table {
 
+void Wait::ask(const LockRequest& request) {
+  idOrCommit_ = request.id;
+  timeout = request.timeout;
+  priority = request.priority;
+  type_ = static_cast<unsigned>(request.type);
+  duration_ = static_cast<unsigned>(request.duration);
+  inState_ = request.inState ? 1 : 0;
+  background_ = request.background ? 1 : 0;
+  level_ = std::min(request.level, Hold::kMostLevel);
+}
+
+std::uint64_t Wait::id() const { return isOfCommit_ != 0 ? commit()->request.id : idOrCommit_; }
+
 LockRequest Wait::request() const {
   LockRequest asked;
   asked.locker = locker->id;
   asked.target = entry->target;
-  asked.type = type;
-  asked.duration = duration;
+  asked.type = type();
+  asked.duration = duration();
   asked.timeout = timeout;
-  asked.inState = inState;
-  asked.level = static_cast<std::uint16_t>(level);
+  asked.inState = inState_ != 0;
+  asked.level = static_cast<std::uint16_t>(level_);
   asked.priority = priority;
-  asked.background = background;
-  asked.id = commit != nullptr ? commit->request.id : id;
+  asked.background = isBackground();
+  asked.id = id();
   return asked;
 }
 
@@ -194,7 +207,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     }
     ++statistics_.queuedLocks;
     Wait& wait = enqueue(locker, *entries[i], part, true, now);
-    wait.commit = commit;
+    wait.setCommit(*commit);
     commit->pending.push_back(&wait);
   }
   if (commit->pending.empty()) {
@@ -245,18 +258,11 @@ Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& reques
   Wait* const wait = waits_.make();
   wait->locker = &locker;
   wait->entry = &entry;
-  wait->id = request.id;
+  wait->ask(request);
   wait->waitsFor = millisecondsOf(request);
   wait->deadline = now + std::chrono::milliseconds(wait->waitsFor);
   wait->sequence = ++lastWait_;
   wait->upgrade = upgrade;
-  wait->level = request.level;
-  wait->timeout = request.timeout;
-  wait->priority = request.priority;
-  wait->type = request.type;
-  wait->duration = request.duration;
-  wait->inState = request.inState;
-  wait->background = request.background;
 
   auto place = entry.queue.end();
   if (upgrade) {
@@ -339,7 +345,7 @@ void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockT
 void LockTable::serve(Entry& entry, LockAnswers& out) {
   while (!entry.queue.empty()) {
     Wait& head = entry.queue.front();
-    if (conflictingHolder(entry, *head.locker, head.type) != nullptr) return;
+    if (conflictingHolder(entry, *head.locker, head.type()) != nullptr) return;
     grant(head, out);
   }
   dropIfIdle(entry);
@@ -361,7 +367,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   answer.queued = true;
   answer.shareReleased = wait.shareReleased;
   answer.waited = leaveQueue(wait);
-  CommitUpgrade* const commit = wait.commit;
+  CommitUpgrade* const commit = wait.commit();
   if (commit == nullptr) {
     // A second request of the same locker may have made the lock stronger meanwhile.
     if (before != nullptr && covers(before->type(), request.type)) {
@@ -393,7 +399,7 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   answer.request = wait.request();
   answer.queued = true;
   answer.shareReleased = wait.shareReleased;
-  describeObstacle(*wait.entry, *wait.locker, wait.type, answer);
+  describeObstacle(*wait.entry, *wait.locker, wait.type(), answer);
   if (outcome != LockOutcome::Deadlock) return answer;
 
   answer.cycle = WaitGraph::cycleThrough(*wait.locker);
@@ -423,7 +429,7 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   if (answer.outcome == LockOutcome::Deadlock) ++statistics_.deadlocks;
   if (answer.outcome == LockOutcome::Cancelled) ++statistics_.cancellations;
 
-  CommitUpgrade* const commit = wait.commit;
+  CommitUpgrade* const commit = wait.commit();
   LockSettle settle = std::move(commit != nullptr ? commit->settle : wait.settle);
   std::vector<LockTarget> changed;
   if (commit != nullptr) {
@@ -480,7 +486,7 @@ Duration LockTable::leaveQueue(Wait& wait) {
 LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
   LockAnswers out;
   const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
-                               [&](const Wait& wait) { return wait.id == requestId; });
+                               [&](const Wait& wait) { return wait.id() == requestId; });
   if (it != locker.waits.end()) fail(*it, LockOutcome::Cancelled, out);
   return out;
 }
@@ -489,7 +495,7 @@ LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
 void LockTable::cancelCommitsOf(Locker& locker, LockAnswers& out) {
   for (;;) {
     const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
-                                 [](const Wait& wait) { return wait.commit != nullptr; });
+                                 [](const Wait& wait) { return wait.commit() != nullptr; });
     if (it == locker.waits.end()) return;
     fail(*it, LockOutcome::Cancelled, out);
   }

@@ -28,9 +28,9 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   LockInfo info;
   info.target = wait.entry->target;
   info.requestedBy = wait.locker->id;
-  info.type = &wait == &wait.entry->queue.front() ? LockType::Get : wait.type;
-  info.wanted = wait.type;
-  info.duration = wait.duration;
+  info.type = &wait == &wait.entry->queue.front() ? LockType::Get : wait.type();
+  info.wanted = wait.type();
+  info.duration = wait.duration();
   info.waiting = true;
   forEachBlocker(wait, [&](const Locker& blocker, const Hold*, const Wait*) {
     info.lockedBy = blocker.id;
@@ -81,9 +81,9 @@ std::vector<LockInfo> LockTable::queuedRequests(std::size_t maxEntries) const {
   const WallTime wall = clock_.wallNow();
   boost::unordered_flat_set<const Entry*> seen;
   std::vector<const Entry*> entries;
-  for (const Wait* const wait : deadlines_.all()) {
-    if (seen.insert(wait->entry).second) entries.push_back(wait->entry);
-  }
+  deadlines_.forEach([&](const Wait& wait) {
+    if (seen.insert(wait.entry).second) entries.push_back(wait.entry);
+  });
   std::sort(entries.begin(), entries.end(),
             [](const Entry* a, const Entry* b) { return a->target < b->target; });
   std::vector<LockInfo> requests;
@@ -146,7 +146,7 @@ void LockTable::checkInvariants() const {
   }
 
   boost::unordered_flat_set<const Entry*> entries;
-  for (const Wait* const wait : deadlines_.all()) entries.insert(wait->entry);
+  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry); });
   std::size_t waits = 0;
   for (const Entry* const entry : entries) {
     NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
@@ -161,7 +161,7 @@ void LockTable::checkInvariants() const {
       NEPHRITE_CHECK(hold.locker().contended.contains(const_cast<Entry*>(entry)));
     }
     const Wait& head = entry->queue.front();
-    NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker, head.type) != nullptr);  // 2
+    NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker, head.type()) != nullptr);  // 2
   }
   NEPHRITE_CHECK(waits == deadlines_.size());
 

@@ -177,7 +177,7 @@ inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, L
 template <typename Visit>
 void forEachBlocker(const Wait& wait, Visit&& visit) {
   for (const Hold& hold : wait.entry->holders) {
-    if (&hold.locker() == wait.locker || compatible(hold.type(), wait.type)) continue;
+    if (&hold.locker() == wait.locker || compatible(hold.type(), wait.type())) continue;
     if (visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr))) return;
   }
   for (const Wait& ahead : wait.entry->queue) {

@@ -10,24 +10,24 @@ namespace lock_table {
 namespace {
 
 // Is it granted without anything being different afterwards?
-bool changesNothing(const Hold& hold, const LockRequest& asked) {
-  return covers(hold.type(), asked.type) && asked.duration == LockDuration::Transaction &&
-         (hold.isSession() || hold.type() == asked.type || asked.inState);
+bool changesNothing(const Hold& hold, LockTerms asked) {
+  return covers(hold.type(), asked.type()) && asked.duration() == LockDuration::Transaction &&
+         (hold.isSession() || hold.type() == asked.type() || asked.inState());
 }
 
 // Section 2.1 of the rules, where nobody waits: nobody has to be served.
-void takeCovered(Hold& hold, const LockRequest& asked) {
-  const bool lower = asked.type != hold.type();
-  if (asked.duration == LockDuration::Session) {
-    hold.setSession(asked.type);
+void takeCovered(Hold& hold, LockTerms asked) {
+  const bool lower = asked.type() != hold.type();
+  if (asked.duration() == LockDuration::Session) {
+    hold.setSession(asked.type());
   } else if (hold.isSession()) {
     return;  // Duration never falls, and with it the type stays.
   }
-  if (lower && !asked.inState) hold.setType(asked.type);
+  if (lower && !asked.inState()) hold.setType(asked.type());
 }
 
-LockType sessionOf(const LockRequest& asked) {
-  return asked.duration == LockDuration::Session ? asked.type : LockType::Get;
+LockType sessionOf(LockTerms asked) {
+  return asked.duration() == LockDuration::Session ? asked.type() : LockType::Get;
 }
 
 }  // namespace
@@ -43,15 +43,22 @@ ReleaseScope::Fate ReleaseScope::of(const Hold& hold) const {
   return Fate::Goes;
 }
 
-FencingToken HoldTable::acquire(Locker& locker, const LockRequest& asked, const Clock& clock) {
+inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms asked,
+                                       const Clock& clock) {
   if (!locker.signedOn || locker.commits > 0) [[unlikely]]
     return {};
-  const std::uint64_t hash = hashOf(asked.target);
-  Hold*& recent = recentOf(locker, hash);
-  if (recent != nullptr && recent->target == asked.target && changesNothing(*recent, asked)) {
-    locker.lockRequests.add(1);
-    return recent->token;
+  const Hold* const recent = recentOf(locker, hashOf(target));
+  if (recent == nullptr || recent->target != target || !changesNothing(*recent, asked)) {
+    return acquireAnew(locker, target, asked, clock);
   }
+  locker.lockRequests.add(1);
+  return recent->token;
+}
+
+[[gnu::noinline]] FencingToken HoldTable::acquireAnew(Locker& locker, LockTarget target,
+                                                      LockTerms asked, const Clock& clock) {
+  const std::uint64_t hash = hashOf(target);
+  Hold*& recent = recentOf(locker, hash);
 
   Hold* const spare = locker.take();
   const Instant now = clock.roughNow();
@@ -60,45 +67,46 @@ FencingToken HoldTable::acquire(Locker& locker, const LockRequest& asked, const 
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
-    Link* link = find(segment, hash, asked.target);
+    Link* link = find(segment, hash, target);
     bool longWay = false;
-    for (Node* node = link->get(); node != nullptr && node->target == asked.target;
+    for (Node* node = link->get(); node != nullptr && node->target == target;
          link = &node->chain, node = link->get()) {
       longWay = longWay || node->isEntry();
       if (longWay) break;
       auto* const hold = static_cast<Hold*>(node);
       if (&hold->locker() == &locker) {
         own = hold;
-      } else if (!compatible(hold->type(), asked.type)) {
+      } else if (!compatible(hold->type(), asked.type())) {
         longWay = true;
       }
     }
     if (longWay) {
       // What is covered by one's own conflicts with nobody else's; so this is not one of them.
     } else if (own == nullptr) {
-      spare->target = asked.target;
-      spare->chain.set(link->get(), Hold::tagOf(asked.type, sessionOf(asked), asked.level));
+      spare->target = target;
+      spare->chain.set(link->get(), Hold::tagOf(asked.type(), sessionOf(asked), asked.level()));
       token = nextToken(segment, locker);
       spare->token = token;
       spare->since = now;
       spare->acquired = token.value;
       link->set(spare);
       count(segment, 1, 0);
-    } else if (covers(own->type(), asked.type)) {
+    } else if (covers(own->type(), asked.type())) {
       takeCovered(*own, asked);
       token = own->token;
-    } else if (asked.type != LockType::Update || own->type() != LockType::Share ||
+    } else if (asked.type() != LockType::Update || own->type() != LockType::Share ||
                own->isSession()) {  // Else the Share goes first (2.2): others may be served.
-      own->set(asked.type, asked.duration == LockDuration::Session ? asked.type : own->session(),
+      own->set(asked.type(),
+               asked.duration() == LockDuration::Session ? asked.type() : own->session(),
                own->level());
-      own->setTimeout(asked.timeout);
+      own->setTimeout(asked.timeout());
       token = nextToken(segment, locker);
       own->token = token;
     }
   }
 
   if (own == nullptr && token.value != 0) {
-    locker.link(*spare, asked.timeout);
+    locker.link(*spare, asked.timeout());
     recent = spare;
   } else {
     locker.give(spare);
@@ -186,9 +194,9 @@ LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
 
 using lock_table::HoldTable;
 
-FencingToken LockManager::grantAtOnce(const LockSeat& seat, const LockRequest& request) {
+FencingToken LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
   OwnerHold own(seat->mutex);
-  return holds_.acquire(*seat, request, clock_);
+  return holds_.acquire(*seat, target, terms, clock_);
 }
 
 LockManager::AtOnce LockManager::releaseAtOnce(const LockSeat& seat, LockTarget target) {

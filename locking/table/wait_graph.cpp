@@ -25,7 +25,7 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
     for (const Entry* const entry : locker.contended) {
       const LockType held = holdOn(*entry, locker)->type();
       for (const Wait& wait : entry->queue) {
-        if (!compatible(held, wait.type)) reach(*wait.locker);
+        if (!compatible(held, wait.type())) reach(*wait.locker);
       }
     }
     for (const Wait& wait : locker.waits) {
@@ -88,10 +88,10 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
       });
       if (!closed) continue;
 
-      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.type}};
+      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.type()}};
       for (std::size_t step = at; step != 0; step = steps[step].from) {
         const Wait& by = *steps[step].by;
-        cycle.push_back({by.locker->id, by.entry->target, by.type});
+        cycle.push_back({by.locker->id, by.entry->target, by.type()});
       }
       std::reverse(cycle.begin(), cycle.end());
       return cycle;

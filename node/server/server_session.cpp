@@ -388,6 +388,7 @@ bool ServerSession::handle(const wire::DefineClass& message) {
 }
 
 bool ServerSession::handle(wire::Commit& message) {
+  message.request.changes.handedOver = true;  // Nobody else has what was just decoded.
   CommitRequest& request = message.request;
   request.changes.id.process = request.upgrade.locker.value;
   for (const ObjectChange& change : request.changes.changes) {

@@ -190,7 +190,6 @@ Commit unpack(Reader& in, const fb::Commit& wish) {
   said.request.updateLocked = unpackNumbers<Oid>(in, wish.update_locked(), Oid::fromBits);
   said.request.changes.id = {said.request.upgrade.locker.value, wish.number()};
   said.request.changes.changes = unpackAll<ObjectChange>(in, wish.changes());
-  said.request.changes.handedOver = true;
   return said;
 }
 

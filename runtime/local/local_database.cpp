@@ -291,9 +291,9 @@ class LocalQuickLocks final : public QuickLocks {
 
   bool isSignedOn() const { return !(seats_[0] == nullptr || seats_[1] == nullptr); }
 
-  bool lock(const LockRequest& request) override {
-    const std::size_t table = tableOf(Oid::fromBits(request.target.value));
-    return spaces_[table]->lockAtOnce(seats_[table], request);
+  bool lock(Oid target, LockTerms terms) override {
+    const std::size_t table = tableOf(target);
+    return spaces_[table]->lockAtOnce(seats_[table], target, terms);
   }
   bool unlock(Oid target) override {
     const std::size_t table = tableOf(target);

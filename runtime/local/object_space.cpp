@@ -275,10 +275,11 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
 
 // Whatever has become of its locks since: broken by an operator, say.
 void ObjectSpace::checkLocked(const CommitRequest& request) const {
+  const LockSeat seat = locks_.seatOf(request.upgrade.locker);
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
-    const auto held = lockStatus(request.upgrade.locker, change.record->oid);
-    if (held && held->type == LockType::Exclusive) continue;
+    const LockTarget target = targetOf(change.record->oid);
+    if (!seat.isNull() && locks_.typeHeld(seat, target) == LockType::Exclusive) continue;
     throw StoreException(StoreException::Reason::StaleEdition,
                          "commit refused: " + store_->schema()->show(change.record->oid) +
                              " is changed but not locked exclusively by this process; abort "

@@ -60,10 +60,9 @@ class ObjectSpace {
 
   void lock(const LockOrder& order, LockReplySettle settle);
   /// As QuickLocks says.
-  bool lockAtOnce(const LockSeat& seat, const LockRequest& request) {
-    const Oid oid = Oid::fromBits(request.target.value);
+  bool lockAtOnce(const LockSeat& seat, Oid oid, LockTerms terms) {
     if (!known_.contains(oid)) return false;
-    const FencingToken token = locks_.grantAtOnce(seat, request);
+    const FencingToken token = locks_.grantAtOnce(seat, {oid.bits()}, terms);
     if (token.value == 0) return false;
     if (options_.durableTokens) keepTokensReserved(token);
     // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.

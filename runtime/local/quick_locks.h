@@ -15,9 +15,9 @@ class QuickLocks {
  public:
   virtual ~QuickLocks() = default;
 
-  /// True when `request`, of an object that is known to be there, is granted. Else nothing was
-  /// done, and nothing said: ask Database::lock().
-  virtual bool lock(const LockRequest& request) = 0;
+  /// True when `target`, which is known to be there, is locked as asked. Else nothing was done, and
+  /// nothing said: ask Database::lock().
+  virtual bool lock(Oid target, LockTerms terms) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
   virtual bool unlock(Oid target) = 0;
   /// Get when nothing is held.

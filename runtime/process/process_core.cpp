@@ -220,6 +220,15 @@ void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
       [this, id = named.id] { session_.cancel(id); });
 }
 
+bool ProcessCore::lockAtOnceInside(Oid target, LockType type, LockDuration duration,
+                                   LockTimeout timeout) {
+  return isMine() && session_.lockAtOnce(target, type, duration, timeout);
+}
+
+bool ProcessCore::unlockAtOnceInside(Oid target) {
+  return isMine() && session_.unlockAtOnce(target);
+}
+
 bool ProcessCore::tryLock(const Session::Wish& wish, const std::stop_token& stop) {
   try {
     lock(wish, stop);

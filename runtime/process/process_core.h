@@ -60,8 +60,16 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
                    const std::stop_token& stop = {});
   void lock(const Session::Wish& wish, const std::stop_token& stop);
   /// True when that was all: nobody had to wait, and nothing was out of order. Outside a call too.
-  bool lockAtOnce(const Session::Wish& wish) { return isMine() && session_.lockAtOnce(wish); }
-  bool unlockAtOnce(Oid target) { return isMine() && session_.unlockAtOnce(target); }
+  bool lockAtOnce(Oid target, LockType type, LockDuration duration, LockTimeout timeout) {
+    if (isInUse()) [[unlikely]]
+      return lockAtOnceInside(target, type, duration, timeout);
+    return session_.lockAtOnce(target, type, duration, timeout);
+  }
+  bool unlockAtOnce(Oid target) {
+    if (isInUse()) [[unlikely]]
+      return unlockAtOnceInside(target);
+    return session_.unlockAtOnce(target);
+  }
   /// False when refused.
   bool tryLock(const Session::Wish& wish, const std::stop_token& stop);
   RecordPtr read(Oid oid);
@@ -104,11 +112,13 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
  private:
   class Use;
 
-  /// Is no other thread inside a call?
+  bool isInUse() const { return user_.load(std::memory_order_relaxed) != std::thread::id(); }
   bool isMine() const {
-    const std::thread::id user = user_.load(std::memory_order_relaxed);
-    return user == std::thread::id() || user == std::this_thread::get_id();
+    return user_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   }
+  // Inside a call of this thread; false when it is another's.
+  bool lockAtOnceInside(Oid target, LockType type, LockDuration duration, LockTimeout timeout);
+  bool unlockAtOnceInside(Oid target);
   struct AsyncLock;
 
   /// Locks `oids` from `next` on in one request; `next` becomes the first that is not held.

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "objects/change_set.h"
+
 namespace nephrite::wire {
 
 // Walks through the fields of structs, whatever they are: a field that is added later is not
@@ -49,6 +51,10 @@ void collectDifferences(const T& a, const T& b, const std::string& path,
   } else if constexpr (IsOptional<T>::value || IsShared<T>::value) {
     if (static_cast<bool>(a) != static_cast<bool>(b)) return found.push_back(path + " presence");
     if (a) collectDifferences(*a, *b, path, found);
+  } else if constexpr (std::is_same_v<T, ObjectChange>) {
+    collectDifferences(a.kind, b.kind, below(path, 0), found);
+    collectDifferences(a.record, b.record, below(path, 1), found);
+    collectDifferences(a.basedOn, b.basedOn, below(path, 2), found);
   } else if constexpr (kHasFields<T>) {
     boost::pfr::for_each_field(a, [&](const auto& field, auto index) {
       collectDifferences(field, boost::pfr::get<decltype(index)::value>(b), below(path, index),

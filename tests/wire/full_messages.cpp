@@ -339,6 +339,7 @@ LockReply withUnsentFields(LockReply reply) {
 template <>
 CommitRequest withUnsentFields(CommitRequest request) {
   request.lifetime = Lifetime::SharedTransient;
+  request.changes.handedOver = true;
   return request;
 }
 

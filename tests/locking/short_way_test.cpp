@@ -1,0 +1,177 @@
+// Locks that are taken and let go without anybody waiting, by threads that know nothing of each
+// other, and what comes between the two when somebody does wait.
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "tests/locking/lock_play.h"
+
+namespace nephrite {
+namespace {
+
+using std::chrono::milliseconds;
+
+LockTerms terms(LockType type, LockDuration duration = LockDuration::Transaction) {
+  return {LockTimeout::ofMilliseconds(5000), 0, type, duration, false};
+}
+
+class TheShortWay : public LockPlay {
+ protected:
+  bool grant(LockerId locker, LockTarget target, LockType type) {
+    return locks.grantAtOnce(locks.seatOf(locker), target, terms(type)).value != 0;
+  }
+  LockManager::AtOnce release(LockerId locker, LockTarget target) {
+    return locks.releaseAtOnce(locks.seatOf(locker), target);
+  }
+};
+
+TEST_F(TheShortWay, GrantsWhatIsFreeAndShowsItToWhoeverLooks) {
+  EXPECT_TRUE(grant(kAnna, kOrder, LockType::Exclusive));
+
+  const std::vector<LockInfo> seen = locks.locksOn(kOrder);
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].requestedBy, kAnna);
+  EXPECT_EQ(seen[0].type, LockType::Exclusive);
+  EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Exclusive);
+  EXPECT_EQ(locks.typeHeld(locks.seatOf(kBen), kOrder), LockType::Get);
+  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Done);
+  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Nothing);
+  EXPECT_TRUE(locks.locksOn(kOrder).empty());
+}
+
+TEST_F(TheShortWay, DoesNothingAboutWhatSomebodyElseHolds) {
+  grant(kAnna, kOrder, LockType::Exclusive);
+
+  EXPECT_FALSE(grant(kBen, kOrder, LockType::Share));
+  EXPECT_EQ(locks.locksOf(kBen).size(), 0u);
+  EXPECT_EQ(locks.statistics().requestsWaiting, 0u);
+}
+
+TEST_F(TheShortWay, OvertakesNobodyWhoWaits) {
+  grant(kAnna, kOrder, LockType::Share);
+  const Asked ben = ask(kBen, kOrder, LockType::Exclusive);
+  ASSERT_TRUE(ben.waits());
+
+  EXPECT_FALSE(grant(kCleo, kOrder, LockType::Share)) << "Ben came first";
+  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Not) << "Ben has to be told";
+
+  locks.unlock(kAnna, kOrder).deliver();
+  EXPECT_EQ(ben.outcome(), LockOutcome::Granted);
+  EXPECT_EQ(release(kBen, kOrder), LockManager::AtOnce::Done) << "nobody waits any more";
+  EXPECT_TRUE(grant(kCleo, kOrder, LockType::Share));
+}
+
+TEST_F(TheShortWay, GivesTokensThatRiseForATargetAndForALocker) {
+  const LockSeat anna = locks.seatOf(kAnna), ben = locks.seatOf(kBen);
+  FencingToken last;
+  for (int i = 0; i < 100; ++i) {
+    for (const auto& [seat, other] : {std::pair{anna, kStock}, std::pair{ben, kOrder}}) {
+      const FencingToken elsewhere = locks.grantAtOnce(seat, other, terms(LockType::Share));
+      const FencingToken here = locks.grantAtOnce(seat, {300}, terms(LockType::Exclusive));
+      EXPECT_GT(here, last);
+      EXPECT_GT(here, elsewhere) << "it was asked for later";
+      last = here;
+      locks.releaseAtOnce(seat, {300});
+      locks.releaseAtOnce(seat, other);
+    }
+  }
+}
+
+TEST_F(TheShortWay, IsClosedToWhoHasSignedOff) {
+  const LockSeat seat = locks.seatOf(kAnna);
+  locks.signOff(kAnna).deliver();
+
+  EXPECT_EQ(locks.grantAtOnce(seat, kOrder, terms(LockType::Share)).value, 0u);
+  EXPECT_TRUE(locks.seatOf(kAnna).isNull());
+  locks.signOn(kAnna);
+}
+
+TEST_F(TheShortWay, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
+  constexpr std::uint64_t kMany = 100'000;
+  const LockSeat anna = locks.seatOf(kAnna);
+  for (std::uint64_t i = 1; i <= kMany; ++i) {
+    ASSERT_NE(locks.grantAtOnce(anna, {i << 20}, terms(LockType::Exclusive)).value, 0u);
+  }
+  EXPECT_EQ(locks.statistics().locksHeld, kMany);
+  for (std::uint64_t i = 1; i <= kMany; i += 997) {
+    EXPECT_EQ(locks.typeHeld(anna, {i << 20}), LockType::Exclusive);
+    EXPECT_FALSE(grant(kBen, {i << 20}, LockType::Share));
+  }
+  EXPECT_EQ(locks.locksHeld(10).size(), 10u);
+  EXPECT_EQ(locks.locksHeld(10).front().target, (LockTarget{1 << 20}));
+
+  locks.releaseTransactionLocks(kAnna).deliver();
+  EXPECT_EQ(locks.statistics().locksHeld, 0u);
+  EXPECT_TRUE(locks.locksHeld(10).empty());
+}
+
+/// Given: some threads, each with a locker, and few targets; what is locked counts who is inside.
+TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
+  constexpr std::uint64_t kThreads = 4;
+  constexpr std::uint64_t kTargets = 6;
+  constexpr int kSteps = 20'000;
+  LockManager locks(SystemClock::instance(), {});
+  std::array<std::atomic<int>, kTargets> inside{};  // Sharers; 1000 for the one who excludes.
+  std::atomic<bool> broken{false};
+
+  const auto work = [&](std::uint64_t me) {
+    const LockerId locker{me + 1};
+    const LockSeat seat = locks.seatOf(locker);
+    std::minstd_rand random(static_cast<unsigned>(me + 1));
+    for (int step = 0; step < kSteps; ++step) {
+      const std::uint64_t which = random() % kTargets;
+      const LockTarget target{which + 1};
+      const bool exclusive = random() % 3 == 0;
+      const LockType type = exclusive ? LockType::Exclusive : LockType::Share;
+      if (locks.grantAtOnce(seat, target, terms(type)).value == 0) {
+        LockRequest request;
+        request.locker = locker;
+        request.target = target;
+        request.type = type;
+        request.timeout = LockTimeout::ofMilliseconds(60'000);
+        std::atomic<int> answer{-1};
+        locks
+            .request(request,
+                     [&](const LockAnswer& told) {
+                       answer = static_cast<int>(told.outcome);
+                       answer.notify_one();
+                     })
+            .deliver();
+        answer.wait(-1);
+        if (answer != static_cast<int>(LockOutcome::Granted)) broken = true;  // One at a time.
+      }
+      const int weight = exclusive ? 1000 : 1;
+      const int others = inside[which].fetch_add(weight);
+      if (exclusive ? others != 0 : others >= 1000) broken = true;
+      inside[which].fetch_sub(weight);
+      if (random() % 2 == 0) {
+        if (locks.releaseAtOnce(seat, target) == LockManager::AtOnce::Not) {
+          locks.unlock(locker, target).deliver();
+        }
+      } else {
+        locks.releaseTransactionLocks(locker).deliver();
+      }
+      if (step % 500 == 0) {
+        locks.locksHeld();
+        locks.locksOf(LockerId{random() % kThreads + 1});  // Takes its mutex away from its owner.
+      }
+    }
+  };
+  for (std::uint64_t i = 0; i < kThreads; ++i) locks.signOn({i + 1});
+  std::vector<std::thread> threads;
+  for (std::uint64_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_FALSE(broken);
+  locks.checkInvariants();
+  EXPECT_EQ(locks.statistics().locksHeld, 0u);
+  for (std::uint64_t i = 0; i < kThreads; ++i) locks.signOff({i + 1}).deliver();
+}
+
+}  // namespace
+}  // namespace nephrite
