@@ -1,0 +1,247 @@
+// Does one thing so many times that its instructions can be told from those of the set-up:
+//     guard_program CASE COUNT
+// A case ends by proving that it did what it is named after. `--list` names the cases.
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "locking/lock_manager.h"
+#include "node/wire/messages.h"
+#include "runtime/local/local_database.h"
+#include "runtime/nephrite.h"
+
+namespace {
+
+using namespace nephrite;
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::runtime_error(what);
+}
+
+// --- Object: as an application asks ------------------------------------------------------------
+
+/// A database in this program, in memory, with as many objects.
+struct Embedded {
+  explicit Embedded(int count);
+  std::vector<Object> objectsOf(const Process& process) const;
+
+  std::shared_ptr<LocalDatabase> database;
+  Node node;
+  std::vector<Oid> oids;
+};
+
+std::shared_ptr<LocalDatabase> inMemory() {
+  ObjectStore::Options options;
+  options.inMemory = true;
+  return std::make_shared<LocalDatabase>(ObjectStore::open(options), SystemClock::instance(),
+                                         LocalDatabase::Options{});
+}
+
+Embedded::Embedded(int count) : database(inMemory()), node(Node::signOn(database, "guard")) {
+  Process maker = node.signOn({.name = "maker"});
+  maker.defineClass({.name = "Thing", .properties = {{"text", ValueType::String}}});
+  maker.beginTransaction();
+  for (int i = 0; i < count; ++i) oids.push_back(maker.create("Thing").oid());
+  maker.commitTransaction();
+}
+
+std::vector<Object> Embedded::objectsOf(const Process& process) const {
+  std::vector<Object> objects;
+  for (const Oid oid : oids) {
+    objects.push_back(process.object(oid));
+    require(objects.back().exists(), "an object is not there");
+  }
+  return objects;
+}
+
+void acquireAndReleaseObjects(std::uint64_t count) {
+  Embedded embedded(1'000);
+  Process process = embedded.node.signOn({.name = "counted"});
+  std::vector<Object> objects = embedded.objectsOf(process);
+  const std::uint64_t before = process.system().getRequestStats().unlockObjects;
+
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Object& object = objects[i % objects.size()];
+    object.exclusiveLock();
+    object.unlock();
+  }
+
+  const std::uint64_t unlocked = process.system().getRequestStats().unlockObjects - before;
+  require(unlocked == count, "not every unlock was counted");
+  require(embedded.database->locksHeld(Lifetime::Persistent, 1).empty(), "a lock was left behind");
+}
+
+void askAgainForObject(std::uint64_t count) {
+  Embedded embedded(1);
+  Process process = embedded.node.signOn({.name = "counted"});
+  Process other = embedded.node.signOn({.name = "other"});
+  Object object = process.object(embedded.oids.front());
+  Object theirs = other.object(embedded.oids.front());
+  object.exclusiveLock();
+
+  for (std::uint64_t i = 0; i < count; ++i) object.exclusiveLock();
+
+  require(!theirs.tryLock(LockType::Share), "it was not held");
+  object.unlock();
+  require(theirs.tryLock(LockType::Share), "one unlock did not free it");
+}
+
+// --- LockManager: as a server is asked ---------------------------------------------------------
+
+constexpr LockerId kFirst{1}, kSecond{2};
+
+/// A lock manager with two lockers, and how often they were granted a lock.
+struct Table {
+  Table() {
+    locks.signOn(kFirst);
+    locks.signOn(kSecond);
+  }
+
+  void ask(LockerId locker, LockTarget target) {
+    LockRequest request;
+    request.locker = locker;
+    request.target = target;
+    request.type = LockType::Exclusive;
+    locks
+        .request(request,
+                 [this](const LockAnswer& answer) {
+                   granted += answer.outcome == LockOutcome::Granted;
+                   queued += answer.queued;
+                 })
+        .deliver();
+  }
+  void letGo(LockerId locker, LockTarget target) { locks.unlock(locker, target).deliver(); }
+
+  LockManager locks{SystemClock::instance(), {}};
+  std::uint64_t granted = 0, queued = 0;
+};
+
+void acquireAndReleaseInManager(std::uint64_t count) {
+  Table table;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const LockTarget target{1 + i % 1'000};
+    table.ask(kFirst, target);
+    table.letGo(kFirst, target);
+  }
+  require(table.granted == count && table.queued == 0, "not every request was granted at once");
+  require(table.locks.locksHeld(1).empty(), "a lock was left behind");
+}
+
+void askAgainInManager(std::uint64_t count) {
+  Table table;
+  table.ask(kFirst, {1});
+  for (std::uint64_t i = 0; i < count; ++i) table.ask(kFirst, {1});
+  require(table.granted == 1 + count, "not every request was granted");
+  require(table.locks.locksHeld().size() == 1, "more than one lock is held");
+}
+
+// A holds, B waits, A lets go, B is granted and is the next A.
+void grantToWaiter(std::uint64_t count) {
+  Table table;
+  LockerId holder = kFirst, waiter = kSecond;
+  table.ask(holder, {1});
+  for (std::uint64_t i = 0; i < count; ++i) {
+    table.ask(waiter, {1});
+    table.letGo(holder, {1});
+    std::swap(holder, waiter);
+  }
+  require(table.granted == 1 + count && table.queued == count, "not every waiter was granted");
+}
+
+// --- The wire: a lock's two messages -----------------------------------------------------------
+
+/// Takes `message` across as bytes, `count` times.
+template <class Message, class Decode>
+Message carry(const Message& message, Decode decode, std::uint64_t count) {
+  const Instant now = SystemClock::instance().now();
+  Message arrived;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string bytes = wire::encode(message, now);
+    arrived = decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, now);
+  }
+  return arrived;
+}
+
+wire::Lock someLock() {
+  LockRequest request;
+  request.locker = {187};
+  request.target = {Oid(Lifetime::Persistent, 2048, 5).bits()};
+  request.type = LockType::Exclusive;
+  request.inState = true;
+  return {7, {{request}, 2}};
+}
+
+void carryLockRequest(std::uint64_t count) {
+  const wire::FromClient arrived =
+      carry(wire::FromClient(someLock()), wire::decodeFromClient, count);
+  const auto* lock = std::get_if<wire::Lock>(&arrived);
+  require(lock != nullptr && lock->order.order.request.locker == LockerId{187},
+          "the request did not arrive");
+}
+
+// The client's copy is the latest, so that no record goes with it.
+void carryLockReply(std::uint64_t count) {
+  wire::LockReply reply;
+  reply.reply.lock.request = someLock().order.order.request;
+  reply.reply.lock.token = {99};
+  reply.unchanged = true;
+  reply.held = LockInfo();
+  const wire::FromServer arrived =
+      carry(wire::FromServer(wire::LockAnswered{7, {reply}, {}}), wire::decodeFromServer, count);
+  const auto* answered = std::get_if<wire::LockAnswered>(&arrived);
+  require(answered != nullptr && answered->replies.at(0).reply.lock.token == FencingToken{99},
+          "the reply did not arrive");
+}
+
+struct Case {
+  std::string_view name;
+  void (*run)(std::uint64_t count);
+};
+constexpr Case kCases[] = {
+    {"object_acquire_release", acquireAndReleaseObjects},
+    {"object_ask_again", askAgainForObject},
+    {"manager_acquire_release", acquireAndReleaseInManager},
+    {"manager_ask_again", askAgainInManager},
+    {"manager_grant_waiter", grantToWaiter},
+    {"wire_lock_request", carryLockRequest},
+    {"wire_lock_reply", carryLockReply},
+};
+
+int usage() {
+  std::fputs("usage: guard_program --list | CASE COUNT\n", stderr);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 1 && arguments[0] == "--list") {
+    for (const Case& one : kCases) std::puts(one.name.data());
+    return 0;
+  }
+  if (arguments.size() != 2) return usage();
+  std::uint64_t count = 0;
+  const char* end = arguments[1].data() + arguments[1].size();
+  if (std::from_chars(arguments[1].data(), end, count).ptr != end || count == 0) return usage();
+  for (const Case& one : kCases) {
+    if (one.name != arguments[0]) continue;
+    try {
+      one.run(count);
+      return 0;
+    } catch (const std::exception& failure) {
+      std::fprintf(stderr, "%s: %s\n", argv[1], failure.what());
+      return 1;
+    }
+  }
+  return usage();
+}
