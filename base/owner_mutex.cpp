@@ -10,28 +10,30 @@
 namespace nephrite {
 namespace {
 
-long membarrier(int command) { return syscall(__NR_membarrier, command, 0, 0); }
+#if defined(NEPHRITE_TSAN)
 
+bool fencesWork() { return true; }  // None is needed: see kBetween.
+void fenceEverybody() {}
+
+#else
+
+long membarrier(int command) { return syscall(__NR_membarrier, command, 0, 0); }
 bool registerForFences() { return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0; }
 
 // Can a full fence be put into every running thread of this program?
 bool fencesWork() {
-#if defined(NEPHRITE_TSAN)
-  return true;  // Not needed: see kBetween.
-#else
   static const bool registered = registerForFences();
   return registered;
-#endif
 }
 
 void fenceEverybody() {
-#if !defined(NEPHRITE_TSAN)
   if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
   // A forked child may have to register anew.
   const bool fenced = registerForFences() && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
   NEPHRITE_CHECK(fenced && "membarrier() worked before");
-#endif
 }
+
+#endif
 
 constexpr std::uint32_t kMostPatience = 1u << 20;
 

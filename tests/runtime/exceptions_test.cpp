@@ -120,6 +120,24 @@ TEST_P(Exceptions, WhatWasDeletedIsSaidSo) {
   EXPECT_THAT(p3.system().getLocksOn(o), testing::IsEmpty());
 }
 
+// Whoever has locked it before knows that it was there.
+TEST_P(Exceptions, WhatWasLockedBeforeAndThenDeletedIsSaidSo) {
+  for (Process* const process : {&p1, &p2}) {
+    for (int again = 0; again < 2; ++again) {
+      as(*process, o).exclusiveLock();
+      as(*process, o).unlock();
+    }
+  }
+  p1.beginTransaction();
+  as(p1, o).remove();
+  EXPECT_EQ(codeOf([&] { as(p1, o).exclusiveLock(); }), 1072);
+  p1.commitTransaction();
+
+  EXPECT_EQ(codeOf([&] { as(p1, o).sharedLock(); }), 1072);
+  EXPECT_EQ(codeOf([&] { as(p2, o).sharedLock(); }), 1072);
+  EXPECT_THAT(p3.system().getLocksOn(o), testing::IsEmpty());
+}
+
 /// The numbers that enumerators of runtime/error_code.h stand for: "  Name = 1026,".
 std::set<int> codesInSource() {
   std::ifstream header(NEPHRITE_SOURCE_DIR "/runtime/error_code.h");
