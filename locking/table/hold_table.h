@@ -92,7 +92,7 @@ class HoldTable {
   using Link = TaggedPointer<Node>;
   static constexpr std::size_t kSegments = 256;
   static constexpr std::size_t kFewHeads = 4;
-  static constexpr std::uint32_t kNodesPerHead = 3;
+  static constexpr std::uint32_t kNodesPerHead = 4;
 
   struct alignas(64) Segment {
     SpinLock lock;

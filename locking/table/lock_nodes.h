@@ -114,9 +114,11 @@ struct OfEntry;
 struct OfLocker;
 using EntryHook = intrusive::list_base_hook<intrusive::tag<OfEntry>>;
 using LockerHook = intrusive::slist_base_hook<intrusive::tag<OfLocker>>;
-using Queue = intrusive::list<Wait, intrusive::base_hook<EntryHook>>;
+using Queue =
+    intrusive::list<Wait, intrusive::base_hook<EntryHook>, intrusive::constant_time_size<false>>;
 using WaitsOfLocker =
-    intrusive::slist<Wait, intrusive::base_hook<LockerHook>, intrusive::cache_last<true>>;
+    intrusive::slist<Wait, intrusive::base_hook<LockerHook>, intrusive::cache_last<true>,
+                     intrusive::constant_time_size<false>>;
 
 /// The upgrades of one commit: they are granted one by one, but fail together.
 struct CommitUpgrade {

@@ -1,5 +1,7 @@
 #include "locking/table/locker.h"
 
+#include <sys/mman.h>
+
 #include <new>
 
 #include "base/check.h"
@@ -11,25 +13,41 @@ namespace nephrite::lock_table {
 ChunkPool::~ChunkPool() {
   for (const auto& [address, block] : blocks_) {
     NEPHRITE_CHECK(block.used == 0);
-    operator delete (reinterpret_cast<void*>(address), std::align_val_t{kBlock});
+    munmap(reinterpret_cast<void*>(address), kBlock);
   }
+}
+
+// Of its own, so that what is not used yet takes no memory, and what is not used any more is gone.
+std::byte* ChunkPool::mapBlock() {
+  void* const twice = mmap(nullptr, 2 * kBlock, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (twice == MAP_FAILED) throw std::bad_alloc();
+  const auto begin = reinterpret_cast<std::uintptr_t>(twice);
+  const std::uintptr_t block = (begin + kBlock - 1) & ~(kBlock - 1);
+  const std::uintptr_t end = begin + 2 * kBlock;
+  if (block > begin) munmap(twice, block - begin);
+  if (block + kBlock < end) {
+    munmap(reinterpret_cast<void*>(block + kBlock), end - block - kBlock);
+  }
+  return reinterpret_cast<std::byte*>(block);
 }
 
 void* ChunkPool::take() {
   MutexLock hold(mutex_);
   if (withRoom_.empty()) {
-    auto* const memory = static_cast<std::byte*>(operator new (kBlock, std::align_val_t{kBlock}));
-    Block& block = blocks_[reinterpret_cast<std::uintptr_t>(memory)];
-    for (std::size_t at = kBlock; at > 0; at -= kChunk) {
-      block.free = new (memory + at - kChunk) Free{block.free};
-    }
-    withRoom_.push_back(reinterpret_cast<std::uintptr_t>(memory));
+    withRoom_.push_back(reinterpret_cast<std::uintptr_t>(mapBlock()));
+    blocks_[withRoom_.back()];
   }
-  Block& block = blocks_.at(withRoom_.back());
-  Free* const chunk = block.free;
-  block.free = chunk->next;
+  const std::uintptr_t address = withRoom_.back();
+  Block& block = blocks_.at(address);
+  void* chunk = block.free;
+  if (chunk != nullptr) {
+    block.free = block.free->next;
+  } else {
+    chunk = reinterpret_cast<void*>(address + kChunk * block.touched++);
+  }
   ++block.used;
-  if (block.free == nullptr) withRoom_.pop_back();
+  if (!block.hasRoom()) withRoom_.pop_back();
   return chunk;
 }
 
@@ -38,12 +56,12 @@ void ChunkPool::give(void* chunk) {
   MutexLock hold(mutex_);
   const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(chunk) & ~(kBlock - 1);
   Block& block = blocks_.at(address);
-  if (block.free == nullptr) withRoom_.push_back(address);
+  if (!block.hasRoom()) withRoom_.push_back(address);
   block.free = new (chunk) Free{block.free};
   if (--block.used > 0 || withRoom_.size() < 2) return;
   std::erase(withRoom_, address);
   blocks_.erase(address);
-  operator delete (reinterpret_cast<void*>(address), std::align_val_t{kBlock});
+  munmap(reinterpret_cast<void*>(address), kBlock);
 }
 
 // --- Locker --------------------------------------------------------------------------------------

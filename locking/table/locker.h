@@ -33,14 +33,19 @@ class ChunkPool {
   void give(void* chunk) NEPHRITE_EXCLUDES(mutex_);
 
  private:
+  static constexpr std::size_t kBlock = std::size_t{1} << 20;
+
+  static std::byte* mapBlock();
+
   struct Free {
     Free* next;
   };
   struct Block {
     Free* free = nullptr;
     std::size_t used = 0;
+    std::size_t touched = 0;  ///< Chunks that were used before.
+    bool hasRoom() const { return free != nullptr || touched < kBlock / kChunk; }
   };
-  static constexpr std::size_t kBlock = std::size_t{1} << 20;
 
   Mutex mutex_;  // A leaf.
   std::map<std::uintptr_t, Block> blocks_ NEPHRITE_GUARDED_BY(mutex_);

@@ -17,10 +17,10 @@ void* zeros(std::size_t bytes) {
 
 }  // namespace
 
-static_assert(sizeof(std::atomic<std::uint64_t>) == 8);
+static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
 
 KnownObjects::KnownObjects()
-    : places_(static_cast<std::atomic<std::uint64_t>*>(zeros(kPlaces * sizeof(*places_)))) {}
+    : places_(static_cast<std::atomic<std::uint32_t>*>(zeros(kPlaces * sizeof(*places_)))) {}
 
 KnownObjects::~KnownObjects() { munmap(places_, kPlaces * sizeof(*places_)); }
 

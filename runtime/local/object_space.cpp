@@ -109,22 +109,32 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
-// Of an object that is locked by now: a place in the cache may have gone to another.
-bool ObjectSpace::isThere(const LockSeat& seat, Oid oid) {
+bool ObjectSpace::isThere(Oid oid) const {
   try {
-    if (fetch(oid) != nullptr) return true;
+    return fetch(oid) != nullptr;
+  } catch (const StoreException&) {
+    return false;
+  }
+}
+
+bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
+  try {
+    if (fetch(oid) != nullptr) {
+      remember(seat, oid);
+      return true;
+    }
   } catch (const StoreException&) {
     return true;  // Not read, but locked: who reads it meets the failure.
   }
-  unlock(locks_.lockerOf(seat), oid);
+  unlock(LockManager::lockerOf(seat), oid);
   return false;
 }
 
 // Its lock may have been broken since it was read; then somebody may delete it unseen.
-void ObjectSpace::remember(LockerId locker, Oid oid) {
-  if (isSystemObject(oid) || known_.contains(oid)) return;
+void ObjectSpace::remember(const LockSeat& seat, Oid oid) {
+  if (seat.isNull() || isSystemObject(oid) || known_.contains(oid)) return;
   known_.add(oid);
-  if (!lockStatus(locker, oid)) known_.remove(oid);
+  if (locks_.typeHeld(seat, targetOf(oid)) == LockType::Get) known_.remove(oid);
 }
 
 LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
@@ -147,7 +157,7 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
     unlock(answer.request.locker, oid);
     reply.missing = true;
   } else {
-    remember(answer.request.locker, oid);
+    if (!known_.contains(oid)) remember(locks_.seatOf(answer.request.locker), oid);
   }
   return reply;
 }

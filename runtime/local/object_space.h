@@ -61,12 +61,12 @@ class ObjectSpace {
   void lock(const LockOrder& order, LockReplySettle settle);
   /// As QuickLocks says.
   bool lockAtOnce(const LockSeat& seat, Oid oid, LockTerms terms) {
-    if (!known_.contains(oid)) return false;
+    if (!known_.contains(oid) && !isThere(oid)) return false;
     const FencingToken token = locks_.grantAtOnce(seat, {oid.bits()}, terms);
     if (token.value == 0) return false;
     if (options_.durableTokens) keepTokensReserved(token);
     // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
-    return known_.contains(oid) || isThere(seat, oid);
+    return known_.contains(oid) || isStillThere(seat, oid);
   }
   void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
@@ -90,12 +90,15 @@ class ObjectSpace {
   struct PendingCommit;
   struct Chain;
 
-  /// Of an object on which `locker` holds a lock.
-  void remember(LockerId locker, Oid oid);
+  /// Of an object that the seat has locked.
+  void remember(const LockSeat& seat, Oid oid);
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
-  bool isThere(const LockSeat& seat, Oid oid);
+  /// False, too, when the store cannot say.
+  bool isThere(Oid oid) const;
+  /// Of an object that the seat has locked: if not, that lock is let go.
+  bool isStillThere(const LockSeat& seat, Oid oid);
   void keepTokensReserved(FencingToken given) {
     const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
     if (given.value + kTokenBlock / 2 >= last) [[unlikely]]
