@@ -90,7 +90,10 @@ bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
 void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   const Oid oid = Oid::fromBits(order.request.target.value);
   std::uint32_t editionBefore = 0;
-  if (order.existence == Existence::Required) {
+  // What is known to be there is looked up once, when it is locked; but an Update wants to know
+  // whether the object has moved while it waited.
+  const bool known = known_.contains(oid) && order.request.type != LockType::Update;
+  if (order.existence == Existence::Required && !known) {
     LockReply reply;
     reply.lock.request = order.request;
     try {
@@ -167,6 +170,7 @@ void ObjectSpace::lockAll(std::vector<LockOrder> orders, LockRepliesSettle settl
   const auto chain = std::make_shared<Chain>();
   chain->orders = std::move(orders);
   chain->settle = std::move(settle);
+  chain->replies.reserve(chain->orders.size());
   const LockRequest& first = chain->orders.front().request;
   {
     MutexLock hold(mutex_);
