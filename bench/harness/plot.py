@@ -110,7 +110,7 @@ RIGHT = [
         Question("a session with 100,000 locks dies", "session_death", target=fixed(20e6)),
     ]),
     ("Memory of a held lock, 1,000,000 held", show_bytes, [
-        Question("", "memory_held_1m", "", "bytes_per_lock", target=fixed(64),
+        Question("", "memory_held_1m", "", "larger_bytes_per_lock", target=fixed(64),
                  other_variants={NEPHRITE: "lock manager"}),
     ]),
 ]

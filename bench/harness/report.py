@@ -26,7 +26,7 @@ def verdict(row):
 def compared_by(figure):
     """Bytes, or latency where single operations were timed, else the time each."""
     if figure.case == "memory_held_1m":
-        return figure.median("bytes_per_lock")
+        return figure.median("larger_bytes_per_lock")
     for name in ("batch_p50_ns", "p50_ns"):
         if figure.get(name) and figure.case in ("remote", "echo", "deadlock", "join_queue",
                                                 "vector_1000", "timers_1m"):
