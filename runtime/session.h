@@ -128,8 +128,9 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
-  /// The same as change() and changeable() when nothing has to be asked for: the object is changed
-  /// already, or its write lock held. Null otherwise, also when change() would fail.
+  /// The same as change() and changeable() when nothing has to be waited for: the object is changed
+  /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
+  /// fail; a lock taken by then stays.
   ObjectRecord* changeAtOnce(Oid oid);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);

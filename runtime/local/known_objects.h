@@ -13,8 +13,7 @@ namespace nephrite {
 /// kMostInstance are never known.
 ///
 /// Truth:   whoever adds an object holds a lock on it and still does afterwards; whoever has
-/// deleted
-///          one takes it out before its Exclusive lock goes. So what is known is there.
+///          deleted one takes it out before its Exclusive lock goes. So what is known is there.
 /// Threads: any.
 class KnownObjects {
  public:

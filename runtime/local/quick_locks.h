@@ -15,8 +15,8 @@ class QuickLocks {
  public:
   virtual ~QuickLocks() = default;
 
-  /// True when `target`, which is known to be there, is locked as asked. Else nothing was done, and
-  /// nothing said: ask Database::lock().
+  /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
+  /// ask Database::lock().
   virtual bool lock(Oid target, LockTerms terms) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
   virtual bool unlock(Oid target) = 0;
