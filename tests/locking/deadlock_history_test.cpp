@@ -47,6 +47,25 @@ TEST_F(KeptDeadlocks, WhenNobodyWaitsForHimselfThenNothingIsKept) {
   EXPECT_TRUE(locks.deadlocks().empty());
 }
 
+TEST_F(KeptDeadlocks, WhenOneHoldsSeveralThenTheyAreKnownInTheOrderOfAcquisition) {
+  const LockTarget kShelf{300};
+  ask(kAnna, kStock, Exclusive);
+  ask(kAnna, kOrder, Exclusive);
+  ask(kBen, kShelf, Exclusive);
+  ask(kBen, kOrder, Share);
+  ask(kCleo, kOrder, Share);
+  ask(kCleo, kStock, Share);
+
+  ask(kAnna, kShelf, Share);
+
+  const DeadlockRecord record = last();
+  const DeadlockHold* const stock = holdOf(record, kAnna, kStock);
+  const DeadlockHold* const order = holdOf(record, kAnna, kOrder);
+  ASSERT_NE(stock, nullptr);
+  ASSERT_NE(order, nullptr);
+  EXPECT_GT(order->acquired, stock->acquired);
+}
+
 TEST_F(KeptDeadlocks, WhenTwoWaitForEachOtherThenAllOfItIsKeptAsItWas) {
   askSession(kAnna, kOrder, Share);
   ask(kAnna, kOrder, Exclusive);
