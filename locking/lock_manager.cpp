@@ -1,5 +1,6 @@
 #include "locking/lock_manager.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -80,7 +81,9 @@ void LockManager::setDoubleDeadlock(bool on) {
   state_->table.options().doubleDeadlock = on;
 }
 
-std::uint64_t LockManager::lastToken() const { return state_->holds.lastToken(); }
+std::uint64_t LockManager::lastToken() const {
+  return std::max(state_->holds.lastToken(), state_->lockers.lastToken());
+}
 
 void LockManager::signOn(LockerId locker) {
   NEPHRITE_CHECK(!locker.isNull());

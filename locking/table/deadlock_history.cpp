@@ -72,7 +72,7 @@ class Snapshot {
       taken.type = hold.type();
       taken.session = hold.session();
       taken.acquired = hold.acquired;
-      taken.age = now_ - hold.since;
+      taken.age = now_ - hold.since();
       taken.upgradedByCommit = isUpgradedByCommit(hold);
       record_.holds.push_back(taken);
     }

@@ -11,6 +11,10 @@ LockType sessionOf(const LockRequest& asked) {
   return asked.duration == LockDuration::Session ? asked.type : LockType::Get;
 }
 
+void show(const Hold& hold, const std::function<void(const Hold&)>& look) {
+  if (!hold.isIdle()) look(hold);
+}
+
 }  // namespace
 
 void HolderList::remove(Hold& hold) {
@@ -104,7 +108,25 @@ void HoldTable::contend(Entry& entry) {
     link->set(&entry);
     count(segment, 1, moved);
   }
+  settleIdle(entry);
   for (Hold& hold : entry.holders) hold.locker().contended.insert(&entry);
+}
+
+void HoldTable::settleIdle(Entry& entry) {
+  Hold* const alone = entry.holders.last();
+  if (alone == nullptr || alone->type() != LockType::Exclusive) return;
+  Locker& locker = alone->locker();
+  OwnerHold own(locker.mutex);
+  forget(locker, *alone);
+  if (!alone->isIdle()) return;
+  {
+    Segment& segment = segmentOf(hashOf(entry.target));
+    SpinHold spin(segment.lock);
+    hear(segment, locker);
+    entry.holders.remove(*alone);
+  }
+  locker.giveIdle(*alone);
+  locker.lostIdle();
 }
 
 void HoldTable::settle(Entry& entry) {
@@ -138,7 +160,8 @@ Hold* HoldTable::find(const Locker& locker, LockTarget target) const {
     return nullptr;
   }
   for (; node != nullptr && node->target == target; node = node->chain.get()) {
-    if (&static_cast<Hold*>(node)->locker() == &locker) return static_cast<Hold*>(node);
+    auto* const hold = static_cast<Hold*>(node);
+    if (&hold->locker() == &locker) return hold->isIdle() ? nullptr : hold;
   }
   return nullptr;
 }
@@ -148,12 +171,13 @@ Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Ins
   Hold& hold = *locker.take();
   hold.target = entry.target;
   hold.set(asked.type, sessionOf(asked), asked.level);
-  hold.since = now;
+  hold.setSince(now);
   {
     Segment& segment = segmentOf(hashOf(entry.target));
     SpinHold spin(segment.lock);
-    hold.token = nextToken(segment, locker);
-    hold.acquired = hold.token.value;
+    const FencingToken token = nextToken(segment, locker);
+    hold.acquired = token.value;
+    hold.setToken(token);
     entry.holders.append(hold);
   }
   locker.link(hold, asked.timeout);
@@ -166,7 +190,9 @@ void HoldTable::remove(Hold& hold, Entry& entry) {
   locker.contended.erase(&entry);
   OwnerHold own(locker.mutex);
   {
-    SpinHold spin(segmentOf(hashOf(entry.target)).lock);
+    Segment& segment = segmentOf(hashOf(entry.target));
+    SpinHold spin(segment.lock);
+    hear(segment, locker);
     entry.holders.remove(hold);
   }
   drop(locker, hold);
@@ -180,14 +206,20 @@ FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
   const bool session = asked.duration == LockDuration::Session;
   hold.set(asked.type, session ? asked.type : hold.session(), hold.level());
   hold.setTimeout(asked.timeout);
-  hold.token = nextToken(segment, locker);
-  return hold.token;
+  const FencingToken token = nextToken(segment, locker);
+  hold.setToken(token);
+  forget(locker, hold);
+  return token;
 }
 
 void HoldTable::change(Hold& hold, LockType type, LockType session) {
-  OwnerHold own(hold.locker().mutex);
-  SpinHold spin(segmentOf(hashOf(hold.target)).lock);
+  Locker& locker = hold.locker();
+  OwnerHold own(locker.mutex);
+  Segment& segment = segmentOf(hashOf(hold.target));
+  SpinHold spin(segment.lock);
+  hear(segment, locker);
   hold.set(type, session, hold.level());
+  forget(locker, hold);
 }
 
 // --- Looking -------------------------------------------------------------------------------------
@@ -200,10 +232,10 @@ void HoldTable::forEach(const std::function<void(const Hold&)>& look) const {
       for (const Node* node = segment.heads[head].get(); node != nullptr;
            node = node->chain.get()) {
         if (!node->isEntry()) {
-          look(*static_cast<const Hold*>(node));
+          show(*static_cast<const Hold*>(node), look);
           continue;
         }
-        for (const Hold& hold : static_cast<const Entry*>(node)->holders) look(hold);
+        for (const Hold& hold : static_cast<const Entry*>(node)->holders) show(hold, look);
       }
     }
   }
@@ -215,11 +247,11 @@ void HoldTable::forEachOn(LockTarget target, const std::function<void(const Hold
   SpinHold spin(segment.lock);
   const Node* node = find(segment, hash, target)->get();
   if (node != nullptr && node->isEntry()) {
-    for (const Hold& hold : static_cast<const Entry*>(node)->holders) look(hold);
+    for (const Hold& hold : static_cast<const Entry*>(node)->holders) show(hold, look);
     return;
   }
   for (; node != nullptr && node->target == target; node = node->chain.get()) {
-    look(*static_cast<const Hold*>(node));
+    show(*static_cast<const Hold*>(node), look);
   }
 }
 
@@ -245,6 +277,10 @@ void HoldTable::checkInvariants() const {
         NEPHRITE_CHECK(&segmentOf(hash) == &segment);
         NEPHRITE_CHECK(headOf(segment, hash) == &segment.heads[head]);
         const Node* const next = node->chain.get();
+        if (!node->isEntry() && static_cast<const Hold*>(node)->isIdle()) {
+          NEPHRITE_CHECK(static_cast<const Hold*>(node)->type() == LockType::Exclusive);
+          NEPHRITE_CHECK(next == nullptr || next->target != node->target);
+        }
         if (next == nullptr) continue;
         // Together: what comes after the next target is not this one again.
         NEPHRITE_CHECK(!node->isEntry() || next->target != node->target);
@@ -256,6 +292,22 @@ void HoldTable::checkInvariants() const {
     }
     NEPHRITE_CHECK(nodes == segment.nodes);
   }
+}
+
+void HoldTable::checkInvariantsOf(Locker& locker) const {
+  OwnerHold own(locker.mutex);
+  std::uint32_t idle = 0;
+  for (const Hold* const hold : locker.index.all()) {
+    if (hold == nullptr) continue;
+    const std::uint64_t hash = hashOf(hold->target);
+    NEPHRITE_CHECK(&hold->locker() == &locker && locker.index.at(hash) == hold);
+    if (hold->type() != LockType::Exclusive) continue;
+    idle += hold->isIdle() ? 1 : 0;
+    Segment& segment = segmentOf(hash);
+    SpinHold spin(segment.lock);
+    NEPHRITE_CHECK(find(segment, hash, hold->target)->get() == hold);
+  }
+  NEPHRITE_CHECK(idle == locker.idle());
 }
 
 }  // namespace nephrite::lock_table

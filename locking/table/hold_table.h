@@ -30,11 +30,19 @@ struct ReleaseScope {
 /// Shape:   segments by the hash of the target, each with a spin lock, chains of nodes, and a clock
 ///          for tokens. All holds of a target stand one after the other in a chain, in the order of
 ///          their grants; or its Entry stands there and has them.
+/// Idle:    an Exclusive hold, which is alone at its target, may stay where it is when it is let go:
+///          idle, with the null token, out of its locker's list. It is no lock any more. Its locker
+///          takes it again without looking at the segment, as long as its index shows it; whoever
+///          else wants the target meets something in the way, goes the long way, and takes it away
+///          first (contend()). An Exclusive hold of an Entry is in no index.
 /// Tokens:  Lamport's clock: a grant is later than what its segment and its locker have seen, so
-///          tokens rise for a target, and for a locker in the order in which it acquires.
+///          tokens rise for a target, and for a locker in the order in which it acquires. What a
+///          locker was given while it needed no segment is told to the segment (hear()) before
+///          anybody else can be granted what that excluded.
 /// Threads: any, with the mutexes that the methods name. Of a Hold, whatever changes is changed
 ///          under its locker's mutex and that of its place: the segment's, or the long way's when
-///          an Entry has it. So one of the two is enough to read it.
+///          an Entry has it. So one of the two is enough to read it; but that it becomes idle, or
+///          is taken again, its locker's alone decides.
 class HoldTable {
  public:
   explicit HoldTable(std::uint64_t tokensAbove);
@@ -85,8 +93,10 @@ class HoldTable {
   void forEach(const std::function<void(const Hold&)>& look) const;
   void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
   std::uint64_t lastToken() const;
-  /// Stops the process when a chain is not as it should be.
+  /// Stop the process when a chain, or what a locker knows of it, is not as it should be. Under the
+  /// mutex of those who wait.
   void checkInvariants() const;
+  void checkInvariantsOf(Locker& locker) const;
 
  private:
   using Link = TaggedPointer<Node>;
@@ -105,12 +115,10 @@ class HoldTable {
 
   FencingToken acquireAnew(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
       NEPHRITE_REQUIRES(locker.mutex);
-  static std::uint64_t hashOf(LockTarget target) {
-    return target.value * 0x9E3779B97F4A7C15u;  // The golden ratio: neighbours go far apart.
-  }
   Segment& segmentOf(std::uint64_t hash) const { return segments_[hash >> 56]; }
-  static Hold*& recentOf(Locker& locker, std::uint64_t hash) NEPHRITE_REQUIRES(locker.mutex) {
-    return locker.recent[(hash >> 53) & 7];
+  static void hear(Segment& segment, const Locker& locker)
+      NEPHRITE_REQUIRES(segment.lock, locker.mutex) {
+    segment.clock = std::max(segment.clock, locker.clock);
   }
   static Link* headOf(Segment& segment, std::uint64_t hash) NEPHRITE_REQUIRES(segment.lock) {
     return &segment.heads[(hash >> 28) & segment.mask];
@@ -124,7 +132,17 @@ class HoldTable {
       NEPHRITE_REQUIRES(segment.lock);
   static void rehash(Segment& segment, std::size_t heads) NEPHRITE_REQUIRES(segment.lock);
   /// Out of its locker's list, and free.
-  static void drop(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  void drop(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  static void forget(Locker& locker, const Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  /// Idle from now on, or it has to be let go otherwise.
+  static bool becomesIdle(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  Release releaseForGood(Locker& locker, LockTarget target, Hold* known)
+      NEPHRITE_REQUIRES(locker.mutex);
+  /// An idle hold has to go; what an Entry has already is left to whoever made that.
+  void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
+  /// The entry has the holds of its target since a moment ago: a hold that is alone may be idle.
+  void settleIdle(Entry& entry);
 
   const std::unique_ptr<Segment[]> segments_;
 };
@@ -154,11 +172,17 @@ inline void HoldTable::count(Segment& segment, std::uint32_t more, std::uint32_t
   }
 }
 
+inline void HoldTable::forget(Locker& locker, const Hold& hold) {
+  Hold*& place = locker.index.at(hashOf(hold.target));
+  if (place == &hold) place = nullptr;
+}
+
 inline void HoldTable::drop(Locker& locker, Hold& hold) {
-  Hold*& recent = recentOf(locker, hashOf(hold.target));
-  if (recent == &hold) recent = nullptr;
+  forget(locker, hold);
   locker.unlink(hold);
   locker.give(&hold);
+  if (locker.hoards()) [[unlikely]]
+    evictAll(locker);
 }
 
 }  // namespace nephrite::lock_table

@@ -2,6 +2,7 @@
 
 // Private to this folder: what the lock table is made of. Which lock guards what: README.md.
 
+#include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/slist.hpp>
@@ -14,6 +15,9 @@
 namespace nephrite::lock_table {
 
 namespace intrusive = boost::intrusive;
+
+/// Where a target has its place: neighbours go far apart, by the golden ratio.
+inline std::uint64_t hashOf(LockTarget target) { return target.value * 0x9E3779B97F4A7C15u; }
 
 struct Entry;
 struct Hold;
@@ -30,17 +34,25 @@ struct Node {
 };
 
 /// A granted lock, in as few bytes as it takes: there may be millions. In its locker's list in the
-/// order of acquisition; an upgrade keeps this place and the one among the holders.
+/// order of acquisition; an upgrade keeps this place and the one among the holders. Or an idle one,
+/// which is no lock any more: see HoldTable.
 struct Hold : Node {
   static constexpr std::uint16_t kMostLevel = (1u << 10) - 1;
 
-  FencingToken token;
-  Instant since{};
   std::uint64_t acquired = 0;  ///< Rises with each acquisition of its locker, and of its target.
   TaggedPointer<Hold> before;  ///< Of its locker's list. Carry the halves of the timeout.
   TaggedPointer<Hold> after;
 
   Locker& locker() const;  // Defined in locker.h.
+
+  FencingToken token() const { return {token_.load(std::memory_order_acquire)}; }
+  void setToken(FencingToken token) { token_.store(token.value, std::memory_order_release); }
+  bool isIdle() const { return token().value == 0; }
+  void setIdle() { setToken({}); }
+  Instant since() const { return Instant{Duration(since_.load(std::memory_order_relaxed))}; }
+  void setSince(Instant at) {
+    since_.store(at.sinceStart.count(), std::memory_order_relaxed);
+  }
 
   LockType type() const { return static_cast<LockType>(chain.tag() & 7); }
   /// The latest type asked for with Session duration; Get: none.
@@ -68,6 +80,10 @@ struct Hold : Node {
     before.setTag(static_cast<std::uint16_t>(bits >> 16));
     after.setTag(static_cast<std::uint16_t>(bits));
   }
+
+ private:
+  std::atomic<std::uint64_t> token_{0};  // Last of all written, when it is taken anew.
+  std::atomic<std::int64_t> since_{0};
 };
 static_assert(sizeof(Hold) == 56);
 

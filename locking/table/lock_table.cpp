@@ -83,8 +83,7 @@ bool LockTable::releaseShareBeforeUpdate(Locker& locker, const LockRequest& requ
   if (request.type != LockType::Update) return false;
   Hold* const held = holds_.find(locker, request.target);
   if (held == nullptr || held->type() != LockType::Share || held->isSession()) return false;
-  release(*held, out);
-  return true;
+  return release(locker, request.target, out);
 }
 
 void LockTable::request(Locker& locker, const LockRequest& request, LockSettle settle,
@@ -101,7 +100,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   Entry& entry = entryFor(request.target);
   Hold* const held = holdOn(entry, locker);
   if (held != nullptr && covers(held->type(), request.type)) {
-    answer.token = held->token;
+    answer.token = held->token();
     takeCovered(*held, entry, request, out);
     out.addFirst(std::move(settle), std::move(answer));
     return;
@@ -243,7 +242,7 @@ bool LockTable::mayBeGranted(const Entry& entry, const Locker& locker, LockType 
 FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockRequest& request,
                                   Instant now) {
   if (Hold* const hold = holdOn(entry, locker)) return holds_.upgrade(*hold, request);
-  return holds_.add(locker, entry, request, now).token;
+  return holds_.add(locker, entry, request, now).token();
 }
 
 std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
@@ -327,7 +326,7 @@ void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockT
                                  LockAnswer& answer) {
   if (const Hold* const hold = conflictingHolder(entry, locker, type)) {
     answer.lockedBy = hold->locker().id;
-    answer.lockedSince = hold->since;
+    answer.lockedSince = hold->since();
     answer.lockedType = hold->type();
     return;
   }
@@ -371,7 +370,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   if (commit == nullptr) {
     // A second request of the same locker may have made the lock stronger meanwhile.
     if (before != nullptr && covers(before->type(), request.type)) {
-      answer.token = before->token;
+      answer.token = before->token();
       if (request.duration == LockDuration::Session) {
         holds_.change(*before, before->type(), request.type);
       }
@@ -409,7 +408,7 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   forEachBlocker(wait, [&](const Locker& blocker, const Hold* hold, const Wait* ahead) {
     if (blocker.id != next) return false;
     answer.lockedBy = next;
-    answer.lockedSince = hold != nullptr ? hold->since : ahead->since();
+    answer.lockedSince = hold != nullptr ? hold->since() : ahead->since();
     answer.lockedType = hold != nullptr ? hold->type() : LockType::Get;
     return true;
   });
@@ -515,10 +514,14 @@ LockAnswers LockTable::expireNextWait(Instant now) {
 
 // --- Letting go ----------------------------------------------------------------------------------
 
-void LockTable::release(Hold& hold, LockAnswers& out) {
-  Locker& locker = hold.locker();
-  Entry& entry = entryFor(hold.target);
-  holds_.remove(hold, entry);
+bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
+  Entry& entry = entryFor(target);
+  Hold* const hold = holdOn(entry, locker);
+  if (hold == nullptr) {
+    dropIfIdle(entry);
+    return false;
+  }
+  holds_.remove(*hold, entry);
 
   // What it still asks for on this entry is no upgrade any more: it stands first of the newcomers.
   for (Wait& wait : locker.waits) {
@@ -530,6 +533,7 @@ void LockTable::release(Hold& hold, LockAnswers& out) {
                        wait);
   }
   serve(entry, out);
+  return true;
 }
 
 bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
@@ -539,29 +543,37 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
   }
   if (holds_.find(locker, target) == nullptr) return false;
   cancelCommitsOf(locker, out);
-  release(*holds_.find(locker, target), out);
-  return true;
+  return release(locker, target, out);
 }
 
 void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
   cancelCommitsOf(locker, out);
   // What serving grants meanwhile stays: it is not among these.
-  std::vector<Hold*> left;
+  std::vector<std::pair<LockTarget, ReleaseScope::Fate>> left;
   {
     OwnerHold own(locker.mutex);
     holds_.releaseAll(locker, scope);
     for (Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
-      if (scope.of(*hold) != ReleaseScope::Fate::Stays) left.push_back(hold);
+      const ReleaseScope::Fate fate = scope.of(*hold);
+      if (fate != ReleaseScope::Fate::Stays) left.emplace_back(hold->target, fate);
     }
   }
-  for (Hold* const hold : left) {
-    if (scope.of(*hold) == ReleaseScope::Fate::Goes) {
-      release(*hold, out);
-    } else if (hold->type() != hold->session()) {
-      holds_.change(*hold, hold->session(), hold->session());
-      if (Entry* const entry = holds_.entryOf(hold->target)) serve(*entry, out);
+  for (const auto& [target, fate] : left) {
+    if (fate == ReleaseScope::Fate::Goes) {
+      release(locker, target, out);
+    } else {
+      returnToSession(locker, target, out);
     }
   }
+}
+
+void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {
+  Entry& entry = entryFor(target);
+  Hold* const hold = holdOn(entry, locker);
+  if (hold != nullptr && hold->isSession() && hold->type() != hold->session()) {
+    holds_.change(*hold, hold->session(), hold->session());
+  }
+  serve(entry, out);
 }
 
 }  // namespace nephrite::lock_table

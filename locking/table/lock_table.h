@@ -104,7 +104,9 @@ class LockTable {
   void cancelCommitsOf(Locker& locker, LockAnswers& out);
 
   // Letting go.
-  void release(Hold& hold, LockAnswers& out);
+  /// False when it holds nothing on it.
+  bool release(Locker& locker, LockTarget target, LockAnswers& out);
+  void returnToSession(Locker& locker, LockTarget target, LockAnswers& out);
 
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
 

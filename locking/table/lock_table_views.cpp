@@ -16,11 +16,11 @@ LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) {
   info.session = hold.session();
   info.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
   info.level = hold.level();
-  info.since = hold.since;
-  info.elapsed = now - hold.since;
+  info.since = hold.since();
+  info.elapsed = now - info.since;
   info.requestTime = wall - std::chrono::duration_cast<WallTime::duration>(info.elapsed);
   info.timeout = hold.timeout();
-  info.token = hold.token;
+  info.token = hold.token();
   return info;
 }
 
@@ -166,6 +166,7 @@ void LockTable::checkInvariants() const {
   NEPHRITE_CHECK(waits == deadlines_.size());
 
   for (const LockSeat& locker : lockers_.all()) {
+    holds_.checkInvariantsOf(*locker);
     NEPHRITE_CHECK(WaitGraph::cycleThrough(*locker).empty());  // 4
     for (const Entry* const entry : locker->contended)
       NEPHRITE_CHECK(entries.contains(entry));  // 5

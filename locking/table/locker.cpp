@@ -64,13 +64,43 @@ void ChunkPool::give(void* chunk) {
   munmap(reinterpret_cast<void*>(address), kBlock);
 }
 
+bool ChunkPool::reserve(std::size_t bytes) {
+  if (reserved_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= kMostReserved) return true;
+  returned(bytes);
+  return false;
+}
+
+// --- HoldIndex -----------------------------------------------------------------------------------
+
+HoldIndex::~HoldIndex() {
+  if (places_ == few_.data()) return;
+  pool_.returned(all().size_bytes());
+  delete[] places_;
+}
+
+// Each place becomes several, so that no two meet that did not before.
+void HoldIndex::grow() {
+  pushedOut_ = 0;
+  const std::span<Hold*> old = all();
+  const std::size_t size = old.size() << kGrowBits;
+  if (64 - shift_ == kMostBits || !pool_.reserve(size * sizeof(Hold*))) return;
+  places_ = new Hold* [size] {};
+  shift_ -= kGrowBits;
+  for (Hold* const hold : old) {
+    if (hold != nullptr) at(hashOf(hold->target)) = hold;
+  }
+  if (old.data() == few_.data()) return;
+  pool_.returned(old.size_bytes());
+  delete[] old.data();
+}
+
 // --- Locker --------------------------------------------------------------------------------------
 
 LockSeat Locker::make(LockerId id, ChunkPool& pool) {
   return LockSeat(new (pool.take()) Locker(id, pool));
 }
 
-Locker::Locker(LockerId locker, ChunkPool& pool) : id(locker), pool_(pool) {
+Locker::Locker(LockerId locker, ChunkPool& pool) : id(locker), index(pool), pool_(pool) {
   static_assert(sizeof(Locker) + 8 * sizeof(Hold) <= ChunkPool::kChunk);
   owner = this;
   OwnerHold hold(mutex);
@@ -91,11 +121,13 @@ void Locker::spread(void* from, void* to) {
 void Locker::grow() {
   auto* const chunk = new (pool_.take()) ChunkHead{this, next};
   next = chunk;
+  ++chunks_;
   spread(chunk + 1, reinterpret_cast<std::byte*>(chunk) + ChunkPool::kChunk);
 }
 
 void Locker::shrink() {
   spare_ = nullptr;
+  chunks_ = 0;
   spread(this + 1, reinterpret_cast<std::byte*>(this) + ChunkPool::kChunk);
   while (next != nullptr) {
     ChunkHead* const chunk = next;
@@ -147,6 +179,15 @@ void Lockers::count(LockStatistics& statistics) const {
     statistics.unlockRequests += locker->unlockRequests.get();
     statistics.locksHeld += locker->held.get();
   }
+}
+
+std::uint64_t Lockers::lastToken() const {
+  std::uint64_t last = 0;
+  for (const LockSeat& locker : all()) {
+    OwnerHold own(locker->mutex);
+    last = std::max(last, locker->clock);
+  }
+  return last;
 }
 
 std::vector<LockSeat> Lockers::all() const {

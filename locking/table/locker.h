@@ -2,6 +2,7 @@
 
 // Private to this folder: one who holds and waits, and the memory of its holds.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/mutex.h"
@@ -32,8 +34,13 @@ class ChunkPool {
   void* take() NEPHRITE_EXCLUDES(mutex_);
   void give(void* chunk) NEPHRITE_EXCLUDES(mutex_);
 
+  /// For what a locker needs besides: false when all together have too much of it already.
+  bool reserve(std::size_t bytes);
+  void returned(std::size_t bytes) { reserved_.fetch_sub(bytes, std::memory_order_relaxed); }
+
  private:
   static constexpr std::size_t kBlock = std::size_t{1} << 20;
+  static constexpr std::size_t kMostReserved = std::size_t{1} << 20;
 
   static std::byte* mapBlock();
 
@@ -47,6 +54,7 @@ class ChunkPool {
     bool hasRoom() const { return free != nullptr || touched < kBlock / kChunk; }
   };
 
+  std::atomic<std::size_t> reserved_{0};
   Mutex mutex_;  // A leaf.
   std::map<std::uintptr_t, Block> blocks_ NEPHRITE_GUARDED_BY(mutex_);
   std::vector<std::uintptr_t> withRoom_ NEPHRITE_GUARDED_BY(mutex_);  // The last is used next.
@@ -64,6 +72,35 @@ class Count {
   std::atomic<std::uint64_t> value_{0};
 };
 
+/// Where a locker looks first for what it holds: some of its holds, each at the place that the hash
+/// of its target says. Begins small, in its locker; grows where holds keep pushing each other out.
+class HoldIndex {
+ public:
+  explicit HoldIndex(ChunkPool& pool) : pool_(pool) {}
+  ~HoldIndex();
+  HoldIndex(const HoldIndex&) = delete;
+  HoldIndex& operator=(const HoldIndex&) = delete;
+
+  Hold*& at(std::uint64_t hash) { return places_[hash >> shift_]; }
+  /// An idle hold has to make place for another.
+  void pushedOut() {
+    if (++pushedOut_ > (std::size_t{1} << (64 - shift_))) [[unlikely]]
+      grow();
+  }
+  std::span<Hold*> all() { return {places_, std::size_t{1} << (64 - shift_)}; }
+
+ private:
+  static constexpr unsigned kFewBits = 3, kMostBits = 11;
+  static constexpr unsigned kGrowBits = 2;
+  void grow();
+
+  std::array<Hold*, 1u << kFewBits> few_{};
+  Hold** places_ = few_.data();
+  unsigned shift_ = 64 - kFewBits;
+  std::uint32_t pushedOut_ = 0;  // Since it has this size.
+  ChunkPool& pool_;
+};
+
 /// What stands in front of the holds of a chunk; a locker is its own first chunk.
 struct ChunkHead {
   Locker* owner = nullptr;
@@ -73,7 +110,9 @@ struct ChunkHead {
 /// One who asks for locks.
 ///
 /// Memory: in one chunk with its first holds; more chunks come as it holds more, and go when it
-///         holds nothing.
+///         holds nothing and nothing is idle.
+/// Idle:   whoever had to take an idle hold away from it has lost time: for a while, and longer each
+///         time, it then keeps none (mayIdle()).
 /// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
   static LockSeat make(LockerId id, ChunkPool& pool);
@@ -88,8 +127,7 @@ struct Locker : ChunkHead {
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
-  /// Where it looks first for what it holds: some holds, by the hash of their targets, or null.
-  std::array<Hold*, 8> recent NEPHRITE_GUARDED_BY(mutex){};
+  HoldIndex index NEPHRITE_GUARDED_BY(mutex);
   Count held, lockRequests, unlockRequests;  // Changed under `mutex`.
 
   // Guarded by the mutex of those who wait.
@@ -108,8 +146,40 @@ struct Locker : ChunkHead {
   void give(Hold* hold) NEPHRITE_REQUIRES(mutex) {
     hold->after.set(spare_);
     spare_ = hold;
-    if (next != nullptr && held.get() == 0) [[unlikely]]
+    if (next != nullptr && held.get() == 0 && idle_ == 0) [[unlikely]]
       shrink();
+  }
+
+  /// May what it lets go now become idle? Asked once each time.
+  bool mayIdle() NEPHRITE_REQUIRES(mutex) {
+    if (idleAfter_ == 0 && chunks_ <= kMostChunksWithIdle && signedOn) [[likely]]
+      return true;
+    if (idleAfter_ > 0) --idleAfter_;
+    return false;
+  }
+  void idled(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+    unlink(hold);
+    ++idle_;
+    hold.setIdle();
+  }
+  /// Is locked again, as far as nothing but this locker is concerned.
+  void woken(Hold& hold, LockTimeout timeout) NEPHRITE_REQUIRES(mutex) {
+    --idle_;
+    link(hold, timeout);
+  }
+  /// An idle hold that stands nowhere any more.
+  void giveIdle(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+    --idle_;
+    give(&hold);
+  }
+  void lostIdle() NEPHRITE_REQUIRES(mutex) {
+    idleAfter_ = idlePatience_;
+    idlePatience_ = std::min(idlePatience_ * 4, kMostIdlePatience);
+  }
+  std::uint32_t idle() const NEPHRITE_REQUIRES(mutex) { return idle_; }
+  /// Do idle holds keep much memory that nothing else needs?
+  bool hoards() const NEPHRITE_REQUIRES(mutex) {
+    return chunks_ > kMostChunksWithIdle && idle_ > 0 && held.get() == 0;
   }
 
   /// Into, and out of, the list of what it holds.
@@ -150,7 +220,14 @@ struct Locker : ChunkHead {
   void shrink() NEPHRITE_REQUIRES(mutex);
   void spread(void* from, void* to) NEPHRITE_REQUIRES(mutex);
 
+  static constexpr std::uint32_t kMostChunksWithIdle = 128;
+  static constexpr std::uint32_t kMostIdlePatience = 1u << 20;
+
   Hold* spare_ NEPHRITE_GUARDED_BY(mutex) = nullptr;
+  std::uint32_t chunks_ NEPHRITE_GUARDED_BY(mutex) = 0;  // Beside the first.
+  std::uint32_t idle_ NEPHRITE_GUARDED_BY(mutex) = 0;    // Holds.
+  std::uint32_t idleAfter_ NEPHRITE_GUARDED_BY(mutex) = 0;
+  std::uint32_t idlePatience_ NEPHRITE_GUARDED_BY(mutex) = 16;
   std::atomic<std::uint32_t> references_{0};
   ChunkPool& pool_;
 };
@@ -204,6 +281,8 @@ class Lockers {
   std::vector<LockSeat> all() const NEPHRITE_EXCLUDES(mutex_);
   /// Adds up what all have asked so far, those who have left too, and what they hold.
   void count(LockStatistics& statistics) const NEPHRITE_EXCLUDES(mutex_);
+  /// The largest token that one of them has been given.
+  std::uint64_t lastToken() const NEPHRITE_EXCLUDES(mutex_);
 
  private:
   mutable Mutex mutex_;  // A leaf.

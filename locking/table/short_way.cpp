@@ -3,6 +3,8 @@
 
 #include "locking/table/hold_table.h"
 
+#include <utility>
+
 #include "locking/lock_manager.h"
 
 namespace nephrite {
@@ -26,9 +28,13 @@ void takeCovered(Hold& hold, LockTerms asked) {
   if (lower && !asked.inState()) hold.setType(asked.type());
 }
 
-LockType sessionOf(LockTerms asked) {
-  return asked.duration() == LockDuration::Session ? asked.type() : LockType::Get;
+std::uint16_t tagOf(LockTerms asked) {
+  const bool session = asked.duration() == LockDuration::Session;
+  return Hold::tagOf(asked.type(), session ? asked.type() : LockType::Get, asked.level());
 }
+
+// Is an idle hold asked for in the very way in which it was held?
+bool isAskedAgain(const Hold& idle, LockTerms asked) { return idle.chain.tag() == tagOf(asked); }
 
 }  // namespace
 
@@ -47,22 +53,37 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
                                        const Clock& clock) {
   if (!locker.signedOn || locker.commits > 0) [[unlikely]]
     return {};
-  const Hold* const recent = recentOf(locker, hashOf(target));
-  if (recent == nullptr || recent->target != target || !changesNothing(*recent, asked)) {
-    return acquireAnew(locker, target, asked, clock);
+  Hold* const known = locker.index.at(hashOf(target));
+  if (known == nullptr || known->target != target) return acquireAnew(locker, target, asked, clock);
+  FencingToken token = known->token();
+  if (token.value != 0) {
+    if (!changesNothing(*known, asked)) return acquireAnew(locker, target, asked, clock);
+  } else {
+    if (!isAskedAgain(*known, asked)) return acquireAnew(locker, target, asked, clock);
+    token = {++locker.clock};
+    known->setSince(clock.roughNow());
+    known->acquired = token.value;
+    locker.woken(*known, asked.timeout());
+    known->setToken(token);
   }
   locker.lockRequests.add(1);
-  return recent->token;
+  return token;
 }
 
 [[gnu::noinline]] FencingToken HoldTable::acquireAnew(Locker& locker, LockTarget target,
                                                       LockTerms asked, const Clock& clock) {
   const std::uint64_t hash = hashOf(target);
-  Hold*& recent = recentOf(locker, hash);
+  if (Hold*& place = locker.index.at(hash); place != nullptr && place->isIdle()) {
+    if (place->target != target) {
+      evict(locker, *std::exchange(place, nullptr));
+      locker.index.pushedOut();
+    }
+  }
 
   Hold* const spare = locker.take();
   const Instant now = clock.roughNow();
   Hold* own = nullptr;
+  bool anew = false;
   FencingToken token;
   {
     Segment& segment = segmentOf(hash);
@@ -82,18 +103,25 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
     }
     if (longWay) {
       // What is covered by one's own conflicts with nobody else's; so this is not one of them.
-    } else if (own == nullptr) {
-      spare->target = target;
-      spare->chain.set(link->get(), Hold::tagOf(asked.type(), sessionOf(asked), asked.level()));
+    } else if (own == nullptr || own->isIdle()) {
+      anew = true;
+      Hold& hold = own == nullptr ? *spare : *own;
       token = nextToken(segment, locker);
-      spare->token = token;
-      spare->since = now;
-      spare->acquired = token.value;
-      link->set(spare);
-      count(segment, 1, 0);
+      hold.setSince(now);
+      hold.acquired = token.value;
+      hold.setToken(token);
+      if (own == nullptr) {
+        hold.target = target;
+        hold.chain.set(link->get(), tagOf(asked));
+        link->set(&hold);
+        count(segment, 1, 0);
+      } else {
+        hold.chain.setTag(tagOf(asked));
+      }
     } else if (covers(own->type(), asked.type())) {
+      hear(segment, locker);
       takeCovered(*own, asked);
-      token = own->token;
+      token = own->token();
     } else if (asked.type() != LockType::Update || own->type() != LockType::Share ||
                own->isSession()) {  // Else the Share goes first (2.2): others may be served.
       own->set(asked.type(),
@@ -101,28 +129,44 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
                own->level());
       own->setTimeout(asked.timeout());
       token = nextToken(segment, locker);
-      own->token = token;
+      own->setToken(token);
     }
   }
 
-  if (own == nullptr && token.value != 0) {
+  Hold* const held = own == nullptr ? spare : own;
+  if (anew && own == nullptr) {
     locker.link(*spare, asked.timeout());
-    recent = spare;
   } else {
     locker.give(spare);
     if (token.value == 0) return token;
-    recent = own;
+    if (anew) locker.woken(*own, asked.timeout());
   }
+  locker.index.at(hash) = held;
   locker.lockRequests.add(1);
   return token;
+}
+
+inline bool HoldTable::becomesIdle(Locker& locker, Hold& hold) {
+  if (hold.type() != LockType::Exclusive || !locker.mayIdle()) return false;
+  locker.idled(hold);
+  return true;
 }
 
 HoldTable::Release HoldTable::release(Locker& locker, LockTarget target) {
   if (locker.commits > 0) [[unlikely]]
     return Release::LongWay;
+  Hold* known = locker.index.at(hashOf(target));
+  if (known != nullptr && known->target != target) known = nullptr;
+  if (known == nullptr) return releaseForGood(locker, target, nullptr);
+  const bool idle = known->isIdle();
+  if (!idle && !becomesIdle(locker, *known)) return releaseForGood(locker, target, known);
+  locker.unlockRequests.add(1);
+  return idle ? Release::NotHeld : Release::Done;
+}
+
+HoldTable::Release HoldTable::releaseForGood(Locker& locker, LockTarget target, Hold* known) {
   const std::uint64_t hash = hashOf(target);
-  Hold* own = recentOf(locker, hash);
-  if (own != nullptr && own->target != target) own = nullptr;
+  Hold* own = known;
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
@@ -139,6 +183,7 @@ HoldTable::Release HoldTable::release(Locker& locker, LockTarget target) {
       }
     }
     if (own != nullptr) {
+      hear(segment, locker);
       link->set(own->chain.get());
       count(segment, 0, 1);
     }
@@ -149,43 +194,71 @@ HoldTable::Release HoldTable::release(Locker& locker, LockTarget target) {
   return Release::Done;
 }
 
+void HoldTable::evict(Locker& locker, Hold& hold) {
+  const std::uint64_t hash = hashOf(hold.target);
+  {
+    Segment& segment = segmentOf(hash);
+    SpinHold spin(segment.lock);
+    Link* const link = find(segment, hash, hold.target);
+    if (link->get() != &hold) return;
+    hear(segment, locker);
+    link->set(hold.chain.get());
+    count(segment, 0, 1);
+  }
+  locker.giveIdle(hold);
+}
+
+void HoldTable::evictAll(Locker& locker) {
+  for (Hold*& place : locker.index.all()) {
+    if (place == nullptr || !place->isIdle()) continue;
+    evict(locker, *std::exchange(place, nullptr));
+  }
+}
+
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   if (locker.commits > 0) return true;
+  const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
   bool longWay = false;
   for (Hold* hold = locker.first; hold != nullptr;) {
     Hold* const after = hold->after.get();
     const ReleaseScope::Fate fate = scope.of(*hold);
     const bool same = fate == ReleaseScope::Fate::Returns && hold->type() == hold->session();
     bool gone = false;
-    if (fate != ReleaseScope::Fate::Stays && !same) {
-      const std::uint64_t hash = hashOf(hold->target);
+    const std::uint64_t hash = hashOf(hold->target);
+    const bool idles = fate == ReleaseScope::Fate::Goes && !forGood &&
+                       locker.index.at(hash) == hold && becomesIdle(locker, *hold);
+    if (fate != ReleaseScope::Fate::Stays && !same && !idles) {
       Segment& segment = segmentOf(hash);
       SpinHold spin(segment.lock);
       Link* link = find(segment, hash, hold->target);
       if (link->get()->isEntry()) {
         longWay = true;
-      } else if (fate == ReleaseScope::Fate::Returns) {
-        hold->setType(hold->session());
       } else {
-        while (link->get() != hold) link = &link->get()->chain;
-        link->set(hold->chain.get());
-        count(segment, 0, 1);
-        gone = true;
+        hear(segment, locker);
+        if (fate == ReleaseScope::Fate::Returns) {
+          hold->setType(hold->session());
+        } else {
+          while (link->get() != hold) link = &link->get()->chain;
+          link->set(hold->chain.get());
+          count(segment, 0, 1);
+          gone = true;
+        }
       }
     }
     if (gone) drop(locker, *hold);
     hold = after;
   }
-  return longWay;
+  if (forGood) evictAll(locker);
+  return longWay || (forGood && locker.idle() > 0);
 }
 
 LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
-  Hold*& recent = recentOf(locker, hashOf(target));
-  if (recent != nullptr && recent->target == target) return recent->type();
-  Hold* const hold = find(locker, target);
-  if (hold == nullptr) return LockType::Get;
-  recent = hold;
-  return hold->type();
+  Hold*& place = locker.index.at(hashOf(target));
+  if (place != nullptr && place->target == target) {
+    return place->isIdle() ? LockType::Get : place->type();
+  }
+  const Hold* const hold = find(locker, target);
+  return hold == nullptr ? LockType::Get : hold->type();
 }
 
 }  // namespace lock_table

@@ -72,7 +72,7 @@ TEST_F(TheShortWay, GivesTokensThatRiseForATargetAndForALocker) {
   for (int i = 0; i < 100; ++i) {
     for (const auto& [seat, other] : {std::pair{anna, kStock}, std::pair{ben, kOrder}}) {
       const FencingToken elsewhere = locks.grantAtOnce(seat, other, terms(LockType::Share));
-      const FencingToken here = locks.grantAtOnce(seat, {300}, terms(LockType::Exclusive));
+      const FencingToken here = ask(LockManager::lockerOf(seat), {300}, LockType::Exclusive)->token;
       EXPECT_GT(here, last);
       EXPECT_GT(here, elsewhere) << "it was asked for later";
       last = here;
@@ -108,6 +108,186 @@ TEST_F(TheShortWay, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
   locks.releaseTransactionLocks(kAnna).deliver();
   EXPECT_EQ(locks.statistics().locksHeld, 0u);
   EXPECT_TRUE(locks.locksHeld(10).empty());
+}
+
+// --- What was let go may be idle ----------------------------------------------------------------
+
+TEST_F(TheShortWay, WhenALockIsLetGoThenNobodySeesIt) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(grant(kAnna, kOrder, LockType::Exclusive));
+    EXPECT_EQ(locks.locksOn(kOrder).size(), 1u);
+    EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Done);
+
+    EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Nothing);
+    EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Get);
+    EXPECT_EQ(held(kAnna, kOrder), LockType::Get);
+    EXPECT_TRUE(locks.locksOn(kOrder).empty());
+    EXPECT_TRUE(locks.locksHeld().empty());
+    EXPECT_TRUE(locks.locksOf(kAnna).empty());
+    EXPECT_EQ(locks.statistics().locksHeld, 0u);
+  }
+}
+
+TEST_F(TheShortWay, WhenALockWasLetGoThenAnyoneElseHasItAtOnce) {
+  for (const LockType type : {LockType::Share, LockType::Exclusive, LockType::Update}) {
+    ask(kAnna, kOrder, LockType::Exclusive);
+    unlock(kAnna, kOrder);
+
+    LockRequest request = wish(kBen, kOrder, type);
+    request.timeout = LockTimeout::immediate();
+    EXPECT_EQ(ask(request).outcome(), LockOutcome::Granted);
+    EXPECT_EQ(locks.queuedRequests().size(), 0u);
+    EXPECT_EQ(held(kAnna, kOrder), LockType::Get);
+    EXPECT_TRUE(ask(kAnna, kOrder, LockType::Exclusive).waits());
+    unlock(kBen, kOrder);
+    EXPECT_EQ(held(kAnna, kOrder), LockType::Exclusive);
+    unlock(kAnna, kOrder);
+  }
+}
+
+TEST_F(TheShortWay, WhenALockIsTakenAgainAndAgainThenItsTokensStillRiseForTheNextHolder) {
+  FencingToken last;
+  for (int i = 0; i < 5; ++i) {
+    const Asked again = ask(kAnna, kOrder, LockType::Exclusive);
+    EXPECT_GT(again->token, last);
+    last = again->token;
+    unlock(kAnna, kOrder);
+  }
+  EXPECT_EQ(locks.lastToken(), last.value);
+  EXPECT_GT(ask(kBen, kOrder, LockType::Exclusive)->token, last);
+}
+
+TEST_F(TheShortWay, WhenASharerFollowsOnALowerLockThenItsTokenIsLarger) {
+  for (int i = 0; i < 5; ++i) {
+    ask(kAnna, kOrder, LockType::Exclusive);
+    unlock(kAnna, kOrder);
+  }
+  const FencingToken exclusive = ask(kAnna, kOrder, LockType::Exclusive)->token;
+  ask(kAnna, kOrder, LockType::Share);  // Lower, and no grant.
+  ASSERT_EQ(held(kAnna, kOrder), LockType::Share);
+
+  EXPECT_GT(ask(kBen, kOrder, LockType::Share)->token, exclusive);
+}
+
+TEST_F(TheShortWay, WhenALockIsTakenAgainOtherwiseThenItIsAsAskedForNow) {
+  askSession(kAnna, kOrder, LockType::Exclusive);
+  unlock(kAnna, kOrder);
+  EXPECT_EQ(duration(kAnna, kOrder), std::nullopt);
+
+  ask(kAnna, kOrder, LockType::Exclusive);
+  EXPECT_EQ(duration(kAnna, kOrder), LockDuration::Transaction);
+  unlock(kAnna, kOrder);
+
+  ask(kAnna, kOrder, LockType::Share);
+  EXPECT_EQ(held(kAnna, kOrder), LockType::Share);
+  EXPECT_EQ(ask(kBen, kOrder, LockType::Share).outcome(), LockOutcome::Granted);
+}
+
+TEST_F(TheShortWay, WhenALockIsTakenAgainThenItIsTheLatestOfItsLocker) {
+  ask(kAnna, kOrder, LockType::Exclusive);
+  ask(kAnna, kStock, LockType::Exclusive);
+  unlock(kAnna, kOrder);
+  pass(milliseconds(70));
+  ask(kAnna, kOrder, LockType::Exclusive);
+
+  const std::vector<LockInfo> all = locks.locksOf(kAnna);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].target, kStock);
+  EXPECT_EQ(all[1].target, kOrder);
+  EXPECT_EQ(all[1].elapsed, Duration(0)) << "held since now, not since the first time";
+}
+
+TEST_F(TheShortWay, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    ASSERT_TRUE(grant(kAnna, {i << 20}, LockType::Exclusive));
+    release(kAnna, {i << 20});
+  }
+  locks.signOff(kAnna).deliver();
+  locks.checkInvariants();
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    EXPECT_TRUE(grant(kBen, {i << 20}, LockType::Exclusive));
+  }
+  locks.signOn(kAnna);
+}
+
+TEST_F(TheShortWay, WhenManyWereLetGoThenEachCanBeHadByAnother) {
+  constexpr std::uint64_t kMany = 10'000;
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint64_t i = 1; i <= kMany; ++i) {
+      ASSERT_TRUE(grant(kAnna, {i << 20}, LockType::Exclusive));
+      release(kAnna, {i << 20});
+    }
+  }
+  locks.checkInvariants();
+  LockRequest request = wish(kBen, {}, LockType::Exclusive);
+  request.timeout = LockTimeout::immediate();
+  for (std::uint64_t i = 1; i <= kMany; ++i) {
+    request.target = {i << 20};
+    LockOutcome outcome = LockOutcome::Cancelled;
+    locks.request(request, [&](const LockAnswer& told) { outcome = told.outcome; }).deliver();
+    ASSERT_EQ(outcome, LockOutcome::Granted);
+  }
+  EXPECT_EQ(locks.statistics().locksHeld, kMany);
+}
+
+/// Given: threads whose lockers come and go; each has a target that it takes again and again, and
+/// now and then wants that of its neighbour, who has just let it go, or has not.
+TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
+  constexpr std::uint64_t kThreads = 3;
+  constexpr std::uint64_t kLives = 300;
+  LockManager locks(SystemClock::instance(), {});
+  struct alignas(64) Guarded {
+    std::atomic<int> inside{0};
+    std::uint64_t lastToken = 0;  // Of whoever is inside: a race if locks were none.
+  };
+  std::array<Guarded, kThreads> guarded;
+  std::atomic<bool> broken{false};
+
+  const auto takeAndLetGo = [&](const LockSeat& seat, std::uint64_t which) {
+    const LockTarget target{which + 1};
+    FencingToken token = locks.grantAtOnce(seat, target, terms(LockType::Exclusive));
+    if (token.value == 0) {
+      LockRequest request;
+      request.locker = LockManager::lockerOf(seat);
+      request.target = target;
+      request.type = LockType::Exclusive;
+      request.timeout = LockTimeout::ofMilliseconds(60'000);
+      std::atomic<std::uint64_t> answer{0};
+      locks
+          .request(request,
+                   [&](const LockAnswer& told) {
+                     answer = told.token.value;
+                     answer.notify_one();
+                   })
+          .deliver();
+      answer.wait(0);
+      token = {answer};
+    }
+    Guarded& mine = guarded[which];
+    if (mine.inside.fetch_add(1) != 0 || token.value <= mine.lastToken) broken = true;
+    mine.lastToken = token.value;
+    mine.inside.fetch_sub(1);
+    if (locks.releaseAtOnce(seat, target) == LockManager::AtOnce::Not) {
+      locks.unlock(LockManager::lockerOf(seat), target).deliver();
+    }
+  };
+  const auto work = [&](std::uint64_t me) {
+    for (std::uint64_t life = 0; life < kLives; ++life) {
+      const LockerId locker{1 + me + life * kThreads};
+      locks.signOn(locker);
+      const LockSeat seat = locks.seatOf(locker);
+      for (int step = 0; step < 200; ++step) {
+        takeAndLetGo(seat, step % 67 == 66 ? (me + 1) % kThreads : me);
+      }
+      locks.signOff(locker).deliver();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::uint64_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_FALSE(broken);
+  locks.checkInvariants();
 }
 
 /// Given: some threads, each with a locker, and few targets; what is locked counts who is inside.
