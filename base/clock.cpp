@@ -53,11 +53,11 @@ class RoughTime {
 
 }  // namespace
 
-Instant SystemClock::readRough() {
+Instant SystemClock::readRough() const {
   static auto* const time = new RoughTime(rough_);
-  const Instant now = instance().now();
-  time->keep(now);
-  return now;
+  const Instant read = now();
+  time->keep(read);
+  return read;
 }
 
 WallTime SystemClock::wallNow() const { return std::chrono::system_clock::now(); }

@@ -36,28 +36,42 @@ class Clock {
   virtual WallTime wallNow() const = 0;
   /// now(), or up to some milliseconds before it where that is much cheaper to know: good for
   /// telling people since when.
-  virtual Instant roughNow() const { return now(); }
+  Instant roughNow() const {
+    const Instant known = roughIfKnown();
+    return known == Instant{} ? readRough() : known;
+  }
+  /// The same when it takes no more than a load; else the start.
+  Instant roughIfKnown() const { return {Duration(rough_->load(std::memory_order_relaxed))}; }
+
+ protected:
+  Clock() : rough_(&kUnknown) {}
+  /// `rough` is 0 as long as it is to be read.
+  explicit Clock(const std::atomic<std::int64_t>& rough) : rough_(&rough) {}
+
+ private:
+  virtual Instant readRough() const { return now(); }
+
+  static inline const std::atomic<std::int64_t> kUnknown{0};
+  const std::atomic<std::int64_t>* const rough_;
 };
 
 /// The machine's clocks: steady for now(), UTC for wallNow().
 class SystemClock final : public Clock {
  public:
+  SystemClock() : Clock(rough_) {}
+
   Instant now() const override;
   WallTime wallNow() const override;
-  /// One load, most of the time: a thread of its own makes it stale some milliseconds after it was
-  /// read, and sleeps while nobody asks.
-  Instant roughNow() const override {
-    const std::int64_t known = rough_.load(std::memory_order_relaxed);
-    return known != 0 ? Instant{Duration(known)} : readRough();
-  }
 
   /// One instance serves everybody.
   static const SystemClock& instance();
 
  private:
-  static Instant readRough();
+  Instant readRough() const override;
 
-  static inline std::atomic<std::int64_t> rough_{0};  // 0: to be read.
+  // A thread of its own makes it stale some milliseconds after it was read, and sleeps while nobody
+  // asks.
+  static inline std::atomic<std::int64_t> rough_{0};
 };
 
 /// A clock that moves only when told to. wallNow() is the epoch plus now().

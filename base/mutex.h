@@ -18,6 +18,7 @@
 #define NEPHRITE_REQUIRES(...) NEPHRITE_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define NEPHRITE_EXCLUDES(...) NEPHRITE_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define NEPHRITE_ACQUIRE(...) NEPHRITE_ATTRIBUTE(acquire_capability(__VA_ARGS__))
+#define NEPHRITE_TRY_ACQUIRE(...) NEPHRITE_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define NEPHRITE_RELEASE(...) NEPHRITE_ATTRIBUTE(release_capability(__VA_ARGS__))
 /// For the inside of a lock, which the analysis cannot follow.
 #define NEPHRITE_NO_THREAD_SAFETY NEPHRITE_ATTRIBUTE(no_thread_safety_analysis)

@@ -15,15 +15,19 @@
 
 namespace nephrite {
 
+inline constexpr std::uint32_t kNoThread = UINT32_MAX;
 std::uint32_t takeThreadNumber();
+
+inline thread_local std::uint32_t theThreadNumber = kNoThread;
 
 /// A small number of the calling thread, never 0 and never given twice in a program.
 inline std::uint32_t threadNumber() {
-  static thread_local std::uint32_t number = 0;
-  if (number == 0) [[unlikely]]
-    number = takeThreadNumber();
-  return number;
+  if (theThreadNumber == kNoThread) [[unlikely]]
+    theThreadNumber = takeThreadNumber();
+  return theThreadNumber;
 }
+/// The same, or kNoThread when it was never asked for.
+inline std::uint32_t knownThreadNumber() { return theThreadNumber; }
 
 /// A mutex for what one thread uses all the time and others now and then. A thread that has come
 /// alone for a while owns it: it then goes in and out with plain stores. Whoever else comes takes
@@ -45,15 +49,20 @@ class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
 
   /// True when the thread came in as the owner: for unlock().
   bool lock() NEPHRITE_ACQUIRE() NEPHRITE_NO_THREAD_SAFETY {
-    const std::uint32_t me = threadNumber();
-    if (owner_.load(std::memory_order_relaxed) == me) [[likely]] {
-      inside_.store(me, kBetween);
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-      if (owner_.load(kBetweenLoad) == me) [[likely]]
-        return true;
-      inside_.store(0, std::memory_order_release);
-    }
-    lockAmongOthers(me);
+    if (lockAsOwner()) [[likely]]
+      return true;
+    lockAmongOthers(threadNumber());
+    return false;
+  }
+  /// Comes in as the owner, or not at all. Calls nobody.
+  bool lockAsOwner() NEPHRITE_TRY_ACQUIRE(true) NEPHRITE_NO_THREAD_SAFETY {
+    const std::uint32_t me = knownThreadNumber();
+    if (owner_.load(std::memory_order_relaxed) != me) return false;
+    inside_.store(me, kBetween);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (owner_.load(kBetweenLoad) == me) [[likely]]
+      return true;
+    inside_.store(0, std::memory_order_release);
     return false;
   }
 

@@ -118,7 +118,7 @@ LockAnswers LockManager::request(const LockRequest& request, LockSettle settle) 
   LockAnswer answer;
   const LockSeat locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
-    answer.token = grantAtOnce(locker, request.target, request.terms());
+    answer.token = grantAtOnce(locker, request.target, request.terms()).token;
     if (answer.token.value == 0) return ask(*locker, request, std::move(settle), false);
   } else {
     answer.outcome = LockOutcome::Cancelled;
@@ -192,9 +192,9 @@ LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released) 
   LockAnswers out;
   bool held = false;
   if (const LockSeat locker = state_->lockers.find(id); locker != nullptr) {
-    const AtOnce done = releaseAtOnce(locker, target);
-    held = done == AtOnce::Done;
-    if (done == AtOnce::Not) {
+    const ReleasedAtOnce done = releaseAtOnce(locker, target);
+    held = done == ReleasedAtOnce::Done;
+    if (done == ReleasedAtOnce::Not) {
       MutexLock hold(state_->waiting);
       held = state_->table.unlock(*locker, target, out);
     }

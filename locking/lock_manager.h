@@ -114,9 +114,9 @@ class LockManager {
   LockAnswers request(const LockRequest& request, LockSettle settle);
 
   /// The short way, for the caller that has something better to do than to be called back. Grants
-  /// what can be granted at once and nobody waits for; the token, or null: nothing was done, use
+  /// what can be granted at once and nobody waits for; with a null token nothing was done: use
   /// request().
-  FencingToken grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms);
+  GrantedAtOnce grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms);
   /// Null when it is not signed on.
   LockSeat seatOf(LockerId locker) const;
   static LockerId lockerOf(const LockSeat& seat);
@@ -145,9 +145,8 @@ class LockManager {
   /// for the caller to know.
   LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr);
 
-  /// The short way. Not: somebody waits for something of it, use unlock().
-  enum class AtOnce : std::uint8_t { Done, Nothing, Not };
-  AtOnce releaseAtOnce(const LockSeat& seat, LockTarget target);
+  /// The short way. When that was not it: unlock().
+  ReleasedAtOnce releaseAtOnce(const LockSeat& seat, LockTarget target);
 
   /// Commit, abort: releases all Transaction locks; Session locks return to the type last
   /// asked for with Session duration. In the order in which they were acquired.
@@ -194,6 +193,8 @@ class LockManager {
 
  private:
   struct State;
+  GrantedAtOnce grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms);
+  ReleasedAtOnce releaseForGood(const LockSeat& seat, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,
                   bool shareReleased);
   void releaseAll(lock_table::Locker& locker, const lock_table::ReleaseScope& scope,

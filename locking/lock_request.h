@@ -39,22 +39,42 @@ struct FencingToken {
   friend auto operator<=>(const FencingToken&, const FencingToken&) = default;
 };
 
-/// How a lock is asked for, in one word: it travels in a register.
+/// How a lock is asked for, in one word: it travels in a register, and 16 bits of it are what is
+/// kept of it as long as it is held.
 class LockTerms {
  public:
+  static constexpr std::uint16_t kMostLevel = (1u << 10) - 1;  ///< Higher ones count as this.
+
+  /// `duration` is Transaction or Session.
   constexpr LockTerms(LockTimeout timeout, std::uint16_t level, LockType type,
                       LockDuration duration, bool inState)
       : bits_(std::uint64_t{static_cast<std::uint32_t>(timeout.number())} << 32 |
-              std::uint64_t{level} << 16 | std::uint64_t{static_cast<std::uint8_t>(type)} << 8 |
-              std::uint64_t{static_cast<std::uint8_t>(duration)} << 1 | std::uint64_t{inState}) {}
+              std::uint64_t{inState} << 16 |
+              tagOf(type, duration == LockDuration::Session ? type : LockType::Get, level)) {}
 
   constexpr LockTimeout timeout() const {
     return LockTimeout::ofMilliseconds(static_cast<std::int32_t>(bits_ >> 32));
   }
-  constexpr std::uint16_t level() const { return static_cast<std::uint16_t>(bits_ >> 16); }
-  constexpr LockType type() const { return static_cast<LockType>((bits_ >> 8) & 7); }
-  constexpr LockDuration duration() const { return static_cast<LockDuration>((bits_ >> 1) & 3); }
-  constexpr bool inState() const { return (bits_ & 1) != 0; }
+  constexpr LockType type() const { return typeIn(tag()); }
+  /// The type with Session duration, else Get.
+  constexpr LockType session() const { return sessionIn(tag()); }
+  constexpr bool isSession() const { return session() != LockType::Get; }
+  constexpr bool inState() const { return (bits_ >> 16 & 1) != 0; }
+
+  /// Type, session type and level: what a lock that is held is described by.
+  constexpr std::uint16_t tag() const { return static_cast<std::uint16_t>(bits_); }
+  static constexpr std::uint16_t tagOf(LockType type, LockType session, std::uint16_t level) {
+    const unsigned kept = level < kMostLevel ? level : kMostLevel;
+    return static_cast<std::uint16_t>(static_cast<unsigned>(type) |
+                                      static_cast<unsigned>(session) << 3 | kept << 6);
+  }
+  static constexpr LockType typeIn(std::uint16_t tag) { return static_cast<LockType>(tag & 7); }
+  static constexpr LockType sessionIn(std::uint16_t tag) {
+    return static_cast<LockType>(tag >> 3 & 7);
+  }
+  static constexpr std::uint16_t levelIn(std::uint16_t tag) {
+    return static_cast<std::uint16_t>(tag >> 6);
+  }
 
  private:
   std::uint64_t bits_;

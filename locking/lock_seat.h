@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <utility>
+
+#include "locking/lock_request.h"
 
 namespace nephrite {
 
@@ -9,6 +12,16 @@ struct Locker;
 void keep(Locker& locker);
 void letGo(Locker& locker);
 }  // namespace lock_table
+
+/// A grant the short way.
+struct GrantedAtOnce {
+  FencingToken token;  ///< Null: none.
+  /// The locker holds it already, or was the last to hold it: nobody has had it Exclusive since.
+  bool again = false;
+};
+
+/// What became of a release the short way. Not: somebody waits for something of it.
+enum class ReleasedAtOnce : std::uint8_t { Done, Nothing, Not };
 
 /// A locker, found once for many calls: see LockManager::seatOf(). May outlive its sign-off, not
 /// the LockManager.

@@ -15,9 +15,10 @@
 #include "objects/class_def.h"
 #include "objects/oid.h"
 #include "runtime/error_code.h"
-#include "runtime/local/quick_locks.h"
 
 namespace nephrite {
+
+class QuickLocks;
 
 /// Where a node runs. Empty fields are not known.
 struct NodeOrigin {
@@ -194,7 +195,7 @@ class Database {
   virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
   /// A shorter way for a process that has signed on; null when there is none.
-  virtual std::unique_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
+  virtual std::shared_ptr<const QuickLocks> quickLocks(LockerId) { return nullptr; }
 
   // --- Objects ----------------------------------------------------------------------------------
 

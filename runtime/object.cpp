@@ -22,12 +22,9 @@ std::size_t indexOf(const ProcessCore& core, Oid oid, const ClassDef& definition
 Object::Object(std::shared_ptr<ProcessCore> process, Oid oid)
     : process_(std::move(process)), oid_(oid) {}
 
-ProcessCore& Object::core() const {
-  if (process_ == nullptr || oid_.isNull()) {
-    throw UsageException(ErrorCode::NullReference,
-                         "the reference is null: there is no object to work on");
-  }
-  return *process_;
+void Object::refuseNull() {
+  throw UsageException(ErrorCode::NullReference,
+                       "the reference is null: there is no object to work on");
 }
 
 std::string Object::className() const { return core().classOf(oid_)->name; }

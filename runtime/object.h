@@ -106,12 +106,18 @@ class Object {
   friend bool operator==(const Object& a, const Object& b) { return a.oid_ == b.oid_; }
 
  protected:
-  ProcessCore& core() const;  ///< 1090 for the null reference.
+  /// 1090 for the null reference.
+  ProcessCore& core() const {
+    if (process_ == nullptr || oid_.isNull()) [[unlikely]]
+      refuseNull();
+    return *process_;
+  }
   const std::shared_ptr<ProcessCore>& process() const { return process_; }
 
  private:
   friend class Process;
   bool lockedAtOnce(LockType type, LockWait wait) const;
+  [[noreturn]] static void refuseNull();
   [[noreturn]] void refuseType(std::string_view property, const Value& holds) const;
 
   std::shared_ptr<ProcessCore> process_;

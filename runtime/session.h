@@ -11,6 +11,7 @@
 
 #include "runtime/database.h"
 #include "runtime/error_code.h"
+#include "runtime/local/quick_locks.h"
 #include "runtime/process/change_table.h"
 
 namespace nephrite {
@@ -169,7 +170,7 @@ class Session {
 
   Database& database_;
   const ProcessInfo process_;
-  const std::unique_ptr<QuickLocks> quick_;  // May be null.
+  const std::shared_ptr<const QuickLocks> quick_;  // May be null.
   std::atomic<LockTimeout> defaultTimeout_ = LockTimeout::serverDefined();
   bool useUpdateLocks_ = false;
   std::int32_t persistentPriority_ = 0;

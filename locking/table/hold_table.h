@@ -30,7 +30,8 @@ struct ReleaseScope {
 /// Shape:   segments by the hash of the target, each with a spin lock, chains of nodes, and a clock
 ///          for tokens. All holds of a target stand one after the other in a chain, in the order of
 ///          their grants; or its Entry stands there and has them.
-/// Idle:    an Exclusive hold, which is alone at its target, may stay where it is when it is let go:
+/// Idle:    an Exclusive hold, which is alone at its target, may stay where it is when it is let
+/// go:
 ///          idle, with the null token, out of its locker's list. It is no lock any more. Its locker
 ///          takes it again without looking at the segment, as long as its index shows it; whoever
 ///          else wants the target meets something in the way, goes the long way, and takes it away
@@ -53,12 +54,18 @@ class HoldTable {
   // --- The short way ---------------------------------------------------------------------------
 
   /// Decides what needs nobody's turn: a grant without conflict, something held already. The
-  /// token; null when the request has to go the long way, and nothing was done.
+  /// token; null when the request has to go the long way, and nothing was done. For what
+  /// acquireAgain() and releaseForNow() have left.
   FencingToken acquire(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
       NEPHRITE_REQUIRES(locker.mutex);
+  ReleasedAtOnce release(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
 
-  enum class Release { Done, NotHeld, LongWay };
-  Release release(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  /// What of it takes nothing but the locker, and calls nobody: a target locked, or locked last, in
+  /// the very way that is asked for; a lock that may become idle. Null, and Not: nothing was done.
+  static FencingToken acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
+                                   const Clock& clock) NEPHRITE_REQUIRES(locker.mutex);
+  static ReleasedAtOnce releaseForNow(Locker& locker, LockTarget target)
+      NEPHRITE_REQUIRES(locker.mutex);
 
   /// True when something is left that has to go the long way.
   bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
@@ -113,8 +120,6 @@ class HoldTable {
     Link* heads NEPHRITE_GUARDED_BY(lock) = few.data();
   };
 
-  FencingToken acquireAnew(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
-      NEPHRITE_REQUIRES(locker.mutex);
   Segment& segmentOf(std::uint64_t hash) const { return segments_[hash >> 56]; }
   static void hear(Segment& segment, const Locker& locker)
       NEPHRITE_REQUIRES(segment.lock, locker.mutex) {
@@ -136,8 +141,6 @@ class HoldTable {
   static void forget(Locker& locker, const Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   /// Idle from now on, or it has to be let go otherwise.
   static bool becomesIdle(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
-  Release releaseForGood(Locker& locker, LockTarget target, Hold* known)
-      NEPHRITE_REQUIRES(locker.mutex);
   /// An idle hold has to go; what an Entry has already is left to whoever made that.
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
@@ -180,6 +183,7 @@ inline void HoldTable::forget(Locker& locker, const Hold& hold) {
 inline void HoldTable::drop(Locker& locker, Hold& hold) {
   forget(locker, hold);
   locker.unlink(hold);
+  locker.dropped();
   locker.give(&hold);
   if (locker.hoards()) [[unlikely]]
     evictAll(locker);

@@ -37,8 +37,6 @@ struct Node {
 /// order of acquisition; an upgrade keeps this place and the one among the holders. Or an idle one,
 /// which is no lock any more: see HoldTable.
 struct Hold : Node {
-  static constexpr std::uint16_t kMostLevel = (1u << 10) - 1;
-
   std::uint64_t acquired = 0;  ///< Rises with each acquisition of its locker, and of its target.
   TaggedPointer<Hold> before;  ///< Of its locker's list. Carry the halves of the timeout.
   TaggedPointer<Hold> after;
@@ -50,28 +48,21 @@ struct Hold : Node {
   bool isIdle() const { return token().value == 0; }
   void setIdle() { setToken({}); }
   Instant since() const { return Instant{Duration(since_.load(std::memory_order_relaxed))}; }
-  void setSince(Instant at) {
-    since_.store(at.sinceStart.count(), std::memory_order_relaxed);
-  }
+  void setSince(Instant at) { since_.store(at.sinceStart.count(), std::memory_order_relaxed); }
 
-  LockType type() const { return static_cast<LockType>(chain.tag() & 7); }
+  LockType type() const { return LockTerms::typeIn(chain.tag()); }
   /// The latest type asked for with Session duration; Get: none.
-  LockType session() const { return static_cast<LockType>((chain.tag() >> 3) & 7); }
+  LockType session() const { return LockTerms::sessionIn(chain.tag()); }
   bool isSession() const { return session() != LockType::Get; }
-  /// Load and lock states open when it was acquired; from kMostLevel on they count as one.
-  std::uint16_t level() const { return static_cast<std::uint16_t>(chain.tag() >> 6); }
+  /// Load and lock states open when it was acquired.
+  std::uint16_t level() const { return LockTerms::levelIn(chain.tag()); }
   LockTimeout timeout() const {
     const auto bits = (std::uint32_t{before.tag()} << 16) | after.tag();
     return LockTimeout::ofMilliseconds(static_cast<std::int32_t>(bits));
   }
 
-  static std::uint16_t tagOf(LockType type, LockType session, std::uint16_t level) {
-    const unsigned kept = level < kMostLevel ? level : kMostLevel;
-    return static_cast<std::uint16_t>(static_cast<unsigned>(type) |
-                                      static_cast<unsigned>(session) << 3 | kept << 6);
-  }
   void set(LockType type, LockType session, std::uint16_t level) {
-    chain.setTag(tagOf(type, session, level));
+    chain.setTag(LockTerms::tagOf(type, session, level));
   }
   void setType(LockType type) { set(type, session(), level()); }
   void setSession(LockType session) { set(type(), session, level()); }

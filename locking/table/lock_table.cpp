@@ -14,7 +14,7 @@ void Wait::ask(const LockRequest& request) {
   duration_ = static_cast<unsigned>(request.duration);
   inState_ = request.inState ? 1 : 0;
   background_ = request.background ? 1 : 0;
-  level_ = std::min(request.level, Hold::kMostLevel);
+  level_ = std::min(request.level, LockTerms::kMostLevel);
 }
 
 std::uint64_t Wait::id() const { return isOfCommit_ != 0 ? commit()->request.id : idOrCommit_; }
@@ -56,7 +56,7 @@ LockTable::~LockTable() {
 void LockTable::signOff(Locker& locker, LockAnswers& out) {
   {
     OwnerHold own(locker.mutex);
-    locker.signedOn = false;
+    locker.barred |= Locker::kSignedOff;
   }
   while (!locker.waits.empty()) fail(locker.waits.front(), LockOutcome::Cancelled, out);
   contention_.forget(locker.id);
@@ -135,7 +135,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
 bool LockTable::countRequest(Locker& locker) {
   OwnerHold own(locker.mutex);
   locker.lockRequests.add(1);
-  return locker.signedOn;
+  return (locker.barred & Locker::kSignedOff) == 0;
 }
 
 // The Update locks among `targets`, in the order in which they were acquired. As long as the commit
@@ -143,7 +143,7 @@ bool LockTable::countRequest(Locker& locker) {
 std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTarget> targets) {
   std::vector<Hold*> holds;
   OwnerHold own(locker.mutex);
-  ++locker.commits;
+  ++locker.barred;
   for (const LockTarget target : targets) {
     Hold* const hold = holds_.find(locker, target);
     if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
@@ -155,7 +155,7 @@ std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTa
 
 void LockTable::endCommit(Locker& locker) {
   OwnerHold own(locker.mutex);
-  --locker.commits;
+  --locker.barred;
 }
 
 void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,

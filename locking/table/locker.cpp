@@ -83,9 +83,9 @@ void HoldIndex::grow() {
   pushedOut_ = 0;
   const std::span<Hold*> old = all();
   const std::size_t size = old.size() << kGrowBits;
-  if (64 - shift_ == kMostBits || !pool_.reserve(size * sizeof(Hold*))) return;
+  if (old.size() == (1u << kMostBits) || !pool_.reserve(size * sizeof(Hold*))) return;
   places_ = new Hold* [size] {};
-  shift_ -= kGrowBits;
+  mask_ = static_cast<std::uint32_t>(size - 1);
   for (Hold* const hold : old) {
     if (hold != nullptr) at(hashOf(hold->target)) = hold;
   }

@@ -81,13 +81,13 @@ class HoldIndex {
   HoldIndex(const HoldIndex&) = delete;
   HoldIndex& operator=(const HoldIndex&) = delete;
 
-  Hold*& at(std::uint64_t hash) { return places_[hash >> shift_]; }
+  Hold*& at(std::uint64_t hash) { return places_[(hash >> (64 - kMostBits)) & mask_]; }
   /// An idle hold has to make place for another.
   void pushedOut() {
-    if (++pushedOut_ > (std::size_t{1} << (64 - shift_))) [[unlikely]]
+    if (++pushedOut_ > mask_) [[unlikely]]
       grow();
   }
-  std::span<Hold*> all() { return {places_, std::size_t{1} << (64 - shift_)}; }
+  std::span<Hold*> all() { return {places_, std::size_t{mask_} + 1}; }
 
  private:
   static constexpr unsigned kFewBits = 3, kMostBits = 11;
@@ -96,7 +96,7 @@ class HoldIndex {
 
   std::array<Hold*, 1u << kFewBits> few_{};
   Hold** places_ = few_.data();
-  unsigned shift_ = 64 - kFewBits;
+  std::uint32_t mask_ = (1u << kFewBits) - 1;
   std::uint32_t pushedOut_ = 0;  // Since it has this size.
   ChunkPool& pool_;
 };
@@ -111,7 +111,8 @@ struct ChunkHead {
 ///
 /// Memory: in one chunk with its first holds; more chunks come as it holds more, and go when it
 ///         holds nothing and nothing is idle.
-/// Idle:   whoever had to take an idle hold away from it has lost time: for a while, and longer each
+/// Idle:   whoever had to take an idle hold away from it has lost time: for a while, and longer
+/// each
 ///         time, it then keeps none (mayIdle()).
 /// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
@@ -120,10 +121,10 @@ struct Locker : ChunkHead {
   const LockerId id;
 
   OwnerMutex mutex;
-  bool signedOn NEPHRITE_GUARDED_BY(mutex) = true;
-  /// Commits whose upgrades wait. While there are any, whatever it asks or lets go goes the long
-  /// way, for they point to its holds.
-  std::uint32_t commits NEPHRITE_GUARDED_BY(mutex) = 0;
+  /// From the short way, unless it is 0: kSignedOff, or the number of its commits whose upgrades
+  /// wait, for these point to its holds.
+  std::uint32_t barred NEPHRITE_GUARDED_BY(mutex) = 0;
+  static constexpr std::uint32_t kSignedOff = 1u << 31;
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
@@ -150,12 +151,12 @@ struct Locker : ChunkHead {
       shrink();
   }
 
-  /// May what it lets go now become idle? Asked once each time.
-  bool mayIdle() NEPHRITE_REQUIRES(mutex) {
-    if (idleAfter_ == 0 && chunks_ <= kMostChunksWithIdle && signedOn) [[likely]]
-      return true;
+  /// May what it lets go now become idle? Else dropped() counts.
+  bool mayIdle() const NEPHRITE_REQUIRES(mutex) {
+    return idleAfter_ == 0 && chunks_ <= kMostChunksWithIdle;
+  }
+  void dropped() NEPHRITE_REQUIRES(mutex) {
     if (idleAfter_ > 0) --idleAfter_;
-    return false;
   }
   void idled(Hold& hold) NEPHRITE_REQUIRES(mutex) {
     unlink(hold);

@@ -13,28 +13,20 @@ namespace {
 
 // Is it granted without anything being different afterwards?
 bool changesNothing(const Hold& hold, LockTerms asked) {
-  return covers(hold.type(), asked.type()) && asked.duration() == LockDuration::Transaction &&
+  return covers(hold.type(), asked.type()) && !asked.isSession() &&
          (hold.isSession() || hold.type() == asked.type() || asked.inState());
 }
 
 // Section 2.1 of the rules, where nobody waits: nobody has to be served.
 void takeCovered(Hold& hold, LockTerms asked) {
   const bool lower = asked.type() != hold.type();
-  if (asked.duration() == LockDuration::Session) {
+  if (asked.isSession()) {
     hold.setSession(asked.type());
   } else if (hold.isSession()) {
     return;  // Duration never falls, and with it the type stays.
   }
   if (lower && !asked.inState()) hold.setType(asked.type());
 }
-
-std::uint16_t tagOf(LockTerms asked) {
-  const bool session = asked.duration() == LockDuration::Session;
-  return Hold::tagOf(asked.type(), session ? asked.type() : LockType::Get, asked.level());
-}
-
-// Is an idle hold asked for in the very way in which it was held?
-bool isAskedAgain(const Hold& idle, LockTerms asked) { return idle.chain.tag() == tagOf(asked); }
 
 }  // namespace
 
@@ -43,25 +35,25 @@ ReleaseScope::Fate ReleaseScope::of(const Hold& hold) const {
     case Kind::Transaction: return hold.isSession() ? Fate::Returns : Fate::Goes;
     case Kind::Level:
       if (hold.isSession()) return level == 1 ? Fate::Returns : Fate::Stays;
-      return hold.level() >= std::min(level, Hold::kMostLevel) ? Fate::Goes : Fate::Stays;
+      return hold.level() >= std::min(level, LockTerms::kMostLevel) ? Fate::Goes : Fate::Stays;
     case Kind::Everything: break;
   }
   return Fate::Goes;
 }
 
-inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms asked,
-                                       const Clock& clock) {
-  if (!locker.signedOn || locker.commits > 0) [[unlikely]]
+inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
+                                            const Clock& clock) {
+  if (locker.barred != 0) [[unlikely]]
     return {};
   Hold* const known = locker.index.at(hashOf(target));
-  if (known == nullptr || known->target != target) return acquireAnew(locker, target, asked, clock);
+  if (known == nullptr || known->target != target) return {};
+  if (known->chain.tag() != asked.tag()) return {};
   FencingToken token = known->token();
-  if (token.value != 0) {
-    if (!changesNothing(*known, asked)) return acquireAnew(locker, target, asked, clock);
-  } else {
-    if (!isAskedAgain(*known, asked)) return acquireAnew(locker, target, asked, clock);
+  if (token.value == 0) {
+    const Instant now = clock.roughIfKnown();
+    if (now == Instant{}) return {};
     token = {++locker.clock};
-    known->setSince(clock.roughNow());
+    known->setSince(now);
     known->acquired = token.value;
     locker.woken(*known, asked.timeout());
     known->setToken(token);
@@ -70,14 +62,20 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
   return token;
 }
 
-[[gnu::noinline]] FencingToken HoldTable::acquireAnew(Locker& locker, LockTarget target,
-                                                      LockTerms asked, const Clock& clock) {
+FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms asked,
+                                const Clock& clock) {
+  if (locker.barred != 0) [[unlikely]]
+    return {};
   const std::uint64_t hash = hashOf(target);
-  if (Hold*& place = locker.index.at(hash); place != nullptr && place->isIdle()) {
-    if (place->target != target) {
-      evict(locker, *std::exchange(place, nullptr));
-      locker.index.pushedOut();
+  Hold*& place = locker.index.at(hash);
+  if (place != nullptr && place->target == target) {
+    if (!place->isIdle() && changesNothing(*place, asked)) {
+      locker.lockRequests.add(1);
+      return place->token();
     }
+  } else if (place != nullptr && place->isIdle()) {
+    evict(locker, *std::exchange(place, nullptr));
+    locker.index.pushedOut();
   }
 
   Hold* const spare = locker.take();
@@ -112,11 +110,11 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
       hold.setToken(token);
       if (own == nullptr) {
         hold.target = target;
-        hold.chain.set(link->get(), tagOf(asked));
+        hold.chain.set(link->get(), asked.tag());
         link->set(&hold);
         count(segment, 1, 0);
       } else {
-        hold.chain.setTag(tagOf(asked));
+        hold.chain.setTag(asked.tag());
       }
     } else if (covers(own->type(), asked.type())) {
       hear(segment, locker);
@@ -124,9 +122,7 @@ inline FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTe
       token = own->token();
     } else if (asked.type() != LockType::Update || own->type() != LockType::Share ||
                own->isSession()) {  // Else the Share goes first (2.2): others may be served.
-      own->set(asked.type(),
-               asked.duration() == LockDuration::Session ? asked.type() : own->session(),
-               own->level());
+      own->set(asked.type(), asked.isSession() ? asked.type() : own->session(), own->level());
       own->setTimeout(asked.timeout());
       token = nextToken(segment, locker);
       own->setToken(token);
@@ -152,21 +148,26 @@ inline bool HoldTable::becomesIdle(Locker& locker, Hold& hold) {
   return true;
 }
 
-HoldTable::Release HoldTable::release(Locker& locker, LockTarget target) {
-  if (locker.commits > 0) [[unlikely]]
-    return Release::LongWay;
-  Hold* known = locker.index.at(hashOf(target));
-  if (known != nullptr && known->target != target) known = nullptr;
-  if (known == nullptr) return releaseForGood(locker, target, nullptr);
-  const bool idle = known->isIdle();
-  if (!idle && !becomesIdle(locker, *known)) return releaseForGood(locker, target, known);
+inline ReleasedAtOnce HoldTable::releaseForNow(Locker& locker, LockTarget target) {
+  if (locker.barred != 0) [[unlikely]]
+    return ReleasedAtOnce::Not;
+  Hold* const known = locker.index.at(hashOf(target));
+  if (known == nullptr || known->target != target || known->isIdle()) return ReleasedAtOnce::Not;
+  if (!becomesIdle(locker, *known)) return ReleasedAtOnce::Not;
   locker.unlockRequests.add(1);
-  return idle ? Release::NotHeld : Release::Done;
+  return ReleasedAtOnce::Done;
 }
 
-HoldTable::Release HoldTable::releaseForGood(Locker& locker, LockTarget target, Hold* known) {
+ReleasedAtOnce HoldTable::release(Locker& locker, LockTarget target) {
+  if ((locker.barred & ~Locker::kSignedOff) != 0) [[unlikely]]
+    return ReleasedAtOnce::Not;
   const std::uint64_t hash = hashOf(target);
-  Hold* own = known;
+  Hold* own = locker.index.at(hash);
+  if (own != nullptr && own->target != target) own = nullptr;
+  if (own != nullptr && own->isIdle()) {
+    locker.unlockRequests.add(1);
+    return ReleasedAtOnce::Nothing;
+  }
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
@@ -175,7 +176,7 @@ HoldTable::Release HoldTable::releaseForGood(Locker& locker, LockTarget target, 
       own = nullptr;
       link = find(segment, hash, target);
       Node* node = link->get();
-      if (node != nullptr && node->isEntry()) return Release::LongWay;
+      if (node != nullptr && node->isEntry()) return ReleasedAtOnce::Not;
       for (; node != nullptr && node->target == target; link = &node->chain, node = link->get()) {
         if (&static_cast<Hold*>(node)->locker() != &locker) continue;
         own = static_cast<Hold*>(node);
@@ -189,9 +190,9 @@ HoldTable::Release HoldTable::releaseForGood(Locker& locker, LockTarget target, 
     }
   }
   locker.unlockRequests.add(1);
-  if (own == nullptr) return Release::NotHeld;
+  if (own == nullptr) return ReleasedAtOnce::Nothing;
   drop(locker, *own);
-  return Release::Done;
+  return ReleasedAtOnce::Done;
 }
 
 void HoldTable::evict(Locker& locker, Hold& hold) {
@@ -216,7 +217,7 @@ void HoldTable::evictAll(Locker& locker) {
 }
 
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
-  if (locker.commits > 0) return true;
+  if ((locker.barred & ~Locker::kSignedOff) != 0) return true;
   const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
   bool longWay = false;
   for (Hold* hold = locker.first; hold != nullptr;) {
@@ -267,19 +268,41 @@ LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
 
 using lock_table::HoldTable;
 
-FencingToken LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
-  OwnerHold own(seat->mutex);
-  return holds_.acquire(*seat, target, terms, clock_);
+// What a process does most needs nobody but itself. It is decided in one function that calls no
+// other, and so has nothing to keep for afterwards.
+GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
+  lock_table::Locker& locker = *seat;
+  if (locker.mutex.lockAsOwner()) [[likely]] {
+    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_);
+    locker.mutex.unlock(true);
+    if (token.value != 0) [[likely]]
+      return {token, true};
+  }
+  return grantAnew(seat, target, terms);
 }
 
-LockManager::AtOnce LockManager::releaseAtOnce(const LockSeat& seat, LockTarget target) {
+GrantedAtOnce LockManager::grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms) {
   OwnerHold own(seat->mutex);
-  switch (holds_.release(*seat, target)) {
-    case HoldTable::Release::Done: return AtOnce::Done;
-    case HoldTable::Release::NotHeld: return AtOnce::Nothing;
-    case HoldTable::Release::LongWay: break;
+  const FencingToken token = HoldTable::acquireAgain(*seat, target, terms, clock_);
+  if (token.value != 0) return {token, true};
+  return {holds_.acquire(*seat, target, terms, clock_), false};
+}
+
+ReleasedAtOnce LockManager::releaseAtOnce(const LockSeat& seat, LockTarget target) {
+  lock_table::Locker& locker = *seat;
+  if (locker.mutex.lockAsOwner()) [[likely]] {
+    const ReleasedAtOnce done = HoldTable::releaseForNow(locker, target);
+    locker.mutex.unlock(true);
+    if (done == ReleasedAtOnce::Done) [[likely]]
+      return done;
   }
-  return AtOnce::Not;
+  return releaseForGood(seat, target);
+}
+
+ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget target) {
+  OwnerHold own(seat->mutex);
+  const ReleasedAtOnce done = HoldTable::releaseForNow(*seat, target);
+  return done == ReleasedAtOnce::Done ? done : holds_.release(*seat, target);
 }
 
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {

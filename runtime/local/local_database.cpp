@@ -1,13 +1,13 @@
 #include "runtime/local/local_database.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "runtime/local/lock_timer.h"
 #include "runtime/local/object_space.h"
+#include "runtime/local/quick_locks.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
 #include "runtime/system_class.h"
@@ -280,42 +280,8 @@ std::optional<LockInfo> LocalDatabase::lockStatus(LockerId locker, Oid target) c
   return parts_->spaceOf(target.lifetime()).lockStatus(locker, target);
 }
 
-namespace {
-
-/// A process's seats at the two lock tables.
-class LocalQuickLocks final : public QuickLocks {
- public:
-  LocalQuickLocks(ObjectSpace& persistent, ObjectSpace& shared, LockerId locker)
-      : spaces_{&persistent, &shared},
-        seats_{persistent.locks().seatOf(locker), shared.locks().seatOf(locker)} {}
-
-  bool isSignedOn() const { return !(seats_[0] == nullptr || seats_[1] == nullptr); }
-
-  bool lock(Oid target, LockTerms terms) override {
-    const std::size_t table = tableOf(target);
-    return spaces_[table]->lockAtOnce(seats_[table], target, terms);
-  }
-  bool unlock(Oid target) override {
-    const std::size_t table = tableOf(target);
-    return spaces_[table]->locks().releaseAtOnce(seats_[table], targetOf(target)) !=
-           LockManager::AtOnce::Not;
-  }
-  LockType held(Oid target) const override {
-    const std::size_t table = tableOf(target);
-    return spaces_[table]->locks().typeHeld(seats_[table], targetOf(target));
-  }
-
- private:
-  static std::size_t tableOf(Oid oid) { return oid.lifetime() == Lifetime::Persistent ? 0 : 1; }
-
-  const std::array<ObjectSpace*, 2> spaces_;
-  const std::array<LockSeat, 2> seats_;
-};
-
-}  // namespace
-
-std::unique_ptr<QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
-  auto quick = std::make_unique<LocalQuickLocks>(parts_->persistent, parts_->shared, locker);
+std::shared_ptr<const QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
+  auto quick = std::make_shared<const QuickLocks>(parts_->persistent, parts_->shared, locker);
   return quick->isSignedOn() ? std::move(quick) : nullptr;
 }
 

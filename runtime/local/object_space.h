@@ -62,9 +62,10 @@ class ObjectSpace {
   /// As QuickLocks says.
   bool lockAtOnce(const LockSeat& seat, Oid oid, LockTerms terms) {
     if (!known_.contains(oid) && !isThere(oid)) return false;
-    const FencingToken token = locks_.grantAtOnce(seat, {oid.bits()}, terms);
-    if (token.value == 0) return false;
-    if (options_.durableTokens) keepTokensReserved(token);
+    const GrantedAtOnce granted = locks_.grantAtOnce(seat, {oid.bits()}, terms);
+    if (granted.token.value == 0) return false;
+    if (options_.durableTokens) keepTokensReserved(granted.token);
+    if (granted.again) return true;
     // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
     return known_.contains(oid) || isStillThere(seat, oid);
   }

@@ -23,9 +23,9 @@ LockTerms terms(LockType type, LockDuration duration = LockDuration::Transaction
 class TheShortWay : public LockPlay {
  protected:
   bool grant(LockerId locker, LockTarget target, LockType type) {
-    return locks.grantAtOnce(locks.seatOf(locker), target, terms(type)).value != 0;
+    return locks.grantAtOnce(locks.seatOf(locker), target, terms(type)).token.value != 0;
   }
-  LockManager::AtOnce release(LockerId locker, LockTarget target) {
+  ReleasedAtOnce release(LockerId locker, LockTarget target) {
     return locks.releaseAtOnce(locks.seatOf(locker), target);
   }
 };
@@ -39,8 +39,8 @@ TEST_F(TheShortWay, GrantsWhatIsFreeAndShowsItToWhoeverLooks) {
   EXPECT_EQ(seen[0].type, LockType::Exclusive);
   EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Exclusive);
   EXPECT_EQ(locks.typeHeld(locks.seatOf(kBen), kOrder), LockType::Get);
-  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Done);
-  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Nothing);
+  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Done);
+  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Nothing);
   EXPECT_TRUE(locks.locksOn(kOrder).empty());
 }
 
@@ -58,11 +58,11 @@ TEST_F(TheShortWay, OvertakesNobodyWhoWaits) {
   ASSERT_TRUE(ben.waits());
 
   EXPECT_FALSE(grant(kCleo, kOrder, LockType::Share)) << "Ben came first";
-  EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Not) << "Ben has to be told";
+  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Not) << "Ben has to be told";
 
   locks.unlock(kAnna, kOrder).deliver();
   EXPECT_EQ(ben.outcome(), LockOutcome::Granted);
-  EXPECT_EQ(release(kBen, kOrder), LockManager::AtOnce::Done) << "nobody waits any more";
+  EXPECT_EQ(release(kBen, kOrder), ReleasedAtOnce::Done) << "nobody waits any more";
   EXPECT_TRUE(grant(kCleo, kOrder, LockType::Share));
 }
 
@@ -71,7 +71,7 @@ TEST_F(TheShortWay, GivesTokensThatRiseForATargetAndForALocker) {
   FencingToken last;
   for (int i = 0; i < 100; ++i) {
     for (const auto& [seat, other] : {std::pair{anna, kStock}, std::pair{ben, kOrder}}) {
-      const FencingToken elsewhere = locks.grantAtOnce(seat, other, terms(LockType::Share));
+      const FencingToken elsewhere = locks.grantAtOnce(seat, other, terms(LockType::Share)).token;
       const FencingToken here = ask(LockManager::lockerOf(seat), {300}, LockType::Exclusive)->token;
       EXPECT_GT(here, last);
       EXPECT_GT(here, elsewhere) << "it was asked for later";
@@ -86,7 +86,7 @@ TEST_F(TheShortWay, IsClosedToWhoHasSignedOff) {
   const LockSeat seat = locks.seatOf(kAnna);
   locks.signOff(kAnna).deliver();
 
-  EXPECT_EQ(locks.grantAtOnce(seat, kOrder, terms(LockType::Share)).value, 0u);
+  EXPECT_EQ(locks.grantAtOnce(seat, kOrder, terms(LockType::Share)).token.value, 0u);
   EXPECT_TRUE(locks.seatOf(kAnna).isNull());
   locks.signOn(kAnna);
 }
@@ -95,7 +95,7 @@ TEST_F(TheShortWay, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
   constexpr std::uint64_t kMany = 100'000;
   const LockSeat anna = locks.seatOf(kAnna);
   for (std::uint64_t i = 1; i <= kMany; ++i) {
-    ASSERT_NE(locks.grantAtOnce(anna, {i << 20}, terms(LockType::Exclusive)).value, 0u);
+    ASSERT_NE(locks.grantAtOnce(anna, {i << 20}, terms(LockType::Exclusive)).token.value, 0u);
   }
   EXPECT_EQ(locks.statistics().locksHeld, kMany);
   for (std::uint64_t i = 1; i <= kMany; i += 997) {
@@ -116,9 +116,9 @@ TEST_F(TheShortWay, WhenALockIsLetGoThenNobodySeesIt) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(grant(kAnna, kOrder, LockType::Exclusive));
     EXPECT_EQ(locks.locksOn(kOrder).size(), 1u);
-    EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Done);
+    EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Done);
 
-    EXPECT_EQ(release(kAnna, kOrder), LockManager::AtOnce::Nothing);
+    EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Nothing);
     EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Get);
     EXPECT_EQ(held(kAnna, kOrder), LockType::Get);
     EXPECT_TRUE(locks.locksOn(kOrder).empty());
@@ -245,7 +245,7 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
 
   const auto takeAndLetGo = [&](const LockSeat& seat, std::uint64_t which) {
     const LockTarget target{which + 1};
-    FencingToken token = locks.grantAtOnce(seat, target, terms(LockType::Exclusive));
+    FencingToken token = locks.grantAtOnce(seat, target, terms(LockType::Exclusive)).token;
     if (token.value == 0) {
       LockRequest request;
       request.locker = LockManager::lockerOf(seat);
@@ -267,7 +267,7 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
     if (mine.inside.fetch_add(1) != 0 || token.value <= mine.lastToken) broken = true;
     mine.lastToken = token.value;
     mine.inside.fetch_sub(1);
-    if (locks.releaseAtOnce(seat, target) == LockManager::AtOnce::Not) {
+    if (locks.releaseAtOnce(seat, target) == ReleasedAtOnce::Not) {
       locks.unlock(LockManager::lockerOf(seat), target).deliver();
     }
   };
@@ -308,7 +308,7 @@ TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
       const LockTarget target{which + 1};
       const bool exclusive = random() % 3 == 0;
       const LockType type = exclusive ? LockType::Exclusive : LockType::Share;
-      if (locks.grantAtOnce(seat, target, terms(type)).value == 0) {
+      if (locks.grantAtOnce(seat, target, terms(type)).token.value == 0) {
         LockRequest request;
         request.locker = locker;
         request.target = target;
@@ -330,7 +330,7 @@ TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
       if (exclusive ? others != 0 : others >= 1000) broken = true;
       inside[which].fetch_sub(weight);
       if (random() % 2 == 0) {
-        if (locks.releaseAtOnce(seat, target) == LockManager::AtOnce::Not) {
+        if (locks.releaseAtOnce(seat, target) == ReleasedAtOnce::Not) {
           locks.unlock(locker, target).deliver();
         }
       } else {
