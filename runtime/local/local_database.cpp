@@ -295,6 +295,10 @@ class LocalQuickLocks final : public QuickLocks {
     const std::size_t table = tableOf(target);
     return spaces_[table]->lockAtOnce(seats_[table], target, terms);
   }
+  RecordPtr lockAndFetch(Oid target, LockTerms terms) override {
+    const std::size_t table = tableOf(target);
+    return spaces_[table]->lockAndFetch(seats_[table], target, terms);
+  }
   bool unlock(Oid target) override {
     const std::size_t table = tableOf(target);
     return spaces_[table]->locks().releaseAtOnce(seats_[table], targetOf(target)) !=

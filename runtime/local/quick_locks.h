@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "locking/lock_request.h"
-#include "objects/oid.h"
+#include "objects/change_set.h"
 
 namespace nephrite {
 
@@ -18,6 +18,9 @@ class QuickLocks {
   /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
   /// ask Database::lock().
   virtual bool lock(Oid target, LockTerms terms) = 0;
+  /// The same for who is going to read it: the latest committed edition; null: nothing
+  /// was done. StoreException when it cannot be read; it is locked then.
+  virtual RecordPtr lockAndFetch(Oid target, LockTerms terms) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
   virtual bool unlock(Oid target) = 0;
   /// Get when nothing is held.
