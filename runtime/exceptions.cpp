@@ -104,7 +104,9 @@ CancelledException::CancelledException(Oid target, const std::string& targetName
       target_(target) {}
 
 SignOnException::SignOnException(std::string newcomer, LockFacts facts)
-    : LockException(std::move(facts)), newcomer_(std::move(newcomer)) {}
+    : LockException(std::move(facts)), newcomer_(std::move(newcomer)) {
+  SignOnException::what();  // Made now: who copies it as a LockException has it say the same.
+}
 
 std::string SignOnException::sentence() const {
   return fmt::format(
