@@ -166,7 +166,7 @@ RecordPtr RecordCache::beginCommit(Oid oid) {
   return slot.record;
 }
 
-void RecordCache::endCommit(Oid oid, const RecordPtr& record) {
+RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   Shard& shard = shardOf(oid);
   RecordPtr replaced;
   Leaving leaving;
@@ -182,6 +182,7 @@ void RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   } else {
     tidy(shard, slot);
   }
+  return replaced;
 }
 
 void RecordCache::cancelCommit(Oid oid) {

@@ -46,8 +46,8 @@ class RecordCache {
   /// it is not in memory.
   RecordPtr beginCommit(Oid oid);
   /// The commit is durable: `record` is the truth, unless the object was dropped meanwhile; null
-  /// when it is deleted.
-  void endCommit(Oid oid, const RecordPtr& record);
+  /// when it is deleted. What it replaces is given back, for the caller to free many together.
+  RecordPtr endCommit(Oid oid, const RecordPtr& record);
   /// The commit did not happen.
   void cancelCommit(Oid oid);
 

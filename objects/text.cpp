@@ -72,6 +72,10 @@ std::string normalizeText(std::string_view utf8) {
   return normal;
 }
 
+void normalizeInPlace(std::string& utf8) {
+  if (!isAscii(utf8)) utf8 = normalizeText(utf8);
+}
+
 std::string normalizeName(std::string_view name, std::string_view what) {
   std::string normal = normalizeText(name);
   const std::string prefix = std::string(what) + " \"" + normal + "\" ";

@@ -18,6 +18,8 @@ std::optional<std::size_t> findInvalidUtf8(std::string_view text);
 
 /// `utf8` in NFC. std::invalid_argument names the offset of the first byte that is no UTF-8.
 std::string normalizeText(std::string_view utf8);
+/// The same where it stands; when it throws, nothing has changed.
+void normalizeInPlace(std::string& utf8);
 
 /// `name` in NFC, when it is a Unicode identifier (UAX 31: a letter or `_`, then letters, digits,
 /// marks, `_`) of 1 to kMaxNameCodePoints. Otherwise std::invalid_argument, in which `what` says

@@ -309,11 +309,11 @@ Dictionary::Dictionary(Object object) : Collection(std::move(object)) {
 
 Value Dictionary::fitKey(Value key) const {
   const auto subject = [this] { return "a key of " + toString(); };
-  Value fitting = fit(std::move(key), core().classOf(oid())->keyType, subject);
-  if (typeOf(fitting) == ValueType::Null) {
+  fit(key, core().classOf(oid())->keyType, subject);
+  if (typeOf(key) == ValueType::Null) {
     throw UsageException(ErrorCode::WrongValueType, subject() + " cannot be null");
   }
-  return fitting;
+  return key;
 }
 
 void Dictionary::putValue(Value key, const Object& member) {

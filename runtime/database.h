@@ -195,7 +195,7 @@ class Database {
   virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
   /// A shorter way for a process that has signed on; null when there is none.
-  virtual std::shared_ptr<const QuickLocks> quickLocks(LockerId) { return nullptr; }
+  virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
 
   // --- Objects ----------------------------------------------------------------------------------
 

@@ -46,30 +46,44 @@ std::string request(const LockFacts& facts) {
   return fmt::format("asked {}, waited {} ms", nameOf(facts.type), wholeMilliseconds(facts.waited));
 }
 
-std::string deadlockSentence(const LockFacts& facts, const std::string& obtainedName,
-                             const std::vector<DeadlockStep>& cycle) {
-  std::string text = fmt::format("deadlock on {}: {}; ", facts.targetName, obstacle(facts));
-  if (!obtainedName.empty()) text += fmt::format("that one wants {} held by us; ", obtainedName);
-  text += request(facts);
-  if (cycle.size() > 2) text += fmt::format("; cycle of {} processes", cycle.size());
-  return text + "; abort the transaction, pause for a random time and try again";
-}
-
 }  // namespace
 
+LockRefusal::LockRefusal(ErrorCode code, LockFacts facts)
+    : SystemException(code, std::string()),
+      facts_(std::move(facts)),
+      text_(std::make_shared<Text>()) {}
+
+const char* LockRefusal::what() const noexcept {
+  try {
+    std::call_once(text_->made, [this] { text_->sentence = sentence(); });
+    return text_->sentence.c_str();
+  } catch (const std::exception&) {
+    return nameOf(code()).data();  // No memory for more.
+  }
+}
+
 LockException::LockException(LockFacts facts)
-    : LockRefusal(
-          ErrorCode::ObjectLocked, facts,
-          fmt::format("{} is locked: {}; {}", facts.targetName, obstacle(facts), request(facts))) {}
+    : LockRefusal(ErrorCode::ObjectLocked, std::move(facts)) {}
 
-LockException::LockException(LockFacts facts, const std::string& message)
-    : LockRefusal(ErrorCode::ObjectLocked, std::move(facts), message) {}
+std::string LockException::sentence() const {
+  return fmt::format("{} is locked: {}; {}", facts().targetName, obstacle(facts()),
+                     request(facts()));
+}
 
-DeadlockException::DeadlockException(LockFacts facts, Oid obtained, const std::string& obtainedName,
+DeadlockException::DeadlockException(LockFacts facts, Oid obtained, std::string obtainedName,
                                      std::vector<DeadlockStep> cycle)
-    : LockRefusal(ErrorCode::Deadlock, facts, deadlockSentence(facts, obtainedName, cycle)),
+    : LockRefusal(ErrorCode::Deadlock, std::move(facts)),
       obtained_(obtained),
+      obtainedName_(std::move(obtainedName)),
       cycle_(std::move(cycle)) {}
+
+std::string DeadlockException::sentence() const {
+  std::string text = fmt::format("deadlock on {}: {}; ", facts().targetName, obstacle(facts()));
+  if (!obtainedName_.empty()) text += fmt::format("that one wants {} held by us; ", obtainedName_);
+  text += request(facts());
+  if (cycle_.size() > 2) text += fmt::format("; cycle of {} processes", cycle_.size());
+  return text + "; abort the transaction, pause for a random time and try again";
+}
 
 UpgradeException::UpgradeException(Oid target, const std::string& targetName)
     : SystemException(ErrorCode::UpdatedBeforeUpgrade,
@@ -89,18 +103,16 @@ CancelledException::CancelledException(Oid target, const std::string& targetName
                           " was cancelled: stop was requested, or its process signed off"),
       target_(target) {}
 
-namespace {
+SignOnException::SignOnException(std::string newcomer, LockFacts facts)
+    : LockException(std::move(facts)), newcomer_(std::move(newcomer)) {
+  SignOnException::what();  // Made now: who copies it as a LockException has it say the same.
+}
 
-std::string signOnSentence(const std::string& newcomer, const LockFacts& facts) {
+std::string SignOnException::sentence() const {
   return fmt::format(
       "{} cannot sign on: {} is locked: {}; waited {} ms (BackgroundProcessServerTimeout); let the "
       "application unlock it, and loop over a clone of it instead",
-      newcomer, facts.targetName, obstacle(facts), wholeMilliseconds(facts.waited));
+      newcomer_, facts().targetName, obstacle(facts()), wholeMilliseconds(facts().waited));
 }
-
-}  // namespace
-
-SignOnException::SignOnException(const std::string& newcomer, LockFacts facts)
-    : LockException(facts, signOnSentence(newcomer, facts)) {}
 
 }  // namespace nephrite

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -43,8 +45,12 @@ struct LockFacts {
 
 /// What LockException and DeadlockException have in common. Not a base of which to catch a
 /// deadlock as a timeout: see LockException.
+///
+/// Its sentence is made of its own values when somebody asks for it first: whoever waits for the
+/// end of a deadlock waits for no text, and it says the same when what it names is long gone.
 class LockRefusal : public SystemException {
  public:
+  const char* what() const noexcept override;
   const LockFacts& facts() const noexcept { return facts_; }
   Oid lockTarget() const noexcept { return facts_.target; }
   LockType lockType() const noexcept { return facts_.type; }
@@ -53,11 +59,17 @@ class LockRefusal : public SystemException {
   const ProcessInfo& targetLockedBy() const noexcept { return facts_.lockedBy; }
 
  protected:
-  LockRefusal(ErrorCode code, LockFacts facts, const std::string& message)
-      : SystemException(code, message), facts_(std::move(facts)) {}
+  LockRefusal(ErrorCode code, LockFacts facts);
 
  private:
+  struct Text {
+    std::once_flag made;
+    std::string sentence;
+  };
+  virtual std::string sentence() const = 0;
+
   LockFacts facts_;
+  std::shared_ptr<Text> text_;  // Of all copies, which any threads may hold.
 };
 
 /// 1027: the lock was not granted in time. Ask again later, or give up.
@@ -68,8 +80,8 @@ class LockException : public LockRefusal {
  public:
   explicit LockException(LockFacts facts);
 
- protected:
-  LockException(LockFacts facts, const std::string& message);
+ private:
+  std::string sentence() const override;
 };
 
 /// One step round a deadlock: `process` waits for `target`.
@@ -84,7 +96,7 @@ struct DeadlockStep {
 /// after a wait of random length.
 class DeadlockException : public LockRefusal {
  public:
-  DeadlockException(LockFacts facts, Oid obtained, const std::string& obtainedName,
+  DeadlockException(LockFacts facts, Oid obtained, std::string obtainedName,
                     std::vector<DeadlockStep> cycle);
   /// What this process holds and the cycle wants; null when it was in the way only as a waiter.
   Oid obtainedLock() const noexcept { return obtained_; }
@@ -92,7 +104,10 @@ class DeadlockException : public LockRefusal {
   const std::vector<DeadlockStep>& cycle() const noexcept { return cycle_; }
 
  private:
+  std::string sentence() const override;
+
   Oid obtained_;
+  std::string obtainedName_;
   std::vector<DeadlockStep> cycle_;
 };
 
@@ -166,7 +181,12 @@ class CommitUnknownException : public SystemException {
 class SignOnException : public LockException {
  public:
   /// `newcomer` is "node \"billing\"", say.
-  SignOnException(const std::string& newcomer, LockFacts facts);
+  SignOnException(std::string newcomer, LockFacts facts);
+
+ private:
+  std::string sentence() const override;
+
+  std::string newcomer_;
 };
 
 /// Thrown through the application's frames when a handler answers AbortAction; caught by

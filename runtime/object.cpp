@@ -7,17 +7,7 @@
 #include "runtime/process/value_fit.h"
 
 namespace nephrite {
-namespace {
-
-std::size_t indexOf(const ProcessCore& core, Oid oid, const ClassDef& definition,
-                    std::string_view property) {
-  if (const auto index = definition.indexOf(property)) return *index;
-  throw UsageException(ErrorCode::NoSuchProperty, core.show(oid) + ": class " + definition.name +
-                                                      " has no property \"" +
-                                                      std::string(property) + "\"");
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Object::Object(std::shared_ptr<ProcessCore> process, Oid oid)
     : process_(std::move(process)), oid_(oid) {}
@@ -45,7 +35,7 @@ Value Object::value(std::string_view property) const {
   Value value;
   ProcessCore& process = core();
   process.call({ProcessCore::Going::Again, oid_, LockType::Share}, [&] {
-    const std::size_t index = indexOf(process, oid_, *process.classOf(oid_), property);
+    const std::size_t index = process.propertyOf(oid_, property).index;
     const RecordPtr record = process.read(oid_);
     if (index < record->values.size()) value = record->values[index];
   });
@@ -62,17 +52,12 @@ Object Object::reference(std::string_view property) const {
 void Object::setValue(std::string_view property, Value to) {
   ProcessCore& process = core();
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
-    const auto definition = process.classOf(oid_);
-    const std::size_t index = indexOf(process, oid_, *definition, property);
-    const PropertyDef& wanted = definition->properties[index];
-    const auto subject = [&] { return process.show(oid_) + "." + wanted.name; };
-    Value fitting = fit(to, wanted.type, subject);
-    if (const auto* const target = std::get_if<Oid>(&fitting)) {
-      checkOutlives(oid_, *target, subject);
-    }
-    ObjectRecord& record = process.change(oid_);
-    if (record.values.size() <= index) record.values.resize(index + 1);
-    record.values[index] = std::move(fitting);
+    const auto [index, type] = process.propertyOf(oid_, property);
+    const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };
+    fit(to, type, subject);
+    if (const auto* const target = std::get_if<Oid>(&to)) checkOutlives(oid_, *target, subject);
+    // All that may be refused comes before; what follows leaves nothing to be tried again.
+    process.changeValue(oid_, index) = std::move(to);
   });
 }
 
@@ -145,9 +130,7 @@ void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
 void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
   ProcessCore& process = core();
   if (process.lockAtOnce(oid_, type, duration, wait.timeout())) return;
-  process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
-    process.lock({oid_, type, duration, wait.timeout()}, stop);
-  });
+  process.lock({oid_, type, duration, wait.timeout()}, stop);
 }
 
 bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {

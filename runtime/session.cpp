@@ -23,6 +23,23 @@ StepResult done(RecordPtr record = nullptr) {
   return result;
 }
 
+/// What stands at `replaced` is not even read: it may be long, and in no cache.
+std::shared_ptr<ObjectRecord> copyBut(const ObjectRecord& record, std::size_t replaced) {
+  auto copy = std::make_shared<ObjectRecord>();
+  copy->oid = record.oid;
+  copy->edition = record.edition;
+  copy->values.reserve(record.values.size());
+  for (std::size_t i = 0; i < record.values.size(); ++i) {
+    if (i == replaced) {
+      copy->values.emplace_back();
+    } else {
+      copy->values.push_back(record.values[i]);
+    }
+  }
+  copy->members = record.members;
+  return copy;
+}
+
 }  // namespace
 
 StepResult resultOf(const LockAnswer& answer) {
@@ -67,7 +84,7 @@ StepResult resultOf(const LockReply& reply) {
 Session::Session(Database& database, ProcessInfo process)
     : database_(database),
       process_(std::move(process)),
-      quick_(database_.quickLocks(process_.locker)) {}
+      quick_(std::dynamic_pointer_cast<LocalQuickLocks>(database_.quickLocks(process_.locker))) {}
 
 // --- Defaults ----------------------------------------------------------------------------------
 
@@ -85,6 +102,15 @@ std::int32_t Session::deadlockPriority(Lifetime lifetime) const {
 }
 
 // --- States --------------------------------------------------------------------------------------
+
+const Session::Space& Session::spaceOf(Lifetime lifetime) const {
+  switch (lifetime) {
+    case Lifetime::Persistent: return persistent_;
+    case Lifetime::SharedTransient: return shared_;
+    case Lifetime::Transient: break;
+  }
+  return own_;
+}
 
 Session::Space& Session::spaceOf(Lifetime lifetime) {
   return const_cast<Space&>(std::as_const(*this).spaceOf(lifetime));
@@ -352,7 +378,13 @@ void Session::remove(Oid oid, StepDone stepDone) {
   });
 }
 
-ObjectRecord* Session::changeAtOnce(Oid oid) {
+RecordPtr Session::lockAndFetchAtOnce(Oid oid, LockType type) {
+  const auto terms =
+      quickTerms(oid, type, LockDuration::Transaction, LockTimeout::processDefined());
+  return terms ? quick_->lockAndFetch(oid, *terms) : nullptr;
+}
+
+ObjectRecord* Session::changeAtOnce(Oid oid, std::size_t replaced) {
   if (const Change* const known = changeOf(oid)) {
     return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
   }
@@ -360,12 +392,13 @@ ObjectRecord* Session::changeAtOnce(Oid oid) {
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return nullptr;
   if (!isInTransaction(lifetime)) return nullptr;
   const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
-  if (!holds(oid, LockType::Update) &&
-      !lockAtOnce(oid, type, LockDuration::Transaction, LockTimeout::processDefined()))
-    return nullptr;
-  StepResult result = done(database_.fetch(oid));
-  startChange(oid, result);
-  return changeable(oid);
+  const RecordPtr current =
+      holds(oid, LockType::Update) ? database_.fetch(oid) : lockAndFetchAtOnce(oid, type);
+  if (current == nullptr) return nullptr;
+  auto record = copyBut(*current, replaced);
+  ObjectRecord* const changeable = record.get();
+  spaceOf(lifetime).changes.add({oid, ChangeKind::Update, std::move(record)});
+  return changeable;
 }
 
 ObjectRecord* Session::changeable(Oid oid) {

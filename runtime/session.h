@@ -11,7 +11,7 @@
 
 #include "runtime/database.h"
 #include "runtime/error_code.h"
-#include "runtime/local/quick_locks.h"
+#include "runtime/local/local_quick_locks.h"
 #include "runtime/process/change_table.h"
 
 namespace nephrite {
@@ -35,6 +35,11 @@ struct StepResult {
   CommitId commit;      ///< CommitUnknown: which one.
 
   bool isDone() const { return outcome == Outcome::Done; }
+  /// A lock that is not held, because others have theirs.
+  bool isRefusal() const {
+    return outcome == Outcome::Refused || outcome == Outcome::TimedOut ||
+           outcome == Outcome::Deadlock;
+  }
 };
 
 /// The same outcome as a step's; the lock answer and whether it queued go along.
@@ -132,7 +137,9 @@ class Session {
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
   /// fail; a lock taken by then stays.
-  ObjectRecord* changeAtOnce(Oid oid);
+  /// Of a record that is not changed yet, the value at `replaced` is left null: who asks replaces
+  /// it.
+  ObjectRecord* changeAtOnce(Oid oid, std::size_t replaced = SIZE_MAX);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
@@ -159,9 +166,14 @@ class Session {
 
   Space& spaceOf(Lifetime lifetime);
   const Space& spaceOf(Lifetime lifetime) const;
+  /// Of a request that may be granted at once; empty: ask lock().
+  std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
+                                      LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
   LockRequest requestFor(const Wish& wish) const;
   void startChange(Oid oid, StepResult& result);
+  /// Null: nothing was done.
+  RecordPtr lockAndFetchAtOnce(Oid oid, LockType type);
   LockType held(Oid oid) const;
   void startRemoval(Oid oid);
   void endAllStates();
@@ -170,7 +182,7 @@ class Session {
 
   Database& database_;
   const ProcessInfo process_;
-  const std::shared_ptr<const QuickLocks> quick_;  // May be null.
+  const std::shared_ptr<LocalQuickLocks> quick_;  // May be null.
   std::atomic<LockTimeout> defaultTimeout_ = LockTimeout::serverDefined();
   bool useUpdateLocks_ = false;
   std::int32_t persistentPriority_ = 0;
@@ -186,32 +198,30 @@ class Session {
   std::atomic<std::uint64_t> implicitRequest_{0};
 };
 
-inline const Session::Space& Session::spaceOf(Lifetime lifetime) const {
-  switch (lifetime) {
-    case Lifetime::Persistent: return persistent_;
-    case Lifetime::SharedTransient: return shared_;
-    case Lifetime::Transient: break;
-  }
-  return own_;
-}
-
 // What it reads of the session are atomics: it is not between the calls of one thread.
-inline bool Session::lockAtOnce(Oid target, LockType type, LockDuration duration,
-                                LockTimeout timeout) {
+inline std::optional<LockTerms> Session::quickTerms(Oid target, LockType type,
+                                                    LockDuration duration,
+                                                    LockTimeout timeout) const {
   const Lifetime lifetime = target.lifetime();
   if (quick_ == nullptr || lifetime == Lifetime::Transient ||
       duration == LockDuration::Persistent) {
-    return false;
+    return std::nullopt;
   }
   const Space& space = lifetime == Lifetime::Persistent ? persistent_ : shared_;
   const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
-  if (space.deletes.load(std::memory_order_relaxed)) return false;  // The object itself, perhaps.
-  if (type == LockType::Update && !inTransaction) return false;
+  if (space.deletes.load(std::memory_order_relaxed)) return std::nullopt;  // Itself, perhaps.
+  if (type == LockType::Update && !inTransaction) return std::nullopt;
 
   const LockTimeout wait =
       timeout.isProcessDefined() ? defaultTimeout_.load(std::memory_order_relaxed) : timeout;
   const std::uint16_t level = level_.load(std::memory_order_relaxed);
-  return quick_->lock(target, {wait, level, type, duration, inTransaction || level > 0});
+  return LockTerms(wait, level, type, duration, inTransaction || level > 0);
+}
+
+inline bool Session::lockAtOnce(Oid target, LockType type, LockDuration duration,
+                                LockTimeout timeout) {
+  const auto terms = quickTerms(target, type, duration, timeout);
+  return terms && quick_->lock(target, *terms);
 }
 
 inline bool Session::unlockAtOnce(Oid target) {

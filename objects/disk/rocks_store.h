@@ -66,7 +66,9 @@ class RocksStore final : public ObjectStore {
 
   /// What is below the cache; null when there is no such object.
   RecordPtr load(Oid oid) const;
-  rocksdb::WriteBatch batchOf(const ChangeSet& changes, const std::vector<NextEdition>& next) const;
+  /// Of the calling thread, until it asks for the next one.
+  rocksdb::WriteBatch& batchOf(const ChangeSet& changes,
+                               const std::vector<NextEdition>& next) const;
 
   void writeCommit(rocksdb::WriteBatch& batch, const ChangeSet& changes);
   /// `tried` says what was tried; asked only when it failed.

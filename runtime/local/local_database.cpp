@@ -5,9 +5,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/local/local_quick_locks.h"
 #include "runtime/local/lock_timer.h"
 #include "runtime/local/object_space.h"
-#include "runtime/local/quick_locks.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
 #include "runtime/system_class.h"
@@ -280,8 +280,8 @@ std::optional<LockInfo> LocalDatabase::lockStatus(LockerId locker, Oid target) c
   return parts_->spaceOf(target.lifetime()).lockStatus(locker, target);
 }
 
-std::shared_ptr<const QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
-  auto quick = std::make_shared<const QuickLocks>(parts_->persistent, parts_->shared, locker);
+std::shared_ptr<QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
+  auto quick = std::make_shared<LocalQuickLocks>(parts_->persistent, parts_->shared, locker);
   return quick->isSignedOn() ? std::move(quick) : nullptr;
 }
 

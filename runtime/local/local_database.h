@@ -70,7 +70,7 @@ class LocalDatabase final : public Database {
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
   void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
-  std::shared_ptr<const QuickLocks> quickLocks(LockerId locker) override;
+  std::shared_ptr<QuickLocks> quickLocks(LockerId locker) override;
 
   std::shared_ptr<const Schema> schema() const override;
   std::shared_ptr<const Schema> latestSchema() const override { return schema(); }

@@ -133,6 +133,16 @@ bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
   return false;
 }
 
+// Whether it is there is only asked when it is locked, so that it is looked up once.
+RecordPtr ObjectSpace::lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms) {
+  const FencingToken token = locks_.grantAtOnce(seat, targetOf(oid), terms).token;
+  if (token.value == 0) return nullptr;
+  if (options_.durableTokens) keepTokensReserved(token);
+  RecordPtr record = fetch(oid);
+  if (record == nullptr) unlock(LockManager::lockerOf(seat), oid);
+  return record;
+}
+
 // Its lock may have been broken since it was read; then somebody may delete it unseen.
 void ObjectSpace::remember(const LockSeat& seat, Oid oid) {
   if (seat.isNull() || isSystemObject(oid) || known_.contains(oid)) return;

@@ -69,6 +69,7 @@ class ObjectSpace {
     // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
     return known_.contains(oid) || isStillThere(seat, oid);
   }
+  RecordPtr lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms);
   void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);

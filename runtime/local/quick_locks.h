@@ -1,8 +1,7 @@
 #pragma once
 
-#include <array>
-
-#include "runtime/local/object_space.h"
+#include "locking/lock_request.h"
+#include "objects/change_set.h"
 
 namespace nephrite {
 
@@ -12,39 +11,18 @@ namespace nephrite {
 /// Threads: any. Must not outlive its Database.
 class QuickLocks {
  public:
-  QuickLocks(ObjectSpace& persistent, ObjectSpace& shared, LockerId locker)
-      : tables_{Table{persistent, persistent.locks().seatOf(locker)},
-                Table{shared, shared.locks().seatOf(locker)}} {}
-
-  bool isSignedOn() const { return !(tables_[0].seat == nullptr || tables_[1].seat == nullptr); }
+  virtual ~QuickLocks() = default;
 
   /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
   /// ask Database::lock().
-  bool lock(Oid target, LockTerms terms) const {
-    const Table& table = tableOf(target);
-    return table.space.lockAtOnce(table.seat, target, terms);
-  }
+  virtual bool lock(Oid target, LockTerms terms) = 0;
+  /// The same for who is going to read it: the latest committed edition; null: nothing
+  /// was done. StoreException when it cannot be read; it is locked then.
+  virtual RecordPtr lockAndFetch(Oid target, LockTerms terms) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
-  bool unlock(Oid target) const {
-    const Table& table = tableOf(target);
-    return table.space.locks().releaseAtOnce(table.seat, {target.bits()}) != ReleasedAtOnce::Not;
-  }
+  virtual bool unlock(Oid target) = 0;
   /// Get when nothing is held.
-  LockType held(Oid target) const {
-    const Table& table = tableOf(target);
-    return table.space.locks().typeHeld(table.seat, {target.bits()});
-  }
-
- private:
-  struct Table {
-    ObjectSpace& space;
-    LockSeat seat;
-  };
-  const Table& tableOf(Oid oid) const {
-    return tables_[oid.lifetime() == Lifetime::Persistent ? 0 : 1];
-  }
-
-  const std::array<Table, 2> tables_;
+  virtual LockType held(Oid target) const = 0;
 };
 
 }  // namespace nephrite

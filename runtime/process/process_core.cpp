@@ -56,26 +56,42 @@ void ProcessCore::signOff() {
 
 void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> operation) {
   const Use use(*this);
+  if (handlers_.empty() && continuation.going != Going::Nowhere) {
+    // Nobody is asked, and such a call runs nobody's code who might arm a handler. So a refusal is
+    // not caught here to be thrown once more, which takes as long as throwing it.
+    try {
+      return perform(operation);
+    } catch (const ConnectionException& exception) {
+      if (exception.code() == ErrorCode::ConnectionLost) lost(exception);
+      throw;
+    } catch (const CommitUnknownException& exception) {
+      lost(exception);
+      throw;
+    }
+  }
   for (;;) {
     try {
-      if (!signedOn_) {
-        throw UsageException(ErrorCode::NotSignedOn,
-                             "process \"" + info().name + "\" has signed off" +
-                                 (whySignedOff_.empty() ? "" : " (" + whySignedOff_ + ")") +
-                                 "; sign on again");
-      }
-      try {
-        operation();
-        return;
-      } catch (const StoreException& failure) {
-        throw StoreFailure(failure.what());
-      }
+      return perform(operation);
     } catch (const SystemException& exception) {
       const bool unknown = exception.code() == ErrorCode::CommitUnknown;
       if (unknown || exception.code() == ErrorCode::ConnectionLost) lost(exception);
       if (!ask(exception, continuation)) throw;
       if (continuation.going == Going::Explicit) return;
     }
+  }
+}
+
+void ProcessCore::perform(FunctionRef<void()> operation) {
+  if (!signedOn_) {
+    throw UsageException(ErrorCode::NotSignedOn,
+                         "process \"" + info().name + "\" has signed off" +
+                             (whySignedOff_.empty() ? "" : " (" + whySignedOff_ + ")") +
+                             "; sign on again");
+  }
+  try {
+    operation();
+  } catch (const StoreException& failure) {
+    throw StoreFailure(failure.what());
   }
 }
 
@@ -186,9 +202,9 @@ bool ProcessCore::run(const std::function<void()>& action) {
 
 // --- Waiting -------------------------------------------------------------------------------------
 
-StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_token& stop,
-                              const std::function<void(StepDone)>& start,
-                              const std::function<void()>& cancel) {
+StepResult ProcessCore::awaitResult(const std::stop_token& stop,
+                                    const std::function<void(StepDone)>& start,
+                                    const std::function<void()>& cancel) {
   const auto wait = std::make_shared<AnswerWait<StepResult>>();
   start([wait](const StepResult& result) { wait->settle(result); });
   if (!wait->isSettled()) {
@@ -196,11 +212,15 @@ StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_tok
     // calls at once.
     const std::stop_callback onStop(stop, cancel);
     const std::stop_callback onProcessStop(stop_, cancel);
-    StepResult result = wait->get();
-    if (!result.isDone()) throwRefusal(database(), result, target, asked);
-    return result;
+    return wait->get();
   }
-  StepResult result = wait->get();
+  return wait->get();
+}
+
+StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_token& stop,
+                              const std::function<void(StepDone)>& start,
+                              const std::function<void()>& cancel) {
+  StepResult result = awaitResult(stop, start, cancel);
   if (!result.isDone()) throwRefusal(database(), result, target, asked);
   return result;
 }
@@ -211,13 +231,27 @@ StepResult ProcessCore::await(Oid target, const std::function<void(StepDone)>& s
                [this] { session_.cancelWaits(); });
 }
 
-void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
+StepResult ProcessCore::awaitLock(const Session::Wish& wish, const std::stop_token& stop) {
   Session::Wish named = wish;
   named.id = session_.nextRequestId();
-  await(
-      named.target, named.timeout, stop,
-      [&](StepDone done) { session_.lock(named, std::move(done)); },
+  return awaitResult(
+      stop, [&](StepDone done) { session_.lock(named, std::move(done)); },
       [this, id = named.id] { session_.cancel(id); });
+}
+
+// What no handler is asked about is thrown here, from behind the call: the fewer frames there are
+// to the application's, the sooner it knows of a deadlock.
+void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
+  StepResult refused;
+  call({Going::Explicit, wish.target, wish.type}, [&] {
+    StepResult result = awaitLock(wish, stop);
+    if (result.isDone()) return;
+    if (!result.isRefusal() || !handlers_.empty()) {
+      throwRefusal(database(), result, wish.target, wish.timeout);
+    }
+    refused = std::move(result);
+  });
+  if (!refused.isDone()) throwRefusal(database(), refused, wish.target, wish.timeout);
 }
 
 bool ProcessCore::lockAtOnceInside(Oid target, LockType type, LockDuration duration,
@@ -230,15 +264,12 @@ bool ProcessCore::unlockAtOnceInside(Oid target) {
 }
 
 bool ProcessCore::tryLock(const Session::Wish& wish, const std::stop_token& stop) {
-  try {
-    lock(wish, stop);
-    return true;
-  } catch (const LockRefusal&) {
-    return false;
-  } catch (const CancelledException&) {
-    if (!signedOn_) throw;
-    return false;
-  }
+  const StepResult result = awaitLock(wish, stop);
+  if (result.isDone()) return true;
+  if (result.isRefusal()) return false;
+  const bool cancelled = result.outcome == StepResult::Outcome::Cancelled;
+  if (cancelled && signedOn_) return false;
+  throwRefusal(database(), result, wish.target, wish.timeout);
 }
 
 // --- Objects -------------------------------------------------------------------------------------
@@ -267,6 +298,13 @@ ObjectRecord& ProcessCore::change(Oid oid) {
   return *record;
 }
 
+Value& ProcessCore::changeValue(Oid oid, std::size_t index) {
+  ObjectRecord* record = session_.changeAtOnce(oid, index);
+  if (record == nullptr) record = &change(oid);
+  if (record->values.size() <= index) record->values.resize(index + 1);
+  return record->values[index];
+}
+
 void ProcessCore::check(const std::optional<ErrorCode>& error, Oid target) const {
   if (error) throwError(database(), *error, target);
 }
@@ -279,6 +317,20 @@ std::shared_ptr<const ClassDef> ProcessCore::classOf(Oid oid) const {
                          "no class has the number " + std::to_string(oid.classNumber()));
   }
   return definition;
+}
+
+ProcessCore::Property ProcessCore::propertyOf(Oid oid, std::string_view name) {
+  std::optional<std::size_t> index;
+  if (recentClass_ && recentClass_->number == oid.classNumber())
+    index = recentClass_->indexOf(name);
+  if (!index) {
+    recentClass_ = classOf(oid);
+    index = recentClass_->indexOf(name);
+  }
+  if (index) return {*index, recentClass_->properties[*index].type};
+  throw UsageException(ErrorCode::NoSuchProperty, show(oid) + ": class " + recentClass_->name +
+                                                      " has no property \"" + std::string(name) +
+                                                      "\"");
 }
 
 std::string ProcessCore::show(Oid oid) const { return database().schema()->show(oid); }

@@ -55,9 +55,14 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// for; otherwise returns the result.
   StepResult await(Oid target, LockTimeout asked, const std::stop_token& stop,
                    const std::function<void(StepDone)>& start, const std::function<void()>& cancel);
+  StepResult awaitLock(const Session::Wish& wish, const std::stop_token& stop);
+  /// Whatever has become of it.
+  StepResult awaitResult(const std::stop_token& stop, const std::function<void(StepDone)>& start,
+                         const std::function<void()>& cancel);
   /// The same for a step that asks by itself.
   StepResult await(Oid target, const std::function<void(StepDone)>& start,
                    const std::stop_token& stop = {});
+  /// A call of its own.
   void lock(const Session::Wish& wish, const std::stop_token& stop);
   /// True when that was all: nobody had to wait, and nothing was out of order. Outside a call too.
   bool lockAtOnce(Oid target, LockType type, LockDuration duration, LockTimeout timeout) {
@@ -77,6 +82,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void lockForWrite(Oid oid);
   /// The record to write to.
   ObjectRecord& change(Oid oid);
+  /// Its value at `index`, to be replaced at once: may be null by then.
+  Value& changeValue(Oid oid, std::size_t index);
   void check(const std::optional<ErrorCode>& error, Oid target = Oid()) const;
   /// By name or number; null when there is none.
   template <class Key>
@@ -85,6 +92,12 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
     return known ? known : database().latestSchema()->find(key);
   }
   std::shared_ptr<const ClassDef> classOf(Oid oid) const;
+  /// Where a property stands and what it may hold. Inside a call.
+  struct Property {
+    std::size_t index = 0;
+    ValueType type = ValueType::Null;
+  };
+  Property propertyOf(Oid oid, std::string_view name);
   std::string show(Oid oid) const;
 
   // --- Calls -------------------------------------------------------------------------------------
@@ -126,6 +139,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
                 const std::stop_token& stop);
   /// The connection is gone, and with it everything of this process at the server.
   void lost(const SystemException& why);
+  /// Throws unless signed on; what `operation` throws is ours.
+  void perform(FunctionRef<void()> operation);
   /// True: go on as `continuation` says.
   bool ask(const SystemException& exception, const Continuation& continuation);
   bool mayContinue(const SystemException& exception, const Continuation& continuation) const;
@@ -138,6 +153,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   unsigned nesting_ = 0;  // Exceptions whose handlers run now.
   unsigned running_ = 0;  // run() frames.
   bool updateLocks_ = false;
+  // Of the object before: mostly of the next one too. May have grown since, by more properties.
+  std::shared_ptr<const ClassDef> recentClass_;
   std::stop_token stop_;
   std::atomic<bool> signedOn_{true};
   std::string whySignedOff_;  // When its end was not its own doing; of the thread inside a call.

@@ -7,17 +7,19 @@ namespace {
 
 std::string show(const Database& database, Oid oid) { return database.schema()->show(oid); }
 
-[[noreturn]] void throwDeadlock(const Database& database, const LockAnswer& answer,
-                                LockTimeout asked) {
+DeadlockException deadlockOf(const Database& database, const LockAnswer& answer,
+                             LockTimeout asked) {
+  const std::shared_ptr<const Schema> schema = database.schema();
   std::vector<DeadlockStep> cycle;
+  cycle.reserve(answer.cycle.size());
   for (const WaitEdge& edge : answer.cycle) {
     const Oid target = Oid::fromBits(edge.target.value);
-    cycle.push_back({database.describe(edge.locker), target, show(database, target), edge.wanted});
+    cycle.push_back({database.describe(edge.locker), target, schema->show(target), edge.wanted});
   }
   const Oid obtained = Oid::fromBits(answer.obtained.value);
-  throw DeadlockException(factsOf(database, answer, asked), obtained,
-                          obtained.isNull() ? std::string() : show(database, obtained),
-                          std::move(cycle));
+  return DeadlockException(factsOf(database, answer, asked), obtained,
+                           obtained.isNull() ? std::string() : schema->show(obtained),
+                           std::move(cycle));
 }
 
 std::string adviceOn(ErrorCode code) {
@@ -78,7 +80,7 @@ void throwRefusal(const Database& database, const StepResult& result, Oid target
     case StepResult::Outcome::Done: break;
     case StepResult::Outcome::Refused:
     case StepResult::Outcome::TimedOut: throw LockException(factsOf(database, result.lock, asked));
-    case StepResult::Outcome::Deadlock: throwDeadlock(database, result.lock, asked);
+    case StepResult::Outcome::Deadlock: throw deadlockOf(database, result.lock, asked);
     case StepResult::Outcome::Cancelled:
       throwError(database, ErrorCode::WaitCancelled,
                  target.isNull() ? Oid::fromBits(result.lock.request.target.value) : target);

@@ -19,27 +19,27 @@ std::optional<std::int64_t> integerIn(const Value& value) {
   return std::nullopt;
 }
 
-Value widen(Value value, ValueType wanted) {
+void widen(Value& value, ValueType wanted) {
   const std::optional<std::int64_t> integer = integerIn(value);
-  if (!integer) return value;
+  if (!integer) return;
   switch (wanted) {
-    case ValueType::Integer64: return *integer;
-    case ValueType::Real: return static_cast<double>(*integer);
-    case ValueType::Decimal: return Decimal::ofInteger(*integer);
+    case ValueType::Integer64: value = *integer; break;
+    case ValueType::Real: value = static_cast<double>(*integer); break;
+    case ValueType::Decimal: value = Decimal::ofInteger(*integer); break;
     case ValueType::Integer:
       if (*integer == static_cast<std::int32_t>(*integer)) {
-        return static_cast<std::int32_t>(*integer);
+        value = static_cast<std::int32_t>(*integer);
       }
-      return value;
-    default: return value;
+      break;
+    default: break;
   }
 }
 
 }  // namespace
 
-Value fit(Value value, ValueType wanted, const Subject& subject) {
-  if (std::holds_alternative<std::monostate>(value)) return value;
-  value = widen(std::move(value), wanted);
+void fit(Value& value, ValueType wanted, const Subject& subject) {
+  if (std::holds_alternative<std::monostate>(value)) return;
+  widen(value, wanted);
   if (typeOf(value) != wanted) {
     refuse(subject, value,
            "it is a value of type " + std::string(nameOf(typeOf(value))) + ", not " +
@@ -47,7 +47,7 @@ Value fit(Value value, ValueType wanted, const Subject& subject) {
   }
   if (auto* const text = std::get_if<std::string>(&value)) {
     try {
-      *text = normalizeText(*text);
+      normalizeInPlace(*text);
     } catch (const std::invalid_argument& invalid) {
       throw UsageException(ErrorCode::WrongValueType,
                            subject() + " cannot hold that text: " + invalid.what());
@@ -60,9 +60,8 @@ Value fit(Value value, ValueType wanted, const Subject& subject) {
       refuse(subject, value, "it is not from 0 to 86399999 ms since midnight");
     }
   } else if (const auto* const oid = std::get_if<Oid>(&value)) {
-    if (oid->isNull()) return std::monostate();
+    if (oid->isNull()) value = std::monostate();
   }
-  return value;
 }
 
 void checkOutlives(Oid holder, Oid member, const Subject& subject) {

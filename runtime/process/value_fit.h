@@ -12,10 +12,10 @@ namespace nephrite {
 /// What is written to, for messages: "Order/2048.7.total". Asked only when there is one.
 using Subject = FunctionRef<std::string()>;
 
-/// `value` as a value of type `wanted`: integers widen to Integer64, Real and Decimal, text is put
-/// in Unicode normalisation form C, null fits everywhere. UsageException 64010 names `subject`
-/// when it does not fit: wrong type, invalid UTF-8, no date.
-Value fit(Value value, ValueType wanted, const Subject& subject);
+/// Makes of `value` one of type `wanted`: integers widen to Integer64, Real and Decimal, text is
+/// put in Unicode normalisation form C, null fits everywhere. UsageException 64010 names `subject`
+/// when it does not fit (wrong type, invalid UTF-8, no date) and leaves it as it was.
+void fit(Value& value, ValueType wanted, const Subject& subject);
 
 /// 64010 when `holder` would outlive what it refers to: a persistent object no transient, a shared
 /// transient no transient of one process.

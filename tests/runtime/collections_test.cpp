@@ -196,6 +196,41 @@ TEST_P(Lifetimes, PropertiesTakeWhatFitsThem) {
   EXPECT_TRUE(own.reference("next").isNull());
 }
 
+TEST_P(Lifetimes, AValueThatIsReplacedLeavesTheOthersAsTheyWere) {
+  p1.beginTransaction();
+  as(p1, o).set("total", 1);
+  as(p1, o).set("note", "a");
+  as(p1, o).set("next", o2);
+  p1.commitTransaction();
+
+  p2.beginTransaction();
+  as(p2, o).set("note", "b");
+  EXPECT_EQ(as(p1, o).get<std::string>("note"), "a") << "until it is committed";
+  EXPECT_EQ(as(p2, o).get<int>("total"), 1);
+  p2.commitTransaction();
+
+  EXPECT_EQ(as(p1, o).get<std::string>("note"), "b");
+  EXPECT_EQ(as(p1, o).get<int>("total"), 1);
+  EXPECT_EQ(as(p1, o).reference("next"), o2);
+}
+
+TEST_P(Lifetimes, APropertyIsFoundByWhoKnewItsClassBefore) {
+  // The store is that of all tests: each form grows a class of its own.
+  const std::string name = "Parcel" + std::to_string(static_cast<int>(GetParam()));
+  ClassDef parcel = classNamed(name, ClassKind::Object, {{"weight", ValueType::Real}});
+  p1.defineClass(parcel);
+  Object own = p1.create(name, Lifetime::Transient);
+  own.set("weight", 1);
+  EXPECT_EQ(codeOf([&] { own.set("sender", "anna"); }), 64009);
+
+  parcel.properties.push_back({"sender", ValueType::String});
+  p2.defineClass(parcel);
+
+  own.set("sender", "anna");
+  EXPECT_EQ(own.get<std::string>("sender"), "anna");
+  EXPECT_EQ(own.get<double>("weight"), 1.0);
+}
+
 NEPHRITE_ON_BOTH_FORMS(Collections);
 
 NEPHRITE_ON_BOTH_FORMS(Lifetimes);

@@ -69,6 +69,37 @@ TEST_P(Exceptions, AHolderThatHasGoneIsStillNamed) {
   ASSERT_TRUE(thrown.has_value());
   EXPECT_EQ(thrown->targetLockedBy().name, "one");
   EXPECT_EQ(database->describe(thrown->targetLockedBy().locker).name, "one");
+  EXPECT_THAT(thrown->what(), HasSubstr("(\"one\", user anna, node main) holds exclusive since"));
+}
+
+TEST_P(Exceptions, ADeadlockIsToldTheSameWhenAllAreGone) {
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  ASSERT_TRUE(gets(p2, o2, Exclusive));
+  const auto first = start(p1, [&] { as(p1, o2).exclusiveLock(); });
+  const auto thrown = thrownBy<DeadlockException>([&] { as(p2, o).exclusiveLock(); });
+  p2.abortTransaction();
+  first->end();
+  ASSERT_TRUE(thrown.has_value());
+  const DeadlockException copy = *thrown;
+  const std::string holder = "process " + std::to_string(p1.info().locker.value);
+
+  for (Process* const process : {&p1, &p2, &p3}) process->signOff();
+
+  EXPECT_THAT(thrown->what(), testing::StartsWith("deadlock on Order/"));
+  EXPECT_THAT(thrown->what(), HasSubstr(holder + " (\"one\", user anna, node main) holds"));
+  EXPECT_THAT(thrown->what(), HasSubstr("held by us; asked exclusive, waited 0 ms"));
+  EXPECT_STREQ(copy.what(), thrown->what());
+}
+
+TEST_P(Exceptions, WhatIsDeletedCannotBeChangedAndLeavesNoLock) {
+  p1.beginTransaction();
+  as(p1, o).remove();
+  p1.commitTransaction();
+
+  p2.beginTransaction();
+  EXPECT_EQ(codeOf([&] { as(p2, o).set("total", 1); }), 1072);
+  EXPECT_THAT(p3.system().getLocksOn(o), testing::IsEmpty());
+  p2.abortTransaction();
 }
 
 TEST_P(Exceptions, ADeadlockIsNoLockException) {

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <array>
+
+#include "runtime/local/object_space.h"
+#include "runtime/local/quick_locks.h"
+
+namespace nephrite {
+
+/// A process's seats at the two lock tables of a LocalDatabase. All of it is here, for a Session to
+/// make one function of its calls and these.
+class LocalQuickLocks final : public QuickLocks {
+ public:
+  LocalQuickLocks(ObjectSpace& persistent, ObjectSpace& shared, LockerId locker)
+      : tables_{Table{persistent, persistent.locks().seatOf(locker)},
+                Table{shared, shared.locks().seatOf(locker)}} {}
+
+  bool isSignedOn() const { return !(tables_[0].seat == nullptr || tables_[1].seat == nullptr); }
+
+  bool lock(Oid target, LockTerms terms) override {
+    const Table& table = tableOf(target);
+    return table.space.lockAtOnce(table.seat, target, terms);
+  }
+  RecordPtr lockAndFetch(Oid target, LockTerms terms) override {
+    const Table& table = tableOf(target);
+    return table.space.lockAndFetch(table.seat, target, terms);
+  }
+  bool unlock(Oid target) override {
+    const Table& table = tableOf(target);
+    return table.space.locks().releaseAtOnce(table.seat, {target.bits()}) != ReleasedAtOnce::Not;
+  }
+  LockType held(Oid target) const override {
+    const Table& table = tableOf(target);
+    return table.space.locks().typeHeld(table.seat, {target.bits()});
+  }
+
+ private:
+  struct Table {
+    ObjectSpace& space;
+    LockSeat seat;
+  };
+  const Table& tableOf(Oid oid) const {
+    return tables_[oid.lifetime() == Lifetime::Persistent ? 0 : 1];
+  }
+
+  const std::array<Table, 2> tables_;
+};
+
+}  // namespace nephrite
