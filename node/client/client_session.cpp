@@ -53,6 +53,7 @@ void ClientSession::run(Owed& owed) {
 // --- Asking --------------------------------------------------------------------------------------
 
 void ClientSession::ask(Request request) {
+  if (!request.attended) request.attended = carrier_.callerWaits() && !carrier_.isOwnThread();
   Owed owed;
   {
     MutexLock hold(mutex_);
@@ -92,7 +93,10 @@ void ClientSession::sendRequest(Request request, Owed& owed) {
     return;
   }
   const Instant deadline = now + request.bound;
-  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner};
+  const bool attended = *request.attended;
+  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner,
+                  attended};
+  if (!attended) setUnattended(unattended_ + 1);
   deadlines_.emplace(deadline, id);
   if (request.owner != 0) owned_.emplace(request.owner, id);
   std::string frame = stream_.send(message);
@@ -116,10 +120,17 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
 
 ClientSession::Pending ClientSession::take(PendingRequests::iterator at) {
   Pending taken = std::move(at->second);
+  if (!taken.attended) setUnattended(unattended_ - 1);
   deadlines_.erase({taken.deadline, at->first});
   owned_.erase({taken.owner, at->first});
   pending_.erase(at);
   return taken;
+}
+
+// What nobody fetches is read by the carrier's thread.
+void ClientSession::setUnattended(std::size_t requests) {
+  unattended_ = requests;
+  carrier_.setUnattended(requests);
 }
 
 void ClientSession::tell(const wire::FromClient& message,
@@ -354,6 +365,7 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   std::map<wire::RequestId, Pending> inOrder;
   for (auto& [id, pending] : pending_) inOrder.emplace(id, std::move(pending));
   pending_.clear();
+  setUnattended(0);
   deadlines_.clear();
   owned_.clear();
   for (auto& [id, pending] : inOrder) {

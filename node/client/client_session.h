@@ -74,6 +74,7 @@ class ClientSession final : private CarrierListener {
     std::chrono::milliseconds bound{11'000};  ///< Answered by then, whatever happens.
     bool waitsForSession = false;             ///< Else it fails at once when there is none.
     std::uint64_t owner = 0;                  ///< For giveUp().
+    std::optional<bool> attended{};  ///< Does the asker wait at Carrier::answers()? Found out.
     Answer answer;
     Answer late;  ///< May be empty.
   };
@@ -114,6 +115,7 @@ class ClientSession final : private CarrierListener {
     Answer late;
     Instant deadline{};
     std::uint64_t owner = 0;
+    bool attended = false;
     bool abandoned = false;
   };
   /// Calls that are owed when the mutex is free.
@@ -138,6 +140,7 @@ class ClientSession final : private CarrierListener {
       NEPHRITE_REQUIRES(mutex_);
   void expireRequests(Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   using PendingRequests = std::unordered_map<wire::RequestId, Pending>;
+  void setUnattended(std::size_t requests) NEPHRITE_REQUIRES(mutex_);
   Pending take(PendingRequests::iterator at) NEPHRITE_REQUIRES(mutex_);
   Instant nextPing() const NEPHRITE_REQUIRES(mutex_);
   void pause() NEPHRITE_REQUIRES(mutex_);
@@ -176,6 +179,7 @@ class ClientSession final : private CarrierListener {
   std::mt19937_64 random_ NEPHRITE_GUARDED_BY(mutex_);
   wire::RequestId lastRequest_ NEPHRITE_GUARDED_BY(mutex_) = 0;
   PendingRequests pending_ NEPHRITE_GUARDED_BY(mutex_);
+  std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of these.
   std::set<std::pair<Instant, wire::RequestId>> deadlines_ NEPHRITE_GUARDED_BY(mutex_);
   std::set<std::pair<std::uint64_t, wire::RequestId>> owned_ NEPHRITE_GUARDED_BY(mutex_);
   // Asked without a session, in order; each until its own deadline.

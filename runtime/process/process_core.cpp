@@ -190,15 +190,17 @@ StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_tok
                               const std::function<void(StepDone)>& start,
                               const std::function<void()>& cancel) {
   const auto wait = std::make_shared<AnswerWait<StepResult>>();
-  start([wait](const StepResult& result) { wait->settle(result); });
-  if (!wait->isSettled()) {
-    // Only now: what is not queued yet could not be cancelled. A token that was stopped before
-    // calls at once.
-    const std::stop_callback onStop(stop, cancel);
-    const std::stop_callback onProcessStop(stop_, cancel);
-    StepResult result = wait->get();
-    if (!result.isDone()) throwRefusal(database(), result, target, asked);
-    return result;
+  {
+    AnswerFetch fetch(database().answers());
+    start([wait](const StepResult& result) { wait->settle(result); });
+    if (!wait->isSettled()) {
+      // Only now: what is not queued yet could not be cancelled. A token that was stopped before
+      // calls at once.
+      const std::stop_callback onStop(stop, cancel);
+      const std::stop_callback onProcessStop(stop_, cancel);
+      fetch.await(*wait);
+      wait->wait();
+    }
   }
   StepResult result = wait->get();
   if (!result.isDone()) throwRefusal(database(), result, target, asked);
