@@ -2,32 +2,128 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
 namespace nephrite {
 
-/// Where a thread sleeps until an answer has come. Shared by the two: the one who answers may
+/// Wakes a thread that sleeps elsewhere than at the answer that it waits for.
+class Waker {
+ public:
+  virtual ~Waker() = default;
+  virtual void wake() = 0;
+};
+
+/// An answer that one thread waits for, whatever it is. Shared by the two: the one who answers may
 /// still be inside settle() when the other has gone.
-/// Threads: settle() once, from any; the others from one. The sleeper is woken once, by a futex,
-/// and finds nothing to wait for any more.
+/// Threads: the one who waits, but for what is said.
+class Awaited {
+ public:
+  /// Any thread.
+  bool isSettled() const { return state_.load(std::memory_order_acquire) == kSettled; }
+
+  /// Until it is settled, or somebody calls: one futex.
+  void sleep() {
+    state_.wait(kOpen, std::memory_order_acquire);
+    std::int32_t called = kCalled;
+    state_.compare_exchange_strong(called, kOpen, std::memory_order_acq_rel);
+  }
+  /// Any thread that knows this to be there: whoever sleeps here shall look around. False: it is
+  /// settled, and he goes.
+  bool call() {
+    std::int32_t was = kOpen;
+    if (state_.compare_exchange_strong(was, kCalled, std::memory_order_acq_rel)) {
+      state_.notify_one();
+    }
+    return was != kSettled;
+  }
+
+  /// From now until sleepsHereAgain(), whoever settles this wakes `waker`, too. False: it is
+  /// settled.
+  bool sleepsAt(const std::shared_ptr<Waker>& waker) {
+    if (waker_ != waker) waker_ = waker;
+    std::int32_t was = kOpen;  // Or called, when he was awake already.
+    while (was != kSettled &&
+           !state_.compare_exchange_weak(was, kElsewhere, std::memory_order_acq_rel)) {
+    }
+    return was != kSettled;
+  }
+  void sleepsHereAgain() {
+    std::int32_t was = kElsewhere;
+    state_.compare_exchange_strong(was, kOpen, std::memory_order_acq_rel);
+  }
+
+ protected:
+  ~Awaited() = default;
+  void setSettled() {
+    if (state_.exchange(kSettled, std::memory_order_acq_rel) == kElsewhere) {
+      waker_->wake();
+    } else {
+      state_.notify_one();
+    }
+  }
+
+ private:
+  static constexpr std::int32_t kOpen = 0, kSettled = 1, kCalled = 2, kElsewhere = 3;
+  std::atomic<std::int32_t> state_{kOpen};
+  std::shared_ptr<Waker> waker_;  // Written before, and read after, state_ was kElsewhere.
+};
+
+/// Where a thread sleeps until an answer has come.
+/// Threads: settle() once, from any; the others from one. The sleeper is woken once and finds
+/// nothing to wait for any more.
 template <class Answer>
-class AnswerWait {
+class AnswerWait final : public Awaited {
  public:
   void settle(Answer answer) {
     answer_ = std::move(answer);
-    settled_.store(1, std::memory_order_release);
-    settled_.notify_one();
+    setSettled();
   }
-  bool isSettled() const { return settled_.load(std::memory_order_acquire) != 0; }
+  void wait() {
+    while (!isSettled()) sleep();
+  }
   Answer get() {
-    settled_.wait(0, std::memory_order_acquire);
+    wait();
     return std::move(*answer_);
   }
 
  private:
-  std::optional<Answer> answer_;  // Written before, and read after, settled_ becomes 1.
-  std::atomic<std::int32_t> settled_{0};
+  std::optional<Answer> answer_;  // Written before, and read after, it is settled.
+};
+
+/// Where answers come from when somebody has to fetch them, as out of a socket: a thread that waits
+/// may fetch its own instead of being woken by one that has.
+/// Threads: any; the three calls of one wait come from one thread, which waits for nothing else in
+///          between but by the same three.
+class AnswerSource {
+ public:
+  virtual ~AnswerSource() = default;
+  /// Before a thread asks for what it will then wait for. False: it is inside already.
+  virtual bool begin() = 0;
+  /// Returns when `answer` is settled. Fetches meanwhile what comes, for others too.
+  virtual void await(Awaited& answer) = 0;
+  virtual void end() = 0;
+};
+
+/// One wait at a source; with none, the answer comes by itself.
+class AnswerFetch {
+ public:
+  explicit AnswerFetch(AnswerSource* source)
+      : source_(source), began_(source != nullptr && source->begin()) {}
+  ~AnswerFetch() {
+    if (began_) source_->end();
+  }
+  AnswerFetch(const AnswerFetch&) = delete;
+  AnswerFetch& operator=(const AnswerFetch&) = delete;
+
+  void await(Awaited& answer) {
+    if (source_ != nullptr && !answer.isSettled()) source_->await(answer);
+  }
+
+ private:
+  AnswerSource* const source_;
+  const bool began_;
 };
 
 }  // namespace nephrite

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/answer_wait.h"
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
@@ -28,8 +29,7 @@ struct NodeOrigin {
   std::uint32_t pid = 0;
 };
 
-/// Who a process is, as people ask at three in the morning. A value: stays readable after the
-/// process is gone.
+/// Who a process is, as people ask at three in the morning: readable after it is gone.
 struct ProcessInfo {
   LockerId locker;   ///< Null when unknown: it has signed off long ago.
   Oid oid;           ///< Its Process object, "Process/187.n".
@@ -196,6 +196,8 @@ class Database {
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
   /// A shorter way for a process that has signed on; null when there is none.
   virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
+  /// Where whoever waits helps its answer to come; null: it comes by itself.
+  virtual AnswerSource* answers() { return nullptr; }
 
   // --- Objects ----------------------------------------------------------------------------------
 

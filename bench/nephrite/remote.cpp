@@ -84,16 +84,20 @@ void pipelined(Client& client) {
   };
   Database& database = *client.node->database();
   const auto answers = std::make_shared<Answers>();
-  for (std::size_t i = 0; i < kPipelined; ++i) {
-    LockOrder order;
-    order.request.locker = client.process.info().locker;
-    order.request.target = {client.objects[i].oid().bits()};
-    order.request.type = LockType::Exclusive;
-    order.request.id = 1'000'000 + client.next++;
-    database.lock(order, [answers](const LockReply& reply) {
-      answers->granted += reply.isGranted() ? 1 : 0;
-      if (--answers->missing == 0) answers->all.settle(true);
-    });
+  {
+    AnswerFetch fetch(database.answers());
+    for (std::size_t i = 0; i < kPipelined; ++i) {
+      LockOrder order;
+      order.request.locker = client.process.info().locker;
+      order.request.target = {client.objects[i].oid().bits()};
+      order.request.type = LockType::Exclusive;
+      order.request.id = 1'000'000 + client.next++;
+      database.lock(order, [answers](const LockReply& reply) {
+        answers->granted += reply.isGranted() ? 1 : 0;
+        if (--answers->missing == 0) answers->all.settle(true);
+      });
+    }
+    fetch.await(answers->all);
   }
   answers->all.get();
   require(answers->granted == kPipelined, "a lock was not granted");

@@ -1,17 +1,24 @@
 #include "node/client/asio_carrier.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <cerrno>
-#include <cstring>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "base/mutex.h"
+#include "node/client/reading_turn.h"
 #include "node/wire/messages.h"
 
 namespace nephrite {
@@ -23,12 +30,100 @@ using Generic = asio::generic::stream_protocol;
 using Socket = Generic::socket;
 using asio::ip::tcp;
 
+// Until the carrier's thread listens again when no caller does.
+constexpr std::chrono::milliseconds kIdle{10};
+// Of messages that nobody waits for: closer to each other they go together.
+constexpr std::chrono::microseconds kInARow{50};
+constexpr std::size_t kKeptBytes = 1u << 20;
+
 std::string nameOf(const ServerNodeSpecification& server) {
   if (server.transport == ServerNodeSpecification::Transport::Unix) {
     return "unix:" + server.socket.string();
   }
   return server.host + ":" + std::to_string(server.port);
 }
+
+/// Lets the thread of a context be woken by a socket, but only when that was asked for: asio itself
+/// wakes it for whatever happens at a socket of its own. An epoll within asio's, whose one entry
+/// fires once for each next().
+///
+/// Threads: next() and of() any; the others the context's.
+class SocketWatch {
+ public:
+  SocketWatch(asio::io_context& context, std::uint32_t event)
+      : event_(event | EPOLLONESHOT), epoll_(context, made(::epoll_create1(EPOLL_CLOEXEC))) {}
+
+  /// From now on of this one, without being asked yet. Ends when it is closed.
+  void of(int socket) {
+    socket_ = socket;
+    epoll_event hangUp{.events = EPOLLONESHOT, .data = {.fd = socket}};  // It cannot be left out.
+    ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &hangUp);
+  }
+  /// When the event is there, or comes next. Harmless when the socket is closed.
+  void next() {
+    const int socket = socket_;
+    epoll_event event{.events = event_, .data = {.fd = socket}};
+    ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, socket, &event);
+  }
+
+  void onEach(std::function<void()> happened) {
+    happened_ = std::move(happened);
+    wait();
+  }
+
+ private:
+  static int made(int descriptor) {
+    if (descriptor < 0) throw std::system_error(errno, std::generic_category(), "epoll");
+    return descriptor;
+  }
+  void wait() {
+    using Descriptor = asio::posix::stream_descriptor;
+    epoll_.async_wait(Descriptor::wait_read, [this](const error_code& error) {
+      if (error) return;
+      epoll_event event;
+      if (::epoll_wait(epoll_.native_handle(), &event, 1, 0) > 0) happened_();
+      wait();
+    });
+  }
+
+  const std::uint32_t event_;
+  asio::posix::stream_descriptor epoll_;
+  std::atomic<int> socket_{-1};
+  std::function<void()> happened_;
+};
+
+/// Wakes a thread that polls.
+class Interrupter final : public Waker {
+ public:
+  Interrupter() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  }
+  ~Interrupter() override { ::close(descriptor_); }
+  Interrupter(const Interrupter&) = delete;
+  Interrupter& operator=(const Interrupter&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  void wake() override { [[maybe_unused]] const int done = ::eventfd_write(descriptor_, 1); }
+  void clear() {
+    eventfd_t count = 0;
+    [[maybe_unused]] const int done = ::eventfd_read(descriptor_, &count);
+  }
+
+ private:
+  const int descriptor_;
+};
+
+/// Has the turn while it lives.
+class Turn {
+ public:
+  explicit Turn(ReadingTurn& turn) : turn_(turn) { turn_.take(); }
+  ~Turn() { turn_.give(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  ReadingTurn& turn_;
+};
 
 }  // namespace
 
@@ -40,26 +135,36 @@ struct AsioCarrier::Parts {
         socket(context),
         attemptTimer(context),
         wakeTimer(context),
+        idleTimer(context),
+        readable(context, EPOLLIN),
+        writable(context, EPOLLOUT),
+        turn({[this] { interrupter->wake(); }, [this] { readable.next(); }}),
         reader(options.maxFrame) {}
 
   // On the carrier's thread.
   void serve();
+  void watch();
   void open(std::uint64_t attempt);
   void openNext(std::uint64_t attempt);
   void opened(std::uint64_t attempt, const error_code& error);
-  void read(std::uint64_t attempt);
-  void arrived(std::uint64_t attempt, const error_code& error, std::size_t bytes);
+  void arrived();
+  void watchWhenIdle();
   void fail(std::uint64_t attempt, const std::string& why) NEPHRITE_EXCLUDES(mutex);
   void closeSocket() NEPHRITE_EXCLUDES(mutex);
   void arm() NEPHRITE_EXCLUDES(mutex);
-  void writeRest(std::uint64_t attempt) NEPHRITE_EXCLUDES(mutex);
+  void writeRest() NEPHRITE_EXCLUDES(mutex);
   bool isCurrent(std::uint64_t attempt) NEPHRITE_EXCLUDES(mutex) {
     MutexLock hold(mutex);
     return attempt == current && !stopped;
   }
 
-  /// Sends what the socket takes now. True when something is left.
-  bool writeSome() NEPHRITE_REQUIRES(mutex);
+  // On the thread that has the turn.
+  void waitForBytes(Awaited& answer);
+  bool read() NEPHRITE_EXCLUDES(mutex);
+
+  /// Sends what is unsent, as far as the socket takes it now.
+  void flush() NEPHRITE_EXCLUDES(mutex);
+  void write() NEPHRITE_REQUIRES(mutex);
 
   const Options options;
   const std::string name;
@@ -67,23 +172,34 @@ struct AsioCarrier::Parts {
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
   tcp::resolver resolver;
-  Socket socket;
+  Socket socket;  // While it connects.
   std::deque<Generic::endpoint> endpoints;
   asio::steady_timer attemptTimer;
   asio::steady_timer wakeTimer;
-  wire::FrameReader reader;
-  std::array<std::uint8_t, 65536> chunk;
+  asio::steady_timer idleTimer;
+  bool idleTimerRuns = false;
+  SocketWatch readable, writable;
+  const std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();
   std::atomic<std::thread::id> own{};
+  std::atomic<std::thread::id> telling{};  // A caller that tells the listener just now.
   std::thread thread;
 
-  Mutex mutex;  // A leaf; the socket is written to and closed under it.
+  ReadingTurn turn;
+  // Of whoever has the turn.
+  wire::FrameReader reader;
+  std::array<std::uint8_t, 65536> chunk;
+  std::uint64_t readAttempt = 0;
+
+  Mutex mutex;          // A leaf; the socket is written to and closed under it.
+  int descriptor = -1;  // Changes under the mutex and with the turn; either is enough to read it.
   std::uint64_t current NEPHRITE_GUARDED_BY(mutex) = 0;  // Attempt; 0 while there is none.
   std::uint64_t lastAttempt NEPHRITE_GUARDED_BY(mutex) = 0;
-  bool isOpen NEPHRITE_GUARDED_BY(mutex) = false;
   bool stopped NEPHRITE_GUARDED_BY(mutex) = false;
-  bool writing NEPHRITE_GUARDED_BY(mutex) = false;  // The carrier's thread sends the rest.
-  std::deque<std::string> queue NEPHRITE_GUARDED_BY(mutex);
-  std::size_t sentOfFirst NEPHRITE_GUARDED_BY(mutex) = 0;
+  bool writing NEPHRITE_GUARDED_BY(mutex) = false;   // The carrier's thread sends the rest.
+  bool flushing NEPHRITE_GUARDED_BY(mutex) = false;  // It is about to send what is unsent.
+  std::string unsent NEPHRITE_GUARDED_BY(mutex);
+  std::size_t sent NEPHRITE_GUARDED_BY(mutex) = 0;  // Of these.
+  Instant sentAt NEPHRITE_GUARDED_BY(mutex){};      // By who did not wait then.
   std::optional<Instant> wakeAt NEPHRITE_GUARDED_BY(mutex);
 };
 
@@ -94,11 +210,14 @@ AsioCarrier::~AsioCarrier() { stop(); }
 const std::string& AsioCarrier::server() const { return parts_->name; }
 
 bool AsioCarrier::isOwnThread() const {
-  return parts_->own.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  const std::thread::id me = std::this_thread::get_id();
+  return parts_->own.load(std::memory_order_relaxed) == me ||
+         parts_->telling.load(std::memory_order_relaxed) == me;
 }
 
 void AsioCarrier::start(CarrierListener& listener) {
   parts_->listener = &listener;
+  parts_->watch();
   parts_->thread = std::thread([parts = parts_.get()] { parts->serve(); });
 }
 
@@ -110,6 +229,7 @@ void AsioCarrier::stop() {
   }
   parts_->context.stop();
   if (parts_->thread.joinable()) parts_->thread.join();
+  const Turn turn(parts_->turn);
   parts_->closeSocket();
 }
 
@@ -127,6 +247,11 @@ void AsioCarrier::Parts::serve() {
     }
     context.run_one();
   }
+}
+
+void AsioCarrier::Parts::watch() {
+  readable.onEach([this] { arrived(); });
+  writable.onEach([this] { writeRest(); });
 }
 
 // --- Connecting ----------------------------------------------------------------------------------
@@ -150,28 +275,35 @@ void AsioCarrier::disconnect() {
       MutexLock hold(parts->mutex);
       if (parts->current != 0) return;  // The next attempt closes it.
     }
+    const Turn turn(parts->turn);
     parts->closeSocket();
   });
 }
 
+// With the turn: nobody reads, and nobody begins to.
 void AsioCarrier::Parts::closeSocket() {
+  turn.open(false);
   MutexLock hold(mutex);
-  isOpen = false;
+  if (descriptor >= 0 && !writing) write();  // A Goodbye.
   writing = false;
-  queue.clear();
-  sentOfFirst = 0;
+  unsent.clear();
+  sent = 0;
+  if (descriptor >= 0) ::close(std::exchange(descriptor, -1));
   error_code ignored;
   socket.close(ignored);
 }
 
 void AsioCarrier::Parts::open(std::uint64_t attempt) {
   if (!isCurrent(attempt)) return;
+  const Turn mine(turn);
   closeSocket();
   reader = wire::FrameReader(options.maxFrame);
   endpoints.clear();
   attemptTimer.expires_after(options.connectTimeout);
   attemptTimer.async_wait([this, attempt](const error_code& error) {
-    if (!error) fail(attempt, "it did not accept the connection in time");
+    if (error) return;
+    const Turn had(turn);
+    fail(attempt, "it did not accept the connection in time");
   });
 
   using Transport = ServerNodeSpecification::Transport;
@@ -184,6 +316,7 @@ void AsioCarrier::Parts::open(std::uint64_t attempt) {
       server.host, std::to_string(server.port), tcp::resolver::numeric_service,
       [this, attempt](const error_code& error, const tcp::resolver::results_type& found) {
         if (!isCurrent(attempt)) return;
+        const Turn had(turn);
         if (error) return fail(attempt, "its name is not known: " + error.message());
         for (const auto& entry : found) {
           const bool v4 = entry.endpoint().address().is_v4();
@@ -200,12 +333,17 @@ void AsioCarrier::Parts::openNext(std::uint64_t attempt) {
   const Generic::endpoint endpoint = endpoints.front();
   endpoints.pop_front();
   closeSocket();
-  socket.async_connect(endpoint,
-                       [this, attempt](const error_code& error) { opened(attempt, error); });
+  socket.async_connect(endpoint, [this, attempt](const error_code& error) {
+    if (!isCurrent(attempt)) return;
+    {
+      const Turn had(turn);
+      opened(attempt, error);
+    }
+    watchWhenIdle();
+  });
 }
 
 void AsioCarrier::Parts::opened(std::uint64_t attempt, const error_code& error) {
-  if (!isCurrent(attempt)) return;
   if (error && !endpoints.empty()) return openNext(attempt);
   if (error) return fail(attempt, error.message());
   attemptTimer.cancel();
@@ -213,13 +351,16 @@ void AsioCarrier::Parts::opened(std::uint64_t attempt, const error_code& error) 
   if (options.server.transport != ServerNodeSpecification::Transport::Unix) {
     socket.set_option(tcp::no_delay(true), ignored);
   }
-  socket.non_blocking(true, ignored);
   {
+    // Out of the context, which would wake its thread for all that comes, whoever reads it.
     MutexLock hold(mutex);
-    isOpen = true;
+    descriptor = socket.release(ignored);
+    readable.of(descriptor);
+    writable.of(descriptor);
   }
+  readAttempt = attempt;
+  turn.open(true);
   listener->connected();
-  read(attempt);
 }
 
 void AsioCarrier::Parts::fail(std::uint64_t attempt, const std::string& why) {
@@ -234,79 +375,157 @@ void AsioCarrier::Parts::fail(std::uint64_t attempt, const std::string& why) {
   listener->disconnected(why);
 }
 
-// --- Frames --------------------------------------------------------------------------------------
+// --- Reading -------------------------------------------------------------------------------------
 
-void AsioCarrier::Parts::read(std::uint64_t attempt) {
-  if (!isCurrent(attempt)) return;
-  socket.async_read_some(asio::buffer(chunk),
-                         [this, attempt](const error_code& error, std::size_t bytes) {
-                           arrived(attempt, error, bytes);
-                         });
+AnswerSource* AsioCarrier::answers() { return this; }
+
+bool AsioCarrier::callerWaits() const { return parts_->turn.isWaiting(); }
+
+void AsioCarrier::setUnattended(std::size_t requests) { parts_->turn.setUnattended(requests); }
+
+bool AsioCarrier::begin() { return parts_->turn.begin(); }
+
+void AsioCarrier::await(Awaited& answer) {
+  parts_->flush();
+  while (parts_->turn.next(answer)) parts_->waitForBytes(answer);
 }
 
-void AsioCarrier::Parts::arrived(std::uint64_t attempt, const error_code& error,
-                                 std::size_t bytes) {
-  if (!isCurrent(attempt)) return;
-  if (error) {
-    return fail(attempt, error == asio::error::eof ? "it closed the connection" : error.message());
+void AsioCarrier::end() {
+  parts_->flush();
+  parts_->turn.end();
+}
+
+void AsioCarrier::Parts::waitForBytes(Awaited& answer) {
+  std::array<pollfd, 2> both{{{descriptor, POLLIN, 0}, {interrupter->descriptor(), POLLIN, 0}}};
+  if (!answer.sleepsAt(interrupter)) return;
+  int ready = 0;
+  if (options.spin.count() > 0) {
+    const Clock& clock = SystemClock::instance();
+    const Instant until = clock.now() + options.spin;
+    while (ready == 0 && clock.now() < until) ready = ::poll(both.data(), both.size(), 0);
+  }
+  if (ready == 0) ::poll(both.data(), both.size(), -1);
+  answer.sleepsHereAgain();
+  if (both[1].revents != 0) interrupter->clear();
+  if (both[0].revents == 0) return;
+  telling.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  read();
+  telling.store({}, std::memory_order_relaxed);
+  flush();  // What was said because of what came.
+}
+
+// The socket that the carrier's thread watches has something.
+void AsioCarrier::Parts::arrived() {
+  if (turn.takeWhenFree()) {
+    while (read()) {
+    }
+    turn.give();
+  }
+  watchWhenIdle();
+}
+
+// While callers come and read, the carrier's thread is not woken by what comes.
+void AsioCarrier::Parts::watchWhenIdle() {
+  if (idleTimerRuns || turn.isIdle()) return;
+  idleTimerRuns = true;
+  idleTimer.expires_after(kIdle);
+  idleTimer.async_wait([this](const error_code& error) {
+    if (error) return;
+    idleTimerRuns = false;
+    watchWhenIdle();
+  });
+}
+
+// False: there was nothing, or the connection is over.
+bool AsioCarrier::Parts::read() {
+  const std::uint64_t attempt = readAttempt;
+  const auto over = [&](const std::string& why) {
+    turn.open(false);
+    asio::post(context, [this, attempt, why] {
+      const Turn had(turn);
+      fail(attempt, why);
+    });
+    return false;
+  };
+  if (!isCurrent(attempt)) return false;
+  const auto bytes = ::recv(descriptor, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  if (bytes == 0) return over("it closed the connection");
+  if (bytes < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return false;
+    return over(std::generic_category().message(errno));
   }
   try {
-    reader.append({chunk.data(), bytes});
+    reader.append({chunk.data(), static_cast<std::size_t>(bytes)});
     while (isCurrent(attempt)) {
       const auto frame = reader.next();
       if (!frame) break;
       listener->received(*frame);
     }
   } catch (const wire::WireError& wrong) {
-    return fail(attempt, wrong.what());
+    return over(wrong.what());
   }
-  read(attempt);
+  return true;
 }
 
+// --- Sending -------------------------------------------------------------------------------------
+
+// Who will wait sends when it begins to, with all that is unsent. Who will not sends at once; but
+// several in a row are left to whoever waits next, or to the carrier's thread, whoever is first.
 void AsioCarrier::send(std::string frame) {
-  std::uint64_t attempt = 0;
+  const bool waits = parts_->turn.isWaiting();
   {
     MutexLock hold(parts_->mutex);
-    if (!parts_->isOpen || parts_->current == 0) return;
-    parts_->queue.push_back(std::move(frame));
-    if (parts_->writing || !parts_->writeSome()) return;
-    parts_->writing = true;
-    attempt = parts_->current;
+    if (parts_->descriptor < 0 || parts_->current == 0) return;
+    if (parts_->unsent.empty()) {
+      parts_->unsent = std::move(frame);
+    } else {
+      parts_->unsent += frame;
+    }
+    if (waits || parts_->writing || parts_->flushing) return;
+    const Instant now = SystemClock::instance().now();
+    const bool inARow = now - std::exchange(parts_->sentAt, now) < kInARow;
+    if (!inARow) return parts_->write();
+    parts_->flushing = true;
   }
-  asio::post(parts_->context, [parts = parts_.get(), attempt] { parts->writeRest(attempt); });
+  asio::post(parts_->context, [parts = parts_.get()] { parts->flush(); });
 }
 
-bool AsioCarrier::Parts::writeSome() {
-  while (!queue.empty()) {
-    const std::string& frame = queue.front();
-    const auto sent = ::send(socket.native_handle(), frame.data() + sentOfFirst,
-                             frame.size() - sentOfFirst, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
-      queue.clear();  // Broken; the reader is told, too.
-      sentOfFirst = 0;
-      return false;
-    }
-    sentOfFirst += static_cast<std::size_t>(sent);
-    if (sentOfFirst < frame.size()) continue;
-    queue.pop_front();
-    sentOfFirst = 0;
+void AsioCarrier::Parts::flush() {
+  MutexLock hold(mutex);
+  // Then what a caller does not wait for goes at once again.
+  if (std::this_thread::get_id() != own.load(std::memory_order_relaxed)) {
+    sentAt = {};
+  } else {
+    flushing = false;
   }
-  return false;
+  if (!writing) write();
 }
 
-void AsioCarrier::Parts::writeRest(std::uint64_t attempt) {
-  if (!isCurrent(attempt)) return;
-  socket.async_wait(Socket::wait_write, [this, attempt](const error_code& error) {
-    {
-      MutexLock hold(mutex);
-      if (error || attempt != current || !isOpen) return;
-      writing = writeSome();
-      if (!writing) return;
+void AsioCarrier::Parts::write() {
+  writing = false;
+  while (sent < unsent.size()) {
+    const auto taken =
+        ::send(descriptor, unsent.data() + sent, unsent.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken >= 0) {
+      sent += static_cast<std::size_t>(taken);
+      continue;
     }
-    writeRest(attempt);
-  });
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      writing = true;
+      writable.next();
+      return;
+    }
+    break;  // Broken; the reader is told, too.
+  }
+  unsent.clear();
+  if (unsent.capacity() > kKeptBytes) unsent = {};
+  sent = 0;
+}
+
+void AsioCarrier::Parts::writeRest() {
+  MutexLock hold(mutex);
+  if (writing) write();
 }
 
 // --- Time ----------------------------------------------------------------------------------------
@@ -335,6 +554,7 @@ void AsioCarrier::Parts::arm() {
       MutexLock hold(mutex);
       wakeAt.reset();
     }
+    const Turn had(turn);
     listener->tick();
   });
 }

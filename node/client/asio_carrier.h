@@ -11,11 +11,12 @@
 
 namespace nephrite {
 
-/// A TCP or unix socket to one server node, and the thread that listens to it. Sending is done by
-/// whoever sends, as far as the socket takes it at once.
+/// A TCP or unix socket to one server node. Who waits for an answer sends and reads by itself; the
+/// carrier's thread connects, keeps the time, and reads while nobody waits
+/// (docs/decisions/0014).
 ///
-/// Threads: as Carrier says. Mutex: one, a leaf.
-class AsioCarrier final : public Carrier {
+/// Threads: as Carrier says. Mutexes: one of what is sent, one of whose turn it is to read; leaves.
+class AsioCarrier final : public Carrier, private AnswerSource {
  public:
   struct Options {
     ServerNodeSpecification server;
@@ -33,10 +34,18 @@ class AsioCarrier final : public Carrier {
   void disconnect() override;
   void send(std::string frame) override;
   void wakeAt(Instant at) override;
+  AnswerSource* answers() override;
+  bool callerWaits() const override;
+  void setUnattended(std::size_t requests) override;
   bool isOwnThread() const override;
   const std::string& server() const override;
 
  private:
+  // AnswerSource.
+  bool begin() override;
+  void await(Awaited& answer) override;
+  void end() override;
+
   struct Parts;
   const std::unique_ptr<Parts> parts_;
 };

@@ -2,14 +2,16 @@
 
 // Private to node.
 
+#include <cstddef>
 #include <string>
 
+#include "base/answer_wait.h"
 #include "base/clock.h"
 #include "node/wire/frame.h"
 
 namespace nephrite {
 
-/// What a client session is told by its carrier, one call at a time.
+/// What a client session is told by its carrier, one call at a time and in order.
 class CarrierListener {
  public:
   virtual ~CarrierListener() = default;
@@ -22,7 +24,8 @@ class CarrierListener {
 };
 
 /// Carries frames to one server and back, over one connection at a time.
-/// Threads: any; the listener is called on the carrier's own thread, with no mutex of it held.
+/// Threads: any; the listener is called on the carrier's own thread, or on one that waits for an
+///          answer, with no mutex of the carrier held.
 class Carrier {
  public:
   virtual ~Carrier() = default;
@@ -43,7 +46,13 @@ class Carrier {
   /// For a thread that waits for an answer: does some of the carrier's work, when there is no
   /// thread that does. False: just sleep.
   virtual bool pump() { return false; }
-  /// Is this the thread that calls the listener?
+  /// Where threads wait for answers that they fetch by themselves; null: just sleep.
+  virtual AnswerSource* answers() { return nullptr; }
+  /// Does the calling thread wait there, or is it about to?
+  virtual bool callerWaits() const { return false; }
+  /// So many requests are on their way that no thread waits for there.
+  virtual void setUnattended(std::size_t) {}
+  /// Is this a thread that calls the listener just now, or the one that does nothing else?
   virtual bool isOwnThread() const = 0;
   /// For people: "127.0.0.1:6005".
   virtual const std::string& server() const = 0;

@@ -47,28 +47,35 @@ ClientSession::~ClientSession() {
 }
 
 void ClientSession::run(Owed& owed) {
-  for (const auto& call : owed) call();
+  for (const auto& call : owed.calls) call();
+  if (!owed.answer) return;
+  if (auto* const failed = std::get_if<wire::FailureReply>(&*owed.came)) {
+    owed.answer(std::move(failed->failure), owed.arrived);
+  } else {
+    owed.answer(std::move(*owed.came), owed.arrived);
+  }
 }
 
 // --- Asking --------------------------------------------------------------------------------------
 
 void ClientSession::ask(Request request) {
+  if (!request.attended) request.attended = carrier_.callerWaits() && !carrier_.isOwnThread();
   Owed owed;
   {
     MutexLock hold(mutex_);
     const Instant now = timeouts_.now();
     if (isSilent(now)) {
-      carrier_.wakeAt(now);  // The session ends on the carrier's thread, in its turn.
+      wakeAt(now);  // The session ends on the carrier's thread, in its turn.
       whyDown_ = "nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms";
-      owed.push_back(
+      owed.calls.push_back(
           [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
     } else if (welcome_) {
-      sendRequest(std::move(request), owed);
+      sendRequest(request, now, owed);
     } else if (request.waitsForSession && state_ != State::Closed) {
       const auto longest = std::min(request.bound, options_.connectTimeout);
       waiting_.emplace_back(now + longest, std::move(request));
     } else {
-      owed.push_back(
+      owed.calls.push_back(
           [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
     }
     if (!isSilent(now)) setTimer();
@@ -76,13 +83,12 @@ void ClientSession::ask(Request request) {
   run(owed);
 }
 
-void ClientSession::sendRequest(Request request, Owed& owed) {
-  const Instant now = timeouts_.now();
+void ClientSession::sendRequest(Request& request, Instant now, Owed& owed) {
   const wire::RequestId id = ++lastRequest_;
   const std::string message = wire::encode(request.message(id), now);
   if (message.size() > welcome_->maxFrame) {
-    owed.push_back([answer = std::move(request.answer), size = message.size(),
-                    most = welcome_->maxFrame] {
+    owed.calls.push_back([answer = std::move(request.answer), size = message.size(),
+                          most = welcome_->maxFrame] {
       answer(RequestFailure{ErrorCode::ServerRefused,
                             "the request has " + std::to_string(size) +
                                 " bytes, the server takes " + std::to_string(most) +
@@ -92,9 +98,11 @@ void ClientSession::sendRequest(Request request, Owed& owed) {
     return;
   }
   const Instant deadline = now + request.bound;
-  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner};
-  deadlines_.emplace(deadline, id);
-  if (request.owner != 0) owned_.emplace(request.owner, id);
+  const bool attended = *request.attended;
+  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner,
+                  attended};
+  if (!attended) setUnattended(unattended_ + 1);
+  addDeadline(deadline, id);
   std::string frame = stream_.send(message);
   noteSent(now);
   if (state_ == State::Up) carrier_.send(std::move(frame));  // Else it goes with the next one.
@@ -104,11 +112,15 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
   Owed owed;
   {
     MutexLock hold(mutex_);
-    for (auto next = owned_.lower_bound({owner, 0}); next != owned_.end() && next->first == owner;
-         next = owned_.lower_bound({owner, 0})) {
-      Pending given = take(pending_.find(next->second));
+    std::vector<wire::RequestId> inOrder;
+    for (const auto& [id, pending] : pending_) {
+      if (pending.owner == owner) inOrder.push_back(id);
+    }
+    std::sort(inOrder.begin(), inOrder.end());
+    for (const wire::RequestId id : inOrder) {
+      Pending given = take(pending_.find(id));
       if (given.abandoned) continue;
-      owed.push_back([answer = std::move(given.answer), failure] { answer(failure, {}); });
+      owed.calls.push_back([answer = std::move(given.answer), failure] { answer(failure, {}); });
     }
   }
   run(owed);
@@ -116,10 +128,15 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
 
 ClientSession::Pending ClientSession::take(PendingRequests::iterator at) {
   Pending taken = std::move(at->second);
-  deadlines_.erase({taken.deadline, at->first});
-  owned_.erase({taken.owner, at->first});
+  if (!taken.attended) setUnattended(unattended_ - 1);
   pending_.erase(at);
   return taken;
+}
+
+// What nobody fetches is read by the carrier's thread.
+void ClientSession::setUnattended(std::size_t requests) {
+  unattended_ = requests;
+  carrier_.setUnattended(requests);
 }
 
 void ClientSession::tell(const wire::FromClient& message,
@@ -220,12 +237,12 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   welcome_ = welcome;
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
-  if (events_.began) owed.push_back([this, welcome] { events_.began(welcome); });
+  if (events_.began) owed.calls.push_back([this, welcome] { events_.began(welcome); });
   // They are sent when `began` is through, by the order of what is owed.
   auto waiting = std::exchange(waiting_, {});
   for (auto& [until, request] : waiting) {
     auto shared = std::make_shared<Request>(std::move(request));
-    owed.push_back([this, shared] { ask(std::move(*shared)); });
+    owed.calls.push_back([this, shared] { ask(std::move(*shared)); });
   }
 }
 
@@ -241,7 +258,7 @@ void ClientSession::refused(const wire::Refusal& refusal, Owed& owed) {
   whyDown_ = refusal.failure.what;
   downCode_ = refusal.failure.code;
   for (auto& [until, request] : std::exchange(waiting_, {})) {
-    owed.push_back(
+    owed.calls.push_back(
         [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
   }
   pause();
@@ -273,14 +290,14 @@ void ClientSession::received(const wire::Frame& frame) {
       carrier_.disconnect();
       connectionOver("its messages make no sense (" + wrong + ")", owed);
     } else if (arrival == wire::SessionStream::Arrival::New) {
-      dispatch(std::move(*message), frame.header, owed);
+      dispatch(*message, frame.header, owed);
     }
     setTimer();
   }
   run(owed);
 }
 
-void ClientSession::dispatch(wire::FromServer message, const wire::FrameHeader& header,
+void ClientSession::dispatch(wire::FromServer& message, const wire::FrameHeader& header,
                              Owed& owed) {
   if (const auto* const welcome = std::get_if<wire::Welcome>(&message)) {
     return greeted(*welcome, header, owed);
@@ -295,7 +312,7 @@ void ClientSession::dispatch(wire::FromServer message, const wire::FrameHeader& 
   const auto id = answeredBy(message);
   if (!id) {
     auto shared = std::make_shared<wire::FromServer>(std::move(message));
-    owed.push_back([this, shared] { events_.pushed(*shared); });
+    owed.calls.push_back([this, shared] { events_.pushed(*shared); });
     return;
   }
   const auto it = pending_.find(*id);
@@ -303,14 +320,9 @@ void ClientSession::dispatch(wire::FromServer message, const wire::FrameHeader& 
   Pending pending = take(it);
   Answer answer = std::move(pending.abandoned ? pending.late : pending.answer);
   if (!answer) return;
-  auto shared = std::make_shared<wire::FromServer>(std::move(message));
-  owed.push_back([answer = std::move(answer), shared, arrived = Arrived{header.acknowledged}] {
-    if (const auto* const failed = std::get_if<wire::FailureReply>(shared.get())) {
-      answer(failed->failure, arrived);
-    } else {
-      answer(std::move(*shared), arrived);
-    }
-  });
+  owed.answer = std::move(answer);
+  owed.came = std::move(message);
+  owed.arrived = {header.acknowledged};
 }
 
 // --- When things break ---------------------------------------------------------------------------
@@ -350,15 +362,15 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   whyDown_ = why;
   downCode_ = ErrorCode::ConnectionLost;
   stream_ = wire::SessionStream(0);
-  if (events_.lost) owed.push_back([this, failure = downNow()] { events_.lost(failure); });
+  if (events_.lost) owed.calls.push_back([this, failure = downNow()] { events_.lost(failure); });
   std::map<wire::RequestId, Pending> inOrder;
   for (auto& [id, pending] : pending_) inOrder.emplace(id, std::move(pending));
   pending_.clear();
+  setUnattended(0);
   deadlines_.clear();
-  owned_.clear();
   for (auto& [id, pending] : inOrder) {
     if (pending.abandoned) continue;
-    owed.push_back(
+    owed.calls.push_back(
         [answer = std::move(pending.answer), failure = downNow()] { answer(failure, {}); });
   }
 }
@@ -406,6 +418,7 @@ void ClientSession::tick() {
   Owed owed;
   {
     MutexLock hold(mutex_);
+    wakeAt_.reset();
     const Instant now = timeouts_.now();
     if (isSilent(now)) {
       carrier_.disconnect();
@@ -430,7 +443,7 @@ void ClientSession::tick() {
         ++it;
         continue;
       }
-      owed.push_back(
+      owed.calls.push_back(
           [answer = std::move(it->second.answer), failure = downNow()] { answer(failure, {}); });
       it = waiting_.erase(it);
     }
@@ -440,12 +453,12 @@ void ClientSession::tick() {
 }
 
 void ClientSession::expireRequests(Instant now, Owed& owed) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    const wire::RequestId id = deadlines_.begin()->second;
+  for (auto due = nextDeadline(); due && *due <= now; due = nextDeadline()) {
+    const wire::RequestId id = deadlines_.front().second;
     const auto at = pending_.find(id);
     Pending& pending = at->second;
     if (!pending.abandoned) {
-      owed.push_back([answer = std::move(pending.answer), server = carrier_.server()] {
+      owed.calls.push_back([answer = std::move(pending.answer), server = carrier_.server()] {
         answer(RequestFailure{ErrorCode::NoAnswer,
                               "server node " + server + " did not answer in time"},
                {});
@@ -455,11 +468,32 @@ void ClientSession::expireRequests(Instant now, Owed& owed) {
       take(at);
       continue;
     }
-    deadlines_.erase(deadlines_.begin());
     pending.abandoned = true;
     pending.deadline = now + kRemembered;
-    deadlines_.emplace(pending.deadline, id);
+    addDeadline(pending.deadline, id);
   }
+}
+
+void ClientSession::addDeadline(Instant deadline, wire::RequestId id) {
+  if (deadlines_.size() > 2 * pending_.size() + 64) {
+    deadlines_.clear();
+    for (const auto& [one, pending] : pending_) deadlines_.emplace_back(pending.deadline, one);
+    std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+    return;  // This one is among them.
+  }
+  deadlines_.emplace_back(deadline, id);
+  std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+}
+
+std::optional<Instant> ClientSession::nextDeadline() {
+  while (!deadlines_.empty()) {
+    const auto& [deadline, id] = deadlines_.front();
+    const auto at = pending_.find(id);
+    if (at != pending_.end() && at->second.deadline == deadline) return deadline;
+    std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater<>());
+    deadlines_.pop_back();
+  }
+  return std::nullopt;
 }
 
 // When nothing has proven for a while that the server hears us.
@@ -472,13 +506,19 @@ void ClientSession::setTimer() {
   if (state_ == State::Closed) return;
   std::optional<Instant> next;
   const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
-  if (!deadlines_.empty()) consider(deadlines_.begin()->first);
+  if (const auto deadline = nextDeadline()) consider(*deadline);
   for (const auto& [until, request] : waiting_) consider(until);
   if (state_ == State::Pausing) consider(pauseUntil_);
   if (state_ == State::Up) consider(nextPing());
   if (state_ == State::Up || state_ == State::Greeting) consider(provenAt_ + keepAlive());
   if (welcome_ && state_ != State::Up) consider(resumeUntil_);
-  if (next) carrier_.wakeAt(*next);
+  if (next) wakeAt(*next);
+}
+
+void ClientSession::wakeAt(Instant at) {
+  if (wakeAt_ && *wakeAt_ <= at) return;
+  wakeAt_ = at;
+  carrier_.wakeAt(at);
 }
 
 void ClientSession::close() {
@@ -493,7 +533,7 @@ void ClientSession::close() {
     if (welcome_) sessionOver("this client node has closed it", owed);
     whyDown_ = "this client node is closed";
     for (auto& [until, request] : std::exchange(waiting_, {})) {
-      owed.push_back(
+      owed.calls.push_back(
           [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
     }
     carrier_.disconnect();

@@ -2,6 +2,7 @@
 
 // Private to node.
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -10,9 +11,7 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -40,8 +39,8 @@ struct Arrived {
 ///          length in between.
 /// Answers: each request is answered once: by the server's message, or by a failure at its deadline
 ///          at the latest. A message that comes after that goes to the request's `late`.
-/// Threads: any method, from any thread; answers and events on the carrier's thread, or the
-///          caller's when the answer is known at once; no mutex is held then.
+/// Threads: any method, from any thread; answers and events where the carrier tells, one after the
+///          other, or on the caller's when the answer is known at once; no mutex is held then.
 ///          Mutex order: this one's before the carrier's.
 class ClientSession final : private CarrierListener {
  public:
@@ -74,6 +73,7 @@ class ClientSession final : private CarrierListener {
     std::chrono::milliseconds bound{11'000};  ///< Answered by then, whatever happens.
     bool waitsForSession = false;             ///< Else it fails at once when there is none.
     std::uint64_t owner = 0;                  ///< For giveUp().
+    std::optional<bool> attended{};  ///< Does the asker wait at Carrier::answers()? Found out.
     Answer answer;
     Answer late;  ///< May be empty.
   };
@@ -114,21 +114,27 @@ class ClientSession final : private CarrierListener {
     Answer late;
     Instant deadline{};
     std::uint64_t owner = 0;
+    bool attended = false;
     bool abandoned = false;
   };
-  /// Calls that are owed when the mutex is free.
-  using Owed = std::vector<std::function<void()>>;
+  /// What is owed when the mutex is free: calls, then the answer to a request.
+  struct Owed {
+    std::vector<std::function<void()>> calls;
+    Answer answer;  // Of `came`.
+    std::optional<wire::FromServer> came;
+    Arrived arrived;
+  };
 
   void connected() override NEPHRITE_EXCLUDES(mutex_);
   void received(const wire::Frame& frame) override NEPHRITE_EXCLUDES(mutex_);
   void disconnected(const std::string& why) override NEPHRITE_EXCLUDES(mutex_);
   void tick() override NEPHRITE_EXCLUDES(mutex_);
 
-  void sendRequest(Request request, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void sendRequest(Request& request, Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void greeted(const wire::Welcome& welcome, const wire::FrameHeader& header, Owed& owed)
       NEPHRITE_REQUIRES(mutex_);
   void refused(const wire::Refusal& refusal, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  void dispatch(wire::FromServer message, const wire::FrameHeader& header, Owed& owed)
+  void dispatch(wire::FromServer& message, const wire::FrameHeader& header, Owed& owed)
       NEPHRITE_REQUIRES(mutex_);
   void connectionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void sessionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
@@ -137,13 +143,18 @@ class ClientSession final : private CarrierListener {
   void noteProof(const wire::FromServer& message, const wire::FrameHeader& header)
       NEPHRITE_REQUIRES(mutex_);
   void expireRequests(Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  using PendingRequests = std::unordered_map<wire::RequestId, Pending>;
+  void addDeadline(Instant deadline, wire::RequestId id) NEPHRITE_REQUIRES(mutex_);
+  /// The earliest one that still counts.
+  std::optional<Instant> nextDeadline() NEPHRITE_REQUIRES(mutex_);
+  using PendingRequests = boost::unordered_flat_map<wire::RequestId, Pending>;
+  void setUnattended(std::size_t requests) NEPHRITE_REQUIRES(mutex_);
   Pending take(PendingRequests::iterator at) NEPHRITE_REQUIRES(mutex_);
   Instant nextPing() const NEPHRITE_REQUIRES(mutex_);
   void pause() NEPHRITE_REQUIRES(mutex_);
   void setTimer() NEPHRITE_REQUIRES(mutex_);
   std::chrono::milliseconds keepAlive() const NEPHRITE_REQUIRES(mutex_);
   RequestFailure downNow() const NEPHRITE_REQUIRES(mutex_);
+  void wakeAt(Instant at) NEPHRITE_REQUIRES(mutex_);
   static void run(Owed& owed);
 
   Carrier& carrier_;
@@ -176,8 +187,10 @@ class ClientSession final : private CarrierListener {
   std::mt19937_64 random_ NEPHRITE_GUARDED_BY(mutex_);
   wire::RequestId lastRequest_ NEPHRITE_GUARDED_BY(mutex_) = 0;
   PendingRequests pending_ NEPHRITE_GUARDED_BY(mutex_);
-  std::set<std::pair<Instant, wire::RequestId>> deadlines_ NEPHRITE_GUARDED_BY(mutex_);
-  std::set<std::pair<std::uint64_t, wire::RequestId>> owned_ NEPHRITE_GUARDED_BY(mutex_);
+  std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of these.
+  // A heap, the earliest first. Of requests that are answered, too, until they come up or are many.
+  std::vector<std::pair<Instant, wire::RequestId>> deadlines_ NEPHRITE_GUARDED_BY(mutex_);
+  std::optional<Instant> wakeAt_ NEPHRITE_GUARDED_BY(mutex_);  // As the carrier was told.
   // Asked without a session, in order; each until its own deadline.
   std::vector<std::pair<Instant, Request>> waiting_ NEPHRITE_GUARDED_BY(mutex_);
 };

@@ -155,9 +155,11 @@ ClientAnswer RemoteDatabase::await(ClientSession::Request request) const {
     if (before) before(answer, arrived);
     wait->settle(std::move(answer));
   };
+  AnswerFetch fetch(carrier_.answers());
   session_->ask(std::move(request));
   while (!wait->isSettled() && carrier_.pump()) {
   }
+  fetch.await(*wait);
   return wait->get();
 }
 
@@ -407,7 +409,7 @@ RecordPtr RemoteDatabase::fetch(Oid oid) const {
   ClientSession::Request request;
   request.waitsForSession = true;
   request.message = [oid](wire::RequestId id) { return wire::Fetch{id, oid}; };
-  // Kept on the carrier's thread, in the order in which changes are told.
+  // Kept where the carrier tells, in the order in which changes are told.
   request.answer = [this, kept](const ClientAnswer& answer, const Arrived&) {
     const auto* const message = std::get_if<wire::FromServer>(&answer);
     const auto* const reply = message ? std::get_if<wire::ObjectReply>(message) : nullptr;

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -82,6 +83,7 @@ class RemoteDatabase final : public Database {
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
   void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
+  AnswerSource* answers() override { return carrier_.answers(); }
 
   std::shared_ptr<const Schema> schema() const override;
   std::shared_ptr<const Schema> latestSchema() const override;

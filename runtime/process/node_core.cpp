@@ -11,9 +11,11 @@ namespace nephrite {
 namespace {
 
 template <class Reply, class Start>
-Reply await(const Start& start) {
+Reply await(Database& database, const Start& start) {
   const auto wait = std::make_shared<AnswerWait<Reply>>();
+  AnswerFetch fetch(database.answers());
   start([wait](const Reply& reply) { wait->settle(reply); });
+  fetch.await(*wait);
   return wait->get();
 }
 
@@ -25,8 +27,8 @@ NodeCore::NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who)
 NodeCore::~NodeCore() { close(); }
 
 NodeInfo NodeCore::signOnNode() const {
-  const auto reply =
-      await<NodeReply>([&](auto done) { database_->signOnNode(who_, std::move(done)); });
+  const auto reply = await<NodeReply>(
+      *database_, [&](auto done) { database_->signOnNode(who_, std::move(done)); });
   if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);
   if (!reply.node) {
     throw SignOnException("node \"" + who_.name + "\"",
@@ -52,8 +54,8 @@ ProcessInfo NodeCore::signOn(const std::string& name, const std::string& user, b
     ProcessReply reply;
     reply.lock.outcome = LockOutcome::Cancelled;
     if (!closed) {
-      reply =
-          await<ProcessReply>([&](auto done) { database_->signOnProcess(who, std::move(done)); });
+      reply = await<ProcessReply>(
+          *database_, [&](auto done) { database_->signOnProcess(who, std::move(done)); });
     }
     if (reply.process) return *reply.process;
     if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);

@@ -206,13 +206,17 @@ StepResult ProcessCore::awaitResult(const std::stop_token& stop,
                                     const std::function<void(StepDone)>& start,
                                     const std::function<void()>& cancel) {
   const auto wait = std::make_shared<AnswerWait<StepResult>>();
-  start([wait](const StepResult& result) { wait->settle(result); });
-  if (!wait->isSettled()) {
-    // Only now: what is not queued yet could not be cancelled. A token that was stopped before
-    // calls at once.
-    const std::stop_callback onStop(stop, cancel);
-    const std::stop_callback onProcessStop(stop_, cancel);
-    return wait->get();
+  {
+    AnswerFetch fetch(database().answers());
+    start([wait](const StepResult& result) { wait->settle(result); });
+    if (!wait->isSettled()) {
+      // Only now: what is not queued yet could not be cancelled. A token that was stopped before
+      // calls at once.
+      const std::stop_callback onStop(stop, cancel);
+      const std::stop_callback onProcessStop(stop_, cancel);
+      fetch.await(*wait);
+      wait->wait();
+    }
   }
   return wait->get();
 }

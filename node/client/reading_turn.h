@@ -1,0 +1,71 @@
+#pragma once
+
+// Private to node.
+
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "base/answer_wait.h"
+#include "base/mutex.h"
+
+namespace nephrite {
+
+/// Whose turn it is to read what comes over a connection and to tell of it: the carrier's own
+/// thread, or one of those that wait for an answer (docs/decisions/0014).
+///
+/// Shape:   one thread has the turn or none. A caller takes it when it is free, before it asks, and
+///          keeps it until its answer is there; those who wait meanwhile sleep, and one of them is
+///          called when it is free again. The carrier's thread takes it for whatever else is to be
+///          done, and need not be quick: who has it is told that it is wanted.
+/// Nobody:  without a turn the socket is watched by the carrier's thread: at once when somebody is
+///          asked for who does not wait, else when no caller has come for a while (isIdle()).
+/// Threads: any, but for what is said. One mutex, a leaf; what Means name is called with it held.
+class ReadingTurn {
+ public:
+  struct Means {
+    std::function<void()> interrupt;  ///< Who has the turn looks whether it is wanted.
+    std::function<void()> watch;      ///< The next bytes wake the carrier's thread.
+  };
+  explicit ReadingTurn(Means means) : means_(std::move(means)) {}
+
+  // A caller that waits: begin(), then read while next() says so, then end().
+  bool begin() NEPHRITE_EXCLUDES(mutex_);  ///< False: within another wait of this thread.
+  /// True: this thread has the turn and reads. False: `answer` is settled. Sleeps in between.
+  bool next(Awaited& answer) NEPHRITE_EXCLUDES(mutex_);
+  void end() NEPHRITE_EXCLUDES(mutex_);
+  /// Is the calling thread between begin() and end()?
+  bool isWaiting() const;
+
+  // The carrier's thread, and whoever stops it.
+  void take() NEPHRITE_EXCLUDES(mutex_);  ///< Waits until whoever has it lets go.
+  void give() NEPHRITE_EXCLUDES(mutex_);
+  /// The socket that it watches has something. True: take() was done, read it.
+  bool takeWhenFree() NEPHRITE_EXCLUDES(mutex_);
+  /// Has no caller had the turn since this was asked last? Then the socket is watched.
+  bool isIdle() NEPHRITE_EXCLUDES(mutex_);
+
+  /// May callers read? While the turn is had: a connection was made or is over.
+  void open(bool is) NEPHRITE_EXCLUDES(mutex_);
+  /// So many are asked for without a thread that waits.
+  void setUnattended(std::size_t requests) NEPHRITE_EXCLUDES(mutex_);
+
+ private:
+  void passOn() NEPHRITE_REQUIRES(mutex_);
+  void watch() NEPHRITE_REQUIRES(mutex_);
+
+  const Means means_;
+  Mutex mutex_;
+  CondVar given_;
+  std::thread::id reader_ NEPHRITE_GUARDED_BY(mutex_);
+  unsigned wanted_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // By take().
+  bool open_ NEPHRITE_GUARDED_BY(mutex_) = false;
+  bool watched_ NEPHRITE_GUARDED_BY(mutex_) = false;
+  std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;
+  std::uint64_t turns_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of callers.
+  std::uint64_t seen_ NEPHRITE_GUARDED_BY(mutex_) = 0;   // Of these, by isIdle().
+  std::vector<Awaited*> sleepers_ NEPHRITE_GUARDED_BY(mutex_);
+};
+
+}  // namespace nephrite
