@@ -188,6 +188,12 @@ LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
   return hold->type();
 }
 
+HeldLock HoldTable::held(Locker& locker, LockTarget target) {
+  if (typeHeld(locker, target) == LockType::Get) return {};
+  const Hold& hold = *recentOf(locker, hashOf(target));
+  return {hold.token, hold.since, hold.level(), hold.type(), hold.session()};
+}
+
 }  // namespace lock_table
 
 // --- LockManager ---------------------------------------------------------------------------------
@@ -212,6 +218,11 @@ LockManager::AtOnce LockManager::releaseAtOnce(const LockSeat& seat, LockTarget 
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
   OwnerHold own(seat->mutex);
   return holds_.typeHeld(*seat, target);
+}
+
+HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
+  OwnerHold own(seat->mutex);
+  return holds_.held(*seat, target);
 }
 
 }  // namespace nephrite

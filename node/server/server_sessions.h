@@ -88,7 +88,7 @@ class ServerSessions {
   // --- Connections -----------------------------------------------------------------------------
 
   void opened(const std::shared_ptr<ServerConnection>& connection);
-  void received(ServerConnection& connection, const wire::Frame& frame);
+  void received(ServerConnection& connection, const wire::FrameView& frame);
   /// Its bytes make no sense; it is closed.
   void violated(ServerConnection& connection, const std::string& how);
   void closed(ServerConnection& connection);
@@ -145,6 +145,7 @@ class ServerSessions {
   using Links = std::list<Link>;
 
   Link* linkOf(ServerConnection& connection);
+  void heard(Links::iterator link, Instant now);
   void hello(Link& link, const wire::Hello& hello, const wire::FrameHeader& header);
   bool resume(Link& link, const wire::Hello& hello, const wire::FrameHeader& header);
   void begin(Link& link, const wire::Hello& hello);

@@ -304,6 +304,12 @@ class LocalQuickLocks final : public QuickLocks {
     const std::size_t table = tableOf(target);
     return spaces_[table]->locks().typeHeld(seats_[table], targetOf(target));
   }
+  HeldLock grant(const LockRequest& request) override {
+    const Oid target = Oid::fromBits(request.target.value);
+    if (!lock(target, request.terms())) return {};
+    const std::size_t table = tableOf(target);
+    return spaces_[table]->locks().held(seats_[table], request.target);
+  }
 
  private:
   static std::size_t tableOf(Oid oid) { return oid.lifetime() == Lifetime::Persistent ? 0 : 1; }

@@ -18,6 +18,9 @@ class QuickLocks {
   /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
   /// ask Database::lock().
   virtual bool lock(Oid target, LockTerms terms) = 0;
+  /// The same for who has to tell somebody else: what is held then. Get: nothing was done. What
+  /// `request` says of its locker is not looked at.
+  virtual HeldLock grant(const LockRequest& request) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
   virtual bool unlock(Oid target) = 0;
   /// Get when nothing is held.

@@ -41,6 +41,8 @@ class RecordedDatabase final : public Database {
     return real_.lockStatus(locker, target);
   }
 
+  std::unique_ptr<QuickLocks> quickLocks(LockerId locker) override;
+
   std::shared_ptr<const Schema> schema() const override { return real_.schema(); }
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
     return real_.defineClass(wanted);
