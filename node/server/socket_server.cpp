@@ -1,9 +1,10 @@
-#include "node/server/asio_server.h"
+#include "node/server/socket_server.h"
 
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
@@ -16,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "node/server/event_loop.h"
 #include "runtime/exceptions.h"
 
 namespace nephrite {
@@ -23,7 +25,6 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using Socket = asio::generic::stream_protocol::socket;
 using Unix = asio::local::stream_protocol;
 using asio::ip::tcp;
 
@@ -99,41 +100,55 @@ std::string addressOf(Unix::socket& socket) {
 
 }  // namespace
 
-struct AsioServer::Parts {
+struct SocketServer::Parts {
   explicit Parts(Options given)
       : options(std::move(given)),
         spin(options.spin.count()),
-        timer(context),
         tcpAcceptor(context),
         unixAcceptor(context),
         blocking(options.blockingThreads) {}
 
   void listen();
-  void serve();
   void accept();
-  template <typename Acceptor>
-  void acceptOn(Acceptor& acceptor);
-  void welcome(Socket socket, const std::string& address);
+  void welcome(int socket, const std::string& address);
+  void pauseAccepting(const error_code& why);
 
   /// Everything that the serving thread does for the sessions is a turn; what it sent goes out, and
   /// the next deadline is set, at its end.
-  void turn(const std::function<void()>& work);
+  template <typename Work>
+  void turn(const Work& work);
   void endTurn();
   void setTimer();
+  void due();
   void stopAccepting();
+
+  /// Accepts whoever waits at one of the two acceptors.
+  template <typename Acceptor>
+  struct Door final : EventLoop::Watcher {
+    Door(Parts& of, Acceptor& at) : parts(of), acceptor(at) {}
+    void open() { parts.loop.add(acceptor.native_handle(), *this, EPOLLIN); }
+    void close();
+    void ready(std::uint32_t events) override;
+
+    Parts& parts;
+    Acceptor& acceptor;
+  };
 
   Options options;
   std::atomic<std::int64_t> spin;  // Microseconds.
-  asio::io_context context{1};
-  asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
-  asio::steady_timer timer;
+  EventLoop loop;
   std::optional<Instant> timerAt;
+  asio::io_context context{1};  // Runs nothing: the acceptors want one.
   tcp::acceptor tcpAcceptor;
   Unix::acceptor unixAcceptor;
+  Door<tcp::acceptor> tcpDoor{*this, tcpAcceptor};
+  Door<Unix::acceptor> unixDoor{*this, unixAcceptor};
+  std::optional<Instant> acceptAgainAt;
   std::uint16_t port = 0;
   ServerSessions* sessions = nullptr;
-  std::vector<std::shared_ptr<Connection>> dirty;  // Have something to send.
-  unsigned turns = 0;                              // Nested ones are one.
+  std::vector<std::shared_ptr<Connection>> dirty;     // Have something to send.
+  std::vector<std::shared_ptr<Connection>> flushing;  // Kept for its memory.
+  unsigned turns = 0;                                 // Nested ones are one.
   std::atomic<std::thread::id> serving{};
   std::array<std::uint8_t, 65536> chunk;  // Of whoever reads now: an idle connection needs none.
   std::atomic<bool> stopped{false};
@@ -141,143 +156,144 @@ struct AsioServer::Parts {
   std::thread thread;
 };
 
-class AsioServer::Connection final : public ServerConnection,
-                                     public std::enable_shared_from_this<Connection> {
+class SocketServer::Connection final : public ServerConnection,
+                                       public EventLoop::Watcher,
+                                       public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Parts& parts, Socket socket, std::string address)
+  Connection(Parts& parts, int socket, std::string address)
       : parts_(parts),
-        socket_(std::move(socket)),
+        socket_(socket),
         address_(std::move(address)),
         reader_(parts.options.maxFrame) {
-    error_code ignored;
-    socket_.non_blocking(true, ignored);
+    parts_.loop.add(socket_.number(), *this, waitsFor_);
   }
+  ~Connection() override { close(); }
 
   void send(std::string frame) override {
     if (closed_) return;
-    queued_ += frame.size();
-    queue_.push_back(std::move(frame));
-    if (dirty_) return;
-    dirty_ = true;
-    parts_.dirty.push_back(shared_from_this());
+    unsent_.append(frame);
+    isDirty();
   }
-  std::size_t bytesQueued() const override { return queued_; }
+  void sendFramed(const wire::FrameHeader& header, std::string_view message) override {
+    if (closed_) return;
+    wire::appendFrame(unsent_, header, message);
+    isDirty();
+  }
+  std::size_t bytesQueued() const override { return unsent_.size() - sent_; }
   const std::string& address() const override { return address_; }
 
   void close() override {
     if (closed_) return;
     flush();
     closed_ = true;
-    error_code ignored;
-    socket_.shutdown(Socket::shutdown_both, ignored);
-    socket_.close(ignored);
-    queue_.clear();
-    queued_ = 0;
+    parts_.loop.remove(socket_.number(), *this);
+    ::shutdown(socket_.number(), SHUT_RDWR);
+    socket_.close();
+    unsent_ = {};
+    sent_ = 0;
   }
 
-  void read() {
-    if (closed_ || reading_) return;
-    if (queued_ > parts_.options.pauseReadingAbove) return;  // It asks and does not listen.
-    reading_ = true;
-    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& error) {
-      self->reading_ = false;
-      self->parts_.turn([&] { self->readable(error); });
+  void ready(std::uint32_t events) override {
+    const auto self = shared_from_this();
+    parts_.turn([&] {
+      if ((events & EPOLLOUT) != 0) writable();
+      if (closed_) return;
+      if ((waitsFor_ & EPOLLIN) != 0 && (events & ~std::uint32_t{EPOLLOUT}) != 0) {
+        readable();
+      } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        parts_.sessions->closed(*this);  // It will never read what keeps us from reading.
+      }
     });
   }
 
   /// At the end of a turn: whatever the other side takes at once, in one call of the system.
   void flush() {
     dirty_ = false;
-    if (closed_ || writing_ || queue_.empty()) return;
-    std::vector<asio::const_buffer> buffers;
-    constexpr std::size_t kMostBuffers = 64;
-    while (!queue_.empty()) {
-      buffers.clear();
-      for (const std::string& frame : queue_) {
-        if (buffers.size() == kMostBuffers) break;
-        const std::size_t from = buffers.empty() ? sentOfFirst_ : 0;
-        buffers.emplace_back(frame.data() + from, frame.size() - from);
-      }
-      error_code error;
-      const std::size_t sent = socket_.write_some(buffers, error);
-      if (error == asio::error::would_block || error == asio::error::try_again) break;
-      if (error) return;  // The reader sees it, too.
-      taken(sent);
+    if (closed_ || bytesQueued() == 0) return;
+    const ssize_t sent = ::send(socket_.number(), unsent_.data() + sent_, bytesQueued(),
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return;  // The reader sees it, too.
+    sent_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    if (bytesQueued() == 0) {
+      sent_ = 0;
+      unsent_.clear();
+      constexpr std::size_t kKept = 4096;  // An idle session costs little.
+      if (unsent_.capacity() > kKept) unsent_.shrink_to_fit();
+    } else if (sent_ > unsent_.size() / 2) {
+      unsent_.erase(0, sent_);
+      sent_ = 0;
     }
-    if (queue_.empty()) return;
-    writing_ = true;
-    socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code&) {
-      self->writing_ = false;
-      self->parts_.turn([&] {
-        const std::size_t before = self->queued_;
-        self->flush();
-        if (self->queued_ < before) self->parts_.sessions->heard(*self);
-        self->read();
-      });
-    });
+    wait();
   }
 
  private:
-  void readable(error_code error) {
-    if (closed_) return;
-    std::size_t bytes = 0;
-    if (!error) bytes = socket_.read_some(asio::buffer(parts_.chunk), error);
-    if (error == asio::error::would_block || error == asio::error::try_again) return read();
-    if (error) return parts_.sessions->closed(*this);
+  void isDirty() {
+    if (dirty_) return;
+    dirty_ = true;
+    parts_.dirty.push_back(shared_from_this());
+  }
+
+  /// Who asks and does not listen is not read from.
+  void wait() {
+    const bool listens = bytesQueued() <= parts_.options.pauseReadingAbove;
+    const std::uint32_t now = (listens ? EPOLLIN : 0u) | (bytesQueued() > 0 ? EPOLLOUT : 0u);
+    if (now == waitsFor_) return;
+    waitsFor_ = now;
+    parts_.loop.change(socket_.number(), *this, now);
+  }
+
+  void writable() {
+    const std::size_t before = bytesQueued();
+    flush();
+    if (bytesQueued() < before) parts_.sessions->heard(*this);
+  }
+
+  void readable() {
+    const ssize_t bytes =
+        ::recv(socket_.number(), parts_.chunk.data(), parts_.chunk.size(), MSG_DONTWAIT);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (bytes <= 0) return parts_.sessions->closed(*this);
     try {
-      reader_.append({parts_.chunk.data(), bytes});
+      reader_.append({parts_.chunk.data(), static_cast<std::size_t>(bytes)});
       while (!closed_) {
-        const auto frame = reader_.next();
+        const auto frame = reader_.nextInPlace();
         if (!frame) break;
         parts_.sessions->received(*this, *frame);
       }
     } catch (const wire::WireError& wrong) {
       return parts_.sessions->violated(*this, wrong.what());
     }
-    flush();
-    read();
-  }
-
-  void taken(std::size_t bytes) {
-    queued_ -= bytes;
-    bytes += sentOfFirst_;
-    while (!queue_.empty() && bytes >= queue_.front().size()) {
-      bytes -= queue_.front().size();
-      queue_.pop_front();
-    }
-    sentOfFirst_ = bytes;
   }
 
   Parts& parts_;
-  Socket socket_;
+  Descriptor socket_;
   const std::string address_;
   wire::FrameReader reader_;
-  std::deque<std::string> queue_;
-  std::size_t queued_ = 0;
-  std::size_t sentOfFirst_ = 0;
-  bool reading_ = false;
-  bool writing_ = false;
+  std::string unsent_;  // From `sent_` on.
+  std::size_t sent_ = 0;
+  std::uint32_t waitsFor_ = EPOLLIN;
   bool dirty_ = false;
   bool closed_ = false;
 };
 
 // --- Listening -----------------------------------------------------------------------------------
 
-AsioServer::AsioServer(Options options) : parts_(std::make_unique<Parts>(std::move(options))) {
+SocketServer::SocketServer(Options options) : parts_(std::make_unique<Parts>(std::move(options))) {
   parts_->listen();
 }
 
-AsioServer::~AsioServer() { stop(); }
+SocketServer::~SocketServer() { stop(); }
 
-std::uint16_t AsioServer::port() const { return parts_->port; }
+std::uint16_t SocketServer::port() const { return parts_->port; }
 
-void AsioServer::Parts::listen() {
+void SocketServer::Parts::listen() {
   const tcp::endpoint endpoint = loopbackEndpoint(options.listenAddress, options.port);
   error_code error;
   tcpAcceptor.open(endpoint.protocol());
   tcpAcceptor.set_option(tcp::acceptor::reuse_address(true));
   tcpAcceptor.bind(endpoint, error);
   if (!error) tcpAcceptor.listen(4096, error);
+  if (!error) tcpAcceptor.non_blocking(true, error);
   if (error) {
     refuseAddress("cannot listen on " + options.listenAddress + ":" + std::to_string(options.port) +
                   " ([NephriteServer] ListenAddress, Port): " + error.message());
@@ -290,108 +306,114 @@ void AsioServer::Parts::listen() {
   unixAcceptor.open();
   unixAcceptor.bind(Unix::endpoint(options.unixSocket.string()), error);
   if (!error) unixAcceptor.listen(4096, error);
+  if (!error) unixAcceptor.non_blocking(true, error);
   if (error) {
     refuseAddress("cannot listen on " + options.unixSocket.string() +
                   " ([NephriteServer] UnixSocket): " + error.message());
   }
 }
 
-void AsioServer::Parts::accept() {
-  acceptOn(tcpAcceptor);
-  if (unixAcceptor.is_open()) acceptOn(unixAcceptor);
+void SocketServer::Parts::accept() {
+  tcpDoor.open();
+  if (unixAcceptor.is_open()) unixDoor.open();
 }
 
 template <typename Acceptor>
-void AsioServer::Parts::acceptOn(Acceptor& acceptor) {
-  acceptor.async_accept([this, &acceptor](const error_code& error, auto socket) {
-    if (error == asio::error::operation_aborted) return;
-    if (error) {
-      // Out of file descriptors, most likely: let others end first.
-      log(LogLevel::Error, "connection.not_accepted", {{"why", error.message()}});
-      auto pause = std::make_shared<asio::steady_timer>(context, std::chrono::milliseconds(100));
-      pause->async_wait([this, &acceptor, pause](const error_code& ended) {
-        if (!ended && acceptor.is_open()) acceptOn(acceptor);
-      });
-      return;
-    }
-    const std::string address = addressOf(socket);
-    if constexpr (std::is_same_v<std::decay_t<decltype(socket)>, tcp::socket>) {
-      error_code ignored;
-      socket.set_option(tcp::no_delay(true), ignored);
-    }
-    welcome(Socket(std::move(socket)), address);
-    acceptOn(acceptor);
-  });
+void SocketServer::Parts::Door<Acceptor>::close() {
+  if (!acceptor.is_open()) return;
+  parts.loop.remove(acceptor.native_handle(), *this);
+  error_code ignored;
+  acceptor.close(ignored);
 }
 
-void AsioServer::Parts::welcome(Socket socket, const std::string& address) {
-  const auto connection = std::make_shared<Connection>(*this, std::move(socket), address);
-  turn([&] {
-    sessions->opened(connection);
-    connection->read();
-  });
+template <typename Acceptor>
+void SocketServer::Parts::Door<Acceptor>::ready(std::uint32_t) {
+  error_code error;
+  auto socket = acceptor.accept(error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return;
+  if (error) return parts.pauseAccepting(error);
+  const std::string address = addressOf(socket);
+  if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+  }
+  parts.welcome(socket.release(), address);
+}
+
+// Out of file descriptors, most likely: let others end first.
+void SocketServer::Parts::pauseAccepting(const error_code& why) {
+  log(LogLevel::Error, "connection.not_accepted", {{"why", why.message()}});
+  loop.change(tcpAcceptor.native_handle(), tcpDoor, 0);
+  if (unixAcceptor.is_open()) loop.change(unixAcceptor.native_handle(), unixDoor, 0);
+  acceptAgainAt = SystemClock::instance().now() + std::chrono::milliseconds(100);
+  setTimer();
+}
+
+void SocketServer::Parts::welcome(int socket, const std::string& address) {
+  std::shared_ptr<Connection> connection;
+  try {
+    connection = std::make_shared<Connection>(*this, socket, address);
+  } catch (const std::system_error& failure) {
+    return log(LogLevel::Error, "connection.not_accepted", {{"why", failure.what()}});
+  }
+  turn([&] { sessions->opened(connection); });
 }
 
 // --- Serving -------------------------------------------------------------------------------------
 
-void AsioServer::Parts::turn(const std::function<void()>& work) {
+template <typename Work>
+void SocketServer::Parts::turn(const Work& work) {
   ++turns;
   work();
   if (--turns == 0) endTurn();
 }
 
-void AsioServer::Parts::endTurn() {
+void SocketServer::Parts::endTurn() {
   while (!dirty.empty()) {
-    const auto connections = std::exchange(dirty, {});
-    for (const auto& connection : connections) connection->flush();
+    flushing.swap(dirty);
+    for (const auto& connection : flushing) connection->flush();
+    flushing.clear();
   }
   setTimer();
 }
 
-void AsioServer::Parts::setTimer() {
-  const auto next = sessions == nullptr ? std::nullopt : sessions->nextDeadline();
+void SocketServer::Parts::setTimer() {
+  auto next = sessions == nullptr ? std::nullopt : sessions->nextDeadline();
+  if (acceptAgainAt) next = next ? std::min(*next, *acceptAgainAt) : acceptAgainAt;
   // A deadline that has moved on is noticed when the timer fires, so that a busy server does not
   // set it again and again.
   if (!next || (timerAt && *timerAt <= *next)) return;
   timerAt = next;
-  timer.expires_after(std::max(Duration(0), *next - SystemClock::instance().now()));
-  timer.async_wait([this](const error_code& error) {
-    if (error) return;
-    timerAt.reset();
-    turn([this] { sessions->expire(SystemClock::instance().now()); });
+  loop.callIn(*next - SystemClock::instance().now(), [this] { due(); });
+}
+
+void SocketServer::Parts::due() {
+  timerAt.reset();
+  const Instant now = SystemClock::instance().now();
+  if (acceptAgainAt && *acceptAgainAt <= now) {
+    acceptAgainAt.reset();
+    if (tcpAcceptor.is_open()) loop.change(tcpAcceptor.native_handle(), tcpDoor, EPOLLIN);
+    if (unixAcceptor.is_open()) loop.change(unixAcceptor.native_handle(), unixDoor, EPOLLIN);
+  }
+  turn([&] { sessions->expire(now); });
+}
+
+void SocketServer::start(ServerSessions& sessions) {
+  parts_->sessions = &sessions;
+  parts_->accept();
+  parts_->thread = std::thread([parts = parts_.get()] {
+    parts->serving = std::this_thread::get_id();
+    parts->loop.run(parts->spin);
   });
 }
 
-void AsioServer::Parts::serve() {
-  serving = std::this_thread::get_id();
-  while (!context.stopped()) {
-    const auto longest = std::chrono::microseconds(spin.load(std::memory_order_relaxed));
-    if (longest.count() > 0) {
-      const Clock& clock = SystemClock::instance();
-      const Instant until = clock.now() + longest;
-      bool did = false;
-      while (!did && !context.stopped() && clock.now() < until) {
-        did = context.poll() > 0;
-      }
-      if (did) continue;
-    }
-    context.run_one();
-  }
-}
-
-void AsioServer::start(ServerSessions& sessions) {
-  parts_->sessions = &sessions;
-  parts_->accept();
-  parts_->thread = std::thread([parts = parts_.get()] { parts->serve(); });
-}
-
-ServerSessions::Hooks AsioServer::hooks() {
+ServerSessions::Hooks SocketServer::hooks() {
   ServerSessions::Hooks hooks;
   hooks.run = [parts = parts_.get()](std::function<void()> work) {
     if (parts->serving.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
       return parts->turn(work);
     }
-    asio::post(parts->context, [parts, work = std::move(work)] { parts->turn(work); });
+    parts->loop.post([parts, work = std::move(work)] { parts->turn(work); });
   };
   hooks.block = [parts = parts_.get()](std::function<void()> work) {
     asio::post(parts->blocking, std::move(work));
@@ -404,41 +426,38 @@ ServerSessions::Hooks AsioServer::hooks() {
   return hooks;
 }
 
-void AsioServer::run(const std::function<void()>& work) {
+void SocketServer::run(const std::function<void()>& work) {
   std::promise<void> done;
-  asio::post(parts_->context, [&] {
+  parts_->loop.post([&] {
     parts_->turn(work);
     done.set_value();
   });
   done.get_future().wait();
 }
 
-void AsioServer::post(std::function<void()> work) {
-  asio::post(parts_->context,
-             [parts = parts_.get(), work = std::move(work)] { parts->turn(work); });
+void SocketServer::post(std::function<void()> work) {
+  parts_->loop.post([parts = parts_.get(), work = std::move(work)] { parts->turn(work); });
 }
 
-void AsioServer::Parts::stopAccepting() {
-  error_code ignored;
-  tcpAcceptor.close(ignored);
+void SocketServer::Parts::stopAccepting() {
+  tcpDoor.close();
   if (!unixAcceptor.is_open()) return;
-  unixAcceptor.close(ignored);
+  unixDoor.close();
   std::error_code none;
   std::filesystem::remove(options.unixSocket, none);
 }
 
-void AsioServer::stopAccepting() {
+void SocketServer::stopAccepting() {
   run([this] { parts_->stopAccepting(); });
 }
 
-void AsioServer::stop() {
+void SocketServer::stop() {
   if (parts_->stopped.exchange(true)) return;
   if (parts_->thread.joinable()) {
     stopAccepting();
     parts_->blocking.join();  // What it still decides is posted, and served below.
     run([] {});
-    parts_->guard.reset();
-    parts_->context.stop();
+    parts_->loop.stop();
     parts_->thread.join();
   } else {
     parts_->stopAccepting();
@@ -446,6 +465,6 @@ void AsioServer::stop() {
   }
 }
 
-void AsioServer::setSpin(std::chrono::microseconds spin) { parts_->spin = spin.count(); }
+void SocketServer::setSpin(std::chrono::microseconds spin) { parts_->spin = spin.count(); }
 
 }  // namespace nephrite
