@@ -29,7 +29,7 @@ void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {
   warnedSlow_ = false;
 }
 
-bool ServerSession::handle(wire::FromClient message) {
+bool ServerSession::handle(wire::FromClient& message) {
   return std::visit([this](auto& content) { return handle(content); }, message);
 }
 

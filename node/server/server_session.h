@@ -43,7 +43,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   void detach() { connection_ = nullptr; }
 
   /// Does what `message` asks. False when no client of ours could have sent it.
-  bool handle(wire::FromClient message);
+  bool handle(wire::FromClient& message);
 
   void send(const wire::FromServer& message);
   void sendEncoded(std::string_view message);

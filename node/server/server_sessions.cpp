@@ -38,11 +38,12 @@ ServerSessions::Link* ServerSessions::linkOf(ServerConnection& connection) {
   return it == linkByConnection_.end() ? nullptr : &*it->second;
 }
 
-void ServerSessions::received(ServerConnection& connection, const wire::FrameView& frame) {
+void ServerSessions::received(ServerConnection& connection, const wire::FrameView& frame,
+                              Instant now) {
   const auto known = linkByConnection_.find(&connection);
   if (known == linkByConnection_.end()) return;  // We hung up on it.
   ++framesIn_;
-  const Instant now = clock_.now();
+  receivedAt_ = now;
   heard(known->second, now);
   Link& link = *known->second;
 
@@ -67,7 +68,7 @@ void ServerSessions::received(ServerConnection& connection, const wire::FrameVie
       return violated(connection, "messages are missing before number " +
                                       std::to_string(frame.header.sequence));
   }
-  if (!session->handle(std::move(message))) {
+  if (!session->handle(message)) {
     return violated(connection, "a message that no client node sends");
   }
   watch(*session);

@@ -76,7 +76,7 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, std::span<const wire::K
 
 void ServerSession::sendAnswered(wire::RequestId id) {
   answered_.id = id;
-  sendEncoded(wire::encodeInPlace(answered_, all_.clock().now()));
+  sendEncoded(wire::encodeInPlace(answered_, all_.receivedAt()));
   constexpr std::size_t kKept = 1024;
   if (answered_.count() > kKept) answered_ = {};
 }

@@ -253,12 +253,13 @@ class SocketServer::Connection final : public ServerConnection,
         ::recv(socket_.number(), parts_.chunk.data(), parts_.chunk.size(), MSG_DONTWAIT);
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (bytes <= 0) return parts_.sessions->closed(*this);
+    const Instant now = SystemClock::instance().now();
     try {
       reader_.append({parts_.chunk.data(), static_cast<std::size_t>(bytes)});
       while (!closed_) {
         const auto frame = reader_.nextInPlace();
         if (!frame) break;
-        parts_.sessions->received(*this, *frame);
+        parts_.sessions->received(*this, *frame, now);
       }
     } catch (const wire::WireError& wrong) {
       return parts_.sessions->violated(*this, wrong.what());
