@@ -54,10 +54,18 @@ wire::LockAnswered someAnswer(RecordPtr record) {
   wire::LockReply reply;
   reply.reply.lock.request = someLock().order.order.request;
   reply.reply.lock.token = {99};
-  reply.unchanged = record == nullptr;
   reply.reply.record = std::move(record);
   reply.held = LockInfo();
-  return {7, {reply}, {}};
+  return {7, {reply}, {}, {}};
+}
+
+wire::LockAnswered someGrants(std::uint32_t count) {
+  wire::LockAnswered answered;
+  answered.id = 7;
+  for (std::uint32_t place = 0; place < count; ++place) {
+    answered.grants.push_back({{99}, Instant(), place, 0, LockType::Exclusive, LockType::Get});
+  }
+  return answered;
 }
 
 }  // namespace
@@ -70,7 +78,8 @@ int main() {
   measure<wire::FromClient>("Unlock", wire::Unlock{{187}, oid}, wire::decodeFromClient);
   measure<wire::FromClient>("ReleaseTransaction", wire::ReleaseTransaction{{187}},
                             wire::decodeFromClient);
-  measure<wire::FromServer>("LockAnswered, unchanged", someAnswer(nullptr), wire::decodeFromServer);
+  measure<wire::FromServer>("LockAnswered, a grant", someGrants(1), wire::decodeFromServer);
+  measure<wire::FromServer>("LockAnswered, 16 grants", someGrants(16), wire::decodeFromServer);
   measure<wire::FromServer>("LockAnswered, 4 values", someAnswer(record), wire::decodeFromServer);
   return 0;
 }

@@ -162,6 +162,8 @@ class LockManager {
   std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
   /// The type alone, for who asks often; Get when it holds nothing.
   LockType typeHeld(const LockSeat& seat, LockTarget target) const;
+  /// The same with what a holder has to know.
+  HeldLock held(const LockSeat& seat, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
   /// At most `maxEntries` waiting requests, ordered by target, each queue from its head.

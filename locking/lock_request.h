@@ -80,6 +80,15 @@ class LockTerms {
   std::uint64_t bits_;
 };
 
+/// What a locker holds on one target, in few words.
+struct HeldLock {
+  FencingToken token;
+  Instant since{};
+  std::uint16_t level = 0;
+  LockType type = LockType::Get;  ///< Get: nothing.
+  LockType session = LockType::Get;
+};
+
 /// One wish for one lock, as it travels from the application to the lock table.
 struct LockRequest {
   LockerId locker;

@@ -4,9 +4,9 @@
 
 #include "base/log.h"
 #include "node/local/configured_database.h"
-#include "node/server/asio_server.h"
 #include "node/server/audit_log.h"
 #include "node/server/server_sessions.h"
+#include "node/server/socket_server.h"
 
 namespace nephrite {
 namespace {
@@ -24,9 +24,9 @@ ServerLimits limitsOf(const Settings& settings) {
   return limits;
 }
 
-AsioServer::Options socketsOf(const Settings& settings) {
+SocketServer::Options socketsOf(const Settings& settings) {
   const NetworkServerSettings& network = settings.network;
-  AsioServer::Options options;
+  SocketServer::Options options;
   options.listenAddress = network.listenAddress;
   options.port = network.port;
   options.unixSocket = network.unixSocket;
@@ -99,7 +99,7 @@ struct ServerNode::Parts {
   ConfiguredDatabase configured;
   const Settings settings;  // As at the start.
   AuditLog audit;
-  AsioServer sockets;
+  SocketServer sockets;
   Node node;
   ServerSessions sessions;
   bool stopped = false;

@@ -18,7 +18,6 @@
 #include "runtime/error_code.h"
 
 namespace nephrite {
-
 class QuickLocks;
 
 /// Where a node runs. Empty fields are not known.

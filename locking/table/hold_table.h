@@ -72,6 +72,7 @@ class HoldTable {
 
   /// Get when it holds nothing.
   LockType typeHeld(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  HeldLock held(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
 
   // --- The long way: under the mutex of those who wait -----------------------------------------
 

@@ -254,12 +254,14 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
 }
 
 LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
-  Hold*& place = locker.index.at(hashOf(target));
-  if (place != nullptr && place->target == target) {
-    return place->isIdle() ? LockType::Get : place->type();
-  }
-  const Hold* const hold = find(locker, target);
-  return hold == nullptr ? LockType::Get : hold->type();
+  return held(locker, target).type;
+}
+
+HeldLock HoldTable::held(Locker& locker, LockTarget target) {
+  const Hold* hold = locker.index.at(hashOf(target));
+  if (hold == nullptr || hold->target != target) hold = find(locker, target);
+  if (hold == nullptr || hold->isIdle()) return {};
+  return {hold->token(), hold->since(), hold->level(), hold->type(), hold->session()};
 }
 
 }  // namespace lock_table
@@ -308,6 +310,11 @@ ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget targ
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
   OwnerHold own(seat->mutex);
   return holds_.typeHeld(*seat, target);
+}
+
+HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
+  OwnerHold own(seat->mutex);
+  return holds_.held(*seat, target);
 }
 
 }  // namespace nephrite

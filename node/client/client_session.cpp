@@ -205,6 +205,7 @@ void ClientSession::connected() {
     hello.epoch = welcome_->epoch;
   }
   hello.replaces = lostKey_;
+  hello.takesGrants = true;
   carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(hello), now)));
   setTimer();
 }

@@ -1,14 +1,12 @@
 #include "node/client/held_locks.h"
 
-#include <iterator>
-
 namespace nephrite {
 namespace {
 
 // Older ones than this many have long been seen by the server.
 constexpr std::size_t kRemembered = 4096;
 
-bool isSession(const LockInfo& lock) { return lock.session != LockType::Get; }
+bool isSession(const HeldLock& lock) { return lock.session != LockType::Get; }
 
 }  // namespace
 
@@ -18,10 +16,21 @@ std::optional<LockInfo> HeldLocks::find(LockerId locker, Oid target) const {
   if (of == lockers_.end()) return std::nullopt;
   const auto lock = of->second.locks.find(target);
   if (lock == of->second.locks.end() || lock->second.mayBeGone) return std::nullopt;
-  return lock->second.lock;
+  const HeldLock& held = lock->second.lock;
+  LockInfo info;
+  info.target = {target.bits()};
+  info.requestedBy = locker;
+  info.type = held.type;
+  info.wanted = held.type;
+  info.duration = isSession(held) ? LockDuration::Session : LockDuration::Transaction;
+  info.session = held.session;
+  info.level = held.level;
+  info.since = held.since;
+  info.token = held.token;
+  return info;
 }
 
-bool HeldLocks::survives(LockInfo& lock, Oid target, const Release& release) {
+bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {
   switch (release.kind) {
     case Release::Kind::Unlock: return target != release.target;
     case Release::Kind::Transaction:
@@ -36,20 +45,20 @@ bool HeldLocks::survives(LockInfo& lock, Oid target, const Release& release) {
   return true;
 }
 
-void HeldLocks::granted(const LockInfo& held, std::uint64_t acknowledged) {
-  const Oid target = Oid::fromBits(held.target.value);
-  LockInfo lock = held;
+void HeldLocks::granted(LockerId locker, Oid target, const HeldLock& lock,
+                        std::uint64_t acknowledged) {
+  HeldLock left = lock;
   MutexLock hold(mutex_);
-  OfLocker& of = lockers_[held.requestedBy.value];
+  OfLocker& of = lockers_[locker.value];
   while (!of.releases.empty() && of.releases.front().message <= acknowledged) {
     of.releases.pop_front();
   }
   for (const Release& release : of.releases) {
-    if (survives(lock, target, release)) continue;
+    if (survives(left, target, release)) continue;
     of.locks.erase(target);
     return;
   }
-  of.locks[target] = {lock, false};
+  of.locks.insert_or_assign(target, Held{left, false});
 }
 
 void HeldLocks::release(LockerId locker, const Release& release) {
@@ -60,9 +69,8 @@ void HeldLocks::release(LockerId locker, const Release& release) {
 }
 
 void HeldLocks::apply(const Release& release, Locks& locks) {
-  for (auto it = locks.begin(); it != locks.end();) {
-    it = survives(it->second.lock, it->first, release) ? std::next(it) : locks.erase(it);
-  }
+  boost::unordered::erase_if(
+      locks, [&](auto& lock) { return !survives(lock.second.lock, lock.first, release); });
 }
 
 bool HeldLocks::unlocked(LockerId locker, Oid target, std::uint64_t message) {

@@ -2,8 +2,10 @@
 
 // Private to node.
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -26,9 +28,10 @@ class HeldLocks {
  public:
   std::optional<LockInfo> find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
 
-  /// The server granted: `held` is what it said then, having seen our messages up to
+  /// The server granted: `lock` is what it said then, having seen our messages up to
   /// `acknowledged`.
-  void granted(const LockInfo& held, std::uint64_t acknowledged) NEPHRITE_EXCLUDES(mutex_);
+  void granted(LockerId locker, Oid target, const HeldLock& lock, std::uint64_t acknowledged)
+      NEPHRITE_EXCLUDES(mutex_);
 
   /// What was sent with the number `message` and takes locks away. False when nothing was held
   /// (of unlocked).
@@ -57,16 +60,16 @@ class HeldLocks {
     std::uint64_t message = 0;
   };
   struct Held {
-    LockInfo lock;
+    HeldLock lock;
     bool mayBeGone = false;
   };
-  using Locks = std::unordered_map<Oid, Held>;
+  using Locks = boost::unordered_flat_map<Oid, Held, std::hash<Oid>>;
   struct OfLocker {
     Locks locks;
     std::deque<Release> releases;
   };
   /// False when `lock` is gone by it.
-  static bool survives(LockInfo& lock, Oid target, const Release& release);
+  static bool survives(HeldLock& lock, Oid target, const Release& release);
   static void apply(const Release& release, Locks& locks);
   void release(LockerId locker, const Release& release) NEPHRITE_REQUIRES(mutex_);
 

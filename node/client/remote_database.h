@@ -3,6 +3,7 @@
 // Private to node.
 
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -121,11 +122,15 @@ class RemoteDatabase final : public Database {
   // Locks: remote_locks.cpp.
   AskedLock askedLock(const LockOrder& order) const;
   LockReply answered(const AskedLock& asked, wire::LockReply reply, const Arrived& arrived);
+  LockReply answered(const AskedLock& asked, const wire::LockGrant& grant, const Arrived& arrived);
   std::optional<LockReply> answeredHere(const AskedLock& asked) const;
   void mayLoseShare(const AskedLock& asked, bool is);
-  void asks(const AskedLock& asked) NEPHRITE_EXCLUDES(wantedMutex_);
-  void hasAsked(const AskedLock& asked, bool granted) NEPHRITE_EXCLUDES(wantedMutex_);
-  void grantedLate(const AskedLock& asked, const wire::LockReply& reply, const Arrived& arrived)
+  void asks(std::span<const AskedLock> asked) NEPHRITE_EXCLUDES(wantedMutex_);
+  /// The first `granted` were granted.
+  void hasAsked(std::span<const AskedLock> asked, std::size_t granted)
+      NEPHRITE_EXCLUDES(wantedMutex_);
+  using LateAnswer = std::variant<const wire::LockReply*, const wire::LockGrant*>;
+  void grantedLate(const AskedLock& asked, const LateAnswer& late, const Arrived& arrived)
       NEPHRITE_EXCLUDES(wantedMutex_);
   std::chrono::milliseconds waitOf(const LockRequest& request) const;
   std::optional<LockReply> refusal(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
@@ -190,7 +195,7 @@ class RemoteDatabase final : public Database {
     bool givenBack = false;  // An earlier one was granted too late: unlock when these fail.
   };
   mutable Mutex wantedMutex_;  // Before the session's, so that nobody asks between look and unlock.
-  std::map<std::pair<std::uint64_t, std::uint64_t>, Wanted> wanted_
+  boost::unordered_flat_map<std::pair<std::uint64_t, std::uint64_t>, Wanted> wanted_
       NEPHRITE_GUARDED_BY(wantedMutex_);
 
   mutable Mutex peopleMutex_;  // A leaf. Who was named in answers, those named last first.

@@ -28,6 +28,20 @@ bool changesNothing(const LockInfo& held, const LockRequest& request) {
   return held.session != LockType::Get || typeStays;
 }
 
+/// Gives `take` each answer, a LockGrant or a LockReply, with the place of what it answers.
+template <class Take>
+void eachAnswer(const wire::LockAnswered& all, Take take) {
+  auto grant = all.grants.begin();
+  auto reply = all.replies.begin();
+  for (std::size_t place = 0; place < all.count(); ++place) {
+    if (grant != all.grants.end() && grant->place == place) {
+      take(place, *grant++);
+    } else {
+      take(place, *reply++);
+    }
+  }
+}
+
 /// What `answer`, which is no reply, came to.
 LockReply unanswered(const LockRequest& request, const ClientAnswer& answer) {
   LockReply failed;
@@ -91,47 +105,66 @@ void RemoteDatabase::mayLoseShare(const AskedLock& asked, bool is) {
 LockReply RemoteDatabase::answered(const AskedLock& asked, wire::LockReply reply,
                                    const Arrived& arrived) {
   const LockRequest& request = asked.order.request;
+  const Oid target = targetOf(request);
   LockReply result = std::move(reply.reply);
   result.lock.request = request;
   if (reply.unchanged) result.record = asked.known;
-  if (result.record && !reply.unchanged && !isSystemObject(targetOf(request))) {
-    cache_.refresh(result.record);
-  }
+  if (result.record && !reply.unchanged && !isSystemObject(target)) cache_.refresh(result.record);
   if (reply.held) {
-    reply.held->target = request.target;
-    reply.held->requestedBy = request.locker;
-    held_.granted(*reply.held, arrived.acknowledged);
+    const LockInfo& held = *reply.held;
+    held_.granted(request.locker, target,
+                  {held.token, held.since, held.level, held.type, held.session},
+                  arrived.acknowledged);
   } else {
-    held_.taken(request.locker, targetOf(request));
+    held_.taken(request.locker, target);
   }
   return result;
 }
 
-void RemoteDatabase::asks(const AskedLock& asked) {
-  mayLoseShare(asked, true);
+LockReply RemoteDatabase::answered(const AskedLock& asked, const wire::LockGrant& grant,
+                                   const Arrived& arrived) {
   const LockRequest& request = asked.order.request;
-  MutexLock hold(wantedMutex_);
-  ++wanted_[{request.locker.value, request.target.value}].requests;
+  LockReply result;
+  result.lock.request = request;
+  result.lock.token = grant.token;
+  if (asked.order.existence == Existence::Required) result.record = asked.known;
+  held_.granted(request.locker, targetOf(request),
+                {grant.token, grant.since, grant.level, grant.type, grant.session},
+                arrived.acknowledged);
+  return result;
 }
 
-void RemoteDatabase::hasAsked(const AskedLock& asked, bool granted) {
-  const LockRequest& request = asked.order.request;
+void RemoteDatabase::asks(std::span<const AskedLock> asked) {
+  for (const AskedLock& one : asked) mayLoseShare(one, true);
   MutexLock hold(wantedMutex_);
-  const auto it = wanted_.find({request.locker.value, request.target.value});
-  Wanted& wanted = it->second;
-  if (granted) wanted.givenBack = false;
-  if (--wanted.requests > 0) return;
-  if (wanted.givenBack) unlock(request.locker, targetOf(request));
-  wanted_.erase(it);
+  for (const AskedLock& one : asked) {
+    const LockRequest& request = one.order.request;
+    ++wanted_[{request.locker.value, request.target.value}].requests;
+  }
+}
+
+void RemoteDatabase::hasAsked(std::span<const AskedLock> asked, std::size_t granted) {
+  MutexLock hold(wantedMutex_);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const LockRequest& request = asked[i].order.request;
+    const auto it = wanted_.find({request.locker.value, request.target.value});
+    Wanted& wanted = it->second;
+    if (i < granted) wanted.givenBack = false;
+    if (--wanted.requests > 0) continue;
+    if (wanted.givenBack) unlock(request.locker, targetOf(request));
+    wanted_.erase(it);
+  }
 }
 
 // Granted when its asker had given up: what it did not hold before, it shall not hold now, unless
 // it has asked again meanwhile.
-void RemoteDatabase::grantedLate(const AskedLock& asked, const wire::LockReply& reply,
+void RemoteDatabase::grantedLate(const AskedLock& asked, const LateAnswer& late,
                                  const Arrived& arrived) {
   const LockRequest& request = asked.order.request;
   const Oid target = targetOf(request);
-  const bool granted = reply.reply.lock.outcome == LockOutcome::Granted && !reply.reply.missing;
+  const auto* const reply = std::get_if<const wire::LockReply*>(&late);
+  const bool granted = reply == nullptr || ((*reply)->reply.lock.outcome == LockOutcome::Granted &&
+                                            !(*reply)->reply.missing);
   MutexLock hold(wantedMutex_);
   const bool keeps = asked.before || held_.find(request.locker, target);
   const auto wanted = wanted_.find({request.locker.value, request.target.value});
@@ -139,7 +172,7 @@ void RemoteDatabase::grantedLate(const AskedLock& asked, const wire::LockReply& 
     unlock(request.locker, target);
     return;
   }
-  answered(asked, reply, arrived);
+  std::visit([&](const auto* one) { answered(asked, *one, arrived); }, late);
   if (granted && !keeps) wanted->second.givenBack = true;
 }
 
@@ -190,7 +223,7 @@ void RemoteDatabase::lock(const LockOrder& order, LockReplySettle settle) {
   const auto replyIn = [](const ClientAnswer& answer) -> const wire::LockAnswered* {
     const auto* const message = std::get_if<wire::FromServer>(&answer);
     const auto* const reply = message ? std::get_if<wire::LockAnswered>(message) : nullptr;
-    return reply && reply->replies.size() == 1 ? reply : nullptr;
+    return reply && reply->count() == 1 ? reply : nullptr;
   };
   ClientSession::Request sent;
   sent.bound = waitOf(request) + kSlack;
@@ -200,19 +233,21 @@ void RemoteDatabase::lock(const LockOrder& order, LockReplySettle settle) {
                                                                    const Arrived& arrived) {
     if (const wire::LockAnswered* const reply = replyIn(answer)) {
       meet(reply->people);
-      const LockReply result = answered(*asked, reply->replies.front(), arrived);
-      hasAsked(*asked, result.lock.outcome == LockOutcome::Granted);
+      LockReply result;
+      eachAnswer(*reply,
+                 [&](std::size_t, const auto& one) { result = answered(*asked, one, arrived); });
+      hasAsked({asked.get(), 1}, result.lock.outcome == LockOutcome::Granted ? 1 : 0);
       return settle(result);
     }
-    hasAsked(*asked, false);
+    hasAsked({asked.get(), 1}, 0);
     settle(unanswered(asked->order.request, answer));
   };
   sent.late = [this, asked, replyIn](const ClientAnswer& answer, const Arrived& arrived) {
     if (const wire::LockAnswered* const reply = replyIn(answer)) {
-      grantedLate(*asked, reply->replies.front(), arrived);
+      eachAnswer(*reply, [&](std::size_t, const auto& one) { grantedLate(*asked, &one, arrived); });
     }
   };
-  asks(*asked);
+  asks({asked.get(), 1});
   session_->ask(std::move(sent));
 }
 
@@ -246,6 +281,7 @@ void RemoteDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle se
   }
 
   const auto asked = std::make_shared<std::vector<AskedLock>>();
+  asked->reserve(orders.size());
   milliseconds bound = kSlack;
   for (const LockOrder& order : orders) {
     asked->push_back(askedLock(order));
@@ -259,13 +295,14 @@ void RemoteDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle se
   sent.owner = first.locker.value;
   sent.message = [asked](wire::RequestId id) {
     wire::LockAll message{id, {}};
+    message.orders.reserve(asked->size());
     for (const AskedLock& one : *asked) message.orders.push_back(one.message());
     return message;
   };
   const auto repliesIn = [asked](const ClientAnswer& answer) -> const wire::LockAnswered* {
     const auto* const message = std::get_if<wire::FromServer>(&answer);
     const auto* const reply = message ? std::get_if<wire::LockAnswered>(message) : nullptr;
-    const bool fits = reply && !reply->replies.empty() && reply->replies.size() <= asked->size();
+    const bool fits = reply && reply->count() > 0 && reply->count() <= asked->size();
     return fits ? reply : nullptr;
   };
   sent.answer = [this, asked, settle, repliesIn](const ClientAnswer& answer,
@@ -273,26 +310,28 @@ void RemoteDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle se
     if (const wire::LockAnswered* const reply = repliesIn(answer)) {
       meet(reply->people);
       std::vector<LockReply> results;
-      for (std::size_t i = 0; i < reply->replies.size(); ++i) {
-        results.push_back(answered((*asked)[i], reply->replies[i], arrived));
+      results.reserve(reply->count());
+      eachAnswer(*reply, [&](std::size_t place, const auto& one) {
+        results.push_back(answered((*asked)[place], one, arrived));
+      });
+      for (std::size_t i = results.size(); i < asked->size(); ++i) {
+        mayLoseShare((*asked)[i], false);
       }
-      for (std::size_t i = 0; i < asked->size(); ++i) {
-        const bool was = i < results.size();
-        if (!was) mayLoseShare((*asked)[i], false);
-        hasAsked((*asked)[i], was && results[i].lock.outcome == LockOutcome::Granted);
-      }
+      const bool all = results.back().lock.outcome == LockOutcome::Granted;
+      hasAsked(*asked, results.size() - (all ? 0 : 1));
       return settle(results);
     }
-    for (const AskedLock& one : *asked) hasAsked(one, false);
+    hasAsked(*asked, 0);
     settle({unanswered(asked->front().order.request, answer)});
   };
   sent.late = [this, asked, repliesIn](const ClientAnswer& answer, const Arrived& arrived) {
-    const wire::LockAnswered* const reply = repliesIn(answer);
-    for (std::size_t i = 0; reply && i < reply->replies.size(); ++i) {
-      grantedLate((*asked)[i], reply->replies[i], arrived);
+    if (const wire::LockAnswered* const reply = repliesIn(answer)) {
+      eachAnswer(*reply, [&](std::size_t place, const auto& one) {
+        grantedLate((*asked)[place], &one, arrived);
+      });
     }
   };
-  for (const AskedLock& one : *asked) asks(one);
+  asks(*asked);
   session_->ask(std::move(sent));
 }
 

@@ -4,6 +4,9 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+
+#include "node/wire/frame.h"
 
 namespace nephrite {
 
@@ -15,6 +18,10 @@ class ServerConnection {
 
   /// Sends soon, in this order. Harmless when closed.
   virtual void send(std::string frame) = 0;
+  /// The same of a message that has no frame yet.
+  virtual void sendFramed(const wire::FrameHeader& header, std::string_view message) {
+    send(wire::frameBytes(header, message));
+  }
   /// Sends what is queued, if the other side takes it at once, and hangs up. No frame comes from it
   /// any more.
   virtual void close() = 0;

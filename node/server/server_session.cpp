@@ -13,11 +13,6 @@ namespace {
 constexpr std::uint32_t kMostOidsAtOnce = 4096;
 constexpr std::uint64_t kMostInOneReply = 100'000;
 
-bool isPersistent(Oid oid) { return !oid.isNull() && oid.lifetime() == Lifetime::Persistent; }
-bool isPersistent(const wire::KnownOrder& known) {
-  return isPersistent(Oid::fromBits(known.order.request.target.value));
-}
-
 }  // namespace
 
 ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wire::SessionKey& key,
@@ -26,6 +21,7 @@ ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wi
       number_(number),
       key_(key),
       origin_{"", hello.host, hello.program, hello.pid},
+      takesGrants_(hello.takesGrants),
       stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
 
 void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {
@@ -33,20 +29,20 @@ void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {
   warnedSlow_ = false;
 }
 
-bool ServerSession::handle(wire::FromClient message) {
+bool ServerSession::handle(wire::FromClient& message) {
   return std::visit([this](auto& content) { return handle(content); }, message);
 }
 
 void ServerSession::send(const wire::FromServer& message) {
-  sendEncoded(wire::encode(message, all_.clock().now()));
+  sendEncoded(wire::encodeInPlace(message, all_.clock().now()));
 }
 
-void ServerSession::sendEncoded(const std::string& message) {
+void ServerSession::sendEncoded(std::string_view message) {
   if (over_) return;
-  std::string frame = stream_.send(message);
+  const wire::FrameHeader header = stream_.number(message);
   all_.countSent();
   if (connection_ == nullptr) return;  // Kept for the next one.
-  connection_->send(std::move(frame));
+  connection_->sendFramed(header, message);
   if (warnedSlow_ || connection_->bytesQueued() <= all_.options().limits.slowReaderWarning) return;
   warnedSlow_ = true;
   log(LogLevel::Warning, "session.slow",
@@ -58,20 +54,9 @@ void ServerSession::sendEncoded(const std::string& message) {
 
 void ServerSession::end() {
   over_ = true;
-  for (const auto& [locker, node] : processes_) all_.disown({locker});
+  for (const auto& [locker, process] : processes_) all_.disown({locker});
   processes_.clear();
   for (const Oid node : std::exchange(nodes_, {})) all_.database().signOffNode(node);
-}
-
-template <typename Answer>
-auto ServerSession::later(Answer answer) {
-  return [weak = weak_from_this(), run = all_.hooks().run,
-          answer = std::move(answer)](const auto& reply) {
-    run([weak, answer, reply] {
-      const auto session = weak.lock();
-      if (session) answer(*session, reply);
-    });
-  };
 }
 
 void ServerSession::aside(wire::RequestId id, std::function<wire::FromServer()> work) {
@@ -131,8 +116,9 @@ wire::People ServerSession::peopleOf(const std::vector<LockInfo>& locks) const {
 
 bool ServerSession::handle(const wire::Ping&) {
   if (connection_) {
-    connection_->send(
-        stream_.sendUnnumbered(wire::encode(wire::FromServer(wire::Ping{}), all_.clock().now())));
+    const Instant now = all_.clock().now();
+    connection_->sendFramed(stream_.unnumbered(),
+                            wire::encodeInPlace(wire::FromServer(wire::Ping{}), now));
   }
   return true;
 }
@@ -182,8 +168,8 @@ bool ServerSession::handle(const wire::SignOffNode& message) {
 void ServerSession::forget(Oid node) {
   nodes_.erase(node);
   std::erase_if(processes_, [&](const auto& process) {
-    if (process.second == node) all_.disown({process.first});
-    return process.second == node;
+    if (process.second.node == node) all_.disown({process.first});
+    return process.second.node == node;
   });
 }
 
@@ -214,8 +200,9 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
           --session.unanswered_;
           // When the node has gone meanwhile, the process has gone with it.
           if (reply.process && session.nodes_.contains(node)) {
-            session.processes_[reply.process->locker.value] = node;
-            session.all_.own(reply.process->locker, session.number_);
+            const LockerId locker = reply.process->locker;
+            session.processes_[locker.value] = {node, session.all_.database().quickLocks(locker)};
+            session.all_.own(locker, session.number_);
           }
           session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});
         }));
@@ -230,115 +217,6 @@ bool ServerSession::handle(const wire::SignOffProcess& message) {
   if (!owns(message.locker)) return true;
   forget(message.locker);
   all_.database().signOffProcess(message.locker);
-  return true;
-}
-
-// --- Locks ---------------------------------------------------------------------------------------
-
-// The object is locked, or about to be changed by nobody else: what is read now is the latest.
-void ServerSession::isInterestedIn(Oid oid) {
-  if (!all_.options().coherent || isSystemObject(oid)) return;
-  if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
-}
-
-void ServerSession::answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
-                                const std::vector<std::uint32_t>& known) {
-  wire::LockAnswered answered;
-  answered.id = id;
-  for (std::size_t i = 0; i < replies.size(); ++i) {
-    wire::LockReply one{replies[i], false, std::nullopt};
-    const LockRequest& request = one.reply.lock.request;
-    const Oid oid = Oid::fromBits(request.target.value);
-    if (one.reply.record) {
-      isInterestedIn(oid);
-      one.unchanged = known[i] != 0 && one.reply.record->edition == known[i];
-      if (one.unchanged) one.reply.record = nullptr;
-    }
-    if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
-    if (one.reply.lock.outcome != LockOutcome::Granted) {
-      for (const ProcessInfo& person : peopleOf(one.reply.lock)) answered.people.push_back(person);
-    }
-    answered.replies.push_back(std::move(one));
-  }
-  send(answered);
-}
-
-bool ServerSession::handle(const wire::Lock& message) {
-  if (!isPersistent(message.order)) return false;
-  if (!mayAsk(message.id)) return true;
-  const LockRequest& request = message.order.order.request;
-  if (!owns(request.locker)) {
-    LockReply gone;
-    gone.lock.request = request;
-    gone.lock.outcome = LockOutcome::Cancelled;
-    answerLocks(message.id, {gone}, {0});
-    return true;
-  }
-  ++unanswered_;
-  all_.database().lock(message.order.order,
-                       later([id = message.id, known = message.order.knownEdition](
-                                 ServerSession& session, const LockReply& reply) {
-                         --session.unanswered_;
-                         session.answerLocks(id, {reply}, {known});
-                       }));
-  return true;
-}
-
-bool ServerSession::handle(const wire::LockAll& message) {
-  if (message.orders.empty()) return false;
-  std::vector<LockOrder> orders;
-  std::vector<std::uint32_t> known;
-  const LockRequest& first = message.orders.front().order.request;
-  for (const wire::KnownOrder& one : message.orders) {
-    const LockRequest& request = one.order.request;
-    if (!isPersistent(one) || request.locker != first.locker || request.id != first.id)
-      return false;
-    orders.push_back(one.order);
-    known.push_back(one.knownEdition);
-  }
-  if (!mayAsk(message.id)) return true;
-  if (!owns(first.locker)) {
-    LockReply gone;
-    gone.lock.request = first;
-    gone.lock.outcome = LockOutcome::Cancelled;
-    answerLocks(message.id, {gone}, known);
-    return true;
-  }
-  ++unanswered_;
-  all_.database().lockAll(std::move(orders),
-                          later([id = message.id, known = std::move(known)](
-                                    ServerSession& session, const std::vector<LockReply>& replies) {
-                            --session.unanswered_;
-                            session.answerLocks(id, replies, known);
-                          }));
-  return true;
-}
-
-bool ServerSession::handle(const wire::Cancel& message) {
-  if (!owns(message.locker)) return true;
-  const auto commit = commits_.find({message.locker.value, message.request});
-  if (commit != commits_.end()) *commit->second = true;
-  all_.database().cancel(message.locker, message.request);
-  return true;
-}
-
-bool ServerSession::handle(const wire::Unlock& message) {
-  if (!isPersistent(message.target)) return false;
-  if (owns(message.locker)) all_.database().unlock(message.locker, message.target);
-  return true;
-}
-
-bool ServerSession::handle(const wire::ReleaseTransaction& message) {
-  if (owns(message.locker)) {
-    all_.database().releaseTransactionLocks(message.locker, Lifetime::Persistent);
-  }
-  return true;
-}
-
-bool ServerSession::handle(const wire::ReleaseLevel& message) {
-  if (owns(message.locker)) {
-    all_.database().releaseLevel(message.locker, Lifetime::Persistent, message.level);
-  }
   return true;
 }
 
@@ -566,8 +444,8 @@ void ServerSession::forceOff(const wire::Force& message, AuditEntry& entry) {
   entry.done = true;
   database.signOffNode(node->oid);
   if (ServerSession* const owner = all_.ownerOf(node->oid)) {
-    for (const auto& [locker, home] : std::map(owner->processes_)) {
-      if (home == node->oid) owner->send(wire::SignedOff{{locker}, message.by.reason});
+    for (const auto& [locker, process] : std::map(owner->processes_)) {
+      if (process.node == node->oid) owner->send(wire::SignedOff{{locker}, message.by.reason});
     }
     owner->forget(node->oid);
   }

@@ -6,13 +6,20 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "node/server/server_sessions.h"
 
 namespace nephrite {
+
+/// What clients may name: all else is their own.
+inline bool isPersistent(Oid oid) {
+  return !oid.isNull() && oid.lifetime() == Lifetime::Persistent;
+}
 
 /// One session of a client node: its nodes and processes, and what it has asked for.
 ///
@@ -36,10 +43,10 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   void detach() { connection_ = nullptr; }
 
   /// Does what `message` asks. False when no client of ours could have sent it.
-  bool handle(wire::FromClient message);
+  bool handle(wire::FromClient& message);
 
   void send(const wire::FromServer& message);
-  void sendEncoded(const std::string& message);
+  void sendEncoded(std::string_view message);
   /// An operator has signed it off: a process, or a node with its processes.
   void forget(LockerId locker);
   void forget(Oid node);
@@ -73,7 +80,14 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 
   void forceOff(const wire::Force& message, AuditEntry& entry);
 
+  /// A process, and its short way to its locks.
+  struct Signed {
+    Oid node;
+    std::shared_ptr<QuickLocks> quick;  // Null when the database has none.
+  };
   bool owns(LockerId locker) const { return processes_.contains(locker.value); }
+  /// Null when it is not ours, or has no short way.
+  QuickLocks* quickOf(LockerId locker) const;
   bool mayAsk(wire::RequestId id);
   bool maySignOn(wire::RequestId id);
   void fail(wire::RequestId id, ErrorCode code, const std::string& what);
@@ -84,6 +98,11 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   auto later(Answer answer);
   void answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
                    const std::vector<std::uint32_t>& known);
+  /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
+  std::size_t lockAtOnce(QuickLocks& quick, std::span<const wire::KnownOrder> orders);
+  void sendAnswered(wire::RequestId id);
+  /// What is noted in `answered_` of `orders`, which were locked at once, as the database says it.
+  std::vector<LockReply> repliesAtOnce(std::span<const wire::KnownOrder> orders) const;
   void isInterestedIn(Oid oid);
   wire::FromServer look(const wire::Look& message) const;
   wire::ContentionReply contention(const wire::AskContention& message) const;
@@ -94,15 +113,28 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   const std::uint64_t number_;
   const wire::SessionKey key_;
   const NodeOrigin origin_;  // But for the address.
+  const bool takesGrants_;
   std::shared_ptr<ServerConnection> connection_;
   wire::SessionStream stream_;
   std::set<Oid> nodes_;
-  std::map<std::uint64_t, Oid> processes_;  // Their nodes.
+  std::map<std::uint64_t, Signed> processes_;
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
   std::size_t unanswered_ = 0;
   bool warnedSlow_ = false;
   bool over_ = false;
+  wire::LockAnswered answered_;  // Kept for its memory.
 };
+
+template <typename Answer>
+auto ServerSession::later(Answer answer) {
+  return [weak = weak_from_this(), run = all_.hooks().run,
+          answer = std::move(answer)](const auto& reply) {
+    run([weak, answer, reply] {
+      const auto session = weak.lock();
+      if (session) answer(*session, reply);
+    });
+  };
+}
 
 }  // namespace nephrite

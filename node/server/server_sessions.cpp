@@ -38,12 +38,13 @@ ServerSessions::Link* ServerSessions::linkOf(ServerConnection& connection) {
   return it == linkByConnection_.end() ? nullptr : &*it->second;
 }
 
-void ServerSessions::received(ServerConnection& connection, const wire::Frame& frame) {
+void ServerSessions::received(ServerConnection& connection, const wire::FrameView& frame,
+                              Instant now) {
   const auto known = linkByConnection_.find(&connection);
   if (known == linkByConnection_.end()) return;  // We hung up on it.
   ++framesIn_;
-  heard(connection);
-  const Instant now = clock_.now();
+  receivedAt_ = now;
+  heard(known->second, now);
   Link& link = *known->second;
 
   wire::FromClient message;
@@ -67,7 +68,7 @@ void ServerSessions::received(ServerConnection& connection, const wire::Frame& f
       return violated(connection, "messages are missing before number " +
                                       std::to_string(frame.header.sequence));
   }
-  if (!session->handle(std::move(message))) {
+  if (!session->handle(message)) {
     return violated(connection, "a message that no client node sends");
   }
   watch(*session);
@@ -75,9 +76,12 @@ void ServerSessions::received(ServerConnection& connection, const wire::Frame& f
 
 void ServerSessions::heard(ServerConnection& connection) {
   const auto known = linkByConnection_.find(&connection);
-  if (known == linkByConnection_.end()) return;
-  known->second->lastHeard = clock_.now();
-  links_.splice(links_.end(), links_, known->second);
+  if (known != linkByConnection_.end()) heard(known->second, clock_.now());
+}
+
+void ServerSessions::heard(Links::iterator link, Instant now) {
+  link->lastHeard = now;
+  links_.splice(links_.end(), links_, link);
 }
 
 void ServerSessions::violated(ServerConnection& connection, const std::string& how) {
@@ -206,7 +210,7 @@ void ServerSessions::welcome(Link& link, bool resumed) {
 
 // After each message: whoever asks and does not read must not fill our memory.
 void ServerSessions::watch(ServerSession& session) {
-  const auto connection = session.connection();
+  const auto& connection = session.connection();
   if (session.isOver() || connection == nullptr) return;
   if (connection->bytesQueued() <= options_.limits.slowReaderLimit) return;
   Link* const link = linkOf(*connection);

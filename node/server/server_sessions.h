@@ -88,7 +88,11 @@ class ServerSessions {
   // --- Connections -----------------------------------------------------------------------------
 
   void opened(const std::shared_ptr<ServerConnection>& connection);
-  void received(ServerConnection& connection, const wire::Frame& frame);
+  void received(ServerConnection& connection, const wire::FrameView& frame) {
+    received(connection, frame, clock_.now());
+  }
+  /// The same with the moment at which it came, for who reads several at once.
+  void received(ServerConnection& connection, const wire::FrameView& frame, Instant now);
   /// Its bytes make no sense; it is closed.
   void violated(ServerConnection& connection, const std::string& how);
   void closed(ServerConnection& connection);
@@ -125,6 +129,8 @@ class ServerSessions {
 
   Database& database() const { return database_; }
   const Clock& clock() const { return clock_; }
+  /// When the message came that is being dealt with.
+  Instant receivedAt() const { return receivedAt_; }
   const Options& options() const { return options_; }
   const Hooks& hooks() const { return hooks_; }
   InterestTable& interest() { return interest_; }
@@ -145,6 +151,7 @@ class ServerSessions {
   using Links = std::list<Link>;
 
   Link* linkOf(ServerConnection& connection);
+  void heard(Links::iterator link, Instant now);
   void hello(Link& link, const wire::Hello& hello, const wire::FrameHeader& header);
   bool resume(Link& link, const wire::Hello& hello, const wire::FrameHeader& header);
   void begin(Link& link, const wire::Hello& hello);
@@ -160,6 +167,7 @@ class ServerSessions {
   const Hooks hooks_;
   InterestTable interest_;
   bool draining_ = false;
+  Instant receivedAt_{};
   std::uint64_t lastSession_ = 0;
   std::uint64_t lostSessions_ = 0;
   std::uint64_t committed_ = 0;

@@ -31,6 +31,7 @@ struct Hello {
   std::optional<SessionKey> session;  ///< To go on with.
   std::uint64_t epoch = 0;            ///< Of the server that gave `session`.
   std::optional<SessionKey> replaces;
+  bool takesGrants = false;  ///< Reads `grants` of LockAnswered.
 };
 struct Ping {};
 struct Goodbye {};

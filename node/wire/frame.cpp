@@ -1,7 +1,7 @@
 #include "node/wire/frame.h"
 
+#include <array>
 #include <boost/endian/conversion.hpp>
-#include <cstring>
 
 #include "node/wire/messages.h"
 
@@ -13,60 +13,73 @@ using boost::endian::load_little_u64;
 
 }  // namespace
 
+void appendFrame(std::string& bytes, const FrameHeader& header, std::string_view message) {
+  std::array<unsigned char, FrameHeader::kBytes> head{};
+  boost::endian::store_little_u32(head.data(), static_cast<std::uint32_t>(message.size()));
+  boost::endian::store_little_u32(head.data() + 4, FrameHeader::kMagic);
+  boost::endian::store_little_u64(head.data() + 8, header.sequence);
+  boost::endian::store_little_u64(head.data() + 16, header.acknowledged);
+  bytes.append(reinterpret_cast<const char*>(head.data()), head.size());
+  bytes.append(message);
+}
+
 std::string frameBytes(const FrameHeader& header, std::string_view message) {
-  std::string bytes(FrameHeader::kBytes + message.size(), '\0');
-  auto* const at = reinterpret_cast<unsigned char*>(bytes.data());
-  boost::endian::store_little_u32(at, static_cast<std::uint32_t>(message.size()));
-  boost::endian::store_little_u32(at + 4, FrameHeader::kMagic);
-  boost::endian::store_little_u64(at + 8, header.sequence);
-  boost::endian::store_little_u64(at + 16, header.acknowledged);
-  std::memcpy(bytes.data() + FrameHeader::kBytes, message.data(), message.size());
+  std::string bytes;
+  bytes.reserve(FrameHeader::kBytes + message.size());
+  appendFrame(bytes, header, message);
   return bytes;
 }
 
 // --- FrameReader ---------------------------------------------------------------------------------
 
 void FrameReader::append(std::span<const std::uint8_t> bytes) {
-  if (at_ > 0 && at_ == bytes_.size()) {
+  dropTaken();
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
+void FrameReader::dropTaken() {
+  if (at_ == bytes_.size()) {
     bytes_.clear();
     at_ = 0;
+    // An idle session costs little.
+    if (bytes_.capacity() > std::size_t{64} * 1024) bytes_.shrink_to_fit();
   } else if (at_ > bytes_.size() / 2) {
     bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(at_));
     at_ = 0;
   }
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
 }
 
-std::optional<Frame> FrameReader::next() {
-  if (bytesHeld() < FrameHeader::kBytes) return std::nullopt;
+std::optional<FrameView> FrameReader::nextInPlace() {
+  if (bytesHeld() < FrameHeader::kBytes) {
+    dropTaken();
+    return std::nullopt;
+  }
   const std::uint8_t* const at = bytes_.data() + at_;
-  Frame frame;
-  frame.header.length = load_little_u32(at);
+  FrameHeader header;
+  header.length = load_little_u32(at);
   if (load_little_u32(at + 4) != FrameHeader::kMagic) {
     throw WireError("the other side does not speak Nephrite's protocol (wrong magic)");
   }
-  if (frame.header.length > maxLength_) {
-    throw WireError("a message of " + std::to_string(frame.header.length) +
+  if (header.length > maxLength_) {
+    throw WireError("a message of " + std::to_string(header.length) +
                     " bytes is longer than the limit of " + std::to_string(maxLength_));
   }
-  if (bytesHeld() < FrameHeader::kBytes + frame.header.length) return std::nullopt;
-  frame.header.sequence = load_little_u64(at + 8);
-  frame.header.acknowledged = load_little_u64(at + 16);
-  const std::uint8_t* const message = at + FrameHeader::kBytes;
-  frame.message.assign(message, message + frame.header.length);  // Aligned, as FlatBuffers wants.
-  at_ += FrameHeader::kBytes + frame.header.length;
-  if (at_ == bytes_.size()) {
-    at_ = 0;
-    bytes_.clear();
-    if (bytes_.capacity() > std::size_t{64} * 1024)
-      bytes_.shrink_to_fit();  // An idle session costs little.
-  }
-  return frame;
+  if (bytesHeld() < FrameHeader::kBytes + header.length) return std::nullopt;
+  header.sequence = load_little_u64(at + 8);
+  header.acknowledged = load_little_u64(at + 16);
+  at_ += FrameHeader::kBytes + header.length;
+  return FrameView(header, {at + FrameHeader::kBytes, header.length});
+}
+
+std::optional<Frame> FrameReader::next() {
+  const auto frame = nextInPlace();
+  if (!frame) return std::nullopt;
+  return Frame{frame->header, {frame->message.begin(), frame->message.end()}};
 }
 
 // --- SessionStream -------------------------------------------------------------------------------
 
-std::string SessionStream::send(std::string_view message) {
+FrameHeader SessionStream::number(std::string_view message) {
   const std::uint64_t number = ++lastSent_;
   if (keepBytes_ > 0 && !overflowed_) {
     kept_.push_back({number, lastReceived_, std::string(message)});
@@ -77,11 +90,11 @@ std::string SessionStream::send(std::string_view message) {
       bytesKept_ = 0;
     }
   }
-  return frameBytes({0, number, lastReceived_}, message);
+  return {0, number, lastReceived_};
 }
 
 std::string SessionStream::sendUnnumbered(std::string_view message) const {
-  return frameBytes({0, 0, lastReceived_}, message);
+  return frameBytes(unnumbered(), message);
 }
 
 SessionStream::Arrival SessionStream::received(const FrameHeader& header) {

@@ -34,6 +34,20 @@ struct Frame {
   std::vector<std::uint8_t> message;
 };
 
+/// A message where it was received.
+struct FrameView {
+  FrameView(const FrameHeader& of, std::span<const std::uint8_t> bytes)
+      : header(of), message(bytes) {}
+  // Whoever has a Frame can give it where one is looked at.
+  FrameView(const Frame& frame)  // NOLINT(google-explicit-constructor)
+      : FrameView(frame.header, frame.message) {}
+
+  FrameHeader header;
+  std::span<const std::uint8_t> message;
+};
+
+/// Appends the frame of `message` to `bytes`.
+void appendFrame(std::string& bytes, const FrameHeader& header, std::string_view message);
 std::string frameBytes(const FrameHeader& header, std::string_view message);
 
 /// Takes frames out of a stream of bytes.
@@ -51,9 +65,13 @@ class FrameReader {
   void append(std::span<const std::uint8_t> bytes);
   /// The next whole frame; empty until more has come.
   std::optional<Frame> next();
+  /// The same without a copy: stays until the next call of append(), next() or nextInPlace().
+  std::optional<FrameView> nextInPlace();
   std::size_t bytesHeld() const { return bytes_.size() - at_; }
 
  private:
+  void dropTaken();
+
   std::uint32_t maxLength_;
   std::vector<std::uint8_t> bytes_;
   std::size_t at_ = 0;
@@ -69,9 +87,12 @@ class SessionStream {
   /// `keepBytes`: at most so much is kept for a new connection; 0: nothing, ever.
   explicit SessionStream(std::size_t keepBytes) : keepBytes_(keepBytes) {}
 
-  /// Numbers a message of the session and returns its frame.
-  std::string send(std::string_view message);
-  /// The frame of a message of the connection.
+  /// Numbers a message of the session: the header of its frame.
+  FrameHeader number(std::string_view message);
+  /// The same, and its frame.
+  std::string send(std::string_view message) { return frameBytes(number(message), message); }
+  /// The header and the frame of a message of the connection.
+  FrameHeader unnumbered() const { return {0, 0, lastReceived_}; }
   std::string sendUnnumbered(std::string_view message) const;
 
   enum class Arrival { New, Duplicate, Gap };

@@ -28,7 +28,7 @@ At<fb::Hello> pack(Writer& w, const Hello& hello) {
   const auto session = packKey(w, hello.session);
   const auto replaces = packKey(w, hello.replaces);
   return fb::CreateHello(w.builder, hello.versionLow, hello.versionHigh, host, program, hello.pid,
-                         session, hello.epoch, replaces);
+                         session, hello.epoch, replaces, hello.takesGrants);
 }
 
 At<fb::Ping> pack(Writer& w, const Ping&) { return fb::CreatePing(w.builder); }
@@ -65,6 +65,7 @@ Hello unpack(Reader& in, const fb::Hello& hello) {
   said.session = unpackKey(hello.session());
   said.epoch = hello.epoch();
   said.replaces = unpackKey(hello.replaces());
+  said.takesGrants = hello.takes_grants();
   return said;
 }
 
@@ -279,10 +280,14 @@ FromClient unpackBody(Reader& in, const fb::ClientMessage& message) {
 
 }  // namespace
 
-std::string encode(const FromClient& message, Instant now) {
+std::string_view encodeInPlace(const FromClient& message, Instant now) {
   Writer& w = writer(now);
   return finish(w,
                 std::visit([&w](const auto& body) { return around(w, pack(w, body)); }, message));
+}
+
+std::string encode(const FromClient& message, Instant now) {
+  return std::string(encodeInPlace(message, now));
 }
 
 FromClient decodeFromClient(std::span<const std::uint8_t> bytes, Instant now) {

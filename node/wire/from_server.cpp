@@ -79,7 +79,8 @@ At<fb::ProcessReply> pack(Writer& w, const ProcessReply& reply) {
 At<fb::LockAnswered> pack(Writer& w, const LockAnswered& reply) {
   const auto replies = packAll(w, reply.replies);
   const auto people = packAll(w, reply.people);
-  return fb::CreateLockAnswered(w.builder, reply.id, replies, people);
+  const auto grants = packGrants(w, reply.grants);
+  return fb::CreateLockAnswered(w.builder, reply.id, replies, people, grants);
 }
 
 At<fb::CommitReply> pack(Writer& w, const CommitReply& reply) {
@@ -112,8 +113,19 @@ ProcessReply unpack(Reader& in, const fb::ProcessReply& reply) {
 }
 
 LockAnswered unpack(Reader& in, const fb::LockAnswered& reply) {
-  return {reply.id(), unpackAll<LockReply>(in, reply.replies()),
-          unpackAll<ProcessInfo>(in, reply.people())};
+  LockAnswered said;
+  said.id = reply.id();
+  said.replies = unpackAll<LockReply>(in, reply.replies());
+  said.people = unpackAll<ProcessInfo>(in, reply.people());
+  said.grants = unpackAll<LockGrant>(in, reply.grants());
+  std::uint32_t next = 0;
+  for (const LockGrant& grant : said.grants) {
+    if (grant.place < next || grant.place >= said.count()) {
+      throw WireError("a grant is out of place");
+    }
+    next = grant.place + 1;
+  }
+  return said;
 }
 
 CommitReply unpack(Reader& in, const fb::CommitReply& reply) {
@@ -368,10 +380,19 @@ Stale unpack(Reader&, const fb::Stale& stale) {
   return {Oid::fromBits(stale.oid()), stale.edition()};
 }
 
-std::string encode(const FromServer& message, Instant now) {
+std::string_view encodeInPlace(const FromServer& message, Instant now) {
   Writer& w = writer(now);
   return finish(w,
                 std::visit([&w](const auto& body) { return around(w, pack(w, body)); }, message));
+}
+
+std::string_view encodeInPlace(const LockAnswered& message, Instant now) {
+  Writer& w = writer(now);
+  return finish(w, around(w, pack(w, message)));
+}
+
+std::string encode(const FromServer& message, Instant now) {
+  return std::string(encodeInPlace(message, now));
 }
 
 FromServer decodeFromServer(std::span<const std::uint8_t> bytes, Instant now) {

@@ -81,6 +81,18 @@ At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
                              reply.reply.updatedMeanwhile, failure, reply.held ? &held : nullptr);
 }
 
+// Written where they are sent from: there may be thousands.
+ListAt<const fb::LockGrant*> packGrants(Writer& w, const std::vector<LockGrant>& grants) {
+  if (grants.empty()) return 0;
+  fb::LockGrant* at = nullptr;
+  const auto list = w.builder.CreateUninitializedVectorOfStructs(grants.size(), &at);
+  for (const LockGrant& grant : grants) {
+    *at++ = {grant.token.value, ageOf(grant.since, w.now), grant.place,
+             grant.level,       packType(grant.type),      packType(grant.session)};
+  }
+  return list;
+}
+
 KnownOrder unpack(Reader&, const fb::LockOrder& order) {
   KnownOrder known;
   LockRequest& request = known.order.request;
@@ -132,6 +144,11 @@ LockReply unpack(Reader& in, const fb::LockReply& reply) {
   return told;
 }
 
+LockGrant unpack(Reader& in, const fb::LockGrant& grant) {
+  return {{grant.token()}, in.instant(grant.age()),  grant.place(),
+          grant.level(),   lockTypeOf(grant.type()), lockTypeOrGet(grant.session())};
+}
+
 // --- Views ---------------------------------------------------------------------------------------
 
 fb::LockInfo pack(Writer&, const LockInfo& lock) {
@@ -151,11 +168,10 @@ fb::LockInfo pack(Writer&, const LockInfo& lock) {
 }
 
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics) {
-  return fb::CreateStatistics(w.builder, statistics.lockRequests, statistics.unlockRequests,
-                              statistics.queuedLocks, statistics.refusals, statistics.timeouts,
-                              statistics.deadlocks, statistics.cancellations,
-                              statistics.totalQueueWait.count(), statistics.locksHeld,
-                              statistics.requestsWaiting);
+  return fb::CreateStatistics(
+      w.builder, statistics.lockRequests, statistics.unlockRequests, statistics.queuedLocks,
+      statistics.refusals, statistics.timeouts, statistics.deadlocks, statistics.cancellations,
+      statistics.totalQueueWait.count(), statistics.locksHeld, statistics.requestsWaiting);
 }
 
 fb::Contention pack(Writer&, const LockContentionInfo& contention) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "node/wire/client_messages.h"
 #include "node/wire/server_messages.h"
@@ -22,6 +23,10 @@ class WireError : public std::runtime_error {
 /// message's ages are relative.
 std::string encode(const FromClient& message, Instant now);
 std::string encode(const FromServer& message, Instant now);
+/// The same without a copy: the bytes stay until this thread encodes the next message.
+std::string_view encodeInPlace(const FromClient& message, Instant now);
+std::string_view encodeInPlace(const FromServer& message, Instant now);
+std::string_view encodeInPlace(const LockAnswered& message, Instant now);
 
 /// `now`: the receiver's clock. Whatever the bytes, ends in a message whose every enum and length
 /// is valid, or in WireError; allocates in proportion to their number. What only the receiver can

@@ -99,6 +99,7 @@ KnownOrder unpack(Reader& in, const fb::LockOrder& order);
 WaitEdge unpack(Reader& in, const fb::Edge& edge);
 LockAnswer unpack(Reader& in, const fb::Answer& answer);
 LockReply unpack(Reader& in, const fb::LockReply& reply);
+LockGrant unpack(Reader& in, const fb::LockGrant& grant);
 LockInfo unpack(Reader& in, const fb::LockInfo& lock);
 LockStatistics unpack(Reader& in, const fb::Statistics& statistics);
 LockContentionInfo unpack(Reader& in, const fb::Contention& contention);

@@ -54,10 +54,22 @@ struct LockReply {
   bool unchanged = false;        ///< `knownEdition` is the latest; no record.
   std::optional<LockInfo> held;  ///< Now, whatever the answer: type, session, level, token, since.
 };
+/// An answer that has nothing else to say: granted at once, and the client needs no object.
+struct LockGrant {
+  FencingToken token;
+  Instant since{};
+  std::uint32_t place = 0;  ///< Of its order in the request.
+  std::uint16_t level = 0;
+  LockType type = LockType::Share;   ///< Held now.
+  LockType session = LockType::Get;  ///< Held now.
+};
 struct LockAnswered {
   RequestId id = 0;
-  std::vector<LockReply> replies;
+  std::vector<LockReply> replies;  ///< Of the places that `grants` leave out, in order.
   People people;
+  std::vector<LockGrant> grants;  ///< Their places rise.
+
+  std::size_t count() const { return replies.size() + grants.size(); }
 };
 struct CommitReply {
   RequestId id = 0;

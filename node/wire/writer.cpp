@@ -7,7 +7,13 @@ namespace nephrite::wire {
 
 Writer& writer(Instant now) {
   thread_local Writer mine;
-  mine.builder.Clear();
+  // A thread that sent much once need not keep it.
+  constexpr std::size_t kKept = std::size_t{256} * 1024;
+  if (mine.builder.GetSize() > kKept) {
+    mine.builder.Reset();
+  } else {
+    mine.builder.Clear();
+  }
   mine.now = now;
   return mine;
 }

@@ -33,16 +33,11 @@ struct Writer {
 
 /// This thread's, empty.
 Writer& writer(Instant now);
-/// The bytes of the message that has `root`.
+/// The bytes of the message that has `root`, until this thread writes the next one.
 template <class Root>
-std::string finish(Writer& w, At<Root> root) {
+std::string_view finish(Writer& w, At<Root> root) {
   w.builder.Finish(root);
-  std::string bytes(reinterpret_cast<const char*>(w.builder.GetBufferPointer()),
-                    w.builder.GetSize());
-  // A thread that sent much once need not keep it.
-  constexpr std::size_t kKept = std::size_t{256} * 1024;
-  if (bytes.size() > kKept) w.builder.Reset();
-  return bytes;
+  return {reinterpret_cast<const char*>(w.builder.GetBufferPointer()), w.builder.GetSize()};
 }
 
 /// Empty text, and below an empty list, is not sent.
@@ -76,6 +71,7 @@ fb::LockOrder pack(Writer& w, const KnownOrder& order);
 fb::Edge pack(Writer& w, const WaitEdge& edge);
 At<fb::Answer> pack(Writer& w, const LockAnswer& answer);
 At<fb::LockReply> pack(Writer& w, const LockReply& reply);
+ListAt<const fb::LockGrant*> packGrants(Writer& w, const std::vector<LockGrant>& grants);
 fb::LockInfo pack(Writer& w, const LockInfo& lock);
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics);
 fb::Contention pack(Writer& w, const LockContentionInfo& contention);

@@ -25,6 +25,11 @@ class LocalQuickLocks final : public QuickLocks {
     const Table& table = tableOf(target);
     return table.space.lockAndFetch(table.seat, target, terms);
   }
+  HeldLock grant(const LockRequest& request) override {
+    if (!lock(Oid::fromBits(request.target.value), request.terms())) return {};
+    const Table& table = tableOf(Oid::fromBits(request.target.value));
+    return table.space.locks().held(table.seat, request.target);
+  }
   bool unlock(Oid target) override {
     const Table& table = tableOf(target);
     return table.space.locks().releaseAtOnce(table.seat, {target.bits()}) != ReleasedAtOnce::Not;

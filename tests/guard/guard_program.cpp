@@ -190,15 +190,12 @@ void carryLockRequest(std::uint64_t count) {
 
 // The client's copy is the latest, so that no record goes with it.
 void carryLockReply(std::uint64_t count) {
-  wire::LockReply reply;
-  reply.reply.lock.request = someLock().order.order.request;
-  reply.reply.lock.token = {99};
-  reply.unchanged = true;
-  reply.held = LockInfo();
-  const wire::FromServer arrived =
-      carry(wire::FromServer(wire::LockAnswered{7, {reply}, {}}), wire::decodeFromServer, count);
+  const wire::LockGrant grant{{99}, SystemClock::instance().now(), 0,
+                              0,    LockType::Exclusive,           LockType::Get};
+  const wire::FromServer arrived = carry(wire::FromServer(wire::LockAnswered{7, {}, {}, {grant}}),
+                                         wire::decodeFromServer, count);
   const auto* answered = std::get_if<wire::LockAnswered>(&arrived);
-  require(answered != nullptr && answered->replies.at(0).reply.lock.token == FencingToken{99},
+  require(answered != nullptr && answered->grants.at(0).token == FencingToken{99},
           "the reply did not arrive");
 }
 

@@ -1,9 +1,58 @@
 #include "tests/network/recorded_database.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace nephrite {
+namespace {
+
+/// What goes the short way, told to the Record when it was done.
+class RecordedQuickLocks final : public QuickLocks {
+ public:
+  RecordedQuickLocks(std::shared_ptr<QuickLocks> real, LockerId locker, RecordedDatabase& database,
+                     Record& record)
+      : real_(std::move(real)), locker_(locker), database_(database), record_(record) {}
+
+  bool lock(Oid, LockTerms) override { throw std::logic_error("the server asks for what is held"); }
+  RecordPtr lockAndFetch(Oid, LockTerms) override {
+    throw std::logic_error("the server asks for what is held");
+  }
+  HeldLock grant(const LockRequest& request) override {
+    database_.passTime();
+    const HeldLock held = real_->grant(request);
+    if (held.type == LockType::Get) return held;
+    const auto step = record_.beganLock({request});
+    LockReply reply;
+    reply.lock.request = request;
+    reply.lock.token = held.token;
+    reply.record = database_.fetch(Oid::fromBits(request.target.value));
+    record_.answered(step, reply);
+    record_.ended(step);
+    return held;
+  }
+  bool unlock(Oid target) override {
+    database_.passTime();
+    if (!real_->unlock(target)) return false;
+    record_.ended(record_.beganUnlock(locker_, target));
+    return true;
+  }
+  LockType held(Oid target) const override { return real_->held(target); }
+
+ private:
+  const std::shared_ptr<QuickLocks> real_;
+  const LockerId locker_;
+  RecordedDatabase& database_;
+  Record& record_;
+};
+
+}  // namespace
+
+std::shared_ptr<QuickLocks> RecordedDatabase::quickLocks(LockerId locker) {
+  auto real = real_.quickLocks(locker);
+  if (real == nullptr) return nullptr;
+  return std::make_shared<RecordedQuickLocks>(std::move(real), locker, *this, record_);
+}
 
 void RecordedDatabase::passTime() {
   const auto step = record_.beganTime();

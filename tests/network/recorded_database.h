@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/local/local_database.h"
+#include "runtime/local/quick_locks.h"
 #include "tests/network/record.h"
 
 namespace nephrite {
@@ -40,6 +41,8 @@ class RecordedDatabase final : public Database {
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override {
     return real_.lockStatus(locker, target);
   }
+
+  std::shared_ptr<QuickLocks> quickLocks(LockerId locker) override;
 
   std::shared_ptr<const Schema> schema() const override { return real_.schema(); }
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {

@@ -64,6 +64,22 @@ TEST_F(GivenThreeFrames, WhenTheyComeAtOnceThenAllAreRead) {
   EXPECT_EQ(reader.bytesHeld(), 0u);
 }
 
+TEST_F(GivenThreeFrames, WhenTheyAreReadInPlaceThenEachStaysUntilTheNext) {
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    reader = FrameReader(1000);
+    std::vector<std::string> messages;
+    for (const std::string_view part :
+         {std::string_view(bytes).substr(0, cut), std::string_view(bytes).substr(cut)}) {
+      reader.append(bytesOf(part));
+      while (const auto frame = reader.nextInPlace()) {
+        messages.emplace_back(frame->message.begin(), frame->message.end());
+      }
+    }
+    EXPECT_THAT(messages, ElementsAre("first", "", std::string(300, 'x'))) << cut;
+    EXPECT_EQ(reader.bytesHeld(), 0u);
+  }
+}
+
 TEST_F(GivenThreeFrames, WhenTheyAreSplitAnywhereThenAllAreRead) {
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
     reader = FrameReader(1000);

@@ -97,6 +97,10 @@ LockAnswer fullAnswer() {
   return answer;
 }
 
+LockGrant fullGrant(std::uint32_t place) {
+  return {{kBig + 36 + place}, ago(25s), place, 0xABCF, LockType::Update, LockType::Share};
+}
+
 LockReply fullLockReply() {
   LockReply reply;
   reply.reply.lock = fullAnswer();
@@ -259,7 +263,7 @@ Lock exampleLock() {
 
 std::vector<FromClient> fullMessagesOfClient() {
   const Operator by{"operator", "the owner is on holiday"};
-  return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40)},
+  return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true},
           Ping{},
           Goodbye{},
           SignOnNode{4, "warehouse", 3s},
@@ -287,14 +291,15 @@ std::vector<FromServer> fullMessagesOfServer() {
   using Outcome = nephrite::CommitReply::Outcome;
   const LockContentionState state{true, lockerOf(24), kBig + 25, wallOf(6)};
   const LockContentionInfo contention{targetOf(10), kBig + 26, 22s, 23s};
-  const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30,
-                                  kBig + 31, kBig + 32, kBig + 33, 24s, kBig + 34, kBig + 35};
+  const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30, kBig + 31,
+                                  kBig + 32, kBig + 33, 24s,       kBig + 34, kBig + 35};
   return {fullWelcome(),
           Refusal{fullFailure(), true},
           Ping{},
           NodeReply{1, {fullNode(), fullAnswer(), fullFailure()}, somePeople()},
           ProcessReply{2, {fullProcess(), fullAnswer(), fullFailure()}, somePeople()},
-          LockAnswered{3, {fullLockReply(), fullLockReply()}, somePeople()},
+          LockAnswered{
+              3, {fullLockReply(), fullLockReply()}, somePeople(), {fullGrant(1), fullGrant(3)}},
           CommitReply{4, {Outcome::Failed, fullAnswer(), fullFailure()}, somePeople()},
           ObjectReply{5, std::make_shared<const ObjectRecord>(fullRecord())},
           OidsReply{6, {oidOf(15), oidOf(16)}},

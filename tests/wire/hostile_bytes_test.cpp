@@ -16,6 +16,8 @@ namespace nephrite::wire {
 namespace {
 
 using Builder = flatbuffers::FlatBufferBuilder;
+template <class Table>
+using At = flatbuffers::Offset<Table>;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
@@ -71,6 +73,16 @@ Enum bad(int number) {
 std::string lockOf(Builder& b, fb::LockType type, fb::LockDuration duration, std::int32_t timeout) {
   const fb::LockOrder order(1, 2, 3, 0, 0, timeout, 0, type, duration, false, false, false);
   return ofClient(b, fb::CreateLock(b, 1, &order));
+}
+
+/// Of grants alone, in these places.
+At<fb::LockAnswered> answeredAt(Builder& b, const std::vector<std::uint32_t>& places) {
+  std::vector<fb::LockGrant> grants;
+  for (const std::uint32_t place : places) {
+    grants.emplace_back(1, 0, place, 0, fb::LockType::Share, fb::LockType::Get);
+  }
+  const auto list = b.CreateVectorOfStructs(grants);
+  return fb::CreateLockAnswered(b, 1, 0, 0, list);
 }
 
 TEST(HostileBytes, OfAClientWithOneThingWrongAreRefused) {
@@ -153,6 +165,15 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
          return ofServer(b, fb::CreateLockAnswered(b, 1, b.CreateVector(replies)));
        },
        "there is no answer in a lock's reply"},
+      {[](Builder& b) { return ofServer(b, answeredAt(b, {1})); }, "a grant is out of place"},
+      {[](Builder& b) {
+         return ofServer(b, answeredAt(b, {1, 0}));
+       },
+       "a grant is out of place"},
+      {[](Builder& b) {
+         return ofServer(b, answeredAt(b, {0, 0}));
+       },
+       "a grant is out of place"},
       {[](Builder& b) { return ofServer(b, fb::CreateRefusal(b, 1)); }, "there is no error 1"},
       {[](Builder& b) { return ofServer(b, fb::CreateWelcome(b, 1)); }, "there is no session"},
       {[](Builder& b) {

@@ -20,7 +20,7 @@ namespace nephrite {
 /// Waits:   for sockets and deadlines only; with a spin time, it looks for so long before it
 /// sleeps. Errors:  std::system_error, UsageException when an address cannot be listened on.
 /// Threads: constructor, stop() and destructor one at a time; run() and post from any.
-class AsioServer {
+class SocketServer {
  public:
   struct Options {
     std::string listenAddress = "127.0.0.1";
@@ -32,10 +32,10 @@ class AsioServer {
     unsigned blockingThreads = 8;
   };
 
-  explicit AsioServer(Options options);
-  ~AsioServer();
-  AsioServer(const AsioServer&) = delete;
-  AsioServer& operator=(const AsioServer&) = delete;
+  explicit SocketServer(Options options);
+  ~SocketServer();
+  SocketServer(const SocketServer&) = delete;
+  SocketServer& operator=(const SocketServer&) = delete;
 
   std::uint16_t port() const;
   ServerSessions::Hooks hooks();  ///< `run`, `block` and `newKey`.
