@@ -31,7 +31,7 @@ using Socket = Generic::socket;
 using asio::ip::tcp;
 
 // Until the carrier's thread listens again when no caller does.
-constexpr std::chrono::milliseconds kIdle{10};
+constexpr std::chrono::milliseconds kIdle{2};
 // Of messages that nobody waits for: closer to each other they go together.
 constexpr std::chrono::microseconds kInARow{50};
 constexpr std::size_t kKeptBytes = 1u << 20;

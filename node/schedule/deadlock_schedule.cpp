@@ -7,6 +7,8 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "objects/text.h"
@@ -194,12 +196,58 @@ class DeadlockWriter {
   }
 
   void writeHolds() {
-    std::vector<const DeadlockHold*> holds;
-    for (const DeadlockHold& hold : record_.holds) holds.push_back(&hold);
-    std::sort(holds.begin(), holds.end(), [](const DeadlockHold* a, const DeadlockHold* b) {
+    for (const DeadlockHold* const hold : holdsInOrder()) writeHold(*hold);
+  }
+
+  // What is known is in which order each process, and each object's holders, came; between these,
+  // the longest held first, then as the processes are named.
+  std::vector<const DeadlockHold*> holdsInOrder() const {
+    std::vector<const DeadlockHold*> rises;
+    for (const DeadlockHold& hold : record_.holds) rises.push_back(&hold);
+    std::stable_sort(rises.begin(), rises.end(), [](const DeadlockHold* a, const DeadlockHold* b) {
       return a->acquired < b->acquired;
     });
-    for (const DeadlockHold* const hold : holds) writeHold(*hold);
+
+    struct Place {
+      const DeadlockHold* hold;
+      std::size_t after = 0;              // How many must be written first.
+      std::vector<std::size_t> before{};  // Of `places`.
+    };
+    std::vector<Place> places;
+    std::map<LockerId, std::size_t> lastOfLocker;
+    std::map<LockTarget, std::size_t> lastOnTarget;
+    for (const DeadlockHold* const hold : rises) {
+      const std::size_t at = places.size();
+      places.push_back({hold});
+      const auto comesAfter = [&](auto& last, const auto& key) {
+        const auto [it, first] = last.try_emplace(key, at);
+        if (!first) {
+          places[std::exchange(it->second, at)].before.push_back(at);
+          ++places[at].after;
+        }
+      };
+      comesAfter(lastOfLocker, hold->locker);
+      comesAfter(lastOnTarget, hold->target);
+    }
+
+    const auto urgency = [&](std::size_t at) {
+      const DeadlockHold& hold = *places[at].hold;
+      return std::tuple(-hold.age, partAt_.at(hold.locker.value), at);
+    };
+    std::set<decltype(urgency(0))> ready;
+    for (std::size_t at = 0; at < places.size(); ++at) {
+      if (places[at].after == 0) ready.insert(urgency(at));
+    }
+    std::vector<const DeadlockHold*> holds;
+    while (!ready.empty()) {
+      const Place& next = places[std::get<2>(*ready.begin())];
+      ready.erase(ready.begin());
+      holds.push_back(next.hold);
+      for (const std::size_t at : next.before) {
+        if (--places[at].after == 0) ready.insert(urgency(at));
+      }
+    }
+    return holds;
   }
 
   // What a commit upgrades was changed under Update before; it is Exclusive again when it commits.

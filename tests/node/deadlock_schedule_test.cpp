@@ -155,6 +155,29 @@ TEST(DeadlockSchedule, WhenASessionTypeIsWeakerThanTheLockThenBothAreAskedFor) {
                                   "B exclusiveLock Y  # held"));
 }
 
+TEST(DeadlockSchedule, WhenOneHasLockedMuchBeforeThenWhatIsHeldLongestStillComesFirst) {
+  std::string schedule = "process A\nprocess B\nobject X\nobject Y\nobject Z\n";
+  for (int i = 0; i < 40; ++i) schedule += "A exclusiveLock Z\nA unlock Z\n";
+  const auto texts = written(schedule +
+                             "A exclusiveLock X\nadvance 5\nB exclusiveLock Y\n"
+                             "B sharedLock X\nA sharedLock Y\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_THAT(texts[0], HasSubstr("A exclusiveLock X  # held for 5 ms\n"
+                                  "B exclusiveLock Y  # held for 0 ms\n"));
+}
+
+TEST(DeadlockSchedule, WhenTwoAcquiredAtTheSameTimeThenEachFollowsItsOwnOrder) {
+  const auto texts = written(
+      "process A\nprocess B\nprocess C\nobject X\nobject Y\n"
+      "B sharedLock Y\nB sharedLock X\nA sharedLock X\nC exclusiveLock Y\n"
+      "A exclusiveLock X\nB exclusiveLock X\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  const std::string& text = texts[0];
+  EXPECT_LT(text.find("B sharedLock X"), text.find("A sharedLock X")) << text;
+}
+
 TEST(DeadlockSchedule, WhenACommitWaitsThenItChangesItsObjectsAndCommits) {
   const auto texts = written(
       "setting DoubleDeadlockException=true\nprocess A updateLocks timeout=70\nprocess B\n"
