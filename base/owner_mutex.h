@@ -18,7 +18,8 @@ namespace nephrite {
 inline constexpr std::uint32_t kNoThread = UINT32_MAX;
 std::uint32_t takeThreadNumber();
 
-inline thread_local std::uint32_t theThreadNumber = kNoThread;
+// Found without a call, also in position-independent code: whoever reads it keeps its registers.
+[[gnu::tls_model("initial-exec")]] inline thread_local std::uint32_t theThreadNumber = kNoThread;
 
 /// A small number of the calling thread, never 0 and never given twice in a program.
 inline std::uint32_t threadNumber() {

@@ -9,15 +9,19 @@ constexpr std::size_t kChildren = 4;
 
 }  // namespace
 
-Deadlines::Due::Due(Wait& wait)
-    : millisecond_(static_cast<std::uint32_t>(
-          std::chrono::floor<std::chrono::milliseconds>(wait.deadline.sinceStart).count())),
-      low_(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(&wait))),
-      high_(static_cast<std::uint32_t>(reinterpret_cast<std::uint64_t>(&wait) >> 32)) {}
+Deadlines::Due::Due(Wait& wait) {
+  const auto time = static_cast<std::uint64_t>(
+      std::chrono::floor<std::chrono::milliseconds>(wait.deadline.sinceStart).count());
+  const auto address = reinterpret_cast<std::uint64_t>(&wait);
+  for (std::size_t i = 0; i < 2; ++i) words_[i] = static_cast<std::uint16_t>(time >> (16 * i));
+  for (std::size_t i = 0; i < 3; ++i) {
+    words_[2 + i] = static_cast<std::uint16_t>(address >> (16 * i));
+  }
+}
 
 bool Deadlines::Due::isEarlierThan(const Due& other) const {
-  if (millisecond_ != other.millisecond_) {
-    return static_cast<std::int32_t>(millisecond_ - other.millisecond_) < 0;
+  if (millisecond() != other.millisecond()) {
+    return static_cast<std::int32_t>(millisecond() - other.millisecond()) < 0;
   }
   const Wait& a = *wait();
   const Wait& b = *other.wait();

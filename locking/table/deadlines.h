@@ -2,6 +2,7 @@
 
 // Private to this folder.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -28,19 +29,23 @@ class Deadlines {
   void erase(Wait& wait);
 
  private:
-  /// Twelve bytes: for that, the pointer is in two halves.
+  /// Ten bytes: addresses of user memory have 48 bits.
   class Due {
    public:
     explicit Due(Wait& wait);
-    Wait* wait() const {
-      return reinterpret_cast<Wait*>(std::uint64_t{high_} << 32 | std::uint64_t{low_});
-    }
+    Wait* wait() const { return reinterpret_cast<Wait*>(std::uint64_t{words_[4]} << 32 | bits(2)); }
     bool isEarlierThan(const Due& other) const;
 
    private:
-    std::uint32_t millisecond_;  // Of the deadline, its lower bits: all waits end within 25 days.
-    std::uint32_t low_, high_;
+    std::uint32_t bits(std::size_t at) const {
+      return std::uint32_t{words_[at + 1]} << 16 | words_[at];
+    }
+    // Of the deadline, its lower bits: all waits end within 25 days.
+    std::uint32_t millisecond() const { return bits(0); }
+
+    std::array<std::uint16_t, 5> words_;
   };
+  static_assert(sizeof(Due) == 10);
 
   void put(std::size_t at, Due due);
   void raise(std::size_t at, Due due);

@@ -112,12 +112,20 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
-bool ObjectSpace::isThere(Oid oid) const {
+bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
   try {
-    return fetch(oid) != nullptr;
+    if (fetch(oid) == nullptr) return false;
   } catch (const StoreException&) {
-    return false;
+    return false;  // Whoever asks lock() hears of it.
   }
+  return wasGranted(seat, oid, locks_.grantAtOnce(seat, targetOf(oid), terms).token);
+}
+
+bool ObjectSpace::wasGranted(const LockSeat& seat, Oid oid, FencingToken token) {
+  if (token.value == 0) return false;
+  if (options_.durableTokens) keepTokensReserved(token);
+  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+  return known_.contains(oid) || isStillThere(seat, oid);
 }
 
 bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {

@@ -61,13 +61,13 @@ class ObjectSpace {
   void lock(const LockOrder& order, LockReplySettle settle);
   /// As QuickLocks says.
   bool lockAtOnce(const LockSeat& seat, Oid oid, LockTerms terms) {
-    if (!known_.contains(oid) && !isThere(oid)) return false;
+    if (!known_.contains(oid)) [[unlikely]]
+      return lockUnknown(seat, oid, terms);
     const GrantedAtOnce granted = locks_.grantAtOnce(seat, {oid.bits()}, terms);
-    if (granted.token.value == 0) return false;
+    if (!granted.again) [[unlikely]]
+      return wasGranted(seat, oid, granted.token);
     if (options_.durableTokens) keepTokensReserved(granted.token);
-    if (granted.again) return true;
-    // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
-    return known_.contains(oid) || isStillThere(seat, oid);
+    return true;
   }
   RecordPtr lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms);
   void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
@@ -97,8 +97,9 @@ class ObjectSpace {
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
-  /// False, too, when the store cannot say.
-  bool isThere(Oid oid) const;
+  bool lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms);
+  /// True when it was, and the object is there.
+  bool wasGranted(const LockSeat& seat, Oid oid, FencingToken token);
   /// Of an object that the seat has locked: if not, that lock is let go.
   bool isStillThere(const LockSeat& seat, Oid oid);
   void keepTokensReserved(FencingToken given) {
