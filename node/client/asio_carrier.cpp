@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
@@ -30,8 +31,9 @@ using Generic = asio::generic::stream_protocol;
 using Socket = Generic::socket;
 using asio::ip::tcp;
 
-// Until the carrier's thread listens again when no caller does.
-constexpr std::chrono::milliseconds kIdle{2};
+// Until the carrier's thread listens again when no caller does: as long as they keep coming, twice
+// as long each time.
+constexpr std::chrono::milliseconds kFirstIdle{2}, kLongestIdle{16};
 // Of messages that nobody waits for: closer to each other they go together.
 constexpr std::chrono::microseconds kInARow{50};
 constexpr std::size_t kKeptBytes = 1u << 20;
@@ -178,6 +180,7 @@ struct AsioCarrier::Parts {
   asio::steady_timer wakeTimer;
   asio::steady_timer idleTimer;
   bool idleTimerRuns = false;
+  std::chrono::milliseconds idle = kFirstIdle;
   SocketWatch readable, writable;
   const std::shared_ptr<Interrupter> interrupter = std::make_shared<Interrupter>();
   std::atomic<std::thread::id> own{};
@@ -426,9 +429,14 @@ void AsioCarrier::Parts::arrived() {
 
 // While callers come and read, the carrier's thread is not woken by what comes.
 void AsioCarrier::Parts::watchWhenIdle() {
-  if (idleTimerRuns || turn.isIdle()) return;
+  if (idleTimerRuns) return;
+  if (turn.isIdle()) {
+    idle = kFirstIdle;
+    return;
+  }
   idleTimerRuns = true;
-  idleTimer.expires_after(kIdle);
+  idleTimer.expires_after(idle);
+  idle = std::min(idle * 2, kLongestIdle);
   idleTimer.async_wait([this](const error_code& error) {
     if (error) return;
     idleTimerRuns = false;
