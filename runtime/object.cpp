@@ -7,8 +7,6 @@
 #include "runtime/process/value_fit.h"
 
 namespace nephrite {
-namespace {}  // namespace
-
 Object::Object(std::shared_ptr<ProcessCore> process, Oid oid)
     : process_(std::move(process)), oid_(oid) {}
 

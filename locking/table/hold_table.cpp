@@ -18,18 +18,10 @@ void show(const Hold& hold, const std::function<void(const Hold&)>& look) {
 }  // namespace
 
 void HolderList::remove(Hold& hold) {
-  Hold* before = nullptr;
-  for (Hold& other : *this) {
-    if (&other == &hold) break;
-    before = &other;
-  }
-  auto* const after = static_cast<Hold*>(hold.chain.get());
-  if (before == nullptr) {
-    first_ = after;
-  } else {
-    before->chain.set(after);
-  }
-  if (last_ == &hold) last_ = before;
+  Hold* before = last_;
+  while (after(*before) != &hold) before = after(*before);
+  before->chain.set(after(hold));
+  if (last_ == &hold) last_ = before == &hold ? nullptr : before;
 }
 
 HoldTable::HoldTable(std::uint64_t tokensAbove) : segments_(new Segment[kSegments]) {
@@ -140,8 +132,8 @@ void HoldTable::settle(Entry& entry) {
   std::uint32_t moved = 0;
   for ([[maybe_unused]] const Hold& hold : entry.holders) ++moved;
   if (Hold* const last = entry.holders.last()) {
-    last->chain.set(after);
     link->set(entry.holders.release());
+    last->chain.set(after);
   } else {
     link->set(after);
   }

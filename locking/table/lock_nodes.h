@@ -78,42 +78,41 @@ struct Hold : Node {
 };
 static_assert(sizeof(Hold) == 56);
 
-/// The holders of an Entry, in the order of their grants.
+/// The holders of an Entry, in the order of their grants: a ring, known by its last.
 class HolderList {
  public:
   class Iterator {
    public:
-    explicit Iterator(Hold* at) : at_(at) {}
+    Iterator(Hold* at, const Hold* last) : at_(at), last_(last) {}
     Hold& operator*() const { return *at_; }
     Iterator& operator++() {
-      at_ = static_cast<Hold*>(at_->chain.get());
+      at_ = at_ == last_ ? nullptr : after(*at_);
       return *this;
     }
-    friend bool operator==(const Iterator&, const Iterator&) = default;
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
 
    private:
     Hold* at_;
+    const Hold* last_;
   };
-  Iterator begin() const { return Iterator(first_); }
-  Iterator end() const { return Iterator(nullptr); }
-  bool empty() const { return first_ == nullptr; }
+  Iterator begin() const { return {empty() ? nullptr : after(*last_), last_}; }
+  Iterator end() const { return {nullptr, last_}; }
+  bool empty() const { return last_ == nullptr; }
   Hold* last() const { return last_; }
 
   void append(Hold& hold) {
-    hold.chain.set(nullptr);
-    if (last_ != nullptr) last_->chain.set(&hold);
-    if (first_ == nullptr) first_ = &hold;
+    hold.chain.set(empty() ? &hold : after(*last_));
+    if (!empty()) last_->chain.set(&hold);
     last_ = &hold;
   }
+  /// `hold` is one of them.
   void remove(Hold& hold);
-  /// Forgets them all; the first, linked to the others.
-  Hold* release() {
-    last_ = nullptr;
-    return std::exchange(first_, nullptr);
-  }
+  /// Forgets them all; the first, each linked to the next.
+  Hold* release() { return empty() ? nullptr : after(*std::exchange(last_, nullptr)); }
 
  private:
-  Hold* first_ = nullptr;
+  static Hold* after(const Hold& hold) { return static_cast<Hold*>(hold.chain.get()); }
+
   Hold* last_ = nullptr;
 };
 
@@ -183,5 +182,6 @@ struct Entry : Node {
   HolderList holders;
   Queue queue;  ///< Upgrades first, then newcomers; each in the order of asking.
 };
+static_assert(sizeof(Entry) == 40);
 
 }  // namespace nephrite::lock_table
