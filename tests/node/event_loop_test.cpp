@@ -13,7 +13,7 @@ namespace {
 
 /// Calls something whenever its descriptor is ready.
 struct Watching final : EventLoop::Watcher {
-  explicit Watching(std::function<void()> call) : call(std::move(call)) {}
+  explicit Watching(std::function<void()> whenReady) : call(std::move(whenReady)) {}
   void ready(std::uint32_t) override { call(); }
   const std::function<void()> call;
   const Descriptor descriptor{::eventfd(1, EFD_NONBLOCK)};
