@@ -70,8 +70,7 @@ class HoldTable {
   /// True when something is left that has to go the long way.
   bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
 
-  /// Get when it holds nothing.
-  LockType typeHeld(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  /// Of type Get when it holds nothing.
   HeldLock held(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
 
   // --- The long way: under the mutex of those who wait -----------------------------------------

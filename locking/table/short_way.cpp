@@ -253,10 +253,6 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   return longWay || (forGood && locker.idle() > 0);
 }
 
-LockType HoldTable::typeHeld(Locker& locker, LockTarget target) {
-  return held(locker, target).type;
-}
-
 HeldLock HoldTable::held(Locker& locker, LockTarget target) {
   const Hold* hold = locker.index.at(hashOf(target));
   if (hold == nullptr || hold->target != target) hold = find(locker, target);
@@ -308,8 +304,7 @@ ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget targ
 }
 
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
-  OwnerHold own(seat->mutex);
-  return holds_.typeHeld(*seat, target);
+  return held(seat, target).type;
 }
 
 HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
