@@ -106,7 +106,8 @@ class AnswerSource {
   virtual void end() = 0;
 };
 
-/// One wait at a source; with none, the answer comes by itself.
+/// One wait at a source; with none, the answer comes by itself. What the thread says to the other
+/// side meanwhile, answered or not, may go together when it waits, or at the end.
 class AnswerFetch {
  public:
   explicit AnswerFetch(AnswerSource* source)

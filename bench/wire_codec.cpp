@@ -30,15 +30,20 @@ double nanosecondsOf(Action action) {
   return best;
 }
 
-template <class Message, class Decode>
-void measure(const char* name, const Message& message, Decode decode) {
+template <class Encode, class Decode>
+void measureAs(const char* name, Encode encode, Decode decode) {
   const Instant now = SystemClock::instance().now();
-  const std::string bytes = wire::encode(message, now);
+  const std::string bytes(encode(now));
   const std::span span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  const double encoding = nanosecondsOf([&] { return wire::encode(message, now).size(); });
+  const double encoding = nanosecondsOf([&] { return encode(now).size(); });
   const double decoding = nanosecondsOf([&] { return decode(span, now).index(); });
   std::printf("%-26s %4zu bytes  encode %5.0f ns  decode %5.0f ns\n", name, bytes.size(), encoding,
               decoding);
+}
+
+template <class Message, class Decode>
+void measure(const char* name, const Message& message, Decode decode) {
+  measureAs(name, [&](Instant now) { return wire::encode(message, now); }, decode);
 }
 
 wire::Lock someLock() {
@@ -74,6 +79,12 @@ int main() {
   const Oid oid(Lifetime::Persistent, 2048, 5);
   const auto record = std::make_shared<const ObjectRecord>(
       ObjectRecord{oid, 3, {std::int32_t{4711}, std::string("a customer's name"), oid, 12.5}});
+  measureAs("short Lock", [](Instant) { return wire::encodeShort(someLock()); },
+            wire::decodeFromClient);
+  measureAs("short Unlock", [&](Instant) { return wire::encodeShort(wire::Unlock{{187}, oid}); },
+            wire::decodeFromClient);
+  measureAs("short grant", [](Instant now) { return *wire::encodeShort(someGrants(1), now); },
+            wire::decodeFromServer);
   measure<wire::FromClient>("Lock", someLock(), wire::decodeFromClient);
   measure<wire::FromClient>("Unlock", wire::Unlock{{187}, oid}, wire::decodeFromClient);
   measure<wire::FromClient>("ReleaseTransaction", wire::ReleaseTransaction{{187}},

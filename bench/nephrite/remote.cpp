@@ -101,6 +101,7 @@ void pipelined(Client& client) {
   }
   answers->all.get();
   require(answers->granted == kPipelined, "a lock was not granted");
+  const AnswerFetch together(database.answers());  // What is said within goes in one piece.
   for (std::size_t i = 0; i < kPipelined; ++i) {
     database.unlock(client.process.info().locker, client.objects[i].oid());
   }

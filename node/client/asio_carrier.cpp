@@ -155,15 +155,15 @@ struct AsioCarrier::Parts {
   void closeSocket() NEPHRITE_EXCLUDES(mutex);
   void arm() NEPHRITE_EXCLUDES(mutex);
   void writeRest() NEPHRITE_EXCLUDES(mutex);
-  bool isCurrent(std::uint64_t attempt) NEPHRITE_EXCLUDES(mutex) {
-    MutexLock hold(mutex);
-    return attempt == current && !stopped;
-  }
+  bool isCurrent(std::uint64_t attempt) const { return attempt == current && !stopped; }
 
   // On the thread that has the turn.
   void waitForBytes(Awaited& answer);
   bool read() NEPHRITE_EXCLUDES(mutex);
 
+  /// `append` puts the frame behind what is unsent.
+  template <class Append>
+  void send(const Append& append) NEPHRITE_EXCLUDES(mutex);
   /// Sends what is unsent, as far as the socket takes it now.
   void flush() NEPHRITE_EXCLUDES(mutex);
   void write() NEPHRITE_REQUIRES(mutex);
@@ -195,9 +195,10 @@ struct AsioCarrier::Parts {
 
   Mutex mutex;          // A leaf; the socket is written to and closed under it.
   int descriptor = -1;  // Changes under the mutex and with the turn; either is enough to read it.
-  std::uint64_t current NEPHRITE_GUARDED_BY(mutex) = 0;  // Attempt; 0 while there is none.
+  // Written under the mutex.
+  std::atomic<std::uint64_t> current{0};  // Attempt; 0 while there is none.
+  std::atomic<bool> stopped{false};
   std::uint64_t lastAttempt NEPHRITE_GUARDED_BY(mutex) = 0;
-  bool stopped NEPHRITE_GUARDED_BY(mutex) = false;
   bool writing NEPHRITE_GUARDED_BY(mutex) = false;   // The carrier's thread sends the rest.
   bool flushing NEPHRITE_GUARDED_BY(mutex) = false;  // It is about to send what is unsent.
   std::string unsent NEPHRITE_GUARDED_BY(mutex);
@@ -465,7 +466,7 @@ bool AsioCarrier::Parts::read() {
   try {
     reader.append({chunk.data(), static_cast<std::size_t>(bytes)});
     while (isCurrent(attempt)) {
-      const auto frame = reader.next();
+      const auto frame = reader.nextInPlace();
       if (!frame) break;
       listener->received(*frame);
     }
@@ -477,25 +478,30 @@ bool AsioCarrier::Parts::read() {
 
 // --- Sending -------------------------------------------------------------------------------------
 
+void AsioCarrier::send(std::string frame) {
+  parts_->send([&](std::string& unsent) { unsent += frame; });
+}
+
+void AsioCarrier::sendFramed(const wire::FrameHeader& header, std::string_view message) {
+  parts_->send([&](std::string& unsent) { wire::appendFrame(unsent, header, message); });
+}
+
 // Who will wait sends when it begins to, with all that is unsent. Who will not sends at once; but
 // several in a row are left to whoever waits next, or to the carrier's thread, whoever is first.
-void AsioCarrier::send(std::string frame) {
-  const bool waits = parts_->turn.isWaiting();
+template <class Append>
+void AsioCarrier::Parts::send(const Append& append) {
+  const bool waits = turn.isWaiting();
   {
-    MutexLock hold(parts_->mutex);
-    if (parts_->descriptor < 0 || parts_->current == 0) return;
-    if (parts_->unsent.empty()) {
-      parts_->unsent = std::move(frame);
-    } else {
-      parts_->unsent += frame;
-    }
-    if (waits || parts_->writing || parts_->flushing) return;
+    MutexLock hold(mutex);
+    if (descriptor < 0 || current == 0) return;
+    append(unsent);
+    if (waits || writing || flushing) return;
     const Instant now = SystemClock::instance().now();
-    const bool inARow = now - std::exchange(parts_->sentAt, now) < kInARow;
-    if (!inARow) return parts_->write();
-    parts_->flushing = true;
+    const bool inARow = now - std::exchange(sentAt, now) < kInARow;
+    if (!inARow) return write();
+    flushing = true;
   }
-  asio::post(parts_->context, [parts = parts_.get()] { parts->flush(); });
+  asio::post(context, [this] { flush(); });
 }
 
 void AsioCarrier::Parts::flush() {

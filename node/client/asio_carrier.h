@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "ini/server_node_specification.h"
 #include "node/client/carrier.h"
@@ -33,6 +34,7 @@ class AsioCarrier final : public Carrier, private AnswerSource {
   void connect() override;
   void disconnect() override;
   void send(std::string frame) override;
+  void sendFramed(const wire::FrameHeader& header, std::string_view message) override;
   void wakeAt(Instant at) override;
   AnswerSource* answers() override;
   bool callerWaits() const override;

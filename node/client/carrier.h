@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "base/answer_wait.h"
 #include "base/clock.h"
@@ -16,7 +17,7 @@ class CarrierListener {
  public:
   virtual ~CarrierListener() = default;
   virtual void connected() = 0;
-  virtual void received(const wire::Frame& frame) = 0;
+  virtual void received(const wire::FrameView& frame) = 0;
   /// The attempt failed, or the connection is over. Not called after disconnect().
   virtual void disconnected(const std::string& why) = 0;
   /// The moment of wakeAt() has come.
@@ -40,6 +41,10 @@ class Carrier {
   virtual void disconnect() = 0;
   /// Sends in this order, soon. Harmless without a connection. Calls nobody back.
   virtual void send(std::string frame) = 0;
+  /// The same of a message that has no frame yet.
+  virtual void sendFramed(const wire::FrameHeader& header, std::string_view message) {
+    send(wire::frameBytes(header, message));
+  }
   /// Calls tick() at `at` or soon after; replaces an earlier wish. Calls nobody back from here.
   virtual void wakeAt(Instant at) = 0;
 

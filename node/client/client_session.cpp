@@ -46,66 +46,72 @@ ClientSession::~ClientSession() {
   carrier_.stop();
 }
 
+void ClientSession::Owed::fails(std::shared_ptr<Asked> which, RequestFailure failure) {
+  calls.push_back(
+      [which = std::move(which), failure = std::move(failure)] { which->answered(failure, {}); });
+}
+
 void ClientSession::run(Owed& owed) {
   for (const auto& call : owed.calls) call();
-  if (!owed.answer) return;
-  if (auto* const failed = std::get_if<wire::FailureReply>(&*owed.came)) {
-    owed.answer(std::move(failed->failure), owed.arrived);
+  if (owed.asked == nullptr) return;
+  if (owed.late) {
+    owed.asked->answeredLate(std::move(owed.came), owed.arrived);
   } else {
-    owed.answer(std::move(*owed.came), owed.arrived);
+    owed.asked->answered(std::move(owed.came), owed.arrived);
   }
 }
 
 // --- Asking --------------------------------------------------------------------------------------
 
 void ClientSession::ask(Request request) {
-  if (!request.attended) request.attended = carrier_.callerWaits() && !carrier_.isOwnThread();
+  const Terms terms = request;
+  ask(std::make_shared<AskedByFunctions>(std::move(request)), terms);
+}
+
+void ClientSession::ask(std::shared_ptr<Asked> asked, const Terms& terms) {
+  Waiting wish{{}, std::move(asked), terms, carrier_.callerWaits() && !carrier_.isOwnThread()};
   Owed owed;
   {
     MutexLock hold(mutex_);
-    const Instant now = timeouts_.now();
-    if (isSilent(now)) {
-      wakeAt(now);  // The session ends on the carrier's thread, in its turn.
-      whyDown_ = "nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms";
-      owed.calls.push_back(
-          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
-    } else if (welcome_) {
-      sendRequest(request, now, owed);
-    } else if (request.waitsForSession && state_ != State::Closed) {
-      const auto longest = std::min(request.bound, options_.connectTimeout);
-      waiting_.emplace_back(now + longest, std::move(request));
-    } else {
-      owed.calls.push_back(
-          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
-    }
-    if (!isSilent(now)) setTimer();
+    ask(wish, owed);
   }
   run(owed);
 }
 
-void ClientSession::sendRequest(Request& request, Instant now, Owed& owed) {
-  const wire::RequestId id = ++lastRequest_;
-  const std::string message = wire::encode(request.message(id), now);
-  if (message.size() > welcome_->maxFrame) {
-    owed.calls.push_back([answer = std::move(request.answer), size = message.size(),
-                          most = welcome_->maxFrame] {
-      answer(RequestFailure{ErrorCode::ServerRefused,
-                            "the request has " + std::to_string(size) +
-                                " bytes, the server takes " + std::to_string(most) +
-                                " ([NephriteServer] MaxFrameSize); make the transaction smaller"},
-             {});
-    });
-    return;
+void ClientSession::ask(Waiting& wish, Owed& owed) {
+  const Instant now = timeouts_.now();
+  if (isSilent(now)) {
+    wakeAt(now);  // The session ends on the carrier's thread, in its turn.
+    whyDown_ = "nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms";
+    return owed.fails(std::move(wish.asked), downNow());
   }
-  const Instant deadline = now + request.bound;
-  const bool attended = *request.attended;
-  pending_[id] = {std::move(request.answer), std::move(request.late), deadline, request.owner,
-                  attended};
-  if (!attended) setUnattended(unattended_ + 1);
-  addDeadline(deadline, id);
-  std::string frame = stream_.send(message);
-  noteSent(now);
-  if (state_ == State::Up) carrier_.send(std::move(frame));  // Else it goes with the next one.
+  wish.until = now + wish.terms.bound;
+  if (welcome_) {
+    sendRequest(wish, now, owed);
+  } else if (wish.terms.waitsForSession && state_ != State::Closed) {
+    wish.until = std::min(wish.until, now + options_.connectTimeout);
+    waiting_.push_back(std::move(wish));
+  } else {
+    return owed.fails(std::move(wish.asked), downNow());
+  }
+  if (!wakeAt_ || wish.until < *wakeAt_) setTimer();
+}
+
+void ClientSession::sendRequest(Waiting& wish, Instant now, Owed& owed) {
+  const wire::RequestId id = ++lastRequest_;
+  const std::string_view message = wish.asked->message(id, welcome_->takesShort, now);
+  if (message.size() > welcome_->maxFrame) {
+    return owed.fails(std::move(wish.asked),
+                      {ErrorCode::ServerRefused,
+                       "the request has " + std::to_string(message.size()) +
+                           " bytes, the server takes " + std::to_string(welcome_->maxFrame) +
+                           " ([NephriteServer] MaxFrameSize); make the transaction smaller"});
+  }
+  tellEncoded(message, now, [](std::uint64_t) {});
+  pending_.try_emplace(
+      id, Pending{std::move(wish.asked), wish.until, wish.terms.owner, wish.attended, false});
+  if (!wish.attended) setUnattended(unattended_ + 1);
+  addDeadline(wish.until, id);
 }
 
 void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
@@ -119,8 +125,7 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
     std::sort(inOrder.begin(), inOrder.end());
     for (const wire::RequestId id : inOrder) {
       Pending given = take(pending_.find(id));
-      if (given.abandoned) continue;
-      owed.calls.push_back([answer = std::move(given.answer), failure] { answer(failure, {}); });
+      if (!given.abandoned) owed.fails(std::move(given.asked), failure);
     }
   }
   run(owed);
@@ -139,18 +144,49 @@ void ClientSession::setUnattended(std::size_t requests) {
   carrier_.setUnattended(requests);
 }
 
-void ClientSession::tell(const wire::FromClient& message,
-                         const std::function<void(std::uint64_t number)>& numbered) {
+void ClientSession::tell(const wire::FromClient& message) {
+  tell(message, [](std::uint64_t) {});
+}
+
+void ClientSession::tell(const wire::FromClient& message, Numbered numbered) {
   MutexLock hold(mutex_);
-  if (!welcome_) {
-    if (numbered) numbered(0);
-    return;
-  }
+  if (!welcome_) return numbered(0);
   const Instant now = timeouts_.now();
-  std::string frame = stream_.send(wire::encode(message, now));
+  tellEncoded(wire::encodeInPlace(message, now), now, numbered);
+}
+
+void ClientSession::tell(const wire::Unlock& message, Numbered numbered) {
+  MutexLock hold(mutex_);
+  if (!welcome_) return numbered(0);
+  tellUnlock(message, numbered);
+}
+
+bool ClientSession::tellUnlessAsked(const wire::Unlock& message, Numbered numbered) {
+  MutexLock hold(mutex_);
+  for (const auto& [id, pending] : pending_) {
+    if (!pending.abandoned && pending.asked->asksFor(message.locker, message.target)) return false;
+  }
+  if (welcome_) {
+    tellUnlock(message, numbered);
+  } else {
+    numbered(0);
+  }
+  return true;
+}
+
+void ClientSession::tellUnlock(const wire::Unlock& message, Numbered numbered) {
+  const Instant now = timeouts_.now();
+  tellEncoded(welcome_->takesShort ? wire::encodeShort(message)
+                                   : wire::encodeInPlace(wire::FromClient(message), now),
+              now, numbered);
+}
+
+// Without a connection it goes with the next one.
+void ClientSession::tellEncoded(std::string_view message, Instant now, Numbered numbered) {
+  const wire::FrameHeader header = stream_.number(message);
   noteSent(now);
-  if (numbered) numbered(stream_.lastSent());
-  if (state_ == State::Up) carrier_.send(std::move(frame));
+  numbered(header.sequence);
+  if (state_ == State::Up) carrier_.sendFramed(header, message);
 }
 
 bool ClientSession::isUp() const {
@@ -166,11 +202,6 @@ bool ClientSession::isSure() const {
 std::optional<wire::Welcome> ClientSession::welcome() const {
   MutexLock hold(mutex_);
   return welcome_;
-}
-
-milliseconds ClientSession::serverTimeout() const {
-  MutexLock hold(mutex_);
-  return welcome_ ? welcome_->serverTimeout : milliseconds(10'000);
 }
 
 RequestFailure ClientSession::whyDown() const {
@@ -206,6 +237,7 @@ void ClientSession::connected() {
   }
   hello.replaces = lostKey_;
   hello.takesGrants = true;
+  hello.takesShort = true;
   carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(hello), now)));
   setTimer();
 }
@@ -236,14 +268,20 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   state_ = State::Up;
   lostKey_.reset();
   welcome_ = welcome;
+  serverTimeout_ = welcome.serverTimeout.count();
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
   if (events_.began) owed.calls.push_back([this, welcome] { events_.began(welcome); });
   // They are sent when `began` is through, by the order of what is owed.
-  auto waiting = std::exchange(waiting_, {});
-  for (auto& [until, request] : waiting) {
-    auto shared = std::make_shared<Request>(std::move(request));
-    owed.calls.push_back([this, shared] { ask(std::move(*shared)); });
+  for (Waiting& wish : std::exchange(waiting_, {})) {
+    owed.calls.push_back([this, shared = std::make_shared<Waiting>(std::move(wish))] {
+      Owed then;
+      {
+        MutexLock hold(mutex_);
+        ask(*shared, then);
+      }
+      run(then);
+    });
   }
 }
 
@@ -258,24 +296,23 @@ void ClientSession::refused(const wire::Refusal& refusal, Owed& owed) {
   if (welcome_) sessionOver(refusal.failure.what, owed);
   whyDown_ = refusal.failure.what;
   downCode_ = refusal.failure.code;
-  for (auto& [until, request] : std::exchange(waiting_, {})) {
-    owed.calls.push_back(
-        [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
-  }
+  for (Waiting& wish : std::exchange(waiting_, {})) owed.fails(std::move(wish.asked), downNow());
   pause();
 }
 
 // --- What comes ----------------------------------------------------------------------------------
 
-void ClientSession::received(const wire::Frame& frame) {
+void ClientSession::received(const wire::FrameView& frame) {
   Owed owed;
   {
     MutexLock hold(mutex_);
+    const State before = state_;
     const Instant now = timeouts_.now();
-    std::optional<wire::FromServer> message;
+    const wire::FromServer* message = nullptr;
     std::string wrong;
     try {
-      message = wire::decodeFromServer(frame.message, clock_.now());
+      message = &owed.came.emplace<wire::FromServer>(
+          wire::decodeFromServer(frame.message, &timeouts_ == &clock_ ? now : clock_.now()));
     } catch (const wire::WireError& error) {
       wrong = error.what();
     }
@@ -291,15 +328,16 @@ void ClientSession::received(const wire::Frame& frame) {
       carrier_.disconnect();
       connectionOver("its messages make no sense (" + wrong + ")", owed);
     } else if (arrival == wire::SessionStream::Arrival::New) {
-      dispatch(*message, frame.header, owed);
+      dispatch(frame.header, owed);
     }
-    setTimer();
+    // What came makes nothing due earlier than it was, but for another state.
+    if (!wakeAt_ || state_ != before) setTimer();
   }
   run(owed);
 }
 
-void ClientSession::dispatch(wire::FromServer& message, const wire::FrameHeader& header,
-                             Owed& owed) {
+void ClientSession::dispatch(const wire::FrameHeader& header, Owed& owed) {
+  wire::FromServer& message = std::get<wire::FromServer>(owed.came);
   if (const auto* const welcome = std::get_if<wire::Welcome>(&message)) {
     return greeted(*welcome, header, owed);
   }
@@ -308,7 +346,7 @@ void ClientSession::dispatch(wire::FromServer& message, const wire::FrameHeader&
   }
   if (std::holds_alternative<wire::Ping>(message)) return;
   if (const auto* const notice = std::get_if<wire::Notice>(&message)) {
-    if (notice->serverTimeout && welcome_) welcome_->serverTimeout = *notice->serverTimeout;
+    if (notice->serverTimeout) serverTimeout_ = notice->serverTimeout->count();
   }
   const auto id = answeredBy(message);
   if (!id) {
@@ -318,11 +356,13 @@ void ClientSession::dispatch(wire::FromServer& message, const wire::FrameHeader&
   }
   const auto it = pending_.find(*id);
   if (it == pending_.end()) return;
+  if (auto* const failed = std::get_if<wire::FailureReply>(&message)) {
+    RequestFailure failure = std::move(failed->failure);
+    owed.came = std::move(failure);
+  }
   Pending pending = take(it);
-  Answer answer = std::move(pending.abandoned ? pending.late : pending.answer);
-  if (!answer) return;
-  owed.answer = std::move(answer);
-  owed.came = std::move(message);
+  owed.late = pending.abandoned;
+  owed.asked = std::move(pending.asked);
   owed.arrived = {header.acknowledged};
 }
 
@@ -370,9 +410,7 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   setUnattended(0);
   deadlines_.clear();
   for (auto& [id, pending] : inOrder) {
-    if (pending.abandoned) continue;
-    owed.calls.push_back(
-        [answer = std::move(pending.answer), failure = downNow()] { answer(failure, {}); });
+    if (!pending.abandoned) owed.fails(std::move(pending.asked), downNow());
   }
 }
 
@@ -439,15 +477,11 @@ void ClientSession::tick() {
       carrier_.connect();
     }
     expireRequests(now, owed);
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
-      if (it->first > now) {
-        ++it;
-        continue;
-      }
-      owed.calls.push_back(
-          [answer = std::move(it->second.answer), failure = downNow()] { answer(failure, {}); });
-      it = waiting_.erase(it);
-    }
+    std::erase_if(waiting_, [&](Waiting& wish) NEPHRITE_REQUIRES(mutex_) {
+      if (wish.until > now) return false;
+      owed.fails(std::move(wish.asked), downNow());
+      return true;
+    });
     setTimer();
   }
   run(owed);
@@ -458,17 +492,18 @@ void ClientSession::expireRequests(Instant now, Owed& owed) {
     const wire::RequestId id = deadlines_.front().second;
     const auto at = pending_.find(id);
     Pending& pending = at->second;
-    if (!pending.abandoned) {
-      owed.calls.push_back([answer = std::move(pending.answer), server = carrier_.server()] {
-        answer(RequestFailure{ErrorCode::NoAnswer,
-                              "server node " + server + " did not answer in time"},
-               {});
-      });
-    }
-    if (pending.abandoned || !pending.late) {
+    if (pending.abandoned) {
       take(at);
       continue;
     }
+    RequestFailure failure{ErrorCode::NoAnswer,
+                           "server node " + carrier_.server() + " did not answer in time"};
+    if (!pending.asked->hearsLate()) {
+      owed.fails(take(at).asked, std::move(failure));
+      continue;
+    }
+    owed.calls.push_back(
+        [asked = pending.asked, failure = std::move(failure)] { asked->answered(failure, {}); });
     pending.abandoned = true;
     pending.deadline = now + kRemembered;
     addDeadline(pending.deadline, id);
@@ -508,7 +543,7 @@ void ClientSession::setTimer() {
   std::optional<Instant> next;
   const auto consider = [&](Instant at) { next = next ? std::min(*next, at) : at; };
   if (const auto deadline = nextDeadline()) consider(*deadline);
-  for (const auto& [until, request] : waiting_) consider(until);
+  for (const Waiting& wish : waiting_) consider(wish.until);
   if (state_ == State::Pausing) consider(pauseUntil_);
   if (state_ == State::Up) consider(nextPing());
   if (state_ == State::Up || state_ == State::Greeting) consider(provenAt_ + keepAlive());
@@ -533,10 +568,7 @@ void ClientSession::close() {
     state_ = State::Closed;
     if (welcome_) sessionOver("this client node has closed it", owed);
     whyDown_ = "this client node is closed";
-    for (auto& [until, request] : std::exchange(waiting_, {})) {
-      owed.calls.push_back(
-          [answer = std::move(request.answer), failure = downNow()] { answer(failure, {}); });
-    }
+    for (Waiting& wish : std::exchange(waiting_, {})) owed.fails(std::move(wish.asked), downNow());
     carrier_.disconnect();
   }
   run(owed);

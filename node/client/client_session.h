@@ -2,6 +2,7 @@
 
 // Private to node.
 
+#include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstdint>
@@ -15,19 +16,13 @@
 #include <variant>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/mutex.h"
+#include "node/client/asked.h"
 #include "node/client/carrier.h"
 #include "node/wire/messages.h"
 
 namespace nephrite {
-
-/// What a request came to: the server's message, or why there is none.
-using ClientAnswer = std::variant<wire::FromServer, RequestFailure>;
-
-/// A message that came, and the number of our last message that the server had seen before it.
-struct Arrived {
-  std::uint64_t acknowledged = 0;
-};
 
 /// A client node's session with its server: connects, greets, goes on after a lost connection when
 /// the server lets it, else begins anew; matches answers to requests, and gives up on those that
@@ -67,25 +62,27 @@ class ClientSession final : private CarrierListener {
   ClientSession(const ClientSession&) = delete;
   ClientSession& operator=(const ClientSession&) = delete;
 
-  using Answer = std::function<void(ClientAnswer, const Arrived&)>;
-  struct Request {
-    std::function<wire::FromClient(wire::RequestId)> message;
+  struct Terms {
     std::chrono::milliseconds bound{11'000};  ///< Answered by then, whatever happens.
     bool waitsForSession = false;             ///< Else it fails at once when there is none.
     std::uint64_t owner = 0;                  ///< For giveUp().
-    std::optional<bool> attended{};  ///< Does the asker wait at Carrier::answers()? Found out.
-    Answer answer;
-    Answer late;  ///< May be empty.
   };
+  void ask(std::shared_ptr<Asked> asked, const Terms& terms) NEPHRITE_EXCLUDES(mutex_);
+
+  /// The same, said with functions.
+  struct Request : Terms, AskedByFunctions::Functions {};
   void ask(Request request) NEPHRITE_EXCLUDES(mutex_);
   /// Answers all requests of `owner` with `failure`, before it returns. What the server still says
   /// to them is not listened to.
   void giveUp(std::uint64_t owner, const RequestFailure& failure) NEPHRITE_EXCLUDES(mutex_);
   /// What is not answered. Dropped when there is no session. `numbered` is told its number, 0 when
   /// dropped, before anything is heard that the server says after it; it may use only leaves.
-  void tell(const wire::FromClient& message,
-            const std::function<void(std::uint64_t number)>& numbered = {})
-      NEPHRITE_EXCLUDES(mutex_);
+  using Numbered = FunctionRef<void(std::uint64_t number)>;
+  void tell(const wire::FromClient& message) NEPHRITE_EXCLUDES(mutex_);
+  void tell(const wire::FromClient& message, Numbered numbered) NEPHRITE_EXCLUDES(mutex_);
+  void tell(const wire::Unlock& message, Numbered numbered) NEPHRITE_EXCLUDES(mutex_);
+  /// The same, unless a request is under way that asksFor() that lock: then false.
+  bool tellUnlessAsked(const wire::Unlock& message, Numbered numbered) NEPHRITE_EXCLUDES(mutex_);
 
   /// Is there a session that the server still believes in?
   bool isUp() const NEPHRITE_EXCLUDES(mutex_);
@@ -93,8 +90,10 @@ class ClientSession final : private CarrierListener {
   /// be gone on with.
   bool isSure() const NEPHRITE_EXCLUDES(mutex_);
   std::optional<wire::Welcome> welcome() const NEPHRITE_EXCLUDES(mutex_);
-  /// How long a server-defined wait lasts at the server.
-  std::chrono::milliseconds serverTimeout() const NEPHRITE_EXCLUDES(mutex_);
+  /// How long a server-defined wait lasts at the server, as far as is known.
+  std::chrono::milliseconds serverTimeout() const {
+    return std::chrono::milliseconds(serverTimeout_.load(std::memory_order_relaxed));
+  }
   /// Why there is no session: for messages.
   RequestFailure whyDown() const NEPHRITE_EXCLUDES(mutex_);
 
@@ -110,32 +109,44 @@ class ClientSession final : private CarrierListener {
     Closed,
   };
   struct Pending {
-    Answer answer;
-    Answer late;
+    std::shared_ptr<Asked> asked;
     Instant deadline{};
     std::uint64_t owner = 0;
+    bool attended = false;   // Its asker waits at Carrier::answers().
+    bool abandoned = false;  // It was told that there is no answer.
+  };
+  struct Waiting {
+    Instant until{};
+    std::shared_ptr<Asked> asked;
+    Terms terms;
     bool attended = false;
-    bool abandoned = false;
   };
   /// What is owed when the mutex is free: calls, then the answer to a request.
   struct Owed {
     std::vector<std::function<void()>> calls;
-    Answer answer;  // Of `came`.
-    std::optional<wire::FromServer> came;
+    std::shared_ptr<Asked> asked;
+    bool late = false;
+    ClientAnswer came;
     Arrived arrived;
+
+    void fails(std::shared_ptr<Asked> which, RequestFailure failure);
   };
 
   void connected() override NEPHRITE_EXCLUDES(mutex_);
-  void received(const wire::Frame& frame) override NEPHRITE_EXCLUDES(mutex_);
+  void received(const wire::FrameView& frame) override NEPHRITE_EXCLUDES(mutex_);
   void disconnected(const std::string& why) override NEPHRITE_EXCLUDES(mutex_);
   void tick() override NEPHRITE_EXCLUDES(mutex_);
 
-  void sendRequest(Request& request, Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void ask(Waiting& wish, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void sendRequest(Waiting& wish, Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void tellUnlock(const wire::Unlock& message, Numbered numbered) NEPHRITE_REQUIRES(mutex_);
+  void tellEncoded(std::string_view message, Instant now, Numbered numbered)
+      NEPHRITE_REQUIRES(mutex_);
   void greeted(const wire::Welcome& welcome, const wire::FrameHeader& header, Owed& owed)
       NEPHRITE_REQUIRES(mutex_);
   void refused(const wire::Refusal& refusal, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  void dispatch(wire::FromServer& message, const wire::FrameHeader& header, Owed& owed)
-      NEPHRITE_REQUIRES(mutex_);
+  /// What came is `owed.came`.
+  void dispatch(const wire::FrameHeader& header, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void connectionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void sessionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   bool isSilent(Instant now) const NEPHRITE_REQUIRES(mutex_);
@@ -166,6 +177,7 @@ class ClientSession final : private CarrierListener {
   mutable Mutex mutex_;
   State state_ NEPHRITE_GUARDED_BY(mutex_) = State::Pausing;
   std::optional<wire::Welcome> welcome_ NEPHRITE_GUARDED_BY(mutex_);  // Of the present session.
+  std::atomic<std::int64_t> serverTimeout_{10'000};                   // Milliseconds.
   std::optional<wire::SessionKey> lostKey_ NEPHRITE_GUARDED_BY(mutex_);
   wire::SessionStream stream_ NEPHRITE_GUARDED_BY(mutex_);
   std::string whyDown_ NEPHRITE_GUARDED_BY(mutex_) = "it was not tried yet";
@@ -192,7 +204,7 @@ class ClientSession final : private CarrierListener {
   std::vector<std::pair<Instant, wire::RequestId>> deadlines_ NEPHRITE_GUARDED_BY(mutex_);
   std::optional<Instant> wakeAt_ NEPHRITE_GUARDED_BY(mutex_);  // As the carrier was told.
   // Asked without a session, in order; each until its own deadline.
-  std::vector<std::pair<Instant, Request>> waiting_ NEPHRITE_GUARDED_BY(mutex_);
+  std::vector<Waiting> waiting_ NEPHRITE_GUARDED_BY(mutex_);
 };
 
 /// The id of the request that `message` answers; empty for what was not asked for.

@@ -1,5 +1,7 @@
 #include "node/client/held_locks.h"
 
+#include <algorithm>
+
 namespace nephrite {
 namespace {
 
@@ -10,24 +12,23 @@ bool isSession(const HeldLock& lock) { return lock.session != LockType::Get; }
 
 }  // namespace
 
-std::optional<LockInfo> HeldLocks::find(LockerId locker, Oid target) const {
+HeldLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
+  const auto lock = of.locks.find(target.bits());
+  return lock == of.locks.end() || lock->second.mayBeGone ? HeldLock() : lock->second.lock;
+}
+
+HeldLock HeldLocks::find(LockerId locker, Oid target) const {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
-  if (of == lockers_.end()) return std::nullopt;
-  const auto lock = of->second.locks.find(target);
-  if (lock == of->second.locks.end() || lock->second.mayBeGone) return std::nullopt;
-  const HeldLock& held = lock->second.lock;
-  LockInfo info;
-  info.target = {target.bits()};
-  info.requestedBy = locker;
-  info.type = held.type;
-  info.wanted = held.type;
-  info.duration = isSession(held) ? LockDuration::Session : LockDuration::Transaction;
-  info.session = held.session;
-  info.level = held.level;
-  info.since = held.since;
-  info.token = held.token;
-  return info;
+  return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
+}
+
+void HeldLocks::find(LockerId locker, std::span<const Oid> targets,
+                     std::span<HeldLock> held) const {
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end() || of->second.locks.empty()) return;
+  for (std::size_t i = 0; i < targets.size(); ++i) held[i] = heldIn(of->second, targets[i]);
 }
 
 bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {
@@ -47,18 +48,27 @@ bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {
 
 void HeldLocks::granted(LockerId locker, Oid target, const HeldLock& lock,
                         std::uint64_t acknowledged) {
-  HeldLock left = lock;
+  granted(locker, {&target, 1}, {&lock, 1}, acknowledged);
+}
+
+void HeldLocks::granted(LockerId locker, std::span<const Oid> targets,
+                        std::span<const HeldLock> locks, std::uint64_t acknowledged) {
   MutexLock hold(mutex_);
   OfLocker& of = lockers_[locker.value];
   while (!of.releases.empty() && of.releases.front().message <= acknowledged) {
     of.releases.pop_front();
   }
-  for (const Release& release : of.releases) {
-    if (survives(left, target, release)) continue;
-    of.locks.erase(target);
-    return;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    HeldLock left = locks[i];
+    const bool survivesAll =
+        std::all_of(of.releases.begin(), of.releases.end(),
+                    [&](const Release& release) { return survives(left, targets[i], release); });
+    if (survivesAll) {
+      of.locks.insert_or_assign(targets[i].bits(), Held{left, false});
+    } else {
+      of.locks.erase(targets[i].bits());
+    }
   }
-  of.locks.insert_or_assign(target, Held{left, false});
 }
 
 void HeldLocks::release(LockerId locker, const Release& release) {
@@ -69,8 +79,9 @@ void HeldLocks::release(LockerId locker, const Release& release) {
 }
 
 void HeldLocks::apply(const Release& release, Locks& locks) {
-  boost::unordered::erase_if(
-      locks, [&](auto& lock) { return !survives(lock.second.lock, lock.first, release); });
+  boost::unordered::erase_if(locks, [&](auto& lock) {
+    return !survives(lock.second.lock, Oid::fromBits(lock.first), release);
+  });
 }
 
 bool HeldLocks::unlocked(LockerId locker, Oid target, std::uint64_t message) {
@@ -78,7 +89,7 @@ bool HeldLocks::unlocked(LockerId locker, Oid target, std::uint64_t message) {
   OfLocker& of = lockers_[locker.value];
   of.releases.push_back({Release::Kind::Unlock, target, 0, message});
   if (of.releases.size() > kRemembered) of.releases.pop_front();
-  return of.locks.erase(target) > 0;
+  return of.locks.erase(target.bits()) > 0;
 }
 
 void HeldLocks::transactionEnded(LockerId locker, std::uint64_t message) {
@@ -101,14 +112,14 @@ void HeldLocks::committed(LockerId locker) {
 void HeldLocks::taken(LockerId locker, Oid target) {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
-  if (of != lockers_.end()) of->second.locks.erase(target);
+  if (of != lockers_.end()) of->second.locks.erase(target.bits());
 }
 
 void HeldLocks::mayBeGone(LockerId locker, Oid target, bool is) {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   if (of == lockers_.end()) return;
-  const auto lock = of->second.locks.find(target);
+  const auto lock = of->second.locks.find(target.bits());
   if (lock != of->second.locks.end()) lock->second.mayBeGone = is;
 }
 

@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <optional>
-#include <unordered_map>
-#include <vector>
+#include <span>
 
 #include "base/mutex.h"
 #include "locking/lock_request.h"
@@ -26,12 +24,18 @@ namespace nephrite {
 /// Threads: any; one mutex, a leaf.
 class HeldLocks {
  public:
-  std::optional<LockInfo> find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
+  /// Of type Get when nothing is held.
+  HeldLock find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
+  /// The same of many targets: in `held`, one for each.
+  void find(LockerId locker, std::span<const Oid> targets, std::span<HeldLock> held) const
+      NEPHRITE_EXCLUDES(mutex_);
 
   /// The server granted: `lock` is what it said then, having seen our messages up to
   /// `acknowledged`.
   void granted(LockerId locker, Oid target, const HeldLock& lock, std::uint64_t acknowledged)
       NEPHRITE_EXCLUDES(mutex_);
+  void granted(LockerId locker, std::span<const Oid> targets, std::span<const HeldLock> locks,
+               std::uint64_t acknowledged) NEPHRITE_EXCLUDES(mutex_);
 
   /// What was sent with the number `message` and takes locks away. False when nothing was held
   /// (of unlocked).
@@ -63,7 +67,7 @@ class HeldLocks {
     HeldLock lock;
     bool mayBeGone = false;
   };
-  using Locks = boost::unordered_flat_map<Oid, Held, std::hash<Oid>>;
+  using Locks = boost::unordered_flat_map<std::uint64_t, Held>;  // By the bits of the Oid.
   struct OfLocker {
     Locks locks;
     std::deque<Release> releases;
@@ -71,10 +75,11 @@ class HeldLocks {
   /// False when `lock` is gone by it.
   static bool survives(HeldLock& lock, Oid target, const Release& release);
   static void apply(const Release& release, Locks& locks);
+  static HeldLock heldIn(const OfLocker& of, Oid target);
   void release(LockerId locker, const Release& release) NEPHRITE_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
-  std::unordered_map<std::uint64_t, OfLocker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
+  boost::unordered_flat_map<std::uint64_t, OfLocker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
 };
 
 }  // namespace nephrite

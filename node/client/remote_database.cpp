@@ -93,6 +93,7 @@ void RemoteDatabase::lost(const RequestFailure& why) {
   }
   held_.clear();
   cache_.clear();
+  forgetLateGrants([](LockerId) { return true; });
   for (const LockerId locker : lockers) shared_->signOff(locker);
 }
 
@@ -188,6 +189,7 @@ void RemoteDatabase::setBackgroundTimeout(milliseconds timeout) {
 }
 
 void RemoteDatabase::meet(const wire::People& people) const {
+  if (people.empty()) return;
   MutexLock hold(peopleMutex_);
   for (const ProcessInfo& person : people) {
     if (person.locker.isNull()) continue;
@@ -307,6 +309,7 @@ void RemoteDatabase::loses(LockerId locker, const RequestFailure& why) {
   held_.forget(locker);
   shared_->signOff(locker);
   session_->giveUp(locker.value, why);
+  forgetLateGrants([locker](LockerId of) { return of == locker; });
 }
 
 // Its waits end here and now, not when the server comes to say so: who has signed off may close
@@ -315,6 +318,7 @@ void RemoteDatabase::forget(LockerId locker) {
   held_.forget(locker);
   shared_->signOff(locker);
   session_->giveUp(locker.value, {ErrorCode::WaitCancelled, "the process has signed off"});
+  forgetLateGrants([locker](LockerId of) { return of == locker; });
 }
 
 ProcessInfo RemoteDatabase::describe(LockerId locker) const {

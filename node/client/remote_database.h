@@ -3,7 +3,7 @@
 // Private to node.
 
 #include <atomic>
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -117,21 +117,25 @@ class RemoteDatabase final : public Database {
   const Clock& clock() const override { return clock_; }
 
  private:
-  struct AskedLock;
-
   // Locks: remote_locks.cpp.
-  AskedLock askedLock(const LockOrder& order) const;
-  LockReply answered(const AskedLock& asked, wire::LockReply reply, const Arrived& arrived);
-  LockReply answered(const AskedLock& asked, const wire::LockGrant& grant, const Arrived& arrived);
-  std::optional<LockReply> answeredHere(const AskedLock& asked) const;
-  void mayLoseShare(const AskedLock& asked, bool is);
-  void asks(std::span<const AskedLock> asked) NEPHRITE_EXCLUDES(wantedMutex_);
-  /// The first `granted` were granted.
-  void hasAsked(std::span<const AskedLock> asked, std::size_t granted)
-      NEPHRITE_EXCLUDES(wantedMutex_);
-  using LateAnswer = std::variant<const wire::LockReply*, const wire::LockGrant*>;
-  void grantedLate(const AskedLock& asked, const LateAnswer& late, const Arrived& arrived)
-      NEPHRITE_EXCLUDES(wantedMutex_);
+  class AskedLock;
+  class AskedLocks;
+  struct Known;
+  /// Of one locker; fills in what is missing in `orders`.
+  void lookUp(std::span<wire::KnownOrder> orders, std::span<Known> known) const;
+  std::optional<LockReply> answeredHere(const LockOrder& order, const Known& known) const;
+  void mayLoseShare(const LockRequest& request, const Known& known, bool is);
+  void answered(const wire::KnownOrder& order, const Known& known, const wire::LockReply& reply,
+                const Arrived& arrived, LockReply& result);
+  void answered(std::span<const wire::KnownOrder> orders, std::span<const Known> known,
+                const wire::LockAnswered& all, const Arrived& arrived,
+                std::span<LockReply> results);
+  void hasAsked(const LockRequest& request, bool granted) NEPHRITE_EXCLUDES(lateMutex_);
+  void answeredLate(std::span<const wire::KnownOrder> orders, std::span<const Known> known,
+                    const wire::LockAnswered& all, const Arrived& arrived)
+      NEPHRITE_EXCLUDES(lateMutex_);
+  bool unlockUnlessAsked(const LockRequest& request);
+  void forgetLateGrants(FunctionRef<bool(LockerId)> isOf) NEPHRITE_EXCLUDES(lateMutex_);
   std::chrono::milliseconds waitOf(const LockRequest& request) const;
   std::optional<LockReply> refusal(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
   LockReply withLoss(LockReply reply) const;
@@ -189,14 +193,12 @@ class RemoteDatabase final : public Database {
   std::unordered_map<std::uint64_t, Locker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
   std::unordered_map<Oid::ClassNumber, std::deque<Oid>> oids_ NEPHRITE_GUARDED_BY(mutex_);
 
-  // Lock requests under way, by process and object, for which somebody still waits.
-  struct Wanted {
-    unsigned requests = 0;
-    bool givenBack = false;  // An earlier one was granted too late: unlock when these fail.
-  };
-  mutable Mutex wantedMutex_;  // Before the session's, so that nobody asks between look and unlock.
-  boost::unordered_flat_map<std::pair<std::uint64_t, std::uint64_t>, Wanted> wanted_
-      NEPHRITE_GUARDED_BY(wantedMutex_);
+  // Locks that were granted when their asker had given up, by process and object, and are kept for
+  // others who asked for them before that.
+  Mutex lateMutex_;  // Before the session's.
+  boost::unordered_flat_set<std::pair<std::uint64_t, std::uint64_t>> lateGrants_
+      NEPHRITE_GUARDED_BY(lateMutex_);
+  std::atomic<std::size_t> lateGrantCount_{0};  // Looked at without the mutex.
 
   mutable Mutex peopleMutex_;  // A leaf. Who was named in answers, those named last first.
   mutable std::list<ProcessInfo> people_ NEPHRITE_GUARDED_BY(peopleMutex_);

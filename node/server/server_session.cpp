@@ -22,6 +22,7 @@ ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wi
       key_(key),
       origin_{"", hello.host, hello.program, hello.pid},
       takesGrants_(hello.takesGrants),
+      takesShort_(hello.takesShort),
       stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
 
 void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {

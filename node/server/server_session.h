@@ -113,7 +113,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   const std::uint64_t number_;
   const wire::SessionKey key_;
   const NodeOrigin origin_;  // But for the address.
-  const bool takesGrants_;
+  const bool takesGrants_, takesShort_;
   std::shared_ptr<ServerConnection> connection_;
   wire::SessionStream stream_;
   std::set<Oid> nodes_;

@@ -201,6 +201,7 @@ void ServerSessions::welcome(Link& link, bool resumed) {
   welcome.serverTimeout = options_.serverTimeout;
   welcome.maxFrame = options_.limits.maxFrame;
   welcome.coherent = options_.coherent;
+  welcome.takesShort = true;
   welcome.system = database_.system();
   welcome.systemNodes = database_.systemNodes();
   for (const auto& known : database_.schema()->classes()) welcome.classes.push_back(*known);

@@ -77,7 +77,9 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, std::span<const wire::K
 
 void ServerSession::sendAnswered(wire::RequestId id) {
   answered_.id = id;
-  sendEncoded(wire::encodeInPlace(answered_, all_.receivedAt()));
+  const Instant now = all_.receivedAt();
+  const auto shortly = takesShort_ ? wire::encodeShort(answered_, now) : std::nullopt;
+  sendEncoded(shortly ? *shortly : wire::encodeInPlace(answered_, now));
   constexpr std::size_t kKept = 1024;
   if (answered_.count() > kKept) answered_ = {};
 }

@@ -32,6 +32,7 @@ struct Hello {
   std::uint64_t epoch = 0;            ///< Of the server that gave `session`.
   std::optional<SessionKey> replaces;
   bool takesGrants = false;  ///< Reads `grants` of LockAnswered.
+  bool takesShort = false;   ///< Reads short messages (messages.h).
 };
 struct Ping {};
 struct Goodbye {};

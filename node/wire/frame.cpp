@@ -82,12 +82,11 @@ std::optional<Frame> FrameReader::next() {
 FrameHeader SessionStream::number(std::string_view message) {
   const std::uint64_t number = ++lastSent_;
   if (keepBytes_ > 0 && !overflowed_) {
-    kept_.push_back({number, lastReceived_, std::string(message)});
-    bytesKept_ += message.size() + sizeof(Sent);
-    if (bytesKept_ > keepBytes_) {
+    kept_.push_back({number, lastReceived_, message.size()});
+    bytes_ += message;
+    if (bytesKept() > keepBytes_) {
       overflowed_ = true;
-      kept_.clear();
-      bytesKept_ = 0;
+      forgetAll();
     }
   }
   return {0, number, lastReceived_};
@@ -109,9 +108,23 @@ SessionStream::Arrival SessionStream::received(const FrameHeader& header) {
 
 void SessionStream::forgetUpTo(std::uint64_t number) {
   while (!kept_.empty() && kept_.front().number <= number) {
-    bytesKept_ -= kept_.front().message.size() + sizeof(Sent);
+    at_ += kept_.front().length;
     kept_.pop_front();
   }
+  if (kept_.empty()) {
+    forgetAll();
+  } else if (at_ > bytes_.size() / 2) {
+    bytes_.erase(0, at_);
+    at_ = 0;
+  }
+}
+
+void SessionStream::forgetAll() {
+  constexpr std::size_t kSpare = 2048;  // An idle session costs little.
+  kept_.clear();
+  bytes_.clear();
+  if (bytes_.capacity() > kSpare) bytes_.shrink_to_fit();
+  at_ = 0;
 }
 
 std::optional<std::vector<std::string>> SessionStream::missingAfter(std::uint64_t number) {
@@ -119,8 +132,10 @@ std::optional<std::vector<std::string>> SessionStream::missingAfter(std::uint64_
   forgetUpTo(number);
   if (number + kept_.size() != lastSent_) return std::nullopt;
   std::vector<std::string> frames;
+  std::string_view rest = std::string_view(bytes_).substr(at_);
   for (const Sent& sent : kept_) {
-    frames.push_back(frameBytes({0, sent.number, sent.acknowledged}, sent.message));
+    frames.push_back(frameBytes({0, sent.number, sent.acknowledged}, rest.substr(0, sent.length)));
+    rest.remove_prefix(sent.length);
   }
   return frames;
 }

@@ -110,15 +110,18 @@ class SessionStream {
   struct Sent {
     std::uint64_t number = 0;
     std::uint64_t acknowledged = 0;  // When it was made: what its maker had seen by then.
-    std::string message;
+    std::size_t length = 0;          // Of its message, in `bytes_`.
   };
+  std::size_t bytesKept() const { return bytes_.size() - at_ + kept_.size() * sizeof(Sent); }
   void forgetUpTo(std::uint64_t number);
+  void forgetAll();
 
   std::size_t keepBytes_;
   std::uint64_t lastSent_ = 0;
   std::uint64_t lastReceived_ = 0;
   std::deque<Sent> kept_;
-  std::size_t bytesKept_ = 0;
+  std::string bytes_;   // Of their messages, one behind the other,
+  std::size_t at_ = 0;  // from here on.
   bool overflowed_ = false;
 };
 

@@ -28,7 +28,7 @@ At<fb::Hello> pack(Writer& w, const Hello& hello) {
   const auto session = packKey(w, hello.session);
   const auto replaces = packKey(w, hello.replaces);
   return fb::CreateHello(w.builder, hello.versionLow, hello.versionHigh, host, program, hello.pid,
-                         session, hello.epoch, replaces, hello.takesGrants);
+                         session, hello.epoch, replaces, hello.takesGrants, hello.takesShort);
 }
 
 At<fb::Ping> pack(Writer& w, const Ping&) { return fb::CreatePing(w.builder); }
@@ -66,6 +66,7 @@ Hello unpack(Reader& in, const fb::Hello& hello) {
   said.epoch = hello.epoch();
   said.replaces = unpackKey(hello.replaces());
   said.takesGrants = hello.takes_grants();
+  said.takesShort = hello.takes_short();
   return said;
 }
 
@@ -286,11 +287,22 @@ std::string_view encodeInPlace(const FromClient& message, Instant now) {
                 std::visit([&w](const auto& body) { return around(w, pack(w, body)); }, message));
 }
 
+std::string_view encodeInPlace(const Lock& message, Instant now) {
+  Writer& w = writer(now);
+  return finish(w, around(w, pack(w, message)));
+}
+
+std::string_view encodeInPlace(const LockAll& message, Instant now) {
+  Writer& w = writer(now);
+  return finish(w, around(w, pack(w, message)));
+}
+
 std::string encode(const FromClient& message, Instant now) {
   return std::string(encodeInPlace(message, now));
 }
 
 FromClient decodeFromClient(std::span<const std::uint8_t> bytes, Instant now) {
+  if (const auto kind = shortKindOf(bytes)) return unpackShortFromClient(*kind, bytes);
   std::vector<std::uint64_t> keep;
   bytes = aligned(bytes, keep);
   Reader in(bytes.size(), now);

@@ -21,7 +21,7 @@ At<fb::Welcome> pack(Writer& w, const Welcome& welcome) {
                            welcome.resumed, millisecondsOf(welcome.keepAlive),
                            millisecondsOf(welcome.grace), millisecondsOf(welcome.serverTimeout),
                            welcome.maxFrame, welcome.coherent, welcome.system.bits(),
-                           welcome.systemNodes.bits(), classes);
+                           welcome.systemNodes.bits(), classes, welcome.takesShort);
 }
 
 At<fb::Refusal> pack(Writer& w, const Refusal& refusal) {
@@ -49,6 +49,7 @@ Welcome unpack(Reader& in, const fb::Welcome& welcome) {
   said.system = Oid::fromBits(welcome.system());
   said.systemNodes = Oid::fromBits(welcome.system_nodes());
   said.classes = unpackAll<ClassDef>(in, welcome.classes());
+  said.takesShort = welcome.takes_short();
   return said;
 }
 
@@ -79,7 +80,7 @@ At<fb::ProcessReply> pack(Writer& w, const ProcessReply& reply) {
 At<fb::LockAnswered> pack(Writer& w, const LockAnswered& reply) {
   const auto replies = packAll(w, reply.replies);
   const auto people = packAll(w, reply.people);
-  const auto grants = packGrants(w, reply.grants);
+  const auto grants = packAll(w, reply.grants);
   return fb::CreateLockAnswered(w.builder, reply.id, replies, people, grants);
 }
 
@@ -117,7 +118,7 @@ LockAnswered unpack(Reader& in, const fb::LockAnswered& reply) {
   said.id = reply.id();
   said.replies = unpackAll<LockReply>(in, reply.replies());
   said.people = unpackAll<ProcessInfo>(in, reply.people());
-  said.grants = unpackAll<LockGrant>(in, reply.grants());
+  said.grants = unpackAll<LockGrant, decltype(said.grants)>(in, reply.grants());
   std::uint32_t next = 0;
   for (const LockGrant& grant : said.grants) {
     if (grant.place < next || grant.place >= said.count()) {
@@ -396,6 +397,7 @@ std::string encode(const FromServer& message, Instant now) {
 }
 
 FromServer decodeFromServer(std::span<const std::uint8_t> bytes, Instant now) {
+  if (const auto kind = shortKindOf(bytes)) return unpackShortFromServer(*kind, bytes, now);
   std::vector<std::uint64_t> keep;
   bytes = aligned(bytes, keep);
   Reader in(bytes.size(), now);

@@ -81,16 +81,9 @@ At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
                              reply.reply.updatedMeanwhile, failure, reply.held ? &held : nullptr);
 }
 
-// Written where they are sent from: there may be thousands.
-ListAt<const fb::LockGrant*> packGrants(Writer& w, const std::vector<LockGrant>& grants) {
-  if (grants.empty()) return 0;
-  fb::LockGrant* at = nullptr;
-  const auto list = w.builder.CreateUninitializedVectorOfStructs(grants.size(), &at);
-  for (const LockGrant& grant : grants) {
-    *at++ = {grant.token.value, ageOf(grant.since, w.now), grant.place,
-             grant.level,       packType(grant.type),      packType(grant.session)};
-  }
-  return list;
+fb::LockGrant pack(Writer& w, const LockGrant& grant) {
+  return {grant.token.value, ageOf(grant.since, w.now), grant.place,
+          grant.level,       packType(grant.type),      packType(grant.session)};
 }
 
 KnownOrder unpack(Reader&, const fb::LockOrder& order) {

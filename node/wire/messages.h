@@ -3,6 +3,7 @@
 // Private to node: what a client node and a server node say to each other, as values and as bytes.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,14 @@ std::string encode(const FromServer& message, Instant now);
 std::string_view encodeInPlace(const FromClient& message, Instant now);
 std::string_view encodeInPlace(const FromServer& message, Instant now);
 std::string_view encodeInPlace(const LockAnswered& message, Instant now);
+std::string_view encodeInPlace(const Lock& message, Instant now);
+std::string_view encodeInPlace(const LockAll& message, Instant now);
+
+/// The same as short messages, a struct of a fixed size each, for who takes them (`takesShort`).
+std::string_view encodeShort(const Lock& message);
+std::string_view encodeShort(const Unlock& message);
+/// Null unless `message` is one grant and nothing else.
+std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now);
 
 /// `now`: the receiver's clock. Whatever the bytes, ends in a message whose every enum and length
 /// is valid, or in WireError; allocates in proportion to their number. What only the receiver can

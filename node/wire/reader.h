@@ -48,6 +48,12 @@ class Reader {
 std::span<const std::uint8_t> aligned(std::span<const std::uint8_t> bytes,
                                       std::vector<std::uint64_t>& keep);
 
+/// Is it a short message? One that is damaged is, too.
+std::optional<fb::ShortKind> shortKindOf(std::span<const std::uint8_t> bytes);
+FromClient unpackShortFromClient(fb::ShortKind kind, std::span<const std::uint8_t> bytes);
+FromServer unpackShortFromServer(fb::ShortKind kind, std::span<const std::uint8_t> bytes,
+                                 Instant now);
+
 /// The root of a message in which every offset leads to something whole within it.
 template <class Root>
 const Root& verifiedRoot(std::span<const std::uint8_t> bytes) {
@@ -115,9 +121,9 @@ void needAligned(const std::uint8_t* items) {
   throw WireError("the message is damaged: a list is not aligned");
 }
 
-template <class Item>
-std::vector<Item> unpackAll(Reader& in, const auto* list) {
-  std::vector<Item> items;
+template <class Item, class Items = std::vector<Item>>
+Items unpackAll(Reader& in, const auto* list) {
+  Items items;
   if (list == nullptr) return items;
   using Part = std::remove_cvref_t<decltype(*list->Get(0))>;
   if constexpr (!std::is_base_of_v<flatbuffers::Table, Part>) needAligned<Part>(list->Data());

@@ -3,6 +3,7 @@
 // Private to node: what a server node says to a client node, as values. The schema is wire.fbs,
 // which see for what each message means; docs/wire.md for the order of things.
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,7 @@ struct Welcome {
   Oid system;
   Oid systemNodes;
   std::vector<ClassDef> classes;
+  bool takesShort = false;  ///< Reads short messages (messages.h).
 };
 struct Refusal {
   RequestFailure failure;
@@ -67,7 +69,8 @@ struct LockAnswered {
   RequestId id = 0;
   std::vector<LockReply> replies;  ///< Of the places that `grants` leave out, in order.
   People people;
-  std::vector<LockGrant> grants;  ///< Their places rise.
+  /// Their places rise. Most often there is one, which needs no memory of its own.
+  boost::container::small_vector<LockGrant, 1> grants;
 
   std::size_t count() const { return replies.size() + grants.size(); }
 };

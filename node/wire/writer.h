@@ -71,7 +71,7 @@ fb::LockOrder pack(Writer& w, const KnownOrder& order);
 fb::Edge pack(Writer& w, const WaitEdge& edge);
 At<fb::Answer> pack(Writer& w, const LockAnswer& answer);
 At<fb::LockReply> pack(Writer& w, const LockReply& reply);
-ListAt<const fb::LockGrant*> packGrants(Writer& w, const std::vector<LockGrant>& grants);
+fb::LockGrant pack(Writer& w, const LockGrant& grant);
 fb::LockInfo pack(Writer& w, const LockInfo& lock);
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics);
 fb::Contention pack(Writer& w, const LockContentionInfo& contention);
@@ -80,24 +80,29 @@ fb::WaitThen pack(Writer& w, const DeadlockWait& wait);
 At<fb::DeadlockRecord> pack(Writer& w, const DeadlockRecord& record);
 fb::Stale pack(Writer& w, const Stale& stale);
 
-template <class Table>
-ListAt<At<Table>> packList(Writer& w, const At<Table>* tables, std::size_t count) {
-  return w.builder.CreateVector(tables, count);
+template <class Table, class Items>
+auto packTables(Writer& w, const Items& items) {
+  boost::container::small_vector<Table, 8> packed;
+  packed.reserve(items.size());
+  for (const auto& item : items) packed.push_back(pack(w, item));
+  return w.builder.CreateVector(packed.data(), packed.size());
 }
-template <class Struct>
-ListAt<const Struct*> packList(Writer& w, const Struct* structs, std::size_t count) {
-  return w.builder.CreateVectorOfStructs(structs, count);
+// Written where they are sent from: there may be thousands.
+template <class Struct, class Items>
+ListAt<const Struct*> packStructs(Writer& w, const Items& items) {
+  auto item = items.begin();
+  const auto packNext = [&item](std::size_t, Struct* at, Writer* to) { *at = pack(*to, *item++); };
+  return w.builder.CreateVectorOfStructs<Struct>(items.size(), packNext, &w);
 }
 
-template <class Item>
-auto packAll(Writer& w, const std::vector<Item>& items) {
-  using Packed = decltype(pack(w, items.front()));
-  using Made = decltype(packList(w, std::declval<const Packed*>(), 0));
-  if (items.empty()) return Made();
-  boost::container::small_vector<Packed, 8> packed;
-  packed.reserve(items.size());
-  for (const Item& item : items) packed.push_back(pack(w, item));
-  return packList(w, packed.data(), packed.size());
+template <class Items>
+auto packAll(Writer& w, const Items& items) {
+  using Packed = decltype(pack(w, *items.begin()));
+  if constexpr (requires(Packed packed) { packed.Union(); }) {
+    return items.empty() ? ListAt<Packed>() : packTables<Packed>(w, items);
+  } else {
+    return items.empty() ? ListAt<const Packed*>() : packStructs<Packed>(w, items);
+  }
 }
 
 template <class Value>

@@ -157,32 +157,33 @@ void grantToWaiter(std::uint64_t count) {
   require(table.granted == 1 + count && table.queued == count, "not every waiter was granted");
 }
 
-// --- The wire: a lock's two messages -----------------------------------------------------------
+// --- The wire ------------------------------------------------------------------------------------
 
-/// Takes `message` across as bytes, `count` times.
-template <class Message, class Decode>
-Message carry(const Message& message, Decode decode, std::uint64_t count) {
+/// Takes what `encode` makes across as bytes, `count` times.
+template <class Message, class Encode, class Decode>
+Message carry(Encode encode, Decode decode, std::uint64_t count) {
   const Instant now = SystemClock::instance().now();
   Message arrived;
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::string bytes = wire::encode(message, now);
+    const std::string_view bytes = encode(now);
     arrived = decode({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, now);
   }
   return arrived;
 }
 
-wire::Lock someLock() {
+wire::KnownOrder someOrder() {
   LockRequest request;
   request.locker = {187};
   request.target = {Oid(Lifetime::Persistent, 2048, 5).bits()};
   request.type = LockType::Exclusive;
   request.inState = true;
-  return {7, {{request}, 2}};
+  return {{request}, 2};
 }
 
 void carryLockRequest(std::uint64_t count) {
-  const wire::FromClient arrived =
-      carry(wire::FromClient(someLock()), wire::decodeFromClient, count);
+  const wire::Lock asked{7, someOrder()};
+  const auto arrived = carry<wire::FromClient>([&](Instant) { return wire::encodeShort(asked); },
+                                               wire::decodeFromClient, count);
   const auto* lock = std::get_if<wire::Lock>(&arrived);
   require(lock != nullptr && lock->order.order.request.locker == LockerId{187},
           "the request did not arrive");
@@ -192,11 +193,22 @@ void carryLockRequest(std::uint64_t count) {
 void carryLockReply(std::uint64_t count) {
   const wire::LockGrant grant{{99}, SystemClock::instance().now(), 0,
                               0,    LockType::Exclusive,           LockType::Get};
-  const wire::FromServer arrived = carry(wire::FromServer(wire::LockAnswered{7, {}, {}, {grant}}),
-                                         wire::decodeFromServer, count);
+  const wire::LockAnswered answer{7, {}, {}, {grant}};
+  const auto arrived =
+      carry<wire::FromServer>([&](Instant now) { return *wire::encodeShort(answer, now); },
+                              wire::decodeFromServer, count);
   const auto* answered = std::get_if<wire::LockAnswered>(&arrived);
   require(answered != nullptr && answered->grants.at(0).token == FencingToken{99},
           "the reply did not arrive");
+}
+
+void carryTenLocks(std::uint64_t count) {
+  const wire::LockAll asked{7, std::vector<wire::KnownOrder>(10, someOrder())};
+  const auto arrived =
+      carry<wire::FromClient>([&](Instant now) { return wire::encodeInPlace(asked, now); },
+                              wire::decodeFromClient, count);
+  const auto* all = std::get_if<wire::LockAll>(&arrived);
+  require(all != nullptr && all->orders.size() == 10, "the requests did not arrive");
 }
 
 struct Case {
@@ -211,6 +223,7 @@ constexpr Case kCases[] = {
     {"manager_grant_waiter", grantToWaiter},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},
+    {"wire_lock_ten", carryTenLocks},
 };
 
 int usage() {

@@ -38,6 +38,13 @@ TEST(Corpus, OfTheServersFuzzTargetIsWhatClientsSend) {
     expectFile(std::string("wire_server_corpus/") + fb::EnumNameFromClient(type), bytes);
     if (bytes.size() < 200) frames += frameBytes({0, ++number, 0}, bytes);
   }
+  for (const FromClient& message : fullMessagesOfClient()) {
+    if (const auto* const lock = std::get_if<Lock>(&message)) {
+      expectFile("wire_server_corpus/ShortLock", std::string(encodeShort(*lock)));
+    } else if (const auto* const unlock = std::get_if<Unlock>(&message)) {
+      expectFile("wire_server_corpus/ShortUnlock", std::string(encodeShort(*unlock)));
+    }
+  }
   expectFile("wire_server_corpus/frames", frames);
 }
 
@@ -50,6 +57,7 @@ TEST(Corpus, OfTheClientsFuzzTargetIsWhatServersSend) {
     expectFile(std::string("wire_client_corpus/") + fb::EnumNameFromServer(type), bytes);
     if (bytes.size() < 200) frames += frameBytes({0, ++number, 0}, bytes);
   }
+  expectFile("wire_client_corpus/ShortGrant", std::string(*encodeShort(exampleGrant(), kNow)));
   expectFile("wire_client_corpus/frames", frames);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <boost/pfr.hpp>
 #include <memory>
 #include <optional>
@@ -19,6 +20,8 @@ template <class T>
 struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
+template <class T, std::size_t kSize>
+struct IsVector<boost::container::small_vector<T, kSize>> : std::true_type {};
 template <class T>
 struct IsOptional : std::false_type {};
 template <class T>

@@ -221,6 +221,7 @@ Welcome fullWelcome() {
   welcome.system = oidOf(23);
   welcome.systemNodes = oidOf(24);
   welcome.classes = {fullClass(), {2048, "Leer"}};
+  welcome.takesShort = true;
   return welcome;
 }
 
@@ -261,9 +262,16 @@ Lock exampleLock() {
   return {7, {{request}, 2}};
 }
 
+LockAnswered exampleGrant() {
+  return {7,
+          {},
+          {},
+          {{{kBig + 36}, kNow + -Duration(25s), 0, 0xABC4, LockType::Exclusive, LockType::Share}}};
+}
+
 std::vector<FromClient> fullMessagesOfClient() {
   const Operator by{"operator", "the owner is on holiday"};
-  return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true},
+  return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true, true},
           Ping{},
           Goodbye{},
           SignOnNode{4, "warehouse", 3s},

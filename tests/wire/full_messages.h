@@ -18,6 +18,8 @@ std::vector<FromServer> fullMessagesOfServer();
 /// The worked example of docs/wire.md.
 Lock exampleLock();
 Hello exampleHello();
+/// Its answer: one grant and nothing else.
+LockAnswered exampleGrant();
 
 /// One of each type; a Decimal of 38 digits, text of more than one byte a character.
 std::vector<Value> someValues();

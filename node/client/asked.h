@@ -1,0 +1,64 @@
+#pragma once
+
+// Private to node.
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "node/wire/messages.h"
+
+namespace nephrite {
+
+/// What a request came to: the server's message, or why there is none.
+using ClientAnswer = std::variant<wire::FromServer, RequestFailure>;
+
+/// A message that came, and the number of our last message that the server had seen before it.
+struct Arrived {
+  std::uint64_t acknowledged = 0;
+};
+
+/// A request that is on its way: says what it asks, and hears what it came to.
+class Asked {
+ public:
+  virtual ~Asked() = default;
+  /// Its bytes, until this thread encodes the next message. `shortly`: as a short message, if it is
+  /// one of these.
+  virtual std::string_view message(wire::RequestId id, bool shortly, Instant now) = 0;
+  virtual void answered(ClientAnswer answer, const Arrived& arrived) = 0;
+  /// Does it care for an answer that comes when it has been told that there was none?
+  virtual bool hearsLate() const { return false; }
+  virtual void answeredLate(ClientAnswer, const Arrived&) {}
+  /// Does it ask for this lock? For those who are not done with it.
+  virtual bool asksFor(LockerId, Oid) const { return false; }
+};
+
+/// One that is said with functions.
+class AskedByFunctions final : public Asked {
+ public:
+  using Answer = std::function<void(ClientAnswer, const Arrived&)>;
+  struct Functions {
+    std::function<wire::FromClient(wire::RequestId)> message;
+    Answer answer;
+    Answer late;  ///< May be empty.
+  };
+  explicit AskedByFunctions(Functions functions) : functions_(std::move(functions)) {}
+
+  std::string_view message(wire::RequestId id, bool, Instant now) override {
+    return wire::encodeInPlace(functions_.message(id), now);
+  }
+  void answered(ClientAnswer answer, const Arrived& arrived) override {
+    functions_.answer(std::move(answer), arrived);
+  }
+  bool hearsLate() const override { return functions_.late != nullptr; }
+  void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
+    functions_.late(std::move(answer), arrived);
+  }
+
+ private:
+  const Functions functions_;
+};
+
+}  // namespace nephrite

@@ -1,0 +1,121 @@
+// What is said all the time has a short form, which says the same.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/wire/messages.h"
+#include "node/wire/wire_generated.h"
+#include "tests/wire/every_field.h"
+#include "tests/wire/full_messages.h"
+
+namespace nephrite::wire {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::span<const std::uint8_t> bytesOf(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+template <class Message>
+Message fullMessage() {
+  for (const FromClient& message : fullMessagesOfClient()) {
+    if (const auto* const found = std::get_if<Message>(&message)) return *found;
+  }
+  return {};
+}
+
+template <class Message>
+class ShortMessages : public testing::Test {};
+using OfClients = testing::Types<Lock, Unlock>;
+struct NameOfMessage {
+  template <class Message>
+  static std::string GetName(int) {
+    return std::is_same_v<Message, Lock> ? "Lock" : "Unlock";
+  }
+};
+TYPED_TEST_SUITE(ShortMessages, OfClients, NameOfMessage);
+
+TYPED_TEST(ShortMessages, SayWhatTheTableSays) {
+  const auto message = fullMessage<TypeParam>();
+
+  const FromClient told = decodeFromClient(bytesOf(encodeShort(message)), kNow);
+
+  const auto* const same = std::get_if<TypeParam>(&told);
+  ASSERT_NE(same, nullptr);
+  EXPECT_THAT(differences(message, *same), IsEmpty());
+  EXPECT_EQ(encode(told, kNow), encode(FromClient(message), kNow));
+}
+
+TYPED_TEST(ShortMessages, TakeFewerBytesThanTables) {
+  const auto message = fullMessage<TypeParam>();
+  EXPECT_LT(encodeShort(message).size(), encode(FromClient(message), kNow).size());
+}
+
+TEST(ShortGrant, SaysWhatTheTableSays) {
+  const LockAnswered granted = exampleGrant();
+  const auto bytes = encodeShort(granted, kNow);
+  ASSERT_TRUE(bytes);
+
+  const FromServer told = decodeFromServer(bytesOf(*bytes), kNow);
+
+  EXPECT_THAT(differences(granted, std::get<LockAnswered>(told)), IsEmpty());
+}
+
+TEST(ShortGrant, IsOfOneGrantAlone) {
+  LockAnswered none, two = exampleGrant(), named = exampleGrant(), refused = exampleGrant();
+  two.grants.push_back(two.grants.front());
+  two.grants.back().place = 1;
+  named.people.emplace_back();
+  refused.replies.emplace_back();
+  for (const LockAnswered& more : {none, two, named, refused}) {
+    EXPECT_FALSE(encodeShort(more, kNow)) << more.count();
+  }
+}
+
+std::string errorOfClient(std::string_view bytes) {
+  try {
+    decodeFromClient(bytesOf(bytes), kNow);
+  } catch (const WireError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+std::string errorOfServer(std::string_view bytes) {
+  try {
+    decodeFromServer(bytesOf(bytes), kNow);
+  } catch (const WireError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// `bytes` with the byte at `at` changed to `value`.
+std::string with(std::string_view bytes, std::size_t at, std::uint8_t value) {
+  std::string changed(bytes);
+  changed.at(at) = static_cast<char>(value);
+  return changed;
+}
+
+TEST(HostileShortMessages, AreRefused) {
+  const std::string lock(encodeShort(exampleLock()));
+  const std::string unlock(encodeShort(fullMessage<Unlock>()));
+  const std::string grant(*encodeShort(exampleGrant(), kNow));
+  constexpr std::size_t kType = sizeof(fb::ShortLock) - sizeof(fb::LockOrder) + 38;
+  constexpr std::size_t kPlace = sizeof(fb::ShortGrant) - sizeof(fb::LockGrant) + 16;
+
+  EXPECT_THAT(errorOfClient(lock + "x"), HasSubstr("has 65 bytes instead of 64"));
+  EXPECT_THAT(errorOfClient(lock.substr(0, 4)), HasSubstr("has 4 bytes instead of 64"));
+  EXPECT_THAT(errorOfClient(unlock.substr(1)), HasSubstr("damaged"));
+  EXPECT_THAT(errorOfClient(with(lock, 0, 9)), HasSubstr("a client says nothing short of kind 9"));
+  EXPECT_THAT(errorOfClient(with(lock, kType, 0)), HasSubstr("Get is not a lock"));
+  EXPECT_THAT(errorOfClient(with(lock, kType, 5)), HasSubstr("there is no lock type 5"));
+  EXPECT_THAT(errorOfClient(grant), HasSubstr("a client says nothing short of kind 3"));
+  EXPECT_THAT(errorOfServer(lock), HasSubstr("a server says nothing short of kind 1"));
+  EXPECT_THAT(errorOfServer(grant.substr(0, 39)), HasSubstr("has 39 bytes instead of 40"));
+  EXPECT_THAT(errorOfServer(with(grant, kPlace, 1)), HasSubstr("a grant is out of place"));
+}
+
+}  // namespace
+}  // namespace nephrite::wire
