@@ -12,12 +12,26 @@ bool isSession(const HeldLock& lock) { return lock.session != LockType::Get; }
 
 }  // namespace
 
+class HeldLocks::Counted {
+ public:
+  Counted(HeldLocks& all, const Locks& locks) : all_(all), locks_(locks), before_(locks.size()) {}
+  ~Counted() { all_.count_ += locks_.size() - before_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  HeldLocks& all_;
+  const Locks& locks_;
+  const std::size_t before_;
+};
+
 HeldLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
   const auto lock = of.locks.find(target.bits());
   return lock == of.locks.end() || lock->second.mayBeGone ? HeldLock() : lock->second.lock;
 }
 
 HeldLock HeldLocks::find(LockerId locker, Oid target) const {
+  if (count_ == 0) return {};
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
@@ -25,6 +39,7 @@ HeldLock HeldLocks::find(LockerId locker, Oid target) const {
 
 void HeldLocks::find(LockerId locker, std::span<const Oid> targets,
                      std::span<HeldLock> held) const {
+  if (count_ == 0) return;
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   if (of == lockers_.end() || of->second.locks.empty()) return;
@@ -58,6 +73,7 @@ void HeldLocks::granted(LockerId locker, std::span<const Oid> targets,
   while (!of.releases.empty() && of.releases.front().message <= acknowledged) {
     of.releases.pop_front();
   }
+  const Counted counted(*this, of.locks);
   for (std::size_t i = 0; i < targets.size(); ++i) {
     HeldLock left = locks[i];
     const bool survivesAll =
@@ -75,6 +91,7 @@ void HeldLocks::release(LockerId locker, const Release& release) {
   OfLocker& of = lockers_[locker.value];
   of.releases.push_back(release);
   if (of.releases.size() > kRemembered) of.releases.pop_front();
+  const Counted counted(*this, of.locks);
   apply(release, of.locks);
 }
 
@@ -89,6 +106,7 @@ bool HeldLocks::unlocked(LockerId locker, Oid target, std::uint64_t message) {
   OfLocker& of = lockers_[locker.value];
   of.releases.push_back({Release::Kind::Unlock, target, 0, message});
   if (of.releases.size() > kRemembered) of.releases.pop_front();
+  const Counted counted(*this, of.locks);
   return of.locks.erase(target.bits()) > 0;
 }
 
@@ -106,13 +124,16 @@ void HeldLocks::committed(LockerId locker) {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   if (of == lockers_.end()) return;
+  const Counted counted(*this, of->second.locks);
   apply({Release::Kind::Transaction, Oid(), 0, 0}, of->second.locks);
 }
 
 void HeldLocks::taken(LockerId locker, Oid target) {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
-  if (of != lockers_.end()) of->second.locks.erase(target.bits());
+  if (of == lockers_.end()) return;
+  const Counted counted(*this, of->second.locks);
+  of->second.locks.erase(target.bits());
 }
 
 void HeldLocks::mayBeGone(LockerId locker, Oid target, bool is) {
@@ -125,11 +146,15 @@ void HeldLocks::mayBeGone(LockerId locker, Oid target, bool is) {
 
 void HeldLocks::forget(LockerId locker) {
   MutexLock hold(mutex_);
-  lockers_.erase(locker.value);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end()) return;
+  count_ -= of->second.locks.size();
+  lockers_.erase(of);
 }
 
 void HeldLocks::clear() {
   MutexLock hold(mutex_);
+  count_ = 0;
   lockers_.clear();
 }
 

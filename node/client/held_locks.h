@@ -2,6 +2,7 @@
 
 // Private to node.
 
+#include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
@@ -21,7 +22,7 @@ namespace nephrite {
 /// Order:   a grant may have been decided before the server saw a release that we have sent: each
 ///          release is remembered with the number of its message, and done again to a grant that
 ///          was sent before the server had come to it.
-/// Threads: any; one mutex, a leaf.
+/// Threads: any; one mutex, a leaf, which is not taken to find nothing where there is nothing.
 class HeldLocks {
  public:
   /// Of type Get when nothing is held.
@@ -76,9 +77,12 @@ class HeldLocks {
   static bool survives(HeldLock& lock, Oid target, const Release& release);
   static void apply(const Release& release, Locks& locks);
   static HeldLock heldIn(const OfLocker& of, Oid target);
+  /// Keeps count_ right while a locker's locks change in its scope.
+  class Counted;
   void release(LockerId locker, const Release& release) NEPHRITE_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
+  std::atomic<std::size_t> count_{0};  // Of all locks.
   boost::unordered_flat_map<std::uint64_t, OfLocker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
 };
 

@@ -370,7 +370,7 @@ void ProcessCore::abort(Lifetime lifetime) {
 
 void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
                           const std::stop_token& stop) {
-  std::sort(oids.begin(), oids.end());
+  if (!std::is_sorted(oids.begin(), oids.end())) std::sort(oids.begin(), oids.end());
   oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
   std::vector<bool> heldBefore(oids.size());
   std::transform(oids.begin(), oids.end(), heldBefore.begin(), [this](Oid oid) {
@@ -396,6 +396,7 @@ void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Sess
                            const std::stop_token& stop) {
   wish.id = session_.nextRequestId();
   std::vector<LockOrder> orders;
+  orders.reserve(oids.size() - next);
   std::optional<ErrorCode> error;
   std::size_t asked = next;
   for (; asked < oids.size() && !error; ++asked) {
