@@ -167,12 +167,13 @@ class RemoteDatabase::AskedLocks final : public Asked {
     return {bound, false, first().locker.value};
   }
 
-  std::string_view message(wire::RequestId id, bool, Instant now) override {
+  std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
     for (std::size_t i = 0; i < known_.size(); ++i) {
       database_.mayLoseShare(message_.orders[i].order.request, known_[i], true);
     }
-    return wire::encodeInPlace(message_, now);
+    const auto small = shortly ? wire::encodeShort(message_) : std::nullopt;
+    return small ? *small : wire::encodeInPlace(message_, now);
   }
   void answered(ClientAnswer answer, const Arrived& arrived) override {
     std::vector<LockReply> results;

@@ -31,10 +31,12 @@ std::string_view encodeInPlace(const LockAnswered& message, Instant now);
 std::string_view encodeInPlace(const Lock& message, Instant now);
 std::string_view encodeInPlace(const LockAll& message, Instant now);
 
-/// The same as short messages, a struct of a fixed size each, for who takes them (`takesShort`).
+/// The same as short messages, structs in a row, for who takes them (`takesShort`).
 std::string_view encodeShort(const Lock& message);
 std::string_view encodeShort(const Unlock& message);
-/// Null unless `message` is one grant and nothing else.
+/// Null unless the orders differ in target, edition and existence only.
+std::optional<std::string_view> encodeShort(const LockAll& message);
+/// Null unless `message` is grants of the same kind and nothing else.
 std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now);
 
 /// `now`: the receiver's clock. Whatever the bytes, ends in a message whose every enum and length

@@ -1,6 +1,6 @@
 // The messages that come all the time, each in one struct.
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -17,24 +17,73 @@ constexpr std::uint32_t kLeastKind = 0x8000'0000;
 
 std::uint32_t numberOf(ShortKind kind) { return static_cast<std::uint32_t>(kind); }
 
+/// This thread's, empty.
+std::string& bytes() {
+  constexpr std::size_t kKept = std::size_t{256} * 1024;  // Who sent much once need not keep it.
+  thread_local std::string mine;
+  if (mine.capacity() > kKept) mine = {};
+  mine.clear();
+  return mine;
+}
+
+template <class Short>
+void append(std::string& to, const Short& part) {
+  static_assert(std::is_trivially_copyable_v<Short> && sizeof(Short) % sizeof(std::uint64_t) == 0);
+  to.append(reinterpret_cast<const char*>(&part), sizeof(Short));
+}
+
 template <class Short>
 std::string_view bytesOf(const Short& message) {
-  static_assert(std::is_trivially_copyable_v<Short> && sizeof(Short) % sizeof(std::uint64_t) == 0);
-  thread_local std::array<char, 64> bytes;
-  static_assert(sizeof(Short) <= sizeof(bytes));
-  std::memcpy(bytes.data(), &message, sizeof(Short));
-  return {bytes.data(), sizeof(Short)};
+  std::string& to = bytes();
+  append(to, message);
+  return to;
+}
+
+void needSize(std::span<const std::uint8_t> bytes, std::uint64_t size) {
+  if (bytes.size() == size) return;
+  throw WireError("a short message has " + std::to_string(bytes.size()) + " bytes instead of " +
+                  std::to_string(size));
+}
+
+template <class Short>
+Short structAt(std::span<const std::uint8_t> bytes, std::size_t at) {
+  Short part;
+  std::memcpy(&part, bytes.data() + at, sizeof(Short));
+  return part;
 }
 
 template <class Short>
 Short structOf(std::span<const std::uint8_t> bytes) {
-  Short message;
-  if (bytes.size() != sizeof(Short)) {
-    throw WireError("a short message has " + std::to_string(bytes.size()) + " bytes instead of " +
-                    std::to_string(sizeof(Short)));
+  needSize(bytes, sizeof(Short));
+  return structAt<Short>(bytes, 0);
+}
+
+/// What begins with `Head`, and has as many times `Part` behind it as that says.
+template <class Head, class Part>
+class Row {
+ public:
+  explicit Row(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+    if (bytes.size() < sizeof(Head)) needSize(bytes, sizeof(Head));
+    head_ = structAt<Head>(bytes, 0);
+    needSize(bytes, sizeof(Head) + std::uint64_t{head_.count()} * sizeof(Part));
   }
-  std::memcpy(&message, bytes.data(), sizeof(Short));
-  return message;
+
+  const Head& head() const { return head_; }
+  std::uint32_t count() const { return head_.count(); }
+  Part part(std::size_t index) const {
+    return structAt<Part>(bytes_, sizeof(Head) + index * sizeof(Part));
+  }
+
+ private:
+  const std::span<const std::uint8_t> bytes_;
+  Head head_;
+};
+
+/// Do `a` and `b` ask in the same way, each for an object of its own?
+bool asksAlike(const LockRequest& a, const LockRequest& b) {
+  return a.locker == b.locker && a.type == b.type && a.duration == b.duration &&
+         a.timeout == b.timeout && a.inState == b.inState && a.level == b.level &&
+         a.priority == b.priority && a.background == b.background && a.id == b.id;
 }
 
 [[noreturn]] void throwUnknown(const char* who, ShortKind kind) {
@@ -62,12 +111,84 @@ std::string_view encodeShort(const Unlock& message) {
       fb::ShortUnlock(numberOf(ShortKind::Unlock), message.locker.value, message.target.bits()));
 }
 
-std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now) {
-  const bool isGrant = message.grants.size() == 1 && message.count() == 1;
-  if (!isGrant || !message.people.empty()) return std::nullopt;
-  return bytesOf(fb::ShortGrant(numberOf(ShortKind::Grant), message.id,
-                                pack(writer(now), message.grants.front())));
+std::optional<std::string_view> encodeShort(const LockAll& message) {
+  if (message.orders.empty()) return std::nullopt;
+  const LockRequest& first = message.orders.front().order.request;
+  const bool alike =
+      std::all_of(message.orders.begin(), message.orders.end(),
+                  [&](const KnownOrder& one) { return asksAlike(one.order.request, first); });
+  if (!alike) return std::nullopt;
+  std::string& to = bytes();
+  to.reserve(sizeof(fb::ShortLockAll) + message.orders.size() * sizeof(fb::ShortTarget));
+  append(to, fb::ShortLockAll(numberOf(ShortKind::LockAll),
+                              static_cast<std::uint32_t>(message.orders.size()), message.id,
+                              pack(writer({}), message.orders.front())));
+  for (const KnownOrder& one : message.orders) {
+    append(to, fb::ShortTarget(one.order.request.target.value, one.knownEdition,
+                               one.order.existence == Existence::CreatedByLocker));
+  }
+  return to;
 }
+
+namespace {
+
+std::string_view grants(const LockAnswered& message, Instant now) {
+  Writer& w = writer(now);
+  std::string& to = bytes();
+  to.reserve(sizeof(fb::ShortGrants) + message.grants.size() * sizeof(fb::ShortToken));
+  append(to, fb::ShortGrants(numberOf(ShortKind::Grants),
+                             static_cast<std::uint32_t>(message.grants.size()), message.id,
+                             pack(w, message.grants.front())));
+  for (const LockGrant& grant : message.grants) {
+    append(to, fb::ShortToken(grant.token.value, ageOf(grant.since, now)));
+  }
+  return to;
+}
+
+}  // namespace
+
+std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now) {
+  if (message.grants.empty() || !message.replies.empty() || !message.people.empty()) return {};
+  const LockGrant& first = message.grants.front();
+  const bool alike =
+      std::all_of(message.grants.begin(), message.grants.end(), [&](const LockGrant& grant) {
+        return grant.level == first.level && grant.type == first.type &&
+               grant.session == first.session;
+      });
+  if (!alike) return std::nullopt;
+  if (message.grants.size() > 1) return grants(message, now);
+  return bytesOf(fb::ShortGrant(numberOf(ShortKind::Grant), message.id, pack(writer(now), first)));
+}
+
+namespace {
+
+LockAll unpackLockAll(Reader& in, const Row<fb::ShortLockAll, fb::ShortTarget>& row) {
+  LockAll all;
+  all.id = row.head().id();
+  all.orders.assign(row.count(), unpack(in, row.head().order()));
+  for (std::size_t i = 0; i < all.orders.size(); ++i) {
+    const fb::ShortTarget part = row.part(i);
+    KnownOrder& one = all.orders[i];
+    one.order.request.target = {part.target()};
+    one.order.existence = part.created() ? Existence::CreatedByLocker : Existence::Required;
+    one.knownEdition = part.known_edition();
+  }
+  return all;
+}
+
+void unpackGrants(Reader& in, const Row<fb::ShortGrants, fb::ShortToken>& row, LockAnswered& all) {
+  all.id = row.head().id();
+  LockGrant grant = unpack(in, row.head().grant());
+  all.grants.reserve(row.count());
+  for (grant.place = 0; grant.place < row.count(); ++grant.place) {
+    const fb::ShortToken part = row.part(grant.place);
+    grant.token = {part.token()};
+    grant.since = in.instant(part.age());
+    all.grants.push_back(grant);
+  }
+}
+
+}  // namespace
 
 FromClient unpackShortFromClient(ShortKind kind, std::span<const std::uint8_t> bytes) {
   Reader in(bytes.size(), {});
@@ -80,19 +201,26 @@ FromClient unpackShortFromClient(ShortKind kind, std::span<const std::uint8_t> b
       const auto wish = structOf<fb::ShortUnlock>(bytes);
       return Unlock{{wish.locker()}, Oid::fromBits(wish.target())};
     }
+    case ShortKind::LockAll:
+      return unpackLockAll(in, Row<fb::ShortLockAll, fb::ShortTarget>(bytes));
     default: throwUnknown("a client", kind);
   }
 }
 
 FromServer unpackShortFromServer(ShortKind kind, std::span<const std::uint8_t> bytes, Instant now) {
-  if (kind != ShortKind::Grant) throwUnknown("a server", kind);
-  const auto grant = structOf<fb::ShortGrant>(bytes);
   Reader in(bytes.size(), now);
   FromServer told(std::in_place_type<LockAnswered>);
   LockAnswered& answered = std::get<LockAnswered>(told);
-  answered.id = grant.id();
-  answered.grants.push_back(unpack(in, grant.grant()));
-  if (answered.grants.front().place != 0) throw WireError("a grant is out of place");
+  if (kind == ShortKind::Grants) {
+    unpackGrants(in, Row<fb::ShortGrants, fb::ShortToken>(bytes), answered);
+  } else if (kind == ShortKind::Grant) {
+    const auto grant = structOf<fb::ShortGrant>(bytes);
+    answered.id = grant.id();
+    answered.grants.push_back(unpack(in, grant.grant()));
+    if (answered.grants.front().place != 0) throw WireError("a grant is out of place");
+  } else {
+    throwUnknown("a server", kind);
+  }
   return told;
 }
 

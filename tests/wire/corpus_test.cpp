@@ -45,6 +45,7 @@ TEST(Corpus, OfTheServersFuzzTargetIsWhatClientsSend) {
       expectFile("wire_server_corpus/ShortUnlock", std::string(encodeShort(*unlock)));
     }
   }
+  expectFile("wire_server_corpus/ShortLockAll", std::string(*encodeShort(exampleLocks())));
   expectFile("wire_server_corpus/frames", frames);
 }
 
@@ -58,6 +59,7 @@ TEST(Corpus, OfTheClientsFuzzTargetIsWhatServersSend) {
     if (bytes.size() < 200) frames += frameBytes({0, ++number, 0}, bytes);
   }
   expectFile("wire_client_corpus/ShortGrant", std::string(*encodeShort(exampleGrant(), kNow)));
+  expectFile("wire_client_corpus/ShortGrants", std::string(*encodeShort(exampleGrants(), kNow)));
   expectFile("wire_client_corpus/frames", frames);
 }
 

@@ -269,6 +269,25 @@ LockAnswered exampleGrant() {
           {{{kBig + 36}, kNow + -Duration(25s), 0, 0xABC4, LockType::Exclusive, LockType::Share}}};
 }
 
+LockAll exampleLocks() {
+  const Lock first = exampleLock();
+  KnownOrder second = first.order;
+  second.order.request.target = {Oid(Lifetime::Persistent, 2048, 6).bits()};
+  second.order.existence = Existence::CreatedByLocker;
+  second.knownEdition = 0;
+  return {8, {first.order, second}};
+}
+
+LockAnswered exampleGrants() {
+  LockAnswered granted = exampleGrant();
+  LockGrant second = granted.grants.front();
+  second.place = 1;
+  second.token = {kBig + 37};
+  second.since = kNow + -Duration(24s);
+  granted.grants.push_back(second);
+  return granted;
+}
+
 std::vector<FromClient> fullMessagesOfClient() {
   const Operator by{"operator", "the owner is on holiday"};
   return {Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true, true},

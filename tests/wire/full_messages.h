@@ -20,6 +20,9 @@ Lock exampleLock();
 Hello exampleHello();
 /// Its answer: one grant and nothing else.
 LockAnswered exampleGrant();
+/// Two locks that are asked for together, and their answer.
+LockAll exampleLocks();
+LockAnswered exampleGrants();
 
 /// One of each type; a Decimal of 38 digits, text of more than one byte a character.
 std::vector<Value> someValues();

@@ -53,6 +53,56 @@ TYPED_TEST(ShortMessages, TakeFewerBytesThanTables) {
   EXPECT_LT(encodeShort(message).size(), encode(FromClient(message), kNow).size());
 }
 
+TEST(ShortLockAll, SaysWhatTheTableSays) {
+  const LockAll many = exampleLocks();
+  const auto bytes = encodeShort(many);
+  ASSERT_TRUE(bytes);
+
+  const FromClient told = decodeFromClient(bytesOf(*bytes), kNow);
+
+  EXPECT_THAT(differences(many, std::get<LockAll>(told)), IsEmpty());
+  EXPECT_EQ(encode(told, kNow), encode(FromClient(many), kNow));
+}
+
+TEST(ShortLockAll, IsOfOrdersThatAskInTheSameWay) {
+  const auto differs = [](auto change) {
+    LockAll many = exampleLocks();
+    change(many.orders.back().order.request);
+    return !encodeShort(many);
+  };
+  EXPECT_FALSE(encodeShort(LockAll{}));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.locker = {188}; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.type = LockType::Share; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.duration = LockDuration::Session; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.timeout = LockTimeout::immediate(); }));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.inState = !one.inState; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { ++one.level; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { ++one.priority; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { one.background = !one.background; }));
+  EXPECT_TRUE(differs([](LockRequest& one) { ++one.id; }));
+}
+
+TEST(ShortGrants, SayWhatTheTableSays) {
+  const LockAnswered granted = exampleGrants();
+  const auto bytes = encodeShort(granted, kNow);
+  ASSERT_TRUE(bytes);
+
+  const FromServer told = decodeFromServer(bytesOf(*bytes), kNow);
+
+  EXPECT_THAT(differences(granted, std::get<LockAnswered>(told)), IsEmpty());
+}
+
+TEST(ShortGrants, AreOfTheSameKind) {
+  const auto differs = [](auto change) {
+    LockAnswered granted = exampleGrants();
+    change(granted.grants.back());
+    return !encodeShort(granted, kNow);
+  };
+  EXPECT_TRUE(differs([](LockGrant& one) { ++one.level; }));
+  EXPECT_TRUE(differs([](LockGrant& one) { one.type = LockType::Share; }));
+  EXPECT_TRUE(differs([](LockGrant& one) { one.session = LockType::Exclusive; }));
+}
+
 TEST(ShortGrant, SaysWhatTheTableSays) {
   const LockAnswered granted = exampleGrant();
   const auto bytes = encodeShort(granted, kNow);
@@ -63,13 +113,11 @@ TEST(ShortGrant, SaysWhatTheTableSays) {
   EXPECT_THAT(differences(granted, std::get<LockAnswered>(told)), IsEmpty());
 }
 
-TEST(ShortGrant, IsOfOneGrantAlone) {
-  LockAnswered none, two = exampleGrant(), named = exampleGrant(), refused = exampleGrant();
-  two.grants.push_back(two.grants.front());
-  two.grants.back().place = 1;
+TEST(ShortGrant, IsOfGrantsAlone) {
+  LockAnswered none, named = exampleGrant(), refused = exampleGrant();
   named.people.emplace_back();
   refused.replies.emplace_back();
-  for (const LockAnswered& more : {none, two, named, refused}) {
+  for (const LockAnswered& more : {none, named, refused}) {
     EXPECT_FALSE(encodeShort(more, kNow)) << more.count();
   }
 }
@@ -115,6 +163,19 @@ TEST(HostileShortMessages, AreRefused) {
   EXPECT_THAT(errorOfServer(lock), HasSubstr("a server says nothing short of kind 1"));
   EXPECT_THAT(errorOfServer(grant.substr(0, 39)), HasSubstr("has 39 bytes instead of 40"));
   EXPECT_THAT(errorOfServer(with(grant, kPlace, 1)), HasSubstr("a grant is out of place"));
+}
+
+TEST(HostileShortMessages, OfManyLocksAreRefused) {
+  const std::string locks(*encodeShort(exampleLocks()));
+  const std::string grants(*encodeShort(exampleGrants(), kNow));
+  constexpr std::size_t kCount = 4;  // The place of `count`, of which there are two.
+
+  EXPECT_THAT(errorOfClient(locks.substr(0, 60)), HasSubstr("has 60 bytes instead of 64"));
+  EXPECT_THAT(errorOfClient(with(locks, kCount, 3)), HasSubstr("has 96 bytes instead of 112"));
+  EXPECT_THAT(errorOfClient(with(locks, kCount + 3, 255)),
+              HasSubstr("has 96 bytes instead of 68451041376"));
+  EXPECT_THAT(errorOfServer(grants + "x"), HasSubstr("has 73 bytes instead of 72"));
+  EXPECT_THAT(errorOfServer(with(grants, kCount, 1)), HasSubstr("has 72 bytes instead of 56"));
 }
 
 }  // namespace
