@@ -51,6 +51,8 @@ class HoldTable {
   HoldTable(const HoldTable&) = delete;
   HoldTable& operator=(const HoldTable&) = delete;
 
+  const GrantClock& grants() const { return grants_; }
+
   // --- The short way ---------------------------------------------------------------------------
 
   /// Decides what needs nobody's turn: a grant without conflict, something held already. The
@@ -110,6 +112,7 @@ class HoldTable {
   static constexpr std::size_t kSegments = 256;
   static constexpr std::size_t kFewHeads = 4;
   static constexpr std::uint32_t kNodesPerHead = 4;
+  static constexpr unsigned kMostBesideNear = 7;  // Each one near costs whoever excludes it.
 
   struct alignas(64) Segment {
     SpinLock lock;
@@ -131,7 +134,8 @@ class HoldTable {
   /// The link to the first node of `target`, or the null link where it would be.
   static Link* find(Segment& segment, std::uint64_t hash, LockTarget target)
       NEPHRITE_REQUIRES(segment.lock);
-  static FencingToken nextToken(Segment& segment, Locker& locker)
+  /// Above all that anybody was granted on the target, also what was granted to those `near` it.
+  static FencingToken nextToken(Segment& segment, Locker& locker, bool amongNear = false)
       NEPHRITE_REQUIRES(segment.lock, locker.mutex);
   static void count(Segment& segment, std::uint32_t more, std::uint32_t fewer)
       NEPHRITE_REQUIRES(segment.lock);
@@ -144,10 +148,12 @@ class HoldTable {
   /// An idle hold has to go; what an Entry has already is left to whoever made that.
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
-  /// The entry has the holds of its target since a moment ago: a hold that is alone may be idle.
-  void settleIdle(Entry& entry);
+  /// The entry has the holds of its target since a moment ago: some may be idle. From now on none
+  /// of them changes out of sight.
+  void settleNear(Entry& entry);
 
   const std::unique_ptr<Segment[]> segments_;
+  const GrantClock grants_;
 };
 
 inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, LockTarget target) {
@@ -158,8 +164,9 @@ inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, Lo
   return link;
 }
 
-inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker) {
-  const std::uint64_t token = std::max(segment.clock, locker.clock) + 1;
+inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker, bool amongNear) {
+  const std::uint64_t seen = std::max(segment.clock, locker.clock);
+  const std::uint64_t token = amongNear ? locker.grants.readAbove(seen) : seen + 1;
   segment.clock = token;
   locker.clock = token;
   return {token};

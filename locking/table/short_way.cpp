@@ -52,9 +52,16 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
   if (token.value == 0) {
     const Instant now = clock.roughIfKnown();
     if (now == Instant{}) return {};
-    token = {++locker.clock};
+    const bool shared = asked.type() == LockType::Share;
+    token = {locker.clock + 1};
+    if (shared) {  // Others may be granted the same meanwhile.
+      const std::uint64_t number = locker.grants.read();
+      if (number < token.value) return {};
+      token = {number};
+    }
+    locker.clock = token.value;
     known->setSince(now);
-    known->acquired = token.value;
+    known->setAcquired(token.value, shared);
     locker.woken(*known, asked.timeout());
     known->setToken(token);
   }
@@ -87,7 +94,8 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
     Link* link = find(segment, hash, target);
-    bool longWay = false;
+    bool longWay = false, amongNear = false;
+    unsigned others = 0;
     for (Node* node = link->get(); node != nullptr && node->target == target;
          link = &node->chain, node = link->get()) {
       longWay = longWay || node->isEntry();
@@ -95,18 +103,21 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
       auto* const hold = static_cast<Hold*>(node);
       if (&hold->locker() == &locker) {
         own = hold;
-      } else if (!compatible(hold->type(), asked.type())) {
-        longWay = true;
+        continue;
       }
+      longWay = !compatible(hold->type(), asked.type());
+      amongNear = amongNear || hold->isNear();
+      ++others;
     }
     if (longWay) {
       // What is covered by one's own conflicts with nobody else's; so this is not one of them.
     } else if (own == nullptr || own->isIdle()) {
       anew = true;
       Hold& hold = own == nullptr ? *spare : *own;
-      token = nextToken(segment, locker);
+      token = nextToken(segment, locker, amongNear);
       hold.setSince(now);
-      hold.acquired = token.value;
+      hold.setAcquired(token.value, asked.type() == LockType::Share && others <= kMostBesideNear &&
+                                        locker.mayIdle() && locker.grants.works());
       hold.setToken(token);
       if (own == nullptr) {
         hold.target = target;
@@ -124,7 +135,7 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
                own->isSession()) {  // Else the Share goes first (2.2): others may be served.
       own->set(asked.type(), asked.isSession() ? asked.type() : own->session(), own->level());
       own->setTimeout(asked.timeout());
-      token = nextToken(segment, locker);
+      token = nextToken(segment, locker, amongNear);
       own->setToken(token);
     }
   }
@@ -143,7 +154,9 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
 }
 
 inline bool HoldTable::becomesIdle(Locker& locker, Hold& hold) {
-  if (hold.type() != LockType::Exclusive || !locker.mayIdle()) return false;
+  const bool near =
+      hold.type() == LockType::Exclusive || (hold.type() == LockType::Share && hold.isNear());
+  if (!near || !locker.mayIdle()) return false;
   locker.idled(hold);
   return true;
 }
@@ -200,8 +213,9 @@ void HoldTable::evict(Locker& locker, Hold& hold) {
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
-    Link* const link = find(segment, hash, hold.target);
-    if (link->get() != &hold) return;
+    Link* link = find(segment, hash, hold.target);
+    if (link->get()->isEntry()) return;
+    while (link->get() != &hold) link = &link->get()->chain;
     hear(segment, locker);
     link->set(hold.chain.get());
     count(segment, 0, 1);

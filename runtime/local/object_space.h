@@ -86,8 +86,9 @@ class ObjectSpace {
   bool expireNextWait(Instant now);
 
  private:
-  // Fencing tokens are reserved from the store in blocks so large that a block outlasts weeks.
-  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
+  // Fencing tokens are reserved from the store in blocks so large that half a block outlasts
+  // hours, however fast they rise (locking/table/grant_clock.h).
+  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 46;
 
   struct PendingCommit;
   struct Chain;
