@@ -116,7 +116,7 @@ void HoldTable::contend(Entry& entry) {
 }
 
 void HoldTable::settleNear(Entry& entry) {
-  boost::container::small_vector<Hold*, 8> near;
+  boost::container::small_vector<Hold*, 8> near;  // Not while they leave the list.
   for (Hold& hold : entry.holders) {
     if (hold.type() == LockType::Exclusive || hold.isNear()) near.push_back(&hold);
   }
@@ -136,7 +136,7 @@ void HoldTable::settleNear(Entry& entry) {
     locker.giveIdle(*hold);
     locker.lostIdle();
   }
-  if (near.empty()) return;
+  if (near.empty() || entry.holders.isOneOrNone()) return;
   SpinHold spin(segment.lock);
   entry.holders.sort();
 }

@@ -25,7 +25,7 @@ struct Locker;
 struct Wait;
 
 /// What a chain of the hold table links: the holds of a target that nobody waits for, one after
-/// the other in the order of their grants, or its Entry.
+/// the other, or its Entry.
 struct Node {
   LockTarget target;
   TaggedPointer<Node> chain;  ///< Carries type, session type and level of a Hold.
@@ -48,10 +48,10 @@ struct Hold : Node {
   void setIdle() { setToken({}); }
   /// Rises with each acquisition of its locker, and of its target.
   std::uint64_t acquired() const { return acquired_.load(std::memory_order_relaxed) & ~kNear; }
-  /// May a Share become idle, and be taken again, out of everybody's sight?
+  /// A Share that may become idle, and be taken again, out of everybody's sight.
   bool isNear() const { return (acquired_.load(std::memory_order_relaxed) & kNear) != 0; }
   void setAcquired(std::uint64_t acquired, bool near) {
-    acquired_.store(acquired | (near ? kNear : 0), std::memory_order_relaxed);
+    acquired_.store((acquired & ~kNear) | (near ? kNear : 0), std::memory_order_relaxed);
   }
   Instant since() const { return Instant{Duration(since_.load(std::memory_order_relaxed))}; }
   void setSince(Instant at) { since_.store(at.sinceStart.count(), std::memory_order_relaxed); }
@@ -108,6 +108,7 @@ class HolderList {
   Iterator end() const { return {nullptr, last_}; }
   bool empty() const { return last_ == nullptr; }
   Hold* last() const { return last_; }
+  bool isOneOrNone() const { return empty() || after(*last_) == last_; }
 
   void append(Hold& hold) {
     hold.chain.set(empty() ? &hold : after(*last_));

@@ -42,7 +42,7 @@ ReleaseScope::Fate ReleaseScope::of(const Hold& hold) const {
 }
 
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
-                                            const Clock& clock) {
+                                            const Clock& clock, bool shared) {
   if (locker.barred != 0) [[unlikely]]
     return {};
   Hold* const known = locker.index.at(hashOf(target));
@@ -52,7 +52,6 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
   if (token.value == 0) {
     const Instant now = clock.roughIfKnown();
     if (now == Instant{}) return {};
-    const bool shared = asked.type() == LockType::Share;
     token = {locker.clock + 1};
     if (shared) {  // Others may be granted the same meanwhile.
       const std::uint64_t number = locker.grants.read();
@@ -283,9 +282,22 @@ using lock_table::HoldTable;
 // What a process does most needs nobody but itself. It is decided in one function that calls no
 // other, and so has nothing to keep for afterwards.
 GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
+  if (terms.type() == LockType::Share) return grantShare(seat, target, terms);
   lock_table::Locker& locker = *seat;
   if (locker.mutex.lockAsOwner()) [[likely]] {
-    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_);
+    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, false);
+    locker.mutex.unlock(true);
+    if (token.value != 0) [[likely]]
+      return {token, true};
+  }
+  return grantAnew(seat, target, terms);
+}
+
+// Apart, because to read the GrantClock takes registers that the others need not keep.
+GrantedAtOnce LockManager::grantShare(const LockSeat& seat, LockTarget target, LockTerms terms) {
+  lock_table::Locker& locker = *seat;
+  if (locker.mutex.lockAsOwner()) [[likely]] {
+    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, true);
     locker.mutex.unlock(true);
     if (token.value != 0) [[likely]]
       return {token, true};
@@ -295,7 +307,8 @@ GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, 
 
 GrantedAtOnce LockManager::grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms) {
   OwnerHold own(seat->mutex);
-  const FencingToken token = HoldTable::acquireAgain(*seat, target, terms, clock_);
+  const FencingToken token = HoldTable::acquireAgain(*seat, target, terms, clock_,
+                                                     terms.type() == LockType::Share);
   if (token.value != 0) return {token, true};
   return {holds_.acquire(*seat, target, terms, clock_), false};
 }
