@@ -1,6 +1,6 @@
 #include "locking/table/grant_clock.h"
 
-#include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,19 +8,26 @@
 #include <fstream>
 #include <string>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace nephrite::lock_table {
 namespace {
 
 #if defined(__x86_64__)
 
+// What the processor says about itself in EDX; 0 when it does not know `leaf`.
+std::uint32_t featuresOf(std::uint32_t leaf) {
+  constexpr std::uint32_t kLargestLeaf = 0x80000000;
+  std::uint32_t a = kLargestLeaf, b = 0, c = 0, d = 0;
+  asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  if (a < leaf) return 0;
+  a = leaf;
+  asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return d;
+}
+
 bool countsAlways() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid(0x80000001, &a, &b, &c, &d) == 0 || (d >> 27 & 1) == 0) return false;  // rdtscp
-  return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d >> 8 & 1) != 0;  // Invariant.
+  const bool hasRdtscp = (featuresOf(0x80000001) >> 27 & 1) != 0;
+  const bool isInvariant = (featuresOf(0x80000007) >> 8 & 1) != 0;
+  return hasRdtscp && isInvariant;
 }
 
 // The kernel compares the counters of all processors, and keeps time by another clock when they
@@ -33,9 +40,10 @@ bool kernelTrustsIt() {
 
 bool tellsTheProcessor(unsigned mask) {
   for (int attempt = 0; attempt < 8; ++attempt) {  // It may change between the two.
-    unsigned processor = 0;
-    __builtin_ia32_rdtscp(&processor);
-    if (static_cast<int>(processor & mask) == sched_getcpu()) return true;
+    unsigned counted = 0, processor = 0;
+    __builtin_ia32_rdtscp(&counted);
+    if (syscall(SYS_getcpu, &processor, nullptr, nullptr) != 0) return false;
+    if ((counted & mask) == processor) return true;
   }
   return false;
 }

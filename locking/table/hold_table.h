@@ -69,8 +69,7 @@ class HoldTable {
   /// the very way that is asked for; a lock that may become idle. Null, and Not: nothing was done.
   /// `shared`: Share is asked for.
   static FencingToken acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
-                                   const Clock& clock, bool shared)
-      NEPHRITE_REQUIRES(locker.mutex);
+                                   const Clock& clock, bool shared) NEPHRITE_REQUIRES(locker.mutex);
   static ReleasedAtOnce releaseForNow(Locker& locker, LockTarget target)
       NEPHRITE_REQUIRES(locker.mutex);
 

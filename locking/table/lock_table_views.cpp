@@ -44,8 +44,9 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
 }
 
 // Segments are looked at one after the other, so what is taken or let go meanwhile may be there or
-// not; those of a target are seen at one moment, but for Shares that are taken again meanwhile. Half of twice as many as are wanted goes whenever
-// there are so many, so that looking at a million needs no memory for a million.
+// not; those of a target are seen at one moment, but for Shares that are taken again meanwhile.
+// Half of twice as many as are wanted goes whenever there are so many, so that looking at a million
+// needs no memory for a million.
 std::vector<LockInfo> LockTable::locksHeld(std::size_t maxEntries) const {
   struct Seen {
     LockInfo info;

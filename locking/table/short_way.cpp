@@ -307,8 +307,8 @@ GrantedAtOnce LockManager::grantShare(const LockSeat& seat, LockTarget target, L
 
 GrantedAtOnce LockManager::grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms) {
   OwnerHold own(seat->mutex);
-  const FencingToken token = HoldTable::acquireAgain(*seat, target, terms, clock_,
-                                                     terms.type() == LockType::Share);
+  const FencingToken token =
+      HoldTable::acquireAgain(*seat, target, terms, clock_, terms.type() == LockType::Share);
   if (token.value != 0) return {token, true};
   return {holds_.acquire(*seat, target, terms, clock_), false};
 }

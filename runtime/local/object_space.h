@@ -87,8 +87,8 @@ class ObjectSpace {
 
  private:
   // Fencing tokens are reserved from the store in blocks. They rise with time, where Shares are
-  // taken again (locking/table/grant_clock.h): half a block outlasts an hour on 8 processors, and
-  // there are enough blocks for a million restarts.
+  // taken again (locking/table/grant_clock.h): half a block outlasts most of an hour on 8
+  // processors, and there are enough blocks for a million restarts.
   static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 43;
 
   struct PendingCommit;
