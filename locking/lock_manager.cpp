@@ -87,7 +87,8 @@ std::uint64_t LockManager::lastToken() const {
 
 void LockManager::signOn(LockerId locker) {
   NEPHRITE_CHECK(!locker.isNull());
-  const bool added = state_->lockers.add(Locker::make(locker, state_->pool));
+  const bool added =
+      state_->lockers.add(Locker::make(locker, state_->pool, state_->holds.grants()));
   NEPHRITE_CHECK(added && "signed on already");
 }
 

@@ -195,6 +195,7 @@ class LockManager {
 
  private:
   struct State;
+  GrantedAtOnce grantShare(const LockSeat& seat, LockTarget target, LockTerms terms);
   GrantedAtOnce grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms);
   ReleasedAtOnce releaseForGood(const LockSeat& seat, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,

@@ -16,7 +16,7 @@ void letGo(Locker& locker);
 /// A grant the short way.
 struct GrantedAtOnce {
   FencingToken token;  ///< Null: none.
-  /// The locker holds it already, or was the last to hold it: nobody has had it Exclusive since.
+  /// The locker holds it already, or has had it since anybody else last had it Exclusive.
   bool again = false;
 };
 

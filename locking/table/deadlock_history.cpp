@@ -71,7 +71,7 @@ class Snapshot {
       taken.locker = hold.locker().id;
       taken.type = hold.type();
       taken.session = hold.session();
-      taken.acquired = hold.acquired;
+      taken.acquired = hold.acquired();
       taken.age = now_ - hold.since();
       taken.upgradedByCommit = isUpgradedByCommit(hold);
       record_.holds.push_back(taken);

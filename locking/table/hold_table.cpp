@@ -24,7 +24,18 @@ void HolderList::remove(Hold& hold) {
   if (last_ == &hold) last_ = before == &hold ? nullptr : before;
 }
 
-HoldTable::HoldTable(std::uint64_t tokensAbove) : segments_(new Segment[kSegments]) {
+void HolderList::sort() {
+  boost::container::small_vector<Hold*, 8> all;
+  for (Hold& hold : *this) all.push_back(&hold);
+  const auto earlier = [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); };
+  if (std::is_sorted(all.begin(), all.end(), earlier)) return;
+  std::sort(all.begin(), all.end(), earlier);
+  release();
+  for (Hold* const hold : all) append(*hold);
+}
+
+HoldTable::HoldTable(std::uint64_t tokensAbove)
+    : segments_(new Segment[kSegments]), grants_(tokensAbove) {
   for (std::size_t i = 0; i < kSegments; ++i) {
     SpinHold spin(segments_[i].lock);
     segments_[i].clock = tokensAbove;
@@ -100,25 +111,34 @@ void HoldTable::contend(Entry& entry) {
     link->set(&entry);
     count(segment, 1, moved);
   }
-  settleIdle(entry);
+  settleNear(entry);
   for (Hold& hold : entry.holders) hold.locker().contended.insert(&entry);
 }
 
-void HoldTable::settleIdle(Entry& entry) {
-  Hold* const alone = entry.holders.last();
-  if (alone == nullptr || alone->type() != LockType::Exclusive) return;
-  Locker& locker = alone->locker();
-  OwnerHold own(locker.mutex);
-  forget(locker, *alone);
-  if (!alone->isIdle()) return;
-  {
-    Segment& segment = segmentOf(hashOf(entry.target));
-    SpinHold spin(segment.lock);
-    hear(segment, locker);
-    entry.holders.remove(*alone);
+void HoldTable::settleNear(Entry& entry) {
+  boost::container::small_vector<Hold*, 8> near;  // Not while they leave the list.
+  for (Hold& hold : entry.holders) {
+    if (hold.type() == LockType::Exclusive || hold.isNear()) near.push_back(&hold);
   }
-  locker.giveIdle(*alone);
-  locker.lostIdle();
+  Segment& segment = segmentOf(hashOf(entry.target));
+  for (Hold* const hold : near) {
+    Locker& locker = hold->locker();
+    OwnerHold own(locker.mutex);
+    forget(locker, *hold);
+    hold->setAcquired(hold->acquired(), false);
+    const bool idle = hold->isIdle();
+    {
+      SpinHold spin(segment.lock);
+      hear(segment, locker);
+      if (idle) entry.holders.remove(*hold);
+    }
+    if (!idle) continue;
+    locker.giveIdle(*hold);
+    locker.lostIdle();
+  }
+  if (near.empty() || entry.holders.isOneOrNone()) return;
+  SpinHold spin(segment.lock);
+  entry.holders.sort();
 }
 
 void HoldTable::settle(Entry& entry) {
@@ -168,7 +188,7 @@ Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Ins
     Segment& segment = segmentOf(hashOf(entry.target));
     SpinHold spin(segment.lock);
     const FencingToken token = nextToken(segment, locker);
-    hold.acquired = token.value;
+    hold.setAcquired(token.value, false);
     hold.setToken(token);
     entry.holders.append(hold);
   }
@@ -269,9 +289,14 @@ void HoldTable::checkInvariants() const {
         NEPHRITE_CHECK(&segmentOf(hash) == &segment);
         NEPHRITE_CHECK(headOf(segment, hash) == &segment.heads[head]);
         const Node* const next = node->chain.get();
-        if (!node->isEntry() && static_cast<const Hold*>(node)->isIdle()) {
-          NEPHRITE_CHECK(static_cast<const Hold*>(node)->type() == LockType::Exclusive);
-          NEPHRITE_CHECK(next == nullptr || next->target != node->target);
+        if (node->isEntry()) {
+          for (const Hold& hold : static_cast<const Entry*>(node)->holders) {
+            NEPHRITE_CHECK(!hold.isNear() && !hold.isIdle());
+          }
+        } else if (const Hold& hold = *static_cast<const Hold*>(node); hold.isIdle()) {
+          const bool shared = hold.type() == LockType::Share && hold.isNear();
+          NEPHRITE_CHECK(shared || hold.type() == LockType::Exclusive);
+          NEPHRITE_CHECK(shared || next == nullptr || next->target != node->target);
         }
         if (next == nullptr) continue;
         // Together: what comes after the next target is not this one again.
@@ -293,11 +318,15 @@ void HoldTable::checkInvariantsOf(Locker& locker) const {
     if (hold == nullptr) continue;
     const std::uint64_t hash = hashOf(hold->target);
     NEPHRITE_CHECK(&hold->locker() == &locker && locker.index.at(hash) == hold);
-    if (hold->type() != LockType::Exclusive) continue;
+    if (hold->type() != LockType::Exclusive && !hold->isNear()) continue;
     idle += hold->isIdle() ? 1 : 0;
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
-    NEPHRITE_CHECK(find(segment, hash, hold->target)->get() == hold);
+    const Node* node = find(segment, hash, hold->target)->get();
+    while (node != nullptr && node != hold && node->target == hold->target) {
+      node = node->chain.get();
+    }
+    NEPHRITE_CHECK(node == hold);
   }
   NEPHRITE_CHECK(idle == locker.idle());
 }

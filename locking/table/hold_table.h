@@ -28,18 +28,21 @@ struct ReleaseScope {
 /// way leaves it to LockTable: the long way.
 ///
 /// Shape:   segments by the hash of the target, each with a spin lock, chains of nodes, and a clock
-///          for tokens. All holds of a target stand one after the other in a chain, in the order of
-///          their grants; or its Entry stands there and has them.
-/// Idle:    an Exclusive hold, which is alone at its target, may stay where it is when it is let
-/// go:
-///          idle, with the null token, out of its locker's list. It is no lock any more. Its locker
-///          takes it again without looking at the segment, as long as its index shows it; whoever
-///          else wants the target meets something in the way, goes the long way, and takes it away
-///          first (contend()). An Exclusive hold of an Entry is in no index.
+///          for tokens. All holds of a target stand one after the other in a chain, or its Entry
+///          stands there and has them. The order of their grants is that of acquired(): an Entry
+///          has it, of a chain who looks sorts.
+/// Idle:    an Exclusive hold, or a near Share, may stay where it is when it is let go: idle, with
+///          the null token, out of its locker's list. It is no lock any more. Its locker takes it
+///          again without looking at the segment, as long as its index shows it; whoever wants what
+///          it would exclude meets something in the way, goes the long way, and takes it away first
+///          (contend()). Of an Entry no hold is near, and no Exclusive one in an index.
 /// Tokens:  Lamport's clock: a grant is later than what its segment and its locker have seen, so
 ///          tokens rise for a target, and for a locker in the order in which it acquires. What a
 ///          locker was given while it needed no segment is told to the segment (hear()) before
-///          anybody else can be granted what that excluded.
+///          anybody else can be granted what that excluded. Who is granted something beside a near
+///          Share cannot have been told: its token is read from the GrantClock, as is that of a
+///          Share that is taken again. Lamport's clock counts slower than that one, so it is never
+///          ahead of it.
 /// Threads: any, with the mutexes that the methods name. Of a Hold, whatever changes is changed
 ///          under its locker's mutex and that of its place: the segment's, or the long way's when
 ///          an Entry has it. So one of the two is enough to read it; but that it becomes idle, or
@@ -50,6 +53,8 @@ class HoldTable {
   ~HoldTable();
   HoldTable(const HoldTable&) = delete;
   HoldTable& operator=(const HoldTable&) = delete;
+
+  const GrantClock& grants() const { return grants_; }
 
   // --- The short way ---------------------------------------------------------------------------
 
@@ -62,8 +67,9 @@ class HoldTable {
 
   /// What of it takes nothing but the locker, and calls nobody: a target locked, or locked last, in
   /// the very way that is asked for; a lock that may become idle. Null, and Not: nothing was done.
+  /// `shared`: Share is asked for.
   static FencingToken acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
-                                   const Clock& clock) NEPHRITE_REQUIRES(locker.mutex);
+                                   const Clock& clock, bool shared) NEPHRITE_REQUIRES(locker.mutex);
   static ReleasedAtOnce releaseForNow(Locker& locker, LockTarget target)
       NEPHRITE_REQUIRES(locker.mutex);
 
@@ -96,7 +102,7 @@ class HoldTable {
   // --- Looking ---------------------------------------------------------------------------------
 
   /// Calls `look` with every hold under a lock of its own: nothing may be called from it. Those of
-  /// a target come one after the other.
+  /// a target come one after the other, but in no order.
   void forEach(const std::function<void(const Hold&)>& look) const;
   void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
   std::uint64_t lastToken() const;
@@ -110,6 +116,7 @@ class HoldTable {
   static constexpr std::size_t kSegments = 256;
   static constexpr std::size_t kFewHeads = 4;
   static constexpr std::uint32_t kNodesPerHead = 4;
+  static constexpr unsigned kMostBesideNear = 7;  // Each one near costs whoever excludes it.
 
   struct alignas(64) Segment {
     SpinLock lock;
@@ -131,7 +138,8 @@ class HoldTable {
   /// The link to the first node of `target`, or the null link where it would be.
   static Link* find(Segment& segment, std::uint64_t hash, LockTarget target)
       NEPHRITE_REQUIRES(segment.lock);
-  static FencingToken nextToken(Segment& segment, Locker& locker)
+  /// Above all that was granted on the target, out of sight too when others have it near.
+  static FencingToken nextToken(Segment& segment, Locker& locker, bool amongNear = false)
       NEPHRITE_REQUIRES(segment.lock, locker.mutex);
   static void count(Segment& segment, std::uint32_t more, std::uint32_t fewer)
       NEPHRITE_REQUIRES(segment.lock);
@@ -144,10 +152,12 @@ class HoldTable {
   /// An idle hold has to go; what an Entry has already is left to whoever made that.
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
-  /// The entry has the holds of its target since a moment ago: a hold that is alone may be idle.
-  void settleIdle(Entry& entry);
+  /// The entry has the holds of its target since a moment ago: some may be idle. From now on none
+  /// of them changes out of sight.
+  void settleNear(Entry& entry);
 
   const std::unique_ptr<Segment[]> segments_;
+  const GrantClock grants_;
 };
 
 inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, LockTarget target) {
@@ -158,8 +168,9 @@ inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, Lo
   return link;
 }
 
-inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker) {
-  const std::uint64_t token = std::max(segment.clock, locker.clock) + 1;
+inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker, bool amongNear) {
+  const std::uint64_t seen = std::max(segment.clock, locker.clock);
+  const std::uint64_t token = amongNear ? locker.grants.readAbove(seen) : seen + 1;
   segment.clock = token;
   locker.clock = token;
   return {token};

@@ -25,7 +25,7 @@ struct Locker;
 struct Wait;
 
 /// What a chain of the hold table links: the holds of a target that nobody waits for, one after
-/// the other in the order of their grants, or its Entry.
+/// the other, or its Entry.
 struct Node {
   LockTarget target;
   TaggedPointer<Node> chain;  ///< Carries type, session type and level of a Hold.
@@ -37,7 +37,6 @@ struct Node {
 /// order of acquisition; an upgrade keeps this place and the one among the holders. Or an idle one,
 /// which is no lock any more: see HoldTable.
 struct Hold : Node {
-  std::uint64_t acquired = 0;  ///< Rises with each acquisition of its locker, and of its target.
   TaggedPointer<Hold> before;  ///< Of its locker's list. Carry the halves of the timeout.
   TaggedPointer<Hold> after;
 
@@ -47,6 +46,13 @@ struct Hold : Node {
   void setToken(FencingToken token) { token_.store(token.value, std::memory_order_release); }
   bool isIdle() const { return token().value == 0; }
   void setIdle() { setToken({}); }
+  /// Rises with each acquisition of its locker, and of its target.
+  std::uint64_t acquired() const { return acquired_.load(std::memory_order_relaxed) & ~kNear; }
+  /// A Share that may become idle, and be taken again, out of everybody's sight.
+  bool isNear() const { return (acquired_.load(std::memory_order_relaxed) & kNear) != 0; }
+  void setAcquired(std::uint64_t acquired, bool near) {
+    acquired_.store((acquired & ~kNear) | (near ? kNear : 0), std::memory_order_relaxed);
+  }
   Instant since() const { return Instant{Duration(since_.load(std::memory_order_relaxed))}; }
   void setSince(Instant at) { since_.store(at.sinceStart.count(), std::memory_order_relaxed); }
 
@@ -73,6 +79,9 @@ struct Hold : Node {
   }
 
  private:
+  static constexpr std::uint64_t kNear = std::uint64_t{1} << 63;
+
+  std::atomic<std::uint64_t> acquired_{0};
   std::atomic<std::uint64_t> token_{0};  // Last of all written, when it is taken anew.
   std::atomic<std::int64_t> since_{0};
 };
@@ -99,6 +108,7 @@ class HolderList {
   Iterator end() const { return {nullptr, last_}; }
   bool empty() const { return last_ == nullptr; }
   Hold* last() const { return last_; }
+  bool isOneOrNone() const { return empty() || after(*last_) == last_; }
 
   void append(Hold& hold) {
     hold.chain.set(empty() ? &hold : after(*last_));
@@ -107,6 +117,8 @@ class HolderList {
   }
   /// `hold` is one of them.
   void remove(Hold& hold);
+  /// In the order of acquisition again, whatever happened while nobody looked.
+  void sort();
   /// Forgets them all; the first, each linked to the next.
   Hold* release() { return empty() ? nullptr : after(*std::exchange(last_, nullptr)); }
 

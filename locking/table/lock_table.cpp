@@ -149,7 +149,7 @@ std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTa
     if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
   }
   std::sort(holds.begin(), holds.end(),
-            [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
+            [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
   return holds;
 }
 
@@ -465,7 +465,7 @@ std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
   commits_.destroy(&commit);
   endCommit(locker);
   std::sort(holds.begin(), holds.end(),
-            [](const Hold* a, const Hold* b) { return a->acquired < b->acquired; });
+            [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
   std::vector<LockTarget> changed;
   changed.reserve(holds.size());
   for (const Hold* const hold : holds) changed.push_back(hold->target);

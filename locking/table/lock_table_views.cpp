@@ -44,23 +44,23 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
 }
 
 // Segments are looked at one after the other, so what is taken or let go meanwhile may be there or
-// not; those of a target are seen at one moment. Half of twice as many as are wanted goes whenever
-// there are so many, so that looking at a million needs no memory for a million.
+// not; those of a target are seen at one moment, but for Shares that are taken again meanwhile.
+// Half of twice as many as are wanted goes whenever there are so many, so that looking at a million
+// needs no memory for a million.
 std::vector<LockInfo> LockTable::locksHeld(std::size_t maxEntries) const {
   struct Seen {
     LockInfo info;
-    std::size_t number;  // Those of a target: in the order of their grants.
+    std::uint64_t acquired;  // Those of a target: in the order of their grants.
   };
   const auto comesFirst = [](const Seen& a, const Seen& b) {
-    return std::pair(a.info.target, a.number) < std::pair(b.info.target, b.number);
+    return std::pair(a.info.target, a.acquired) < std::pair(b.info.target, b.acquired);
   };
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
   std::vector<Seen> seen;
   if (maxEntries == 0) return {};
-  std::size_t number = 0;
   holds_.forEach([&](const Hold& hold) {
-    seen.push_back({infoOf(hold, now, wall), ++number});
+    seen.push_back({infoOf(hold, now, wall), hold.acquired()});
     if (seen.size() / 2 < maxEntries) return;
     const auto middle = seen.begin() + static_cast<std::ptrdiff_t>(maxEntries);
     std::nth_element(seen.begin(), middle, seen.end(), comesFirst);
@@ -100,7 +100,13 @@ std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {
   std::vector<LockInfo> locks;
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
-  holds_.forEachOn(target, [&](const Hold& hold) { locks.push_back(infoOf(hold, now, wall)); });
+  std::vector<std::pair<std::uint64_t, LockInfo>> holds;
+  holds_.forEachOn(target, [&](const Hold& hold) {
+    holds.emplace_back(hold.acquired(), infoOf(hold, now, wall));
+  });
+  std::sort(holds.begin(), holds.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [acquired, info] : holds) locks.push_back(info);
   if (const Entry* const entry = holds_.entryOf(target)) {
     for (const Wait& wait : entry->queue) locks.push_back(infoOf(wait, now, wall));
   }

@@ -8,11 +8,12 @@ namespace nephrite::lock_table {
 
 // --- Locker --------------------------------------------------------------------------------------
 
-LockSeat Locker::make(LockerId id, ChunkPool& pool) {
-  return LockSeat(new (pool.take()) Locker(id, pool));
+LockSeat Locker::make(LockerId id, ChunkPool& pool, const GrantClock& grants) {
+  return LockSeat(new (pool.take()) Locker(id, pool, grants));
 }
 
-Locker::Locker(LockerId locker, ChunkPool& pool) : id(locker), index(pool), pool_(pool) {
+Locker::Locker(LockerId locker, ChunkPool& pool, const GrantClock& grantClock)
+    : id(locker), grants(grantClock), index(pool), pool_(pool) {
   static_assert(sizeof(Locker) + 8 * sizeof(Hold) <= ChunkPool::kChunk);
   owner = this;
   OwnerHold hold(mutex);

@@ -14,6 +14,7 @@
 #include "base/owner_mutex.h"
 #include "locking/lock_seat.h"
 #include "locking/lock_statistics.h"
+#include "locking/table/grant_clock.h"
 #include "locking/table/hold_memory.h"
 #include "locking/table/lock_nodes.h"
 
@@ -46,9 +47,10 @@ struct ChunkHead {
 ///         time, it then keeps none (mayIdle()).
 /// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
-  static LockSeat make(LockerId id, ChunkPool& pool);
+  static LockSeat make(LockerId id, ChunkPool& pool, const GrantClock& grants);
 
   const LockerId id;
+  const GrantClock grants;  ///< For Shares that are taken again.
 
   OwnerMutex mutex;
   /// From the short way, unless it is 0: kSignedOff, or the number of its commits whose upgrades
@@ -146,7 +148,7 @@ struct Locker : ChunkHead {
   friend void keep(Locker& locker);
   friend void letGo(Locker& locker);
 
-  Locker(LockerId locker, ChunkPool& pool);
+  Locker(LockerId locker, ChunkPool& pool, const GrantClock& grantClock);
   void grow() NEPHRITE_REQUIRES(mutex);
   void shrink() NEPHRITE_REQUIRES(mutex);
   void spread(void* from, void* to) NEPHRITE_REQUIRES(mutex);

@@ -42,7 +42,7 @@ ReleaseScope::Fate ReleaseScope::of(const Hold& hold) const {
 }
 
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
-                                            const Clock& clock) {
+                                            const Clock& clock, bool shared) {
   if (locker.barred != 0) [[unlikely]]
     return {};
   Hold* const known = locker.index.at(hashOf(target));
@@ -52,9 +52,15 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
   if (token.value == 0) {
     const Instant now = clock.roughIfKnown();
     if (now == Instant{}) return {};
-    token = {++locker.clock};
+    token = {locker.clock + 1};
+    if (shared) {  // Others may be granted the same meanwhile.
+      const std::uint64_t number = locker.grants.read();
+      if (number < token.value) return {};
+      token = {number};
+    }
+    locker.clock = token.value;
     known->setSince(now);
-    known->acquired = token.value;
+    known->setAcquired(token.value, shared);
     locker.woken(*known, asked.timeout());
     known->setToken(token);
   }
@@ -87,7 +93,8 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
     Link* link = find(segment, hash, target);
-    bool longWay = false;
+    bool longWay = false, amongNear = false;
+    unsigned others = 0;
     for (Node* node = link->get(); node != nullptr && node->target == target;
          link = &node->chain, node = link->get()) {
       longWay = longWay || node->isEntry();
@@ -95,18 +102,21 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
       auto* const hold = static_cast<Hold*>(node);
       if (&hold->locker() == &locker) {
         own = hold;
-      } else if (!compatible(hold->type(), asked.type())) {
-        longWay = true;
+        continue;
       }
+      longWay = !compatible(hold->type(), asked.type());
+      amongNear = amongNear || hold->isNear();
+      ++others;
     }
     if (longWay) {
       // What is covered by one's own conflicts with nobody else's; so this is not one of them.
     } else if (own == nullptr || own->isIdle()) {
       anew = true;
       Hold& hold = own == nullptr ? *spare : *own;
-      token = nextToken(segment, locker);
+      token = nextToken(segment, locker, amongNear);
       hold.setSince(now);
-      hold.acquired = token.value;
+      hold.setAcquired(token.value, asked.type() == LockType::Share && others <= kMostBesideNear &&
+                                        locker.mayIdle() && locker.grants.works());
       hold.setToken(token);
       if (own == nullptr) {
         hold.target = target;
@@ -124,7 +134,7 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
                own->isSession()) {  // Else the Share goes first (2.2): others may be served.
       own->set(asked.type(), asked.isSession() ? asked.type() : own->session(), own->level());
       own->setTimeout(asked.timeout());
-      token = nextToken(segment, locker);
+      token = nextToken(segment, locker, amongNear);
       own->setToken(token);
     }
   }
@@ -143,7 +153,9 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
 }
 
 inline bool HoldTable::becomesIdle(Locker& locker, Hold& hold) {
-  if (hold.type() != LockType::Exclusive || !locker.mayIdle()) return false;
+  const bool near =
+      hold.type() == LockType::Exclusive || (hold.type() == LockType::Share && hold.isNear());
+  if (!near || !locker.mayIdle()) return false;
   locker.idled(hold);
   return true;
 }
@@ -200,8 +212,9 @@ void HoldTable::evict(Locker& locker, Hold& hold) {
   {
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
-    Link* const link = find(segment, hash, hold.target);
-    if (link->get() != &hold) return;
+    Link* link = find(segment, hash, hold.target);
+    if (link->get()->isEntry()) return;
+    while (link->get() != &hold) link = &link->get()->chain;
     hear(segment, locker);
     link->set(hold.chain.get());
     count(segment, 0, 1);
@@ -269,9 +282,22 @@ using lock_table::HoldTable;
 // What a process does most needs nobody but itself. It is decided in one function that calls no
 // other, and so has nothing to keep for afterwards.
 GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
+  if (terms.type() == LockType::Share) return grantShare(seat, target, terms);
   lock_table::Locker& locker = *seat;
   if (locker.mutex.lockAsOwner()) [[likely]] {
-    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_);
+    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, false);
+    locker.mutex.unlock(true);
+    if (token.value != 0) [[likely]]
+      return {token, true};
+  }
+  return grantAnew(seat, target, terms);
+}
+
+// Apart, because to read the GrantClock takes registers that the others need not keep.
+GrantedAtOnce LockManager::grantShare(const LockSeat& seat, LockTarget target, LockTerms terms) {
+  lock_table::Locker& locker = *seat;
+  if (locker.mutex.lockAsOwner()) [[likely]] {
+    const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, true);
     locker.mutex.unlock(true);
     if (token.value != 0) [[likely]]
       return {token, true};
@@ -281,7 +307,8 @@ GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, 
 
 GrantedAtOnce LockManager::grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms) {
   OwnerHold own(seat->mutex);
-  const FencingToken token = HoldTable::acquireAgain(*seat, target, terms, clock_);
+  const FencingToken token =
+      HoldTable::acquireAgain(*seat, target, terms, clock_, terms.type() == LockType::Share);
   if (token.value != 0) return {token, true};
   return {holds_.acquire(*seat, target, terms, clock_), false};
 }

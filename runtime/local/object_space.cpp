@@ -270,7 +270,10 @@ void ObjectSpace::reserveTokens(FencingToken given) {
   MutexLock hold(reserveMutex_);
   if (given.value + kTokenBlock / 2 < lastReserved_.load(std::memory_order_relaxed)) return;
   try {
-    lastReserved_ = store_->reserveNumbers("fencing", kTokenBlock) + kTokenBlock - 1;
+    // They rise with time: after a quiet day the next one is blocks ahead.
+    const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
+    const std::uint64_t count = kTokenBlock + (given.value > last ? given.value - last : 0);
+    lastReserved_ = store_->reserveNumbers("fencing", count) + count - 1;
   } catch (const StoreException& failure) {
     // Half a block is left; the next grant tries again.
     log(LogLevel::Error, "fencing.reserve_failed", {{"reason", failure.what()}});

@@ -86,8 +86,10 @@ class ObjectSpace {
   bool expireNextWait(Instant now);
 
  private:
-  // Fencing tokens are reserved from the store in blocks so large that a block outlasts weeks.
-  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 44;
+  // Fencing tokens are reserved from the store in blocks. They rise with time, where Shares are
+  // taken again (locking/table/grant_clock.h): half a block outlasts most of an hour on 8
+  // processors, and there are enough blocks for a million restarts.
+  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 43;
 
   struct PendingCommit;
   struct Chain;
