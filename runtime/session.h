@@ -144,8 +144,10 @@ class Session {
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
   void remove(Oid oid, StepDone done);
-  /// A new object; `error` is NotInTransaction when its lifetime needs a transaction.
-  Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error);
+  /// A new object, with room for so many values; `error` is NotInTransaction when its lifetime
+  /// needs a transaction.
+  Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error,
+             std::size_t values = 0);
   /// An implicit lock of Transaction duration with the process default timeout, unless one is
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);

@@ -115,9 +115,9 @@ void needAligned(const std::uint8_t* items) {
   throw WireError("the message is damaged: a list is not aligned");
 }
 
-template <class Item>
-std::vector<Item> unpackAll(Reader& in, const auto* list) {
-  std::vector<Item> items;
+template <class Item, class Items = std::vector<Item>>
+Items unpackAll(Reader& in, const auto* list) {
+  Items items;
   if (list == nullptr) return items;
   using Part = std::remove_cvref_t<decltype(*list->Get(0))>;
   if constexpr (!std::is_base_of_v<flatbuffers::Table, Part>) needAligned<Part>(list->Data());

@@ -89,14 +89,14 @@ ListAt<const Struct*> packList(Writer& w, const Struct* structs, std::size_t cou
   return w.builder.CreateVectorOfStructs(structs, count);
 }
 
-template <class Item>
-auto packAll(Writer& w, const std::vector<Item>& items) {
+template <class Items>
+auto packAll(Writer& w, const Items& items) {
   using Packed = decltype(pack(w, items.front()));
   using Made = decltype(packList(w, std::declval<const Packed*>(), 0));
   if (items.empty()) return Made();
   boost::container::small_vector<Packed, 8> packed;
   packed.reserve(items.size());
-  for (const Item& item : items) packed.push_back(pack(w, item));
+  for (const auto& item : items) packed.push_back(pack(w, item));
   return packList(w, packed.data(), packed.size());
 }
 

@@ -196,7 +196,7 @@ RecordPtr RocksStore::load(Oid oid) const {
   if (status.IsNotFound()) return nullptr;
   if (!status.ok()) throwStatus(status, "read object " + schema()->show(oid), options_.directory);
   try {
-    return std::make_shared<const ObjectRecord>(decodeRecord(oid, bytes.ToStringView()));
+    return decodeRecord(oid, bytes.ToStringView());
   } catch (const DecodeError& error) {
     throwDamaged("object " + schema()->show(oid) + " in " + options_.directory.string() +
                  " cannot be read: " + error.what());
