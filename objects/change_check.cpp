@@ -188,7 +188,7 @@ NextEdition nextEdition(const Schema& schema, const ObjectChange& change,
   NextEdition next;
   next.edition = editionAfter(schema, change, current);
   if (next.edition == 0) return next;
-  next.record = handedOver ? change.record : std::make_shared<ObjectRecord>(*change.record);
+  next.record = handedOver ? change.record : copyOf(*change.record);
   return next;
 }
 

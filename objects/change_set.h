@@ -5,28 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "objects/oid.h"
-#include "objects/value.h"
+#include "objects/object_record.h"
 
 namespace nephrite {
-
-/// A member of a collection. `key` is null in arrays and sets.
-struct CollectionMember {
-  Value key;
-  Oid member;
-  friend bool operator==(const CollectionMember&, const CollectionMember&) = default;
-};
-
-/// One edition of one object. `values` stand at the indices of the ClassDef's properties and
-/// may be shorter than it: what is missing is null (the class has grown since).
-struct ObjectRecord {
-  Oid oid;
-  std::uint32_t edition = 1;  ///< 1 when created, one more for each commit that changes it.
-  std::vector<Value> values = {};
-  std::vector<CollectionMember> members = {};  ///< Collections only; in the order of their kind.
-};
-
-using RecordPtr = std::shared_ptr<const ObjectRecord>;
 
 enum class ChangeKind : std::uint8_t { Create, Update, Delete };
 

@@ -159,20 +159,20 @@ void encodeRecord(const ObjectRecord& record, std::uint32_t edition, std::string
   bytes = out.take();
 }
 
-ObjectRecord decodeRecord(Oid oid, std::string_view bytes) {
+std::shared_ptr<ObjectRecord> decodeRecord(Oid oid, std::string_view bytes) {
   ByteReader in(bytes);
   expectFormat(in, kRecordFormat);
-  ObjectRecord record;
-  record.oid = oid;
-  record.edition = readEdition(in);
+  const std::uint32_t edition = readEdition(in);
   const std::size_t values = in.count(1);
-  record.values.reserve(values);
-  for (std::size_t i = 0; i < values; ++i) record.values.push_back(readValue(in));
+  auto record = makeRecord(values);
+  record->oid = oid;
+  record->edition = edition;
+  for (std::size_t i = 0; i < values; ++i) record->values.push_back(readValue(in));
   const std::size_t members = in.count(9);
-  record.members.reserve(members);
+  record->members.reserve(members);
   for (std::size_t i = 0; i < members; ++i) {
     Value key = readValue(in);
-    record.members.push_back({std::move(key), Oid::fromBits(in.fixed64())});
+    record->members.push_back({std::move(key), Oid::fromBits(in.fixed64())});
   }
   in.expectEnd();
   return record;

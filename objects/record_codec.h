@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,7 @@ namespace nephrite {
 std::string encodeRecord(const ObjectRecord& record);
 /// The same as edition `edition`, in the place of what stands in `bytes`, whose memory it uses.
 void encodeRecord(const ObjectRecord& record, std::uint32_t edition, std::string& bytes);
-ObjectRecord decodeRecord(Oid oid, std::string_view bytes);
+std::shared_ptr<ObjectRecord> decodeRecord(Oid oid, std::string_view bytes);
 
 std::string encodeClass(const ClassDef& definition);
 ClassDef decodeClass(std::string_view bytes);

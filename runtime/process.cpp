@@ -100,7 +100,8 @@ Object Process::create(std::string_view className, Lifetime lifetime) {
                            "objects of class " + definition->name + " are made by the system");
     }
     std::optional<ErrorCode> error;
-    oid = core().session().create(lifetime, definition->number, error);
+    oid =
+        core().session().create(lifetime, definition->number, error, definition->properties.size());
     if (error == ErrorCode::NotInTransaction) {
       throw UsageException(
           *error,

@@ -23,23 +23,6 @@ StepResult done(RecordPtr record = nullptr) {
   return result;
 }
 
-/// What stands at `replaced` is not even read: it may be long, and in no cache.
-std::shared_ptr<ObjectRecord> copyBut(const ObjectRecord& record, std::size_t replaced) {
-  auto copy = std::make_shared<ObjectRecord>();
-  copy->oid = record.oid;
-  copy->edition = record.edition;
-  copy->values.reserve(record.values.size());
-  for (std::size_t i = 0; i < record.values.size(); ++i) {
-    if (i == replaced) {
-      copy->values.emplace_back();
-    } else {
-      copy->values.push_back(record.values[i]);
-    }
-  }
-  copy->members = record.members;
-  return copy;
-}
-
 }  // namespace
 
 StepResult resultOf(const LockAnswer& answer) {
@@ -328,7 +311,7 @@ void Session::startChange(Oid oid, StepResult& result) {
     result = failed(ErrorCode::ObjectDeleted);
     return;
   }
-  changes.add({oid, ChangeKind::Update, std::make_shared<ObjectRecord>(*result.record)});
+  changes.add({oid, ChangeKind::Update, copyOf(*result.record)});
 }
 
 /// Of an object that is changed already.
@@ -395,7 +378,7 @@ ObjectRecord* Session::changeAtOnce(Oid oid, std::size_t replaced) {
   const RecordPtr current =
       holds(oid, LockType::Update) ? database_.fetch(oid) : lockAndFetchAtOnce(oid, type);
   if (current == nullptr) return nullptr;
-  auto record = copyBut(*current, replaced);
+  auto record = copyOf(*current, replaced);
   ObjectRecord* const changeable = record.get();
   spaceOf(lifetime).changes.add({oid, ChangeKind::Update, std::move(record)});
   return changeable;
@@ -405,12 +388,12 @@ ObjectRecord* Session::changeable(Oid oid) {
   Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
   if (change == nullptr) return nullptr;
   std::shared_ptr<ObjectRecord>& record = change->record;
-  if (record.use_count() > 1) record = std::make_shared<ObjectRecord>(*record);
+  if (record.use_count() > 1) record = copyOf(*record);
   return record.get();
 }
 
 Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
-                    std::optional<ErrorCode>& error) {
+                    std::optional<ErrorCode>& error, std::size_t values) {
   Space& space = spaceOf(lifetime);
   if (lifetime != Lifetime::Transient && !space.inTransaction) {
     error = ErrorCode::NotInTransaction;
@@ -418,7 +401,7 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
   }
   const Oid oid = lifetime == Lifetime::Transient ? Oid(lifetime, classNumber, ++lastOwnInstance_)
                                                   : database_.newOid(lifetime, classNumber);
-  const auto record = std::make_shared<ObjectRecord>();
+  const auto record = makeRecord(values);
   record->oid = oid;
   space.changes.add({oid, ChangeKind::Create, record});
   return oid;

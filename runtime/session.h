@@ -134,6 +134,13 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
+  /// That will be asked for soon, and next: what it reads is called for. Neither waits.
+  void expectChange(Oid oid) const {
+    if (quick_ != nullptr) quick_->expectFetch(oid);
+  }
+  void approachChange(Oid oid) const {
+    if (quick_ != nullptr && changeOf(oid) == nullptr) quick_->approachFetch(oid);
+  }
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
   /// fail; a lock taken by then stays.
@@ -144,8 +151,10 @@ class Session {
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
   void remove(Oid oid, StepDone done);
-  /// A new object; `error` is NotInTransaction when its lifetime needs a transaction.
-  Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error);
+  /// A new object, with room for so many values; `error` is NotInTransaction when its lifetime
+  /// needs a transaction.
+  Oid create(Lifetime lifetime, Oid::ClassNumber classNumber, std::optional<ErrorCode>& error,
+             std::size_t values = 0);
   /// An implicit lock of Transaction duration with the process default timeout, unless one is
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);

@@ -522,7 +522,7 @@ void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::C
       cache_.endCommit(oid, nullptr);
       continue;
     }
-    auto record = std::make_shared<ObjectRecord>(*change.record);
+    auto record = copyOf(*change.record);
     record->edition = change.kind == ChangeKind::Create ? 1 : change.record->edition + 1;
     cache_.endCommit(oid, std::move(record));
   }

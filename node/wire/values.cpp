@@ -71,7 +71,8 @@ TimeOfDay timeOf(std::int64_t number) {
 }
 
 ObjectRecord unpackRecord(Reader& in, const fb::Record& record) {
-  return {Oid::fromBits(record.oid()), record.edition(), unpackAll<Value>(in, record.values()),
+  return {Oid::fromBits(record.oid()), record.edition(),
+          unpackAll<Value, ValueList>(in, record.values()),
           unpackAll<CollectionMember>(in, record.members())};
 }
 

@@ -34,11 +34,11 @@ bool decodes(const std::function<void()>& decode) {
 // Numbers may be written longer than need be; so what is written again may be shorter than `bytes`.
 void checkRecord(std::string_view bytes) {
   ObjectRecord record;
-  if (!decodes([&] { record = decodeRecord(kOid, bytes); })) return;
+  if (!decodes([&] { record = *decodeRecord(kOid, bytes); })) return;
   NEPHRITE_CHECK(bytesOf(record) <= kMemoryOfAnEmptyRecord + kMostMemoryPerByte * bytes.size());
   const std::string again = encodeRecord(record);
   NEPHRITE_CHECK(again.size() <= bytes.size());
-  NEPHRITE_CHECK(encodeRecord(decodeRecord(kOid, again)) == again);
+  NEPHRITE_CHECK(encodeRecord(*decodeRecord(kOid, again)) == again);
 }
 
 void checkClass(std::string_view bytes) {

@@ -1,5 +1,7 @@
 #include "objects/value.h"
+#include "objects/object_record.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -85,6 +87,80 @@ TEST(Oid, IsOrderedByLifetimeThenClassThenInstance) {
   EXPECT_LT(Oid(Lifetime::Persistent, 1, Oid::kMaxInstance), Oid(Lifetime::Persistent, 2, 1));
   EXPECT_LT(Oid(Lifetime::Persistent, 65535, 1), Oid(Lifetime::SharedTransient, 1, 1));
   EXPECT_EQ(Oid::fromBits(Oid(Lifetime::Transient, 3, 4).bits()), Oid(Lifetime::Transient, 3, 4));
+}
+
+// --- Values as a record has them -----------------------------------------------------------------
+
+using testing::ElementsAre;
+
+const std::string kLong(100, 'x');
+
+/// Is `value` in the block of memory that begins with `record`?
+bool isWithin(const ObjectRecord& record, const Value& value) {
+  const auto* const begin = reinterpret_cast<const std::byte*>(&record);
+  const auto* const at = reinterpret_cast<const std::byte*>(&value);
+  return at >= begin && at < begin + sizeof(record) + 8 * sizeof(Value);
+}
+
+TEST(ARecord, HasRoomForItsValuesBesideItself) {
+  const auto record = makeRecord(3);
+  record->values.push_back(kLong);
+  record->values.emplace_back(std::int32_t{12});
+  record->values.resize(3);
+
+  EXPECT_THAT(record->values, ElementsAre(Value(kLong), Value(12), Value()));
+  EXPECT_EQ(record->values.capacity(), 3u);
+  for (const Value& value : record->values) EXPECT_TRUE(isWithin(*record, value));
+}
+
+TEST(ARecord, WhenItGetsMoreValuesThanItHasRoomForThenTheyAreElsewhere) {
+  const auto record = makeRecord(1);
+  record->values.push_back(kLong);
+  record->values.push_back(record->values.front());
+
+  EXPECT_THAT(record->values, ElementsAre(Value(kLong), Value(kLong)));
+  EXPECT_FALSE(isWithin(*record, record->values.front()));
+}
+
+TEST(ARecord, WhenItIsMovedElsewhereThenItsValuesGoWithIt) {
+  ObjectRecord moved;
+  moved.values = {true, kLong, 1.5};
+  {
+    const auto record = makeRecord(2);
+    record->values = {kLong, std::int32_t{12}};
+    moved = std::move(*record);
+  }
+  EXPECT_THAT(moved.values, ElementsAre(Value(kLong), Value(12)));
+
+  ObjectRecord next = std::move(moved);
+  EXPECT_THAT(next.values, ElementsAre(Value(kLong), Value(12)));
+  next.values = ValueList{kLong};
+  EXPECT_THAT(next.values, ElementsAre(Value(kLong)));
+}
+
+TEST(ARecord, WhenItIsCopiedThenAllOfItIs) {
+  const ObjectRecord record{Oid(Lifetime::Persistent, 2048, 5), 3, {kLong, 12}, {{1.5, Oid()}}};
+  const auto copy = copyOf(record);
+
+  EXPECT_EQ(copy->oid, record.oid);
+  EXPECT_EQ(copy->edition, 3u);
+  EXPECT_EQ(copy->values, record.values);
+  EXPECT_EQ(copy->members, record.members);
+  EXPECT_TRUE(isWithin(*copy, copy->values.back()));
+}
+
+TEST(ARecord, WhenItIsCopiedButForAValueThenThatIsNullAndHasRoom) {
+  const ObjectRecord record{Oid(), 1, {kLong, 12}};
+
+  EXPECT_THAT(copyOf(record, 0)->values, ElementsAre(Value(), Value(12)));
+  const auto longer = copyOf(record, 2);
+  EXPECT_THAT(longer->values, ElementsAre(Value(kLong), Value(12)));
+  longer->values.resize(3);
+  EXPECT_TRUE(isWithin(*longer, longer->values.back()));
+}
+
+TEST(ARecord, SaysWhichValueIsNotThere) {
+  EXPECT_THROW(makeRecord(1)->values.at(0), std::out_of_range);
 }
 
 }  // namespace
