@@ -89,6 +89,8 @@ class ObjectStore {
   /// The latest committed edition; null when there is no such object. Never an older one than a
   /// fetch() that ended before has shown.
   virtual RecordPtr fetch(Oid oid) const = 0;
+  /// The edition that fetch() would show, if that is known without looking for it; else 0.
+  virtual std::uint32_t knownEdition(Oid) const { return 0; }
   /// `oid` will be fetched soon, and next: whoever has something else to do until then says so, and
   /// waits less for memory. Neither waits; the second asks for a mutex.
   virtual void expectFetch(Oid) const {}

@@ -144,6 +144,16 @@ RecordCache::Found RecordCache::find(Oid oid) {
   return {slot->record, shard.changes};
 }
 
+std::uint32_t RecordCache::edition(Oid oid) {
+  Shard& shard = shardOf(oid);
+  MutexLock hold(shard.mutex);
+  Slot* const slot = slotOf(shard, oid);
+  if (slot == nullptr || !slot->record) return 0;
+  slot->used = true;
+  ++shard.hits;
+  return slot->record->edition;
+}
+
 void RecordCache::expect(Oid oid) const {
   const Shard& shard = shards_[shardNumberOf(oid)];
   const Slot* const begin = shard.begin.load(std::memory_order_relaxed);

@@ -36,6 +36,9 @@ class RecordCache {
   };
   Found find(Oid oid);
 
+  /// The edition of what find() would find; 0: nothing.
+  std::uint32_t edition(Oid oid);
+
   /// `oid` will be looked for soon: its slot is called for. Waits for nothing, asks for no mutex.
   void expect(Oid oid) const;
   /// `oid` will be found next: its record is called for, too, if it is here.

@@ -55,12 +55,12 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, std::span<const wire::K
     const LockRequest& request = known.order.request;
     const Oid oid = Oid::fromBits(request.target.value);
     if (known.order.existence != Existence::Required) break;
-    const HeldLock held = quick.grant(request);
+    const auto [held, isLatest] = quick.grant(request, known.knownEdition);
     if (held.type == LockType::Get) break;
-    RecordPtr record = recordOf(all_.database(), oid);
-    if (record == nullptr) break;  // Whoever asks again, who may wait, tells why.
+    RecordPtr record = isLatest ? nullptr : recordOf(all_.database(), oid);
+    if (!isLatest && record == nullptr) break;  // Whoever asks again, who may wait, tells why.
     isInterestedIn(oid);
-    if (known.knownEdition != 0 && record->edition == known.knownEdition) {
+    if (isLatest || (known.knownEdition != 0 && record->edition == known.knownEdition)) {
       answered_.grants.push_back(
           {held.token, held.since, place, held.level, held.type, held.session});
     } else {

@@ -43,6 +43,7 @@ class RocksStore final : public ObjectStore {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
+  std::uint32_t knownEdition(Oid oid) const override { return cache_.edition(oid); }
   void expectFetch(Oid oid) const override { cache_.expect(oid); }
   void approachFetch(Oid oid) const override { cache_.approach(oid); }
   void commit(const ChangeSet& changes) override;

@@ -28,10 +28,12 @@ class LocalQuickLocks final : public QuickLocks {
     const Table& table = tableOf(target);
     return table.space.lockAndFetch(table.seat, target, terms);
   }
-  HeldLock grant(const LockRequest& request) override {
-    if (!lock(Oid::fromBits(request.target.value), request.terms())) return {};
-    const Table& table = tableOf(Oid::fromBits(request.target.value));
-    return table.space.locks().held(table.seat, request.target);
+  Grant grant(const LockRequest& request, std::uint32_t edition) override {
+    const Oid oid = Oid::fromBits(request.target.value);
+    if (!lock(oid, request.terms())) return {};
+    const Table& table = tableOf(oid);
+    return {table.space.locks().held(table.seat, request.target),
+            table.space.isLatest(oid, edition)};
   }
   bool unlock(Oid target) override {
     const Table& table = tableOf(target);

@@ -53,6 +53,10 @@ class ObjectSpace {
   const LockManager& locks() const { return locks_; }
   ObjectStore& store() const { return *store_; }
   RecordPtr fetch(Oid oid) const;
+  /// Is `edition` of `oid` the latest, as far as is known without looking for it?
+  bool isLatest(Oid oid, std::uint32_t edition) const {
+    return edition != 0 && store_->knownEdition(oid) == edition;
+  }
 
   void signOn(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
   /// A locker whose commit is being written keeps its locks until that is over.

@@ -19,9 +19,14 @@ class QuickLocks {
   /// The same for who is going to read it: the latest committed edition; null: nothing
   /// was done. StoreException when it cannot be read; it is locked then.
   virtual RecordPtr lockAndFetch(Oid target, LockTerms terms) = 0;
-  /// The same for who has to tell somebody else: what is held then. Get: nothing was done. What
-  /// `request` says of its locker is not looked at.
-  virtual HeldLock grant(const LockRequest& request) = 0;
+  /// The same for who has to tell somebody else, who knows `edition` of the object: what is held
+  /// then (Get: nothing was done), and whether that is certainly the latest. What `request` says of
+  /// its locker is not looked at.
+  struct Grant {
+    HeldLock held;
+    bool isLatest = false;
+  };
+  virtual Grant grant(const LockRequest& request, std::uint32_t edition) = 0;
   /// True when the object is not locked by the process any more. Else ask Database::unlock().
   virtual bool unlock(Oid target) = 0;
   /// Get when nothing is held.

@@ -18,18 +18,18 @@ class RecordedQuickLocks final : public QuickLocks {
   RecordPtr lockAndFetch(Oid, LockTerms) override {
     throw std::logic_error("the server asks for what is held");
   }
-  HeldLock grant(const LockRequest& request) override {
+  Grant grant(const LockRequest& request, std::uint32_t edition) override {
     database_.passTime();
-    const HeldLock held = real_->grant(request);
-    if (held.type == LockType::Get) return held;
+    const Grant granted = real_->grant(request, edition);
+    if (granted.held.type == LockType::Get) return granted;
     const auto step = record_.beganLock({request});
     LockReply reply;
     reply.lock.request = request;
-    reply.lock.token = held.token;
+    reply.lock.token = granted.held.token;
     reply.record = database_.fetch(Oid::fromBits(request.target.value));
     record_.answered(step, reply);
     record_.ended(step);
-    return held;
+    return granted;
   }
   bool unlock(Oid target) override {
     database_.passTime();
