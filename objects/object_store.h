@@ -89,6 +89,9 @@ class ObjectStore {
   /// The latest committed edition; null when there is no such object. Never an older one than a
   /// fetch() that ended before has shown.
   virtual RecordPtr fetch(Oid oid) const = 0;
+  /// `oid` will be fetched soon: whoever has something else to do until then says so, and waits
+  /// less for memory. Waits for nothing itself.
+  virtual void expectFetch(Oid) const {}
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
   /// updated ones one more. Throws and changes nothing when a change is stale or does not suit

@@ -35,13 +35,13 @@ std::uint64_t bytesOf(const ObjectRecord& record) {
 
 // --- Slots -------------------------------------------------------------------------------------
 
-RecordCache::Shard& RecordCache::shardOf(Oid oid) {
+std::size_t RecordCache::shardNumberOf(Oid oid) {
   static_assert(kShards == std::size_t{1} << kShardBits);
-  return shards_[hashOf(oid.bits()) >> (64 - kShardBits)];
+  return hashOf(oid.bits()) >> (64 - kShardBits);
 }
 
 std::size_t RecordCache::homeOf(const Shard& shard, std::uint64_t key) {
-  return (hashOf(key) << kShardBits) >> shard.shift;
+  return (hashOf(key) << kShardBits) >> shard.shift.load(std::memory_order_relaxed);
 }
 
 RecordCache::Slot* RecordCache::slotOf(Shard& shard, Oid oid) {
@@ -67,9 +67,7 @@ RecordCache::Slot& RecordCache::madeSlotOf(Shard& shard, Oid oid) {
 
 void RecordCache::grow(Shard& shard) {
   std::vector<Slot> before(shard.slots.empty() ? kFirstSlots : shard.slots.size() * 2);
-  before.swap(shard.slots);
-  shard.shift = 64 - static_cast<unsigned>(std::countr_zero(shard.slots.size()));
-  shard.hand = 0;
+  swapSlots(shard, before);
   const std::size_t mask = shard.slots.size() - 1;
   for (Slot& slot : before) {
     if (slot.key == 0) continue;
@@ -77,6 +75,16 @@ void RecordCache::grow(Shard& shard) {
     while (shard.slots[at].key != 0) at = (at + 1) & mask;
     shard.slots[at] = std::move(slot);
   }
+}
+
+void RecordCache::swapSlots(Shard& shard, std::vector<Slot>& slots) {
+  shard.slots.swap(slots);
+  shard.begin.store(shard.slots.data(), std::memory_order_relaxed);
+  if (!shard.slots.empty()) {
+    const auto bits = static_cast<unsigned>(std::countr_zero(shard.slots.size()));
+    shard.shift.store(64 - bits, std::memory_order_relaxed);
+  }
+  shard.hand = 0;
 }
 
 void RecordCache::tidy(Shard& shard, Slot& slot) {
@@ -134,6 +142,15 @@ RecordCache::Found RecordCache::find(Oid oid) {
   slot->used = true;
   ++shard.hits;
   return {slot->record, shard.changes};
+}
+
+void RecordCache::expect(Oid oid) const {
+  const Shard& shard = shards_[shardNumberOf(oid)];
+  const Slot* const begin = shard.begin.load(std::memory_order_relaxed);
+  const std::uint64_t place =
+      (hashOf(oid.bits()) << kShardBits) >> shard.shift.load(std::memory_order_relaxed);
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(begin) +
+                                                   place * sizeof(Slot)));
 }
 
 void RecordCache::offer(const RecordPtr& record, std::uint64_t ticket) {
@@ -211,9 +228,8 @@ void RecordCache::clear() {
     std::vector<Slot> dropped;
     MutexLock hold(shard.mutex);
     ++shard.changes;
-    dropped.swap(shard.slots);
+    swapSlots(shard, dropped);
     shard.taken = 0;
-    shard.hand = 0;
     shard.bytes = 0;
     for (const Slot& slot : dropped) {
       if (slot.standing == Standing::Settled) continue;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -34,6 +35,9 @@ class RecordCache {
     std::uint64_t ticket = 0;  ///< For offer().
   };
   Found find(Oid oid);
+
+  /// `oid` will be looked for soon: its slot is called for. Waits for nothing, asks for no mutex.
+  void expect(Oid oid) const;
 
   /// Keeps what was read from below after find() gave `ticket`, unless it may be outdated.
   void offer(const RecordPtr& record, std::uint64_t ticket);
@@ -83,7 +87,10 @@ class RecordCache {
   struct alignas(64) Shard {
     mutable Mutex mutex;
     std::vector<Slot> slots NEPHRITE_GUARDED_BY(mutex);
-    unsigned shift NEPHRITE_GUARDED_BY(mutex) = 0;  // Leaves as many bits of a hash as needed.
+    // Leaves as many bits of a hash as needed. It and where the slots begin are also read without
+    // the mutex, by expect(), for which they need not even fit together.
+    std::atomic<unsigned> shift{0};
+    std::atomic<const Slot*> begin{nullptr};
     std::size_t taken NEPHRITE_GUARDED_BY(mutex) = 0;
     std::size_t hand NEPHRITE_GUARDED_BY(mutex) = 0;
     std::uint64_t changes NEPHRITE_GUARDED_BY(mutex) = 0;  // Tickets: commits ended, and drops.
@@ -93,9 +100,12 @@ class RecordCache {
   /// Records that leave; freed by the caller after the mutex.
   using Leaving = std::vector<RecordPtr>;
 
-  Shard& shardOf(Oid oid);
+  Shard& shardOf(Oid oid) { return shards_[shardNumberOf(oid)]; }
+  static std::size_t shardNumberOf(Oid oid);
   static std::size_t homeOf(const Shard& shard, std::uint64_t key) NEPHRITE_REQUIRES(shard.mutex);
   static Slot* slotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
+  /// Gives `slots` to the shard, and takes what it had.
+  static void swapSlots(Shard& shard, std::vector<Slot>& slots) NEPHRITE_REQUIRES(shard.mutex);
   static Slot& madeSlotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
   static void grow(Shard& shard) NEPHRITE_REQUIRES(shard.mutex);
   /// Empties `slot` unless something is still to be known of its object.

@@ -49,6 +49,7 @@ Object Object::reference(std::string_view property) const {
 
 void Object::setValue(std::string_view property, Value to) {
   ProcessCore& process = core();
+  process.session().expectChange(oid_);
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
     const auto [index, type] = process.propertyOf(oid_, property);
     const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };

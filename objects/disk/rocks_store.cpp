@@ -58,6 +58,7 @@ class RocksStore::CommitUnderWay {
  public:
   CommitUnderWay(RocksStore& store, const ChangeSet& changes)
       : store_(store), oids_(oidsOf(changes)), before_(oids_.size()) {
+    expectAll();
     store_.gate_.enter(oids_);
   }
 
@@ -81,6 +82,9 @@ class RocksStore::CommitUnderWay {
 
   /// `next[i]` is durable in the place of the i-th object.
   void finish(const std::vector<NextEdition>& next) {
+    expectAll();
+    for (const NextEdition& each : next)
+      if (each.record) __builtin_prefetch(each.record.get(), /*write=*/1);
     for (std::size_t i = 0; i < oids_.size(); ++i) {
       next[i].settle();
       before_[i] = store_.cache_.endCommit(oids_[i], next[i].record);
@@ -89,6 +93,12 @@ class RocksStore::CommitUnderWay {
   }
 
  private:
+  // Writing takes long enough for much of what was looked at before it to leave the caches. So all
+  // slots are called for before the first is waited for.
+  void expectAll() const {
+    for (const Oid oid : oids_) store_.cache_.expect(oid);
+  }
+
   RocksStore& store_;
   const std::vector<Oid> oids_;
   std::vector<RecordPtr> before_;  // What the commit has replaced.

@@ -43,6 +43,7 @@ class RocksStore final : public ObjectStore {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
+  void expectFetch(Oid oid) const override { cache_.expect(oid); }
   void commit(const ChangeSet& changes) override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;

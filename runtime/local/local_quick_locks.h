@@ -21,6 +21,8 @@ class LocalQuickLocks final : public QuickLocks {
     const Table& table = tableOf(target);
     return table.space.lockAtOnce(table.seat, target, terms);
   }
+  /// It will be locked and fetched: see ObjectStore.
+  void expectFetch(Oid target) const { tableOf(target).space.store().expectFetch(target); }
   RecordPtr lockAndFetch(Oid target, LockTerms terms) override {
     const Table& table = tableOf(target);
     return table.space.lockAndFetch(table.seat, target, terms);

@@ -39,6 +39,20 @@ TEST_F(GivenACache, WhenARecordIsOfferedThenItIsFound) {
   EXPECT_EQ(cache.bytesInUse(), bytesOf(*first));
 }
 
+TEST_F(GivenACache, WhenARecordIsExpectedThenItIsFoundAsEver) {
+  cache.expect(oid);
+  EXPECT_FALSE(cache.find(oid).record);
+  EXPECT_EQ(cache.bytesInUse(), 0u);
+  const RecordPtr first = edition(oid, 1);
+  commit(first);
+  cache.expect(oid);
+  EXPECT_EQ(cache.find(oid).record, first);
+  EXPECT_EQ(cache.hits(), 1u) << "nobody has asked for it before";
+  cache.clear();
+  cache.expect(oid);
+  EXPECT_FALSE(cache.find(oid).record);
+}
+
 TEST_F(GivenACache, WhenAReaderIsOvertakenByACommitThenWhatItReadIsNotKept) {
   const auto missed = cache.find(oid);  // Reads edition 1 from below ...
   commit(edition(oid, 2));
