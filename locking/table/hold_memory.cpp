@@ -79,19 +79,20 @@ HoldIndex::~HoldIndex() {
 }
 
 // Each place becomes several, so that no two meet that did not before.
-void HoldIndex::grow() {
+bool HoldIndex::grow() {
   pushedOut_ = 0;
   const std::span<Hold*> old = all();
   const std::size_t size = old.size() << kGrowBits;
-  if (old.size() == (1u << kMostBits) || !pool_.reserve(size * sizeof(Hold*))) return;
+  if (old.size() == (1u << kMostBits) || !pool_.reserve(size * sizeof(Hold*))) return false;
   places_ = new Hold* [size] {};
   mask_ = static_cast<std::uint32_t>(size - 1);
   for (Hold* const hold : old) {
     if (hold != nullptr) at(hashOf(hold->target)) = hold;
   }
-  if (old.data() == few_.data()) return;
+  if (old.data() == few_.data()) return true;
   pool_.returned(old.size_bytes());
   delete[] old.data();
+  return true;
 }
 
 }  // namespace nephrite::lock_table

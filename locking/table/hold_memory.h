@@ -64,17 +64,19 @@ class HoldIndex {
   HoldIndex& operator=(const HoldIndex&) = delete;
 
   Hold*& at(std::uint64_t hash) { return places_[(hash >> (64 - kMostBits)) & mask_]; }
-  /// An idle hold has to make place for another.
-  void pushedOut() {
-    if (++pushedOut_ > mask_) [[unlikely]]
-      grow();
+  /// An idle hold has to make place for another. False when that was so often that a larger index
+  /// is called for, and there is none.
+  bool pushedOut() {
+    if (++pushedOut_ <= mask_) [[likely]]
+      return true;
+    return grow();
   }
   std::span<Hold*> all() { return {places_, std::size_t{mask_} + 1}; }
 
  private:
   static constexpr unsigned kFewBits = 3, kMostBits = 11;
   static constexpr unsigned kGrowBits = 2;
-  void grow();
+  bool grow();
 
   std::array<Hold*, 1u << kFewBits> few_{};
   Hold** places_ = few_.data();

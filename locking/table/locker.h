@@ -8,6 +8,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -41,9 +42,9 @@ struct ChunkHead {
 ///
 /// Memory: in one chunk with its first holds; more chunks come as it holds more, and go when it
 ///         holds nothing and nothing is idle.
-/// Idle:   whoever had to take an idle hold away from it has lost time: for a while, and longer
-/// each
-///         time, it then keeps none (mayIdle()).
+/// Idle:   whoever had to take an idle hold away from it has lost time, and so has the locker
+///         itself when it makes place for others more often than it comes back: for a while, and
+///         longer each time, it then keeps none (mayIdle()).
 /// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
   static LockSeat make(LockerId id, ChunkPool& pool);
@@ -96,12 +97,19 @@ struct Locker : ChunkHead {
   /// Is locked again, as far as nothing but this locker is concerned.
   void woken(Hold& hold, LockTimeout timeout) NEPHRITE_REQUIRES(mutex) {
     --idle_;
+    ++woken_;
     link(hold, timeout);
   }
   /// An idle hold that stands nowhere any more.
   void giveIdle(Hold& hold) NEPHRITE_REQUIRES(mutex) {
     --idle_;
     give(&hold);
+  }
+  /// An idle hold has to make place for another.
+  void pushedOutIdle() NEPHRITE_REQUIRES(mutex) {
+    if (index.pushedOut()) [[likely]]
+      return;
+    if (std::exchange(woken_, 0) <= index.all().size()) lostIdle();
   }
   void lostIdle() NEPHRITE_REQUIRES(mutex) {
     idleAfter_ = idlePatience_;
@@ -157,6 +165,7 @@ struct Locker : ChunkHead {
   Hold* spare_ NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint32_t chunks_ NEPHRITE_GUARDED_BY(mutex) = 0;  // Beside the first.
   std::uint32_t idle_ NEPHRITE_GUARDED_BY(mutex) = 0;    // Holds.
+  std::uint32_t woken_ NEPHRITE_GUARDED_BY(mutex) = 0;   // Idle holds, not long since.
   std::uint32_t idleAfter_ NEPHRITE_GUARDED_BY(mutex) = 0;
   std::uint32_t idlePatience_ NEPHRITE_GUARDED_BY(mutex) = 16;
   std::atomic<std::uint32_t> references_{0};

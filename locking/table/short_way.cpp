@@ -75,7 +75,7 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
     }
   } else if (place != nullptr && place->isIdle()) {
     evict(locker, *std::exchange(place, nullptr));
-    locker.index.pushedOut();
+    locker.pushedOutIdle();
   }
 
   Hold* const spare = locker.take();

@@ -230,6 +230,49 @@ TEST_F(TheShortWay, WhenManyWereLetGoThenEachCanBeHadByAnother) {
   EXPECT_EQ(locks.statistics().locksHeld, kMany);
 }
 
+/// A clock that is always known, and stands.
+class KnownClock final : public Clock {
+ public:
+  KnownClock() : Clock(rough_) {}
+  Instant now() const override { return Instant{Duration(rough_.load())}; }
+  WallTime wallNow() const override { return WallTime{}; }
+
+ private:
+  const std::atomic<std::int64_t> rough_{1};
+};
+
+TEST(ALocker, WhenItDoesNotComeBackThenWhatItLetsGoIsNotKeptForIt) {
+  const KnownClock clock;
+  LockManager locks(clock, {});
+  locks.signOn(kAnna);
+  const LockSeat anna = locks.seatOf(kAnna);
+  const auto takeAndLetGo = [&](LockTarget target) {
+    const GrantedAtOnce granted = locks.grantAtOnce(anna, target, terms(LockType::Exclusive));
+    EXPECT_NE(granted.token.value, 0u);
+    EXPECT_EQ(locks.releaseAtOnce(anna, target), ReleasedAtOnce::Done);
+    return granted.again;
+  };
+  const auto isKept = [&] {
+    takeAndLetGo(kOrder);
+    return takeAndLetGo(kOrder);
+  };
+  EXPECT_TRUE(isKept());
+
+  // Always others: they push each other out of the index until there is no larger one.
+  std::uint64_t last = 0;
+  for (std::uint64_t round = 0; isKept(); ++round) {
+    ASSERT_LT(round, 100u) << "never noticed";
+    for (int i = 0; i < 1'000; ++i) takeAndLetGo({++last << 20});
+  }
+  locks.checkInvariants();
+
+  int tries = 0;
+  while (!isKept() && ++tries < 100) {
+  }
+  EXPECT_LT(tries, 100) << "for ever";
+  locks.signOff(kAnna).deliver();
+}
+
 /// Given: threads whose lockers come and go; each has a target that it takes again and again, and
 /// now and then wants that of its neighbour, who has just let it go, or has not.
 TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
