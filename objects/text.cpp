@@ -6,6 +6,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -15,6 +16,11 @@ namespace {
 
 bool isAscii(std::string_view text) {
   constexpr std::uint64_t kBeyondAscii = 0x8080808080808080ull;
+  std::array<std::uint64_t, 4> many{};
+  for (; text.size() >= sizeof(many); text.remove_prefix(sizeof(many))) {
+    std::memcpy(many.data(), text.data(), sizeof(many));
+    if (((many[0] | many[1] | many[2] | many[3]) & kBeyondAscii) != 0) return false;
+  }
   std::uint64_t eight = 0;
   for (; text.size() >= sizeof(eight); text.remove_prefix(sizeof(eight))) {
     std::memcpy(&eight, text.data(), sizeof(eight));

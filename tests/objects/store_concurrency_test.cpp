@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "objects/disk/commit_gate.h"
 #include "tests/objects/store_fixture.h"
 
 namespace nephrite {
@@ -198,6 +199,32 @@ TEST_P(GivenAStoreUsedByThreads, WhenSomeCreateAndDeleteThenListingGoesOn) {
     }
   });
   EXPECT_EQ(store->instances(number), std::vector<Oid>{first});
+}
+
+/// Given: far more objects than the gate has places, so that many stand in the place of another.
+TEST(TheCommitGate, WhenManyObjectsAreUnderWayThenEachIsInOneCommitAtATime) {
+  constexpr std::uint64_t kObjects = 4'000;
+  CommitGate gate;
+  std::vector<std::atomic<int>> inside(kObjects);
+  std::atomic<bool> broken{false};
+  inThreads(kThreads, [&](int thread) {
+    std::mt19937_64 random(static_cast<std::uint64_t>(thread));
+    for (int i = 0; i < kRounds; ++i) {
+      std::vector<Oid> oids;
+      const std::uint64_t first = random() % 7;
+      for (std::uint64_t at = first; at < kObjects; at += 3 + random() % 4) {
+        oids.emplace_back(Lifetime::Persistent, Oid::ClassNumber{2048}, at + 1);
+      }
+      gate.enter(oids);
+      for (const Oid oid : oids) broken = broken || inside[oid.instance() - 1].fetch_add(1) != 0;
+      for (const Oid oid : oids) inside[oid.instance() - 1].fetch_sub(1);
+      gate.leave(oids);
+    }
+  });
+  EXPECT_FALSE(broken);
+
+  gate.enter({Oid(Lifetime::Persistent, 2048, 1)});  // Whoever was left behind would be waited for.
+  gate.leave({Oid(Lifetime::Persistent, 2048, 1)});
 }
 
 }  // namespace
