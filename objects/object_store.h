@@ -91,10 +91,9 @@ class ObjectStore {
   virtual RecordPtr fetch(Oid oid) const = 0;
   /// The edition that fetch() would show, if that is known without looking for it; else 0.
   virtual std::uint32_t knownEdition(Oid) const { return 0; }
-  /// `oid` will be fetched soon, and next: whoever has something else to do until then says so, and
-  /// waits less for memory. Neither waits; the second asks for a mutex.
+  /// `oid` will be fetched soon: whoever has something else to do until then says so, and waits
+  /// less for memory. Waits for nothing itself.
   virtual void expectFetch(Oid) const {}
-  virtual void approachFetch(Oid) const {}
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
   /// updated ones one more. Throws and changes nothing when a change is stale or does not suit

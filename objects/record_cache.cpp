@@ -163,17 +163,6 @@ void RecordCache::expect(Oid oid) const {
                                                    place * sizeof(Slot)));
 }
 
-// To be written to: finding counts a reference.
-void RecordCache::approach(Oid oid) {
-  Shard& shard = shardOf(oid);
-  MutexLock hold(shard.mutex);
-  const Slot* const slot = slotOf(shard, oid);
-  if (slot == nullptr || !slot->record) return;
-  const auto* const record = reinterpret_cast<const std::byte*>(slot->record.get());
-  __builtin_prefetch(record - 2 * sizeof(void*), /*write=*/1);
-  __builtin_prefetch(record + sizeof(ObjectRecord) - 1);
-}
-
 void RecordCache::offer(const RecordPtr& record, std::uint64_t ticket) {
   Shard& shard = shardOf(record->oid);
   Leaving leaving;

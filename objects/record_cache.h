@@ -41,8 +41,6 @@ class RecordCache {
 
   /// `oid` will be looked for soon: its slot is called for. Waits for nothing, asks for no mutex.
   void expect(Oid oid) const;
-  /// `oid` will be found next: its record is called for, too, if it is here.
-  void approach(Oid oid);
 
   /// Keeps what was read from below after find() gave `ticket`, unless it may be outdated.
   void offer(const RecordPtr& record, std::uint64_t ticket);

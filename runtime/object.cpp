@@ -52,7 +52,6 @@ void Object::setValue(std::string_view property, Value to) {
   process.session().expectChange(oid_);
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
     const auto [index, type] = process.propertyOf(oid_, property);
-    process.session().approachChange(oid_);
     const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };
     fit(to, type, subject);
     if (const auto* const target = std::get_if<Oid>(&to)) checkOutlives(oid_, *target, subject);

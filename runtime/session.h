@@ -134,12 +134,9 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
-  /// That will be asked for soon, and next: what it reads is called for. Neither waits.
+  /// change() will be asked for soon: what it reads is called for. Waits for nothing.
   void expectChange(Oid oid) const {
     if (quick_ != nullptr) quick_->expectFetch(oid);
-  }
-  void approachChange(Oid oid) const {
-    if (quick_ != nullptr && changeOf(oid) == nullptr) quick_->approachFetch(oid);
   }
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would

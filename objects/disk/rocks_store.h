@@ -45,7 +45,6 @@ class RocksStore final : public ObjectStore {
   RecordPtr fetch(Oid oid) const override;
   std::uint32_t knownEdition(Oid oid) const override { return cache_.edition(oid); }
   void expectFetch(Oid oid) const override { cache_.expect(oid); }
-  void approachFetch(Oid oid) const override { cache_.approach(oid); }
   void commit(const ChangeSet& changes) override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;

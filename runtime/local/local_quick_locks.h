@@ -23,7 +23,6 @@ class LocalQuickLocks final : public QuickLocks {
   }
   /// It will be locked and fetched: see ObjectStore.
   void expectFetch(Oid target) const { tableOf(target).space.store().expectFetch(target); }
-  void approachFetch(Oid target) const { tableOf(target).space.store().approachFetch(target); }
   RecordPtr lockAndFetch(Oid target, LockTerms terms) override {
     const Table& table = tableOf(target);
     return table.space.lockAndFetch(table.seat, target, terms);

@@ -41,18 +41,15 @@ TEST_F(GivenACache, WhenARecordIsOfferedThenItIsFound) {
 
 TEST_F(GivenACache, WhenARecordIsExpectedThenItIsFoundAsEver) {
   cache.expect(oid);
-  cache.approach(oid);
   EXPECT_FALSE(cache.find(oid).record);
   EXPECT_EQ(cache.bytesInUse(), 0u);
   const RecordPtr first = edition(oid, 1);
   commit(first);
   cache.expect(oid);
-  cache.approach(oid);
   EXPECT_EQ(cache.find(oid).record, first);
   EXPECT_EQ(cache.hits(), 1u) << "nobody has asked for it before";
   cache.clear();
   cache.expect(oid);
-  cache.approach(oid);
   EXPECT_FALSE(cache.find(oid).record);
 }
 
