@@ -443,7 +443,7 @@ std::vector<Oid> RemoteDatabase::instances(Oid::ClassNumber classNumber, Oid aft
 // --- Commit --------------------------------------------------------------------------------------
 
 void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
-  if (const auto gone = refusal(request.upgrade)) {
+  if (const auto gone = refusalNow(request.upgrade)) {
     nephrite::CommitReply reply;
     reply.outcome =
         gone->failure ? CommitReply::Outcome::Failed : CommitReply::Outcome::LockRefused;

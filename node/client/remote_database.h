@@ -138,6 +138,8 @@ class RemoteDatabase final : public Database {
   void forgetLateGrants(FunctionRef<bool(LockerId)> isOf) NEPHRITE_EXCLUDES(lateMutex_);
   std::chrono::milliseconds waitOf(const LockRequest& request) const;
   std::optional<LockReply> refusal(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
+  /// The same, also when there is no session now, so that what is asked for in vain never leaves.
+  std::optional<LockReply> refusalNow(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
   LockReply withLoss(LockReply reply) const;
   void forget(LockerId locker);
   void loses(LockerId locker, const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);

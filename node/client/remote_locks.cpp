@@ -369,7 +369,7 @@ milliseconds RemoteDatabase::waitOf(const LockRequest& request) const {
   return session_->serverTimeout();
 }
 
-// The answer to who can ask for nothing now: it has signed off, or has lost the server.
+// The answer to who can ask for nothing any more: it has signed off, or has lost the server.
 std::optional<LockReply> RemoteDatabase::refusal(const LockRequest& request) const {
   LockReply reply;
   {
@@ -383,14 +383,20 @@ std::optional<LockReply> RemoteDatabase::refusal(const LockRequest& request) con
   return reply;
 }
 
+std::optional<LockReply> RemoteDatabase::refusalNow(const LockRequest& request) const {
+  auto gone = refusal(request);
+  if (gone || session_->isUp()) return gone;
+  gone.emplace();
+  gone->lock.request = request;
+  gone->lock.outcome = LockOutcome::Cancelled;
+  gone->failure = session_->whyDown();
+  return gone;
+}
+
 // A process that has lost the server has lost its shared transients, too, and is told so.
 LockReply RemoteDatabase::withLoss(LockReply reply) const {
   if (reply.lock.outcome != LockOutcome::Cancelled) return reply;
-  if (const auto gone = refusal(reply.lock.request)) {
-    reply.failure = gone->failure;
-  } else if (!session_->isUp()) {
-    reply.failure = session_->whyDown();
-  }
+  if (const auto gone = refusalNow(reply.lock.request)) reply.failure = gone->failure;
   return reply;
 }
 

@@ -1,0 +1,128 @@
+// A client's database whose server has fallen silent for longer than it keeps the session: what is
+// asked for then never leaves, and is said to have failed for certain.
+
+#include <gtest/gtest.h>
+
+#include "node/client/remote_database.h"
+
+namespace nephrite {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A server that says what it is told to.
+class SpokenCarrier final : public Carrier {
+ public:
+  void start(CarrierListener& listener) override { listener_ = &listener; }
+  void stop() override {}
+  void connect() override {}
+  void disconnect() override {}
+  void send(std::string frame) override {
+    reader_.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
+    while (const auto one = reader_.next()) {
+      stream_.received(one->header);
+      heard.push_back(wire::decodeFromClient(one->message, Instant{}));
+    }
+  }
+  void wakeAt(Instant) override {}
+  bool isOwnThread() const override { return false; }
+  const std::string& server() const override { return name_; }
+
+  void welcome(const wire::Welcome& welcome) {
+    listener_->connected();
+    const std::string bytes = wire::encode(wire::FromServer(welcome), Instant{});
+    listener_->received(framed(stream_.unnumbered(), bytes));
+  }
+  void say(const wire::FromServer& message) {
+    const std::string bytes = wire::encode(message, Instant{});
+    listener_->received(framed(stream_.number(bytes), bytes));
+  }
+  /// The id of the last request.
+  wire::RequestId lastId() const {
+    return std::visit(
+        [](const auto& message) -> wire::RequestId {
+          if constexpr (requires { message.id; }) {
+            return message.id;
+          } else {
+            return 0;
+          }
+        },
+        heard.back());
+  }
+
+  std::vector<wire::FromClient> heard;
+
+ private:
+  static wire::Frame framed(const wire::FrameHeader& header, const std::string& bytes) {
+    return {header, {bytes.begin(), bytes.end()}};
+  }
+
+  CarrierListener* listener_ = nullptr;
+  wire::SessionStream stream_{0};
+  wire::FrameReader reader_{UINT32_MAX};
+  const std::string name_ = "spoken:1";
+};
+
+/// Given: a process of a client node, and a server that has been silent for too long since.
+class SilentServer : public testing::Test {
+ protected:
+  SilentServer() {
+    wire::Welcome welcome;
+    welcome.keepAlive = 5s;
+    welcome.maxFrame = 1u << 20;
+    carrier.welcome(welcome);
+    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
+    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
+    database.signOnProcess({.name = "anna"}, [](const ProcessReply&) {});
+    ProcessInfo anna;
+    anna.locker = kAnna;
+    carrier.say(wire::ProcessReply{carrier.lastId(), {anna, {}, {}}, {}});
+    clock.advance(6s);
+    heardBefore = carrier.heard.size();
+  }
+
+  static constexpr LockerId kAnna{187};
+  const Oid order{Lifetime::Persistent, 2048, 5};
+  ManualClock clock;
+  SpokenCarrier carrier;
+  RemoteDatabase database{carrier, clock, [] {
+                            RemoteDatabase::Options options;
+                            options.threads = false;
+                            return options;
+                          }()};
+  std::size_t heardBefore = 0;
+};
+
+TEST_F(SilentServer, WhenAChangeIsCommittedThenItHasFailedAndIsNotUnknown) {
+  CommitRequest commit;
+  commit.upgrade.locker = kAnna;
+  commit.changes.id = {kAnna.value, 1};
+  commit.changes.changes.emplace_back(ChangeKind::Create, ObjectRecord{order, 1, {}, {}});
+  std::optional<CommitReply> reply;
+
+  database.commit(commit, [&](const CommitReply& told) { reply = told; });
+
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->outcome, CommitReply::Outcome::Failed);
+  ASSERT_TRUE(reply->failure);
+  EXPECT_EQ(reply->failure->code, ErrorCode::ConnectionLost);
+  EXPECT_EQ(carrier.heard.size(), heardBefore) << "it went out";
+}
+
+TEST_F(SilentServer, WhenALockIsAskedForThenTheLossIsToldAtOnce) {
+  LockOrder wish;
+  wish.request.locker = kAnna;
+  wish.request.target = {order.bits()};
+  std::optional<LockReply> reply;
+
+  database.lock(wish, [&](const LockReply& told) { reply = told; });
+
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->lock.outcome, LockOutcome::Cancelled);
+  ASSERT_TRUE(reply->failure);
+  EXPECT_EQ(reply->failure->code, ErrorCode::ConnectionLost);
+  EXPECT_EQ(carrier.heard.size(), heardBefore) << "it went out";
+}
+
+}  // namespace
+}  // namespace nephrite
