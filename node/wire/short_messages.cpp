@@ -1,6 +1,7 @@
 // The messages that come all the time, each in one struct.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -34,9 +35,11 @@ void append(std::string& to, const Short& part) {
 
 template <class Short>
 std::string_view bytesOf(const Short& message) {
-  std::string& to = bytes();
-  append(to, message);
-  return to;
+  static_assert(std::is_trivially_copyable_v<Short> && sizeof(Short) % sizeof(std::uint64_t) == 0);
+  thread_local std::array<char, 64> mine;
+  static_assert(sizeof(Short) <= sizeof(mine));
+  std::memcpy(mine.data(), &message, sizeof(Short));
+  return {mine.data(), sizeof(Short)};
 }
 
 void needSize(std::span<const std::uint8_t> bytes, std::uint64_t size) {
@@ -150,14 +153,16 @@ std::string_view grants(const LockAnswered& message, Instant now) {
 std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now) {
   if (message.grants.empty() || !message.replies.empty() || !message.people.empty()) return {};
   const LockGrant& first = message.grants.front();
+  if (message.grants.size() == 1) {
+    return bytesOf(
+        fb::ShortGrant(numberOf(ShortKind::Grant), message.id, pack(writer(now), first)));
+  }
   const bool alike =
       std::all_of(message.grants.begin(), message.grants.end(), [&](const LockGrant& grant) {
         return grant.level == first.level && grant.type == first.type &&
                grant.session == first.session;
       });
-  if (!alike) return std::nullopt;
-  if (message.grants.size() > 1) return grants(message, now);
-  return bytesOf(fb::ShortGrant(numberOf(ShortKind::Grant), message.id, pack(writer(now), first)));
+  return alike ? std::optional(grants(message, now)) : std::nullopt;
 }
 
 namespace {
