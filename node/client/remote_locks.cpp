@@ -211,6 +211,9 @@ class RemoteDatabase::AskedLocks final : public Asked {
   std::vector<Known> known_;
   const LockRepliesSettle settle_;
 };
+
+// --- Before asking -------------------------------------------------------------------------------
+
 void RemoteDatabase::lookUp(std::span<wire::KnownOrder> orders, std::span<Known> known) const {
   boost::container::small_vector<Oid, 4> targets;
   targets.reserve(orders.size());
@@ -279,6 +282,7 @@ void RemoteDatabase::answered(std::span<const wire::KnownOrder> orders,
   targets.reserve(all.grants.size());
   held.reserve(all.grants.size());
   const auto noteGrants = [&] {
+    if (targets.empty()) return;
     held_.granted(locker, targets, held, arrived.acknowledged);
     targets.clear();
     held.clear();
