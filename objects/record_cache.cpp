@@ -157,10 +157,8 @@ std::uint32_t RecordCache::edition(Oid oid) {
 void RecordCache::expect(Oid oid) const {
   const Shard& shard = shards_[shardNumberOf(oid)];
   const Slot* const begin = shard.begin.load(std::memory_order_relaxed);
-  const std::uint64_t place =
-      (hashOf(oid.bits()) << kShardBits) >> shard.shift.load(std::memory_order_relaxed);
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(begin) +
-                                                   place * sizeof(Slot)));
+                                                   homeOf(shard, oid.bits()) * sizeof(Slot)));
 }
 
 void RecordCache::offer(const RecordPtr& record, std::uint64_t ticket) {

@@ -105,7 +105,7 @@ class RecordCache {
 
   Shard& shardOf(Oid oid) { return shards_[shardNumberOf(oid)]; }
   static std::size_t shardNumberOf(Oid oid);
-  static std::size_t homeOf(const Shard& shard, std::uint64_t key) NEPHRITE_REQUIRES(shard.mutex);
+  static std::size_t homeOf(const Shard& shard, std::uint64_t key);
   static Slot* slotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
   /// Gives `slots` to the shard, and takes what it had.
   static void swapSlots(Shard& shard, std::vector<Slot>& slots) NEPHRITE_REQUIRES(shard.mutex);
