@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "locking/lock_manager.h"
+#include "tests/locking/ask_and_wait.h"
 
 namespace nephrite {
 namespace {
@@ -342,23 +343,7 @@ TEST(ManySharers, WhenOneExcludesThemNowAndThenThenLocksAreLocks) {
     Guarded& mine = guarded[which];
     const std::uint64_t before = mine.lastExclusive;
     std::uint64_t token = locks.grantAtOnce(seat, target, terms(type)).token.value;
-    if (token == 0) {
-      LockRequest request;
-      request.locker = locker;
-      request.target = target;
-      request.type = type;
-      request.timeout = LockTimeout::ofMilliseconds(60'000);
-      std::atomic<std::uint64_t> answer{0};
-      locks
-          .request(request,
-                   [&](const LockAnswer& told) {
-                     answer = told.token.value;
-                     answer.notify_one();
-                   })
-          .deliver();
-      answer.wait(0);
-      token = answer;
-    }
+    if (token == 0) token = askAndWait(locks, locker, target, type).value;
     const bool exclusive = type == LockType::Exclusive;
     const int others = mine.inside.fetch_add(exclusive ? 1000 : 1);
     if (exclusive ? others != 0 : others >= 1000) broken = true;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/locking/ask_and_wait.h"
 #include "tests/locking/lock_play.h"
 
 namespace nephrite {
@@ -290,21 +291,7 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
     const LockTarget target{which + 1};
     FencingToken token = locks.grantAtOnce(seat, target, terms(LockType::Exclusive)).token;
     if (token.value == 0) {
-      LockRequest request;
-      request.locker = LockManager::lockerOf(seat);
-      request.target = target;
-      request.type = LockType::Exclusive;
-      request.timeout = LockTimeout::ofMilliseconds(60'000);
-      std::atomic<std::uint64_t> answer{0};
-      locks
-          .request(request,
-                   [&](const LockAnswer& told) {
-                     answer = told.token.value;
-                     answer.notify_one();
-                   })
-          .deliver();
-      answer.wait(0);
-      token = {answer};
+      token = askAndWait(locks, LockManager::lockerOf(seat), target, LockType::Exclusive);
     }
     Guarded& mine = guarded[which];
     if (mine.inside.fetch_add(1) != 0 || token.value <= mine.lastToken) broken = true;
