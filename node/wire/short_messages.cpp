@@ -1,4 +1,4 @@
-// The messages that come all the time, each in one struct.
+// The messages that come all the time, as structs in a row.
 
 #include <algorithm>
 #include <array>
