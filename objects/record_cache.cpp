@@ -3,6 +3,8 @@
 #include <bit>
 #include <utility>
 
+#include "base/check.h"
+
 namespace nephrite {
 namespace {
 
@@ -88,7 +90,7 @@ void RecordCache::swapSlots(Shard& shard, std::vector<Slot>& slots) {
 }
 
 void RecordCache::tidy(Shard& shard, Slot& slot) {
-  if (slot.record || slot.standing != Standing::Settled) return;
+  if (slot.record || slot.commits > 0) return;
   erase(shard, static_cast<std::size_t>(&slot - shard.slots.data()));
 }
 
@@ -113,9 +115,14 @@ RecordPtr RecordCache::take(Shard& shard, Slot& slot) {
   return std::move(slot.record);
 }
 
+void RecordCache::leave(Shard& shard, Slot& slot) {
+  slot.dropped = slot.commits > 0;
+  tidy(shard, slot);
+}
+
 void RecordCache::put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving& leaving) const {
   const std::uint64_t bytes = bytesOf(*record);
-  if (bytes > bytesPerShard_ || bytes > UINT32_MAX) return tidy(shard, slot);
+  if (bytes > bytesPerShard_ || bytes > UINT32_MAX) return leave(shard, slot);
   slot.record = record;
   slot.bytes = static_cast<std::uint32_t>(bytes);
   shard.bytes += bytes;
@@ -128,7 +135,7 @@ void RecordCache::put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving
       continue;
     }
     leaving.push_back(take(shard, candidate));
-    tidy(shard, candidate);  // Another may stand here now: the hand stays.
+    leave(shard, candidate);  // Another may stand here now: the hand stays.
   }
 }
 
@@ -177,7 +184,6 @@ void RecordCache::refresh(const RecordPtr& record) {
   Leaving leaving;
   MutexLock hold(shard.mutex);
   Slot& slot = madeSlotOf(shard, record->oid);
-  if (slot.standing != Standing::Settled) return;
   if (slot.record && slot.record->edition >= record->edition) return;
   replaced = take(shard, slot);
   put(shard, slot, record, leaving);
@@ -187,8 +193,13 @@ RecordPtr RecordCache::beginCommit(Oid oid) {
   Shard& shard = shardOf(oid);
   MutexLock hold(shard.mutex);
   Slot& slot = madeSlotOf(shard, oid);
-  slot.standing = Standing::Committing;
+  NEPHRITE_CHECK(slot.commits < UINT16_MAX);
+  ++slot.commits;
   return slot.record;
+}
+
+void RecordCache::endOne(Slot& slot) {
+  if (slot.commits > 0 && --slot.commits == 0) slot.dropped = false;
 }
 
 RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
@@ -198,11 +209,14 @@ RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   MutexLock hold(shard.mutex);
   ++shard.changes;
   Slot& slot = madeSlotOf(shard, oid);
-  // Whoever dropped the object may have known of a commit after this one.
-  const bool latest = slot.standing != Standing::CommittingAndDropped;
-  slot.standing = Standing::Settled;
-  replaced = take(shard, slot);
-  if (record && latest) {
+  if (!record) slot.dropped = true;  // No commit that ends later may bring it back.
+  // Whoever dropped the object may have known of a commit after this one, and so may whoever put
+  // here what is here.
+  const bool later = slot.record && record && slot.record->edition >= record->edition;
+  const bool isTruth = record && !slot.dropped && !later;
+  endOne(slot);
+  if (isTruth || !record) replaced = take(shard, slot);
+  if (isTruth) {
     put(shard, slot, record, leaving);
   } else {
     tidy(shard, slot);
@@ -215,7 +229,7 @@ void RecordCache::cancelCommit(Oid oid) {
   MutexLock hold(shard.mutex);
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr) return;
-  slot->standing = Standing::Settled;
+  endOne(*slot);
   tidy(shard, *slot);
 }
 
@@ -227,8 +241,7 @@ void RecordCache::drop(Oid oid) {
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr) return;
   dropped = take(shard, *slot);
-  if (slot->standing != Standing::Settled) slot->standing = Standing::CommittingAndDropped;
-  tidy(shard, *slot);
+  leave(shard, *slot);
 }
 
 void RecordCache::clear() {
@@ -240,8 +253,10 @@ void RecordCache::clear() {
     shard.taken = 0;
     shard.bytes = 0;
     for (const Slot& slot : dropped) {
-      if (slot.standing == Standing::Settled) continue;
-      madeSlotOf(shard, Oid::fromBits(slot.key)).standing = Standing::CommittingAndDropped;
+      if (slot.commits == 0) continue;
+      Slot& kept = madeSlotOf(shard, Oid::fromBits(slot.key));
+      kept.commits = slot.commits;
+      kept.dropped = true;
     }
   }
 }

@@ -24,6 +24,9 @@ namespace nephrite {
 ///          edition older than one that somebody has seen before.
 /// Others:  who shares what is below with others calls drop() when they have changed an object,
 ///          and clear() when it may have missed that. Until then an older edition is found.
+///          There, commits of one object may be told to have ended in another order than that in
+///          which they took place, and what was read from below may be newer than they are: the
+///          later edition stays.
 /// Threads: any. One mutex per shard, a leaf.
 class RecordCache {
  public:
@@ -45,15 +48,17 @@ class RecordCache {
   /// Keeps what was read from below after find() gave `ticket`, unless it may be outdated.
   void offer(const RecordPtr& record, std::uint64_t ticket);
 
-  /// Keeps what was just read from below, in place of an older edition. For one thread that is told
-  /// of others' changes (drop()) in the order in which it reads: it needs no tickets.
+  /// Keeps what was just read from below, in place of an older edition, also while the object is
+  /// being committed. For whoever is told of others' changes (drop()) in the order in which it
+  /// reads: it needs no tickets.
   void refresh(const RecordPtr& record);
 
-  /// From now on no offer of `oid` is taken. What is here stays visible, and is returned; null when
-  /// it is not in memory.
+  /// From now on, until as many commits of `oid` have ended as began, no offer of it is taken. What
+  /// is here stays visible, and is returned; null when it is not in memory.
   RecordPtr beginCommit(Oid oid);
-  /// The commit is durable: `record` is the truth, unless the object was dropped meanwhile; null
-  /// when it is deleted. What it replaces is given back, for the caller to free many together.
+  /// The commit is durable: `record` is the truth, unless a later edition is here or the object was
+  /// dropped meanwhile; null when it is deleted. What it replaces is given back, for the caller to
+  /// free many together.
   RecordPtr endCommit(Oid oid, const RecordPtr& record);
   /// The commit did not happen.
   void cancelCommit(Oid oid);
@@ -71,20 +76,16 @@ class RecordCache {
  private:
   static constexpr std::size_t kShards = 16;
 
-  enum class Standing : std::uint8_t {
-    Settled,
-    Committing,
-    CommittingAndDropped,  ///< What is being committed may not be the latest when it is durable.
-  };
-
   /// Empty, or of an object that has a record here or is being committed.
   struct Slot {
     std::uint64_t key = 0;  ///< The Oid's bits; 0: empty.
     RecordPtr record;
-    std::uint32_t bytes = 0;  ///< Of the record.
-    Standing standing = Standing::Settled;
-    bool used = false;  ///< Found since the hand came by.
+    std::uint32_t bytes = 0;    ///< Of the record.
+    std::uint16_t commits = 0;  ///< On their way.
+    bool dropped = false;       ///< Since they began: theirs may not be the latest.
+    bool used = false;          ///< Found since the hand came by.
   };
+  static_assert(sizeof(Slot) == 32);
 
   /// Linear probing over a power of two of slots, at most three quarters of them taken.
   struct alignas(64) Shard {
@@ -111,11 +112,15 @@ class RecordCache {
   static void swapSlots(Shard& shard, std::vector<Slot>& slots) NEPHRITE_REQUIRES(shard.mutex);
   static Slot& madeSlotOf(Shard& shard, Oid oid) NEPHRITE_REQUIRES(shard.mutex);
   static void grow(Shard& shard) NEPHRITE_REQUIRES(shard.mutex);
+  /// One commit of the slot's object less is on its way.
+  static void endOne(Slot& slot);
   /// Empties `slot` unless something is still to be known of its object.
   static void tidy(Shard& shard, Slot& slot) NEPHRITE_REQUIRES(shard.mutex);
   static void erase(Shard& shard, std::size_t at) NEPHRITE_REQUIRES(shard.mutex);
   /// Takes the record out of `slot`.
   static RecordPtr take(Shard& shard, Slot& slot) NEPHRITE_REQUIRES(shard.mutex);
+  /// The latest edition is not in `slot`, and of commits on their way none is known to be.
+  static void leave(Shard& shard, Slot& slot) NEPHRITE_REQUIRES(shard.mutex);
   /// Puts `record` in a slot without one, and what must leave for it in `leaving`.
   void put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving& leaving) const
       NEPHRITE_REQUIRES(shard.mutex);

@@ -514,8 +514,8 @@ void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::C
   for (const ObjectChange& change : request.changes.changes) {
     const Oid oid = change.record->oid;
     if (reply.outcome != CommitReply::Outcome::Committed) {
-      cache_.cancelCommit(oid);
       if (reply.outcome == CommitReply::Outcome::Unknown) cache_.drop(oid);
+      cache_.cancelCommit(oid);
       continue;
     }
     if (change.kind == ChangeKind::Delete || !coherent_) {

@@ -243,6 +243,15 @@ void SimClient::checkRecord(const std::string& what, const RecordPtr& record) {
   }
 }
 
+// Who holds a lock reads what was committed last, also by another process of its node.
+void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid object,
+                            const RecordPtr& record) {
+  const auto latest = record_.editionOf(object);
+  if (!record || !record_.isSignedOn(actor.locker()) || record->edition == latest) return;
+  fail(actor.name + " " + what + " " + record_.nameOf(object) + ": saw edition " +
+       std::to_string(record->edition) + ", not " + std::to_string(latest));
+}
+
 // Who was told of a grant holds the lock, as far as it knows.
 void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
   const auto held = database_->lockStatus(actor.locker(), object);
@@ -324,14 +333,18 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
                             if (result.isDone()) checkHeld(*actor, object, type);
                             if (!result.isDone() || actor->session->isChanged(object)) return;
                             checkRecord(actor->name + " lock", result.record);
-                            const bool alive = record_.isSignedOn(actor->locker());
-                            const auto latest = record_.editionOf(object);
-                            if (alive && result.record->edition != latest) {
-                              fail(actor->name + " locked " + record_.nameOf(object) +
-                                   " and saw edition " + std::to_string(result.record->edition) +
-                                   ", not " + std::to_string(latest));
-                            }
+                            checkLatest(*actor, "lock", object, result.record);
+                            network_.agenda.in(Duration(0), number_,
+                                               [this, actor, object] { readHeld(actor, object); });
                           }));
+}
+
+void SimClient::readHeld(const ActorPtr& actor, Oid object) {
+  if (!database_ || actor->over || network_.waiting) return;
+  RecordPtr record;
+  const bool worked = wait([&] { record = database_->fetch(object); });
+  if (!worked || !database_->lockStatus(actor->locker(), object)) return;
+  checkLatest(*actor, "read", object, record);
 }
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {

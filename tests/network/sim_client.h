@@ -86,6 +86,8 @@ class SimClient {
   void later(const ActorPtr& actor);
   void step(const ActorPtr& actor);
   void lockStep(const ActorPtr& actor, Oid object);
+  /// What was just locked, as anybody on the node reads it.
+  void readHeld(const ActorPtr& actor, Oid object);
   void changeStep(const ActorPtr& actor, Oid object);
   void readStep(const ActorPtr& actor, Oid object);
   void commitStep(const ActorPtr& actor);
@@ -97,6 +99,8 @@ class SimClient {
   void committed(const ActorPtr& actor, const CommitId& id, bool empty, const StepResult& result);
   void leave(const ActorPtr& actor);
   void received(const std::vector<LockInfo>& held);
+  void checkLatest(const Actor& actor, const std::string& what, Oid object,
+                   const RecordPtr& record);
   void checkHeld(const Actor& actor, Oid object, LockType asked);
   void checkRecord(const std::string& what, const RecordPtr& record);
   std::chrono::milliseconds boundOf(LockTimeout timeout) const;

@@ -146,6 +146,53 @@ TEST_F(GivenACache, WhenAnObjectIsDroppedDuringItsCommitThenOffersAreStillRefuse
   cache.cancelCommit(oid);
 }
 
+// As a client has it: others are told of, and two of its own commits may overlap.
+TEST_F(GivenACache, WhenANewerEditionIsReadDuringACommitThenItIsFoundAndStays) {
+  commit(edition(oid, 1));
+  cache.beginCommit(oid);
+  cache.refresh(edition(oid, 2));
+  EXPECT_EQ(cache.find(oid).record->edition, 2u);
+  cache.refresh(edition(oid, 3));
+  cache.endCommit(oid, edition(oid, 2));
+  EXPECT_EQ(cache.find(oid).record->edition, 3u);
+}
+
+TEST_F(GivenACache, WhenTwoCommitsOverlapThenTheLaterEditionStays) {
+  cache.beginCommit(oid);
+  cache.beginCommit(oid);
+  cache.endCommit(oid, edition(oid, 3));
+  cache.endCommit(oid, edition(oid, 2));
+  EXPECT_EQ(cache.find(oid).record->edition, 3u);
+}
+
+TEST_F(GivenACache, WhenTwoCommitsOverlapThenWhatIsDroppedBetweenTheirEndsIsNotKept) {
+  cache.beginCommit(oid);
+  cache.beginCommit(oid);
+  cache.endCommit(oid, edition(oid, 2));
+  cache.drop(oid);
+  cache.endCommit(oid, edition(oid, 3));
+  EXPECT_FALSE(cache.find(oid).record);
+}
+
+TEST_F(GivenACache, WhenTheLaterOfTwoCommitsHasLeftThenTheEarlierIsNotKept) {
+  cache.beginCommit(oid);
+  cache.beginCommit(oid);
+  cache.endCommit(oid, edition(oid, 3, 1u << 20));  // Too large to be kept.
+  cache.endCommit(oid, edition(oid, 2));
+  EXPECT_FALSE(cache.find(oid).record);
+  commit(edition(oid, 4));
+  EXPECT_EQ(cache.find(oid).record->edition, 4u) << "the next commit is kept again";
+}
+
+TEST_F(GivenACache, WhenTheLaterOfTwoCommitsDeletesThenTheEarlierBringsNothingBack) {
+  cache.beginCommit(oid);
+  cache.beginCommit(oid);
+  cache.endCommit(oid, nullptr);
+  cache.endCommit(oid, edition(oid, 2));
+  EXPECT_FALSE(cache.find(oid).record);
+  EXPECT_EQ(cache.bytesInUse(), 0u);
+}
+
 TEST_F(GivenACache, WhenItIsClearedThenAllLeaveAndNothingReadBeforeIsKept) {
   std::vector<std::pair<Oid, std::uint64_t>> readers;
   for (std::uint64_t i = 1; i <= 100; ++i) {  // Enough to meet every shard.

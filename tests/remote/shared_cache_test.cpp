@@ -1,0 +1,146 @@
+// Two processes of one client node share what it has cached: when one is granted a lock on what the
+// other has committed, it reads what was committed, whichever of the two answers comes first.
+
+#include <gtest/gtest.h>
+
+#include "tests/remote/spoken_carrier.h"
+
+namespace nephrite {
+namespace {
+
+/// Given: Anna and Ben on one node, which has an order in edition 1; Anna's commit of edition 2 is
+/// on its way.
+class SharedCache : public testing::Test {
+ protected:
+  SharedCache() {
+    wire::Welcome welcome;
+    welcome.keepAlive = std::chrono::seconds(5);
+    welcome.maxFrame = 1u << 20;
+    welcome.coherent = true;
+    carrier.welcome(welcome);
+    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
+    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
+    for (const LockerId locker : {kAnna, kBen}) {
+      database.signOnProcess({.name = "clerk"}, [](const ProcessReply&) {});
+      ProcessInfo clerk;
+      clerk.locker = locker;
+      carrier.say(wire::ProcessReply{carrier.lastId(), {clerk, {}, {}}, {}});
+    }
+    grant(ask(kAnna), 1);
+    annasCommit = commit(kAnna, 1);
+  }
+
+  wire::RequestId ask(LockerId who) {
+    LockOrder wish;
+    wish.request.locker = who;
+    wish.request.target = {order.bits()};
+    wish.request.type = LockType::Exclusive;
+    wish.existence = Existence::Required;
+    database.lock(wish, [](const LockReply&) {});
+    return carrier.lastId();
+  }
+
+  /// The server grants what was asked for and tells of the latest edition.
+  void grant(wire::RequestId asked, std::uint32_t edition) {
+    wire::LockReply reply;
+    reply.reply.record = std::make_shared<const ObjectRecord>(ObjectRecord{order, edition, {}, {}});
+    reply.held = LockInfo{};
+    reply.held->type = LockType::Exclusive;
+    wire::LockAnswered answered;
+    answered.id = asked;
+    answered.replies.push_back(reply);
+    carrier.say(answered);
+  }
+
+  wire::RequestId commit(LockerId who, std::uint32_t basedOn,
+                         ChangeKind kind = ChangeKind::Update) {
+    CommitRequest commit;
+    commit.upgrade.locker = who;
+    commit.changes.id = {who.value, 1};
+    commit.changes.changes.emplace_back(kind, ObjectRecord{order, basedOn, {}, {}});
+    database.commit(commit, [](const CommitReply&) {});
+    return carrier.lastId();
+  }
+
+  void committed(wire::RequestId id) {
+    wire::CommitReply reply;
+    reply.id = id;
+    reply.reply.outcome = CommitReply::Outcome::Committed;
+    carrier.say(reply);
+  }
+  void refused(wire::RequestId id) {
+    wire::CommitReply reply;
+    reply.id = id;
+    reply.reply.outcome = CommitReply::Outcome::LockRefused;
+    reply.reply.lock.outcome = LockOutcome::Deadlock;
+    carrier.say(reply);
+  }
+
+  /// The edition that either reads without asking the server; 0: it has to ask.
+  std::uint32_t editionRead() {
+    const RecordPtr record = database.fetch(order);
+    return record ? record->edition : 0;
+  }
+
+  static constexpr LockerId kAnna{187}, kBen{188};
+  const Oid order{Lifetime::Persistent, 2048, 5};
+  ManualClock clock;
+  SpokenCarrier carrier;
+  RemoteDatabase database{carrier, clock, [] {
+                            RemoteDatabase::Options options;
+                            options.threads = false;
+                            return options;
+                          }()};
+  wire::RequestId annasCommit = 0;
+};
+
+TEST_F(SharedCache, WhenBenIsGrantedWhatAnnaCommittedThenHeReadsItBeforeSheHearsOfIt) {
+  EXPECT_EQ(editionRead(), 1u) << "nobody has heard of a commit";
+  grant(ask(kBen), 2);
+  EXPECT_EQ(editionRead(), 2u);
+  committed(annasCommit);
+  EXPECT_EQ(editionRead(), 2u);
+}
+
+TEST_F(SharedCache, WhenAnnaHearsOfHerCommitAfterBensThenHisStays) {
+  grant(ask(kBen), 2);
+  const wire::RequestId bensCommit = commit(kBen, 2);
+  committed(bensCommit);
+  committed(annasCommit);
+  EXPECT_EQ(editionRead(), 3u);
+}
+
+TEST_F(SharedCache, WhenAnotherNodeCommitsBeforeBenHearsOfHisCommitThenHisIsNotKept) {
+  grant(ask(kBen), 2);
+  const wire::RequestId bensCommit = commit(kBen, 2);
+  committed(annasCommit);
+  carrier.say(wire::Invalidate{{{order, 4}}, false});
+  committed(bensCommit);
+  EXPECT_EQ(editionRead(), 0u) << "edition 4 is the latest";
+}
+
+TEST_F(SharedCache, WhenBenIsGrantedWhatAnotherNodeCommittedAfterAnnaThenThatStays) {
+  carrier.say(wire::Invalidate{{{order, 3}}, false});
+  grant(ask(kBen), 3);
+  EXPECT_EQ(editionRead(), 3u);
+  committed(annasCommit);
+  EXPECT_EQ(editionRead(), 3u);
+}
+
+TEST_F(SharedCache, WhenBenHasDeletedWhatAnnaCommittedThenItDoesNotComeBack) {
+  grant(ask(kBen), 2);
+  const wire::RequestId bensCommit = commit(kBen, 2, ChangeKind::Delete);
+  committed(bensCommit);
+  committed(annasCommit);
+  EXPECT_EQ(editionRead(), 0u);
+}
+
+TEST_F(SharedCache, WhenAnnasCommitIsRefusedThenTheOldEditionIsRead) {
+  refused(annasCommit);
+  EXPECT_EQ(editionRead(), 1u);
+  committed(commit(kAnna, 1));
+  EXPECT_EQ(editionRead(), 2u);
+}
+
+}  // namespace
+}  // namespace nephrite

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "node/client/remote_database.h"
+
+namespace nephrite {
+
+/// A server that says what it is told to.
+class SpokenCarrier final : public Carrier {
+ public:
+  void start(CarrierListener& listener) override { listener_ = &listener; }
+  void stop() override {}
+  void connect() override {}
+  void disconnect() override {}
+  void send(std::string frame) override {
+    reader_.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
+    while (const auto one = reader_.next()) {
+      stream_.received(one->header);
+      heard.push_back(wire::decodeFromClient(one->message, Instant{}));
+    }
+  }
+  void wakeAt(Instant) override {}
+  /// Whoever fetches an object is given what is `stored`.
+  bool pump() override {
+    const auto* const fetch = std::get_if<wire::Fetch>(&heard.back());
+    if (fetch == nullptr) return false;
+    say(wire::ObjectReply{fetch->id, stored});
+    return true;
+  }
+  bool isOwnThread() const override { return false; }
+  const std::string& server() const override { return name_; }
+
+  void welcome(const wire::Welcome& welcome) {
+    listener_->connected();
+    const std::string bytes = wire::encode(wire::FromServer(welcome), Instant{});
+    listener_->received(framed(stream_.unnumbered(), bytes));
+  }
+  void say(const wire::FromServer& message) {
+    const std::string bytes = wire::encode(message, Instant{});
+    listener_->received(framed(stream_.number(bytes), bytes));
+  }
+  /// The id of the last request.
+  wire::RequestId lastId() const {
+    return std::visit(
+        [](const auto& message) -> wire::RequestId {
+          if constexpr (requires { message.id; }) {
+            return message.id;
+          } else {
+            return 0;
+          }
+        },
+        heard.back());
+  }
+
+  std::vector<wire::FromClient> heard;
+  RecordPtr stored;
+
+ private:
+  static wire::Frame framed(const wire::FrameHeader& header, const std::string& bytes) {
+    return {header, {bytes.begin(), bytes.end()}};
+  }
+
+  CarrierListener* listener_ = nullptr;
+  wire::SessionStream stream_{0};
+  wire::FrameReader reader_{UINT32_MAX};
+  const std::string name_ = "spoken:1";
+};
+
+}  // namespace nephrite
