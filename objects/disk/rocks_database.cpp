@@ -44,13 +44,20 @@ class NullLogger final : public rocksdb::Logger {
 };
 
 /// Tells the operator of write errors that happen in the background, between commits.
-class BackgroundErrorLog final : public rocksdb::EventListener {
+class BackgroundErrors final : public rocksdb::EventListener {
  public:
-  explicit BackgroundErrorLog(std::string path) : path_(std::move(path)) {}
+  explicit BackgroundErrors(std::string path) : path_(std::move(path)) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
                          rocksdb::Status* status) override {
     log(LogLevel::Error, "store.write_failed", {{"path", path_}, {"error", status->ToString()}});
+  }
+
+  // After a failed write only a new open finds out what is on disk: no silent resuming. To try it
+  // on a full disk, RocksDB 7.8 would also start a thread that closing can wait for for ever.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* resumes) override {
+    *resumes = false;
   }
 
  private:
@@ -68,8 +75,7 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
   result.wal_compression = rocksdb::kNoCompression;
   result.recycle_log_file_num = 0;
   result.max_total_wal_size = 64u << 20;
-  // After a failed write only a new open finds out what is on disk: no silent resuming.
-  result.max_bgerror_resume_count = 0;
+  result.max_bgerror_resume_count = 0;  // As BackgroundErrors has it.
   result.max_background_jobs = 2;
   result.stats_dump_period_sec = 0;
   result.stats_persist_period_sec = 0;
@@ -79,7 +85,7 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
     return result;
   }
   result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
-  result.listeners.push_back(std::make_shared<BackgroundErrorLog>(options.directory.string()));
+  result.listeners.push_back(std::make_shared<BackgroundErrors>(options.directory.string()));
   result.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   result.max_log_file_size = kInfoLogBytes;
   result.keep_log_file_num = kInfoLogFiles;
