@@ -109,6 +109,7 @@ struct LockRequest {
   std::uint64_t id = 0;
 
   LockTerms terms() const { return {timeout, level, type, duration, inState}; }
+  friend bool operator==(const LockRequest&, const LockRequest&) = default;
 };
 
 enum class LockOutcome : std::uint8_t {

@@ -143,7 +143,7 @@ void RecordCache::put(Shard& shard, Slot& slot, const RecordPtr& record, Leaving
 
 RecordCache::Found RecordCache::find(Oid oid) {
   Shard& shard = shardOf(oid);
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr || !slot->record) return {nullptr, shard.changes};
   slot->used = true;
@@ -153,7 +153,7 @@ RecordCache::Found RecordCache::find(Oid oid) {
 
 std::uint32_t RecordCache::edition(Oid oid) {
   Shard& shard = shardOf(oid);
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr || !slot->record) return 0;
   slot->used = true;
@@ -171,7 +171,7 @@ void RecordCache::expect(Oid oid) const {
 void RecordCache::offer(const RecordPtr& record, std::uint64_t ticket) {
   Shard& shard = shardOf(record->oid);
   Leaving leaving;
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   if (shard.changes != ticket) return;
   // Being committed; or another reader was faster.
   if (slotOf(shard, record->oid) != nullptr) return;
@@ -182,7 +182,7 @@ void RecordCache::refresh(const RecordPtr& record) {
   Shard& shard = shardOf(record->oid);
   RecordPtr replaced;
   Leaving leaving;
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   Slot& slot = madeSlotOf(shard, record->oid);
   if (slot.record && slot.record->edition >= record->edition) return;
   replaced = take(shard, slot);
@@ -191,7 +191,7 @@ void RecordCache::refresh(const RecordPtr& record) {
 
 RecordPtr RecordCache::beginCommit(Oid oid) {
   Shard& shard = shardOf(oid);
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   Slot& slot = madeSlotOf(shard, oid);
   NEPHRITE_CHECK(slot.commits < UINT16_MAX);
   ++slot.commits;
@@ -206,7 +206,7 @@ RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   Shard& shard = shardOf(oid);
   RecordPtr replaced;
   Leaving leaving;
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   ++shard.changes;
   Slot& slot = madeSlotOf(shard, oid);
   if (!record) slot.dropped = true;  // No commit that ends later may bring it back.
@@ -226,7 +226,7 @@ RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
 
 void RecordCache::cancelCommit(Oid oid) {
   Shard& shard = shardOf(oid);
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr) return;
   endOne(*slot);
@@ -236,7 +236,7 @@ void RecordCache::cancelCommit(Oid oid) {
 void RecordCache::drop(Oid oid) {
   Shard& shard = shardOf(oid);
   RecordPtr dropped;
-  MutexLock hold(shard.mutex);
+  SpinHold hold(shard.mutex);
   ++shard.changes;
   Slot* const slot = slotOf(shard, oid);
   if (slot == nullptr) return;
@@ -247,7 +247,7 @@ void RecordCache::drop(Oid oid) {
 void RecordCache::clear() {
   for (Shard& shard : shards_) {
     std::vector<Slot> dropped;
-    MutexLock hold(shard.mutex);
+    SpinHold hold(shard.mutex);
     ++shard.changes;
     swapSlots(shard, dropped);
     shard.taken = 0;
@@ -264,7 +264,7 @@ void RecordCache::clear() {
 std::uint64_t RecordCache::bytesInUse() const {
   std::uint64_t bytes = 0;
   for (const Shard& shard : shards_) {
-    MutexLock hold(shard.mutex);
+    SpinHold hold(shard.mutex);
     bytes += shard.bytes;
   }
   return bytes;
@@ -273,7 +273,7 @@ std::uint64_t RecordCache::bytesInUse() const {
 std::uint64_t RecordCache::hits() const {
   std::uint64_t hits = 0;
   for (const Shard& shard : shards_) {
-    MutexLock hold(shard.mutex);
+    SpinHold hold(shard.mutex);
     hits += shard.hits;
   }
   return hits;

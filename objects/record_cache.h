@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/mutex.h"
+#include "base/spin_lock.h"
 #include "objects/change_set.h"
 
 namespace nephrite {
@@ -27,7 +27,7 @@ namespace nephrite {
 ///          There, commits of one object may be told to have ended in another order than that in
 ///          which they took place, and what was read from below may be newer than they are: the
 ///          later edition stays.
-/// Threads: any. One mutex per shard, a leaf.
+/// Threads: any. One spin lock per shard, a leaf; longest held when a shard doubles its slots.
 class RecordCache {
  public:
   /// A record larger than one of the 16 shards is not kept.
@@ -89,7 +89,7 @@ class RecordCache {
 
   /// Linear probing over a power of two of slots, at most three quarters of them taken.
   struct alignas(64) Shard {
-    mutable Mutex mutex;
+    mutable SpinLock mutex;
     std::vector<Slot> slots NEPHRITE_GUARDED_BY(mutex);
     // Leaves as many bits of a hash as needed. It and where the slots begin are also read without
     // the mutex, by expect(), for which they need not even fit together.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@
 #include "objects/change_set.h"
 #include "objects/class_def.h"
 #include "objects/oid.h"
-#include "runtime/error_code.h"
+#include "runtime/lock_order.h"
 
 namespace nephrite {
 class QuickLocks;
@@ -64,43 +65,6 @@ struct ProcessSignOn {
   std::string user;
   bool background = false;
 };
-
-/// Why a request could not be carried out at all: the store failed (64007), or the database is at
-/// the other end of a wire and did not answer (64014 to 64017).
-struct RequestFailure {
-  ErrorCode code = ErrorCode::StoreFailed;
-  std::string what;  ///< What was tried on what, and what to do.
-};
-
-/// The answer to a lock request, with what only the database knows.
-struct LockReply {
-  LockAnswer lock;
-  /// When granted: the latest committed edition; null for what its locker has just created.
-  RecordPtr record;
-  /// There is no such object (any more); this request left no lock on it.
-  bool missing = false;
-  /// Share was let go for Update and another commit updated the object in between (1146). The
-  /// lock is held.
-  bool updatedMeanwhile = false;
-  /// With a granted lock: it is held, but the object could not be read.
-  std::optional<RequestFailure> failure;
-
-  bool isGranted() const {
-    return lock.outcome == LockOutcome::Granted && !missing && !failure && !updatedMeanwhile;
-  }
-};
-using LockReplySettle = std::function<void(const LockReply&)>;
-
-/// Must the target be there? Not when the locker's open transaction has created it.
-enum class Existence : std::uint8_t { Required, CreatedByLocker };
-
-struct LockOrder {
-  LockRequest request;
-  Existence existence = Existence::Required;
-};
-/// Of locks asked for one after the other: one reply for each that was asked for; only the last
-/// can be a refusal, and then what came after it was not asked for.
-using LockRepliesSettle = std::function<void(const std::vector<LockReply>&)>;
 
 /// A transaction's end, as one message. `changes.id` names it for commitOutcome().
 struct CommitRequest {
@@ -184,8 +148,7 @@ class Database {
   // --- Locks. The table is chosen by the lifetime of the target. ---------------------------------
 
   virtual void lock(const LockOrder& order, LockReplySettle settle) = 0;
-  /// Asks for each of `orders`, all of one locker and one request id, when the one before is held.
-  virtual void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) = 0;
+  virtual void lockAll(LockOrders orders, LockAllSettle settle) = 0;
   /// Also the rest of a lockAll().
   virtual void cancel(LockerId locker, std::uint64_t requestId) = 0;
   /// False when nothing was held.
@@ -193,6 +156,16 @@ class Database {
   virtual void releaseTransactionLocks(LockerId locker, Lifetime lifetime) = 0;
   virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
+  /// The type alone; Get: nothing is held.
+  virtual LockType typeHeld(LockerId locker, Oid target) const {
+    const auto held = lockStatus(locker, target);
+    return held ? held->type : LockType::Get;
+  }
+  virtual std::vector<LockType> typesHeld(LockerId locker, std::span<const Oid> targets) const {
+    std::vector<LockType> types;
+    for (const Oid target : targets) types.push_back(typeHeld(locker, target));
+    return types;
+  }
   /// A shorter way for a process that has signed on; null when there is none.
   virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
   /// Where whoever waits helps its answer to come; null: it comes by itself.

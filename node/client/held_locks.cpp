@@ -37,13 +37,15 @@ HeldLock HeldLocks::find(LockerId locker, Oid target) const {
   return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
 }
 
-void HeldLocks::find(LockerId locker, std::span<const Oid> targets,
-                     std::span<HeldLock> held) const {
-  if (count_ == 0) return;
+std::vector<HeldLock> HeldLocks::find(LockerId locker, std::span<const Oid> targets) const {
+  if (count_ == 0) return {};
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
-  if (of == lockers_.end() || of->second.locks.empty()) return;
-  for (std::size_t i = 0; i < targets.size(); ++i) held[i] = heldIn(of->second, targets[i]);
+  if (of == lockers_.end() || of->second.locks.empty()) return {};
+  std::vector<HeldLock> held;
+  held.reserve(targets.size());
+  for (const Oid target : targets) held.push_back(heldIn(of->second, target));
+  return held;
 }
 
 bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {

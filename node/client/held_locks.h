@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "base/mutex.h"
 #include "locking/lock_request.h"
@@ -27,8 +28,8 @@ class HeldLocks {
  public:
   /// Of type Get when nothing is held.
   HeldLock find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
-  /// The same of many targets: in `held`, one for each.
-  void find(LockerId locker, std::span<const Oid> targets, std::span<HeldLock> held) const
+  /// The same of many targets, one for each; empty when nothing is held of any.
+  std::vector<HeldLock> find(LockerId locker, std::span<const Oid> targets) const
       NEPHRITE_EXCLUDES(mutex_);
 
   /// The server granted: `lock` is what it said then, having seen our messages up to

@@ -78,12 +78,14 @@ class RemoteDatabase final : public Database {
   Oid systemNodes() const override;
 
   void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) override;
+  void lockAll(LockOrders orders, LockAllSettle settle) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
   void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
+  LockType typeHeld(LockerId locker, Oid target) const override;
+  std::vector<LockType> typesHeld(LockerId locker, std::span<const Oid> targets) const override;
   AnswerSource* answers() override { return carrier_.answers(); }
 
   std::shared_ptr<const Schema> schema() const override;
@@ -121,19 +123,25 @@ class RemoteDatabase final : public Database {
   class AskedLock;
   class AskedLocks;
   struct Known;
-  /// Of one locker; fills in what is missing in `orders`.
-  void lookUp(std::span<wire::KnownOrder> orders, std::span<Known> known) const;
+  struct AskedOne;
+  void fillIn(LockRequest& request) const;
+  /// Fill in what is missing.
+  Known lookUp(wire::KnownOrder& order) const;
+  void lookUp(wire::LockAll& message) const;
   std::optional<LockReply> answeredHere(const LockOrder& order, const Known& known) const;
-  void mayLoseShare(const LockRequest& request, const Known& known, bool is);
-  void answered(const wire::KnownOrder& order, const Known& known, const wire::LockReply& reply,
-                const Arrived& arrived, LockReply& result);
-  void answered(std::span<const wire::KnownOrder> orders, std::span<const Known> known,
-                const wire::LockAnswered& all, const Arrived& arrived,
-                std::span<LockReply> results);
+  void mayLoseShare(const LockRequest& request, const HeldLock& held, bool is);
+  LockReply answered(const wire::KnownOrder& order, const Known& known,
+                     const wire::LockReply& reply, const Arrived& arrived);
+  LockReply answered(const wire::KnownOrder& order, const Known& known,
+                     const wire::LockAnswered& all, const Arrived& arrived);
+  /// `targets`: those of `asked`.
+  LockAllReply answered(const wire::LockAll& asked, std::span<const Oid> targets,
+                        const wire::LockAnswered& all, const Arrived& arrived);
+  /// Was anything granted lately to who had given up?
+  bool heardLate() const { return lateGrantCount_.load(std::memory_order_relaxed) != 0; }
   void hasAsked(const LockRequest& request, bool granted) NEPHRITE_EXCLUDES(lateMutex_);
-  void answeredLate(std::span<const wire::KnownOrder> orders, std::span<const Known> known,
-                    const wire::LockAnswered& all, const Arrived& arrived)
-      NEPHRITE_EXCLUDES(lateMutex_);
+  void answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
+                    FunctionRef<AskedOne(std::size_t)> askedAt) NEPHRITE_EXCLUDES(lateMutex_);
   bool unlockUnlessAsked(const LockRequest& request);
   void forgetLateGrants(FunctionRef<bool(LockerId)> isOf) NEPHRITE_EXCLUDES(lateMutex_);
   std::chrono::milliseconds waitOf(const LockRequest& request) const;

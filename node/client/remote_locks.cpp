@@ -16,9 +16,7 @@ constexpr milliseconds kSlack{1'000};
 
 Oid targetOf(const LockRequest& request) { return Oid::fromBits(request.target.value); }
 
-bool isShared(const LockRequest& request) {
-  return targetOf(request).lifetime() == Lifetime::SharedTransient;
-}
+bool isShared(Oid oid) { return oid.lifetime() == Lifetime::SharedTransient; }
 
 /// Would the server's table stay as it is? Docs/locking.md, section 2.1.
 bool changesNothing(const HeldLock& held, const LockRequest& request) {
@@ -76,8 +74,14 @@ LockReply unanswered(const LockRequest& request, const ClientAnswer& answer) {
 
 /// What was known here of a lock when it was asked for.
 struct RemoteDatabase::Known {
-  RecordPtr record;  // In the cache.
+  RecordPtr record;  // In the cache; null when only its edition was asked for.
   HeldLock held;
+};
+
+/// One of the locks that a request asks for.
+struct RemoteDatabase::AskedOne {
+  wire::KnownOrder order;
+  Known known;
 };
 
 class RemoteDatabase::AskedLock final : public Asked {
@@ -89,7 +93,7 @@ class RemoteDatabase::AskedLock final : public Asked {
 
   /// Whether there is anything to ask.
   bool isAnsweredHere() {
-    database_.lookUp({&message_.order, 1}, {&known_, 1});
+    known_ = database_.lookUp(message_.order);
     const LockRequest& request = message_.order.order.request;
     if (const auto gone = database_.refusal(request)) {
       settle_(*gone);
@@ -106,25 +110,25 @@ class RemoteDatabase::AskedLock final : public Asked {
 
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    database_.mayLoseShare(message_.order.order.request, known_, true);
+    database_.mayLoseShare(message_.order.order.request, known_.held, true);
     return shortly ? wire::encodeShort(message_) : wire::encodeInPlace(message_, now);
   }
   void answered(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, 1);
     const LockRequest& request = message_.order.order.request;
-    LockReply result;
-    if (all != nullptr) {
-      database_.answered({&message_.order, 1}, {&known_, 1}, *all, arrived, {&result, 1});
-    } else {
-      result = unanswered(request, answer);
-    }
+    const LockReply result = all != nullptr
+                                 ? database_.answered(message_.order, known_, *all, arrived)
+                                 : unanswered(request, answer);
     database_.hasAsked(request, result.lock.outcome == LockOutcome::Granted);
     settle_(result);
   }
   bool hearsLate() const override { return true; }
   void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, 1);
-    if (all != nullptr) database_.answeredLate({&message_.order, 1}, {&known_, 1}, *all, arrived);
+    if (all == nullptr) return;
+    database_.answeredLate(*all, arrived, [&](std::size_t) -> AskedOne {
+      return {message_.order, known_};
+    });
   }
   bool asksFor(LockerId locker, Oid target) const override {
     const LockRequest& request = message_.order.order.request;
@@ -140,95 +144,106 @@ class RemoteDatabase::AskedLock final : public Asked {
 
 class RemoteDatabase::AskedLocks final : public Asked {
  public:
-  AskedLocks(RemoteDatabase& database, const std::vector<LockOrder>& orders,
-             LockRepliesSettle settle)
-      : database_(database), known_(orders.size()), settle_(std::move(settle)) {
-    message_.orders.reserve(orders.size());
-    for (const LockOrder& order : orders) message_.orders.push_back({order, 0});
+  AskedLocks(RemoteDatabase& database, const LockOrders& orders, LockAllSettle settle)
+      : database_(database), settle_(std::move(settle)) {
+    message_.request = orders.request;
+    message_.targets.reserve(orders.targets.size());
+    targets_.reserve(orders.targets.size());
+    for (const LockOrders::Target& target : orders.targets) {
+      message_.targets.push_back({target.oid, 0, target.existence});
+      targets_.push_back(target.oid);
+    }
   }
 
   /// Whether there is anything to ask.
   bool isAnsweredHere() {
-    database_.lookUp(message_.orders, known_);
+    database_.lookUp(message_);
+    held_ = database_.held_.find(message_.request.locker, targets_);
     const auto gone = database_.refusal(first());
-    if (gone) settle_({*gone});
+    if (gone) settle_({0, *gone});
     return gone.has_value();
   }
   ClientSession::Terms terms() const {
-    milliseconds bound = kSlack;
-    LockTimeout last = first().timeout;
-    milliseconds wait = database_.waitOf(first());
-    for (const wire::KnownOrder& one : message_.orders) {
-      const LockRequest& request = one.order.request;
-      if (request.timeout != last) wait = database_.waitOf(request);
-      last = request.timeout;
-      bound += std::min(wait, milliseconds(INT32_MAX));
-    }
-    return {bound, false, first().locker.value};
+    const milliseconds each = database_.waitOf(message_.request);
+    const milliseconds all = std::min<milliseconds>(each * targets_.size(), kLongestWait);
+    return {all + kSlack, false, message_.request.locker.value};
   }
 
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    for (std::size_t i = 0; i < known_.size(); ++i) {
-      database_.mayLoseShare(message_.orders[i].order.request, known_[i], true);
-    }
+    mayLoseShares(0, true);
     const auto small = shortly ? wire::encodeShort(message_) : std::nullopt;
     return small ? *small : wire::encodeInPlace(message_, now);
   }
   void answered(ClientAnswer answer, const Arrived& arrived) override {
-    std::vector<LockReply> results;
-    if (const wire::LockAnswered* const all = answersIn(answer, known_.size())) {
-      results.resize(all->count());
-      database_.answered(message_.orders, known_, *all, arrived, results);
-      for (std::size_t i = results.size(); i < known_.size(); ++i) {
-        database_.mayLoseShare(message_.orders[i].order.request, known_[i], false);
-      }
+    LockAllReply result;
+    if (const wire::LockAnswered* const all = answersIn(answer, targets_.size())) {
+      result = database_.answered(message_, targets_, *all, arrived);
+      mayLoseShares(all->count(), false);
     } else {
-      results = {unanswered(first(), answer)};
+      result.refused = unanswered(first(), answer);
     }
-    for (std::size_t i = 0; i < known_.size(); ++i) {
-      const bool granted = i < results.size() && results[i].lock.outcome == LockOutcome::Granted;
-      database_.hasAsked(message_.orders[i].order.request, granted);
+    if (database_.heardLate()) {
+      for (std::size_t place = 0; place < targets_.size(); ++place)
+        database_.hasAsked(message_.at(place).order.request, place < result.granted);
     }
-    settle_(results);
+    settle_(result);
   }
   bool hearsLate() const override { return true; }
   void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
-    const wire::LockAnswered* const all = answersIn(answer, known_.size());
-    if (all != nullptr) database_.answeredLate(message_.orders, known_, *all, arrived);
+    const wire::LockAnswered* const all = answersIn(answer, targets_.size());
+    if (all == nullptr) return;
+    database_.answeredLate(*all, arrived, [&](std::size_t place) -> AskedOne {
+      return {message_.at(place), {nullptr, heldBefore(place)}};
+    });
   }
   bool asksFor(LockerId locker, Oid target) const override {
-    return first().locker == locker &&
-           std::any_of(message_.orders.begin(), message_.orders.end(),
-                       [&](const auto& one) { return targetOf(one.order.request) == target; });
+    return message_.request.locker == locker &&
+           std::find(targets_.begin(), targets_.end(), target) != targets_.end();
   }
 
  private:
-  const LockRequest& first() const { return message_.orders.front().order.request; }
+  static constexpr std::chrono::hours kLongestWait{24 * 365 * 100};
+
+  LockRequest first() const { return message_.at(0).order.request; }
+  HeldLock heldBefore(std::size_t place) const { return held_.empty() ? HeldLock() : held_[place]; }
+  /// From the place `first` on.
+  void mayLoseShares(std::size_t first, bool is) {
+    for (std::size_t place = first; place < held_.size(); ++place)
+      database_.mayLoseShare(message_.at(place).order.request, held_[place], is);
+  }
 
   RemoteDatabase& database_;
   wire::LockAll message_;
-  std::vector<Known> known_;
-  const LockRepliesSettle settle_;
+  std::vector<Oid> targets_;    // As in message_.
+  std::vector<HeldLock> held_;  // Of each, when asked for; empty: none was held.
+  const LockAllSettle settle_;
 };
 
 // --- Before asking -------------------------------------------------------------------------------
 
-void RemoteDatabase::lookUp(std::span<wire::KnownOrder> orders, std::span<Known> known) const {
-  boost::container::small_vector<Oid, 4> targets;
-  targets.reserve(orders.size());
-  for (std::size_t i = 0; i < orders.size(); ++i) {
-    LockRequest& request = orders[i].order.request;
-    if (request.background && request.timeout == LockTimeout::serverDefined()) {
-      request.timeout = LockTimeout::of(backgroundTimeout());
-    }
-    const Oid oid = targets.emplace_back(targetOf(request));
-    if (!isSystemObject(oid)) known[i].record = cache_.find(oid).record;
-    orders[i].knownEdition = known[i].record ? known[i].record->edition : 0;
+void RemoteDatabase::fillIn(LockRequest& request) const {
+  if (request.background && request.timeout == LockTimeout::serverDefined()) {
+    request.timeout = LockTimeout::of(backgroundTimeout());
   }
-  boost::container::small_vector<HeldLock, 4> held(targets.size());
-  held_.find(orders.front().order.request.locker, targets, held);
-  for (std::size_t i = 0; i < held.size(); ++i) known[i].held = held[i];
+}
+
+RemoteDatabase::Known RemoteDatabase::lookUp(wire::KnownOrder& order) const {
+  LockRequest& request = order.order.request;
+  fillIn(request);
+  const Oid oid = targetOf(request);
+  Known known;
+  if (!isSystemObject(oid)) known.record = cache_.find(oid).record;
+  order.knownEdition = known.record ? known.record->edition : 0;
+  known.held = held_.find(request.locker, oid);
+  return known;
+}
+
+void RemoteDatabase::lookUp(wire::LockAll& message) const {
+  fillIn(message.request);
+  for (wire::KnownTarget& target : message.targets) {
+    if (!isSystemObject(target.oid)) target.knownEdition = cache_.edition(target.oid);
+  }
 }
 
 // What is held is the latest edition while it is held, and asking again for it changes nothing: the
@@ -248,20 +263,19 @@ std::optional<LockReply> RemoteDatabase::answeredHere(const LockOrder& order,
 
 // Share is let go before Update is asked for (docs/locking.md, section 2.2): at the server, which
 // will say what has become of it.
-void RemoteDatabase::mayLoseShare(const LockRequest& request, const Known& known, bool is) {
-  if (request.type != LockType::Update || known.held.type != LockType::Share) return;
-  if (known.held.session != LockType::Get) return;
+void RemoteDatabase::mayLoseShare(const LockRequest& request, const HeldLock& held, bool is) {
+  if (request.type != LockType::Update || held.type != LockType::Share) return;
+  if (held.session != LockType::Get) return;
   held_.mayBeGone(request.locker, targetOf(request), is);
 }
 
 // --- Answers -------------------------------------------------------------------------------------
 
-void RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
-                              const wire::LockReply& reply, const Arrived& arrived,
-                              LockReply& result) {
+LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
+                                   const wire::LockReply& reply, const Arrived& arrived) {
   const LockRequest& request = order.order.request;
   const Oid target = targetOf(request);
-  result = reply.reply;
+  LockReply result = reply.reply;
   result.lock.request = request;
   if (reply.unchanged) result.record = known.record;
   if (result.record && !reply.unchanged && !isSystemObject(target)) cache_.refresh(result.record);
@@ -270,44 +284,55 @@ void RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
   } else {
     held_.taken(request.locker, target);
   }
+  return result;
 }
 
-void RemoteDatabase::answered(std::span<const wire::KnownOrder> orders,
-                              std::span<const Known> known, const wire::LockAnswered& all,
-                              const Arrived& arrived, std::span<LockReply> results) {
+LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
+                                   const wire::LockAnswered& all, const Arrived& arrived) {
   meet(all.people);
-  const LockerId locker = orders.front().order.request.locker;
-  boost::container::small_vector<Oid, 4> targets;
-  boost::container::small_vector<HeldLock, 4> held;
-  targets.reserve(all.grants.size());
+  if (all.grants.empty()) return answered(order, known, all.replies.front(), arrived);
+  const wire::LockGrant& grant = all.grants.front();
+  const LockRequest& request = order.order.request;
+  held_.granted(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
+  LockReply result;
+  result.lock.request = request;
+  result.lock.token = grant.token;
+  if (order.order.existence == Existence::Required) result.record = known.record;
+  return result;
+}
+
+LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<const Oid> targets,
+                                      const wire::LockAnswered& all, const Arrived& arrived) {
+  meet(all.people);
+  LockAllReply result;
+  std::vector<HeldLock> held;  // Of grants in a row that are not yet noted.
   held.reserve(all.grants.size());
-  const auto noteGrants = [&] {
-    if (targets.empty()) return;
-    held_.granted(locker, targets, held, arrived.acknowledged);
-    targets.clear();
+  const auto noteGrants = [&](std::size_t end) {
+    if (held.empty()) return;
+    held_.granted(asked.request.locker, targets.subspan(end - held.size(), held.size()), held,
+                  arrived.acknowledged);
+    result.granted += held.size();
     held.clear();
   };
   eachAnswer(
-      all,
-      [&](std::size_t place, const wire::LockGrant& grant) {
-        const LockOrder& order = orders[place].order;
-        results[place].lock.request = order.request;
-        results[place].lock.token = grant.token;
-        if (order.existence == Existence::Required) results[place].record = known[place].record;
-        targets.push_back(targetOf(order.request));
-        held.push_back(heldIn(grant));
-      },
+      all, [&](std::size_t, const wire::LockGrant& grant) { held.push_back(heldIn(grant)); },
       [&](std::size_t place, const wire::LockReply& reply) {
-        noteGrants();  // It may speak of the same object.
-        answered(orders[place], known[place], reply, arrived, results[place]);
+        noteGrants(place);
+        LockReply one = answered(asked.at(place), {}, reply, arrived);
+        if (one.isGranted()) {
+          ++result.granted;
+        } else {
+          result.refused = std::move(one);
+        }
       });
-  noteGrants();
+  noteGrants(all.count());
+  return result;
 }
 
 // An earlier request for the same lock may have been granted when its asker had given up, and the
 // lock kept for those who still asked: when the last of them does not get it, it goes.
 void RemoteDatabase::hasAsked(const LockRequest& request, bool granted) {
-  if (lateGrantCount_.load(std::memory_order_relaxed) == 0) return;
+  if (!heardLate()) return;
   MutexLock hold(lateMutex_);
   const auto late = lateGrants_.find({request.locker.value, request.target.value});
   if (late == lateGrants_.end()) return;
@@ -325,40 +350,38 @@ bool RemoteDatabase::unlockUnlessAsked(const LockRequest& request) {
 
 // Granted when its asker had given up: what it did not hold before, it shall not hold now, unless
 // it has asked again meanwhile.
-void RemoteDatabase::answeredLate(std::span<const wire::KnownOrder> orders,
-                                  std::span<const Known> known, const wire::LockAnswered& all,
-                                  const Arrived& arrived) {
-  const auto late = [&](std::size_t place, const auto& one, bool granted, const auto& note) {
-    const LockRequest& request = orders[place].order.request;
+void RemoteDatabase::answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
+                                  FunctionRef<AskedOne(std::size_t)> askedAt) {
+  const auto late = [&](const AskedOne& asked, bool granted, FunctionRef<void()> note) {
+    const LockRequest& request = asked.order.order.request;
     MutexLock hold(lateMutex_);
-    const bool keeps = known[place].held.type != LockType::Get ||
+    const bool keeps = asked.known.held.type != LockType::Get ||
                        held_.find(request.locker, targetOf(request)).type != LockType::Get;
     const bool goes = granted && !keeps;
     if (goes && unlockUnlessAsked(request)) return;
-    note(one);
+    note();
     if (!goes) return;
     if (lateGrants_.insert({request.locker.value, request.target.value}).second) ++lateGrantCount_;
   };
   eachAnswer(
       all,
       [&](std::size_t place, const wire::LockGrant& grant) {
-        late(place, grant, true, [&](const wire::LockGrant& one) {
-          const LockRequest& request = orders[place].order.request;
-          held_.granted(request.locker, targetOf(request), heldIn(one), arrived.acknowledged);
+        const AskedOne asked = askedAt(place);
+        const LockRequest& request = asked.order.order.request;
+        late(asked, true, [&] {
+          held_.granted(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
         });
       },
       [&](std::size_t place, const wire::LockReply& reply) {
+        const AskedOne asked = askedAt(place);
         const bool granted =
             reply.reply.lock.outcome == LockOutcome::Granted && !reply.reply.missing;
-        late(place, reply, granted, [&](const wire::LockReply& one) {
-          LockReply unheard;
-          answered(orders[place], known[place], one, arrived, unheard);
-        });
+        late(asked, granted, [&] { answered(asked.order, asked.known, reply, arrived); });
       });
 }
 
 void RemoteDatabase::forgetLateGrants(FunctionRef<bool(LockerId)> isOf) {
-  if (lateGrantCount_.load(std::memory_order_relaxed) == 0) return;
+  if (!heardLate()) return;
   MutexLock hold(lateMutex_);
   boost::unordered::erase_if(lateGrants_, [&](const auto& late) { return isOf({late.first}); });
   lateGrantCount_ = lateGrants_.size();
@@ -407,7 +430,7 @@ LockReply RemoteDatabase::withLoss(LockReply reply) const {
 // --- Asking and letting go -----------------------------------------------------------------------
 
 void RemoteDatabase::lock(const LockOrder& order, LockReplySettle settle) {
-  if (isShared(order.request)) {
+  if (isShared(targetOf(order.request))) {
     return shared_->lock(order, [this, settle = std::move(settle)](const LockReply& reply) {
       settle(withLoss(reply));
     });
@@ -418,38 +441,17 @@ void RemoteDatabase::lock(const LockOrder& order, LockReplySettle settle) {
   session_->ask(std::move(asked), terms);
 }
 
-void RemoteDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) {
-  if (orders.empty()) return settle({});
-  const bool shared = isShared(orders.front().request);
-  const auto other = std::find_if(orders.begin(), orders.end(), [&](const LockOrder& order) {
-    return isShared(order.request) != shared;
-  });
-  if (other != orders.end()) {
-    // Those of one lifetime stand together: first these, then the others.
-    std::vector<LockOrder> rest(other, orders.end());
-    orders.erase(other, orders.end());
-    return lockAll(std::move(orders), [this, rest = std::move(rest), settle = std::move(settle)](
-                                          const std::vector<LockReply>& replies) {
-      if (!replies.back().isGranted()) return settle(replies);
-      lockAll(rest, [replies, settle](const std::vector<LockReply>& more) {
-        std::vector<LockReply> all = replies;
-        all.insert(all.end(), more.begin(), more.end());
-        settle(all);
-      });
-    });
+void RemoteDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
+  if (orders.targets.empty()) return settle({});
+  if (isShared(orders.targets.front().oid)) {
+    return shared_->lockAll(std::move(orders),
+                            [this, settle = std::move(settle)](LockAllReply reply) {
+                              if (reply.refused) reply.refused = withLoss(*reply.refused);
+                              settle(reply);
+                            });
   }
-  if (shared) {
-    return shared_->lockAll(std::move(orders), [this, settle = std::move(settle)](
-                                                   const std::vector<LockReply>& replies) {
-      std::vector<LockReply> told = replies;
-      told.back() = withLoss(replies.back());
-      settle(told);
-    });
-  }
-  auto asked = std::make_shared<AskedLocks>(*this, orders, std::move(settle));
-  if (asked->isAnsweredHere()) return;
-  const ClientSession::Terms terms = asked->terms();
-  session_->ask(std::move(asked), terms);
+  const auto asked = std::make_shared<AskedLocks>(*this, orders, std::move(settle));
+  if (!asked->isAnsweredHere()) session_->ask(asked, asked->terms());
 }
 
 void RemoteDatabase::cancel(LockerId locker, std::uint64_t requestId) {
@@ -458,7 +460,7 @@ void RemoteDatabase::cancel(LockerId locker, std::uint64_t requestId) {
 }
 
 bool RemoteDatabase::unlock(LockerId locker, Oid target) {
-  if (target.lifetime() == Lifetime::SharedTransient) return shared_->unlock(locker, target);
+  if (isShared(target)) return shared_->unlock(locker, target);
   bool held = false;
   session_->tell(wire::Unlock{locker, target},
                  [&](std::uint64_t number) { held = held_.unlocked(locker, target, number); });
@@ -477,8 +479,26 @@ void RemoteDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint1
                  [&](std::uint64_t number) { held_.levelEnded(locker, level, number); });
 }
 
+LockType RemoteDatabase::typeHeld(LockerId locker, Oid target) const {
+  return isShared(target) ? shared_->typeHeld(locker, target) : held_.find(locker, target).type;
+}
+
+std::vector<LockType> RemoteDatabase::typesHeld(LockerId locker,
+                                                std::span<const Oid> targets) const {
+  const std::vector<HeldLock> held = held_.find(locker, targets);
+  std::vector<LockType> types(targets.size(), LockType::Get);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (isShared(targets[i])) {
+      types[i] = shared_->typeHeld(locker, targets[i]);
+    } else if (!held.empty()) {
+      types[i] = held[i].type;
+    }
+  }
+  return types;
+}
+
 std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) const {
-  if (target.lifetime() == Lifetime::SharedTransient) return shared_->lockStatus(locker, target);
+  if (isShared(target)) return shared_->lockStatus(locker, target);
   const HeldLock held = held_.find(locker, target);
   if (held.type == LockType::Get) return std::nullopt;
   LockInfo info;

@@ -12,7 +12,7 @@
 #include "node/schedule/schedule.h"
 #include "objects/object_store.h"
 #include "runtime/local/local_database.h"
-#include "runtime/session.h"
+#include "runtime/process/session.h"
 
 namespace nephrite {
 namespace {

@@ -63,7 +63,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   bool handle(const wire::SignOnProcess& message);
   bool handle(const wire::SignOffProcess& message);
   bool handle(const wire::Lock& message);
-  bool handle(const wire::LockAll& message);
+  bool handle(wire::LockAll& message);
   bool handle(const wire::Cancel& message);
   bool handle(const wire::Unlock& message);
   bool handle(const wire::ReleaseTransaction& message);
@@ -96,13 +96,14 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Runs `answer` on the strand if the session is still there then.
   template <typename Answer>
   auto later(Answer answer);
-  void answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
-                   const std::vector<std::uint32_t>& known);
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
-  std::size_t lockAtOnce(QuickLocks& quick, std::span<const wire::KnownOrder> orders);
+  std::size_t lockAtOnce(QuickLocks& quick, const LockRequest& request,
+                         std::span<const wire::KnownTarget> targets);
   void sendAnswered(wire::RequestId id);
-  /// What is noted in `answered_` of `orders`, which were locked at once, as the database says it.
-  std::vector<LockReply> repliesAtOnce(std::span<const wire::KnownOrder> orders) const;
+  /// What the database told, for who knows `knownEdition`.
+  wire::LockReply replyFrom(const LockReply& told, std::uint32_t knownEdition);
+  void answerLock(wire::RequestId id, const wire::LockReply& reply);
+  void answerLocks(const wire::LockAll& message, const LockAllReply& told);
   void isInterestedIn(Oid oid);
   wire::FromServer look(const wire::Look& message) const;
   wire::ContentionReply contention(const wire::AskContention& message) const;

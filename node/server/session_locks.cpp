@@ -15,6 +15,13 @@ bool isPersistent(const wire::KnownOrder& known) {
   return isPersistent(Oid::fromBits(known.order.request.target.value));
 }
 
+LockReply goneFor(const LockRequest& request) {
+  LockReply gone;
+  gone.lock.request = request;
+  gone.lock.outcome = LockOutcome::Cancelled;
+  return gone;
+}
+
 /// Null, too, when the store cannot say.
 RecordPtr recordOf(const Database& database, Oid oid) {
   try {
@@ -47,25 +54,30 @@ QuickLocks* ServerSession::quickOf(LockerId locker) const {
   return process == processes_.end() ? nullptr : process->second.quick.get();
 }
 
-std::size_t ServerSession::lockAtOnce(QuickLocks& quick, std::span<const wire::KnownOrder> orders) {
+std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& request,
+                                      std::span<const wire::KnownTarget> targets) {
   answered_.grants.clear();
   answered_.replies.clear();
+  LockRequest one = request;
   std::uint32_t place = 0;
-  for (const wire::KnownOrder& known : orders) {
-    const LockRequest& request = known.order.request;
-    const Oid oid = Oid::fromBits(request.target.value);
-    if (known.order.existence != Existence::Required) break;
-    const auto [held, isLatest] = quick.grant(request, known.knownEdition);
+  for (const wire::KnownTarget& known : targets) {
+    if (known.existence != Existence::Required) break;
+    one.target = {known.oid.bits()};
+    const auto [held, isLatest] = quick.grant(one, known.knownEdition);
     if (held.type == LockType::Get) break;
-    RecordPtr record = isLatest ? nullptr : recordOf(all_.database(), oid);
-    if (!isLatest && record == nullptr) break;  // Whoever asks again, who may wait, tells why.
-    isInterestedIn(oid);
+    // Who knows the latest edition has been interested since it was told that.
+    RecordPtr record;
+    if (!isLatest) {
+      record = recordOf(all_.database(), known.oid);
+      if (record == nullptr) break;  // Whoever asks again, who may wait, tells why.
+      isInterestedIn(known.oid);
+    }
     if (isLatest || (known.knownEdition != 0 && record->edition == known.knownEdition)) {
       answered_.grants.push_back(
           {held.token, held.since, place, held.level, held.type, held.session});
     } else {
       wire::LockReply& reply = answered_.replies.emplace_back();
-      reply.reply.lock.request = request;
+      reply.reply.lock.request = one;
       reply.reply.lock.token = held.token;
       reply.reply.record = std::move(record);
       reply.held = infoOf(held);
@@ -84,39 +96,46 @@ void ServerSession::sendAnswered(wire::RequestId id) {
   if (answered_.count() > kKept) answered_ = {};
 }
 
-std::vector<LockReply> ServerSession::repliesAtOnce(
-    std::span<const wire::KnownOrder> orders) const {
-  std::vector<LockReply> replies(orders.size());
-  auto grant = answered_.grants.begin();
-  auto told = answered_.replies.begin();
-  for (std::size_t i = 0; i < replies.size(); ++i) {
-    const LockRequest& request = orders[i].order.request;
-    replies[i].lock.request = request;
-    const bool isGrant = grant != answered_.grants.end() && grant->place == i;
-    replies[i].lock.token = isGrant ? (grant++)->token : (told++)->reply.lock.token;
-    replies[i].record = recordOf(all_.database(), Oid::fromBits(request.target.value));
+wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t knownEdition) {
+  wire::LockReply one{told, false, std::nullopt};
+  const LockRequest& request = one.reply.lock.request;
+  const Oid oid = Oid::fromBits(request.target.value);
+  if (one.reply.record) {
+    isInterestedIn(oid);
+    one.unchanged = knownEdition != 0 && one.reply.record->edition == knownEdition;
+    if (one.unchanged) one.reply.record = nullptr;
   }
-  return replies;
+  if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
+  return one;
 }
 
-void ServerSession::answerLocks(wire::RequestId id, const std::vector<LockReply>& replies,
-                                const std::vector<std::uint32_t>& known) {
+void ServerSession::answerLock(wire::RequestId id, const wire::LockReply& reply) {
   wire::LockAnswered answered;
   answered.id = id;
-  for (std::size_t i = 0; i < replies.size(); ++i) {
-    wire::LockReply one{replies[i], false, std::nullopt};
-    const LockRequest& request = one.reply.lock.request;
-    const Oid oid = Oid::fromBits(request.target.value);
-    if (one.reply.record) {
-      isInterestedIn(oid);
-      one.unchanged = known[i] != 0 && one.reply.record->edition == known[i];
-      if (one.unchanged) one.reply.record = nullptr;
+  const LockAnswer& lock = reply.reply.lock;
+  if (lock.outcome != LockOutcome::Granted) answered.people = peopleOf(lock);
+  answered.replies.push_back(reply);
+  send(answered);
+}
+
+void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply& told) {
+  wire::LockAnswered answered;
+  answered.id = message.id;
+  for (std::size_t place = 0; place < told.granted; ++place) {
+    const wire::KnownOrder order = message.at(place);
+    LockReply granted;
+    granted.lock.request = order.order.request;
+    if (order.order.existence == Existence::Required) {
+      granted.record = recordOf(all_.database(), message.targets[place].oid);
     }
-    if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
-    if (one.reply.lock.outcome != LockOutcome::Granted) {
-      for (const ProcessInfo& person : peopleOf(one.reply.lock)) answered.people.push_back(person);
-    }
-    answered.replies.push_back(std::move(one));
+    wire::LockReply& one = answered.replies.emplace_back(replyFrom(granted, order.knownEdition));
+    if (one.held) one.reply.lock.token = one.held->token;
+  }
+  if (told.refused) {
+    const LockAnswer& lock = told.refused->lock;
+    if (lock.outcome != LockOutcome::Granted) answered.people = peopleOf(lock);
+    answered.replies.push_back(
+        replyFrom(*told.refused, message.targets[told.granted].knownEdition));
   }
   send(answered);
 }
@@ -124,69 +143,60 @@ void ServerSession::answerLocks(wire::RequestId id, const std::vector<LockReply>
 bool ServerSession::handle(const wire::Lock& message) {
   if (!isPersistent(message.order)) return false;
   if (!mayAsk(message.id)) return true;
-  const LockRequest& request = message.order.order.request;
+  const LockOrder& order = message.order.order;
+  const LockRequest& request = order.request;
+  const std::uint32_t known = message.order.knownEdition;
   QuickLocks* const quick = takesGrants_ ? quickOf(request.locker) : nullptr;
-  if (quick != nullptr && lockAtOnce(*quick, {&message.order, 1}) == 1) {
-    sendAnswered(message.id);
-    return true;
+  if (quick != nullptr) {
+    const wire::KnownTarget target{Oid::fromBits(request.target.value), known, order.existence};
+    if (lockAtOnce(*quick, request, {&target, 1}) == 1) {
+      sendAnswered(message.id);
+      return true;
+    }
   }
   if (!owns(request.locker)) {
-    LockReply gone;
-    gone.lock.request = request;
-    gone.lock.outcome = LockOutcome::Cancelled;
-    answerLocks(message.id, {gone}, {0});
+    answerLock(message.id, {goneFor(request), false, std::nullopt});
     return true;
   }
   ++unanswered_;
-  all_.database().lock(message.order.order,
-                       later([id = message.id, known = message.order.knownEdition](
-                                 ServerSession& session, const LockReply& reply) {
-                         --session.unanswered_;
-                         session.answerLocks(id, {reply}, {known});
-                       }));
+  all_.database().lock(
+      order, later([id = message.id, known](ServerSession& session, const LockReply& reply) {
+        --session.unanswered_;
+        session.answerLock(id, session.replyFrom(reply, known));
+      }));
   return true;
 }
 
-bool ServerSession::handle(const wire::LockAll& message) {
-  if (message.orders.empty()) return false;
-  const LockRequest& first = message.orders.front().order.request;
-  for (const wire::KnownOrder& one : message.orders) {
-    const LockRequest& request = one.order.request;
-    if (!isPersistent(one) || request.locker != first.locker || request.id != first.id)
-      return false;
-  }
+bool ServerSession::handle(wire::LockAll& message) {
+  if (message.targets.empty()) return false;
+  for (const wire::KnownTarget& target : message.targets)
+    if (!isPersistent(target.oid)) return false;
   if (!mayAsk(message.id)) return true;
-  QuickLocks* const quick = takesGrants_ ? quickOf(first.locker) : nullptr;
-  const std::size_t granted = quick != nullptr ? lockAtOnce(*quick, message.orders) : 0;
-  if (granted == message.orders.size()) {
+  const LockerId locker = message.request.locker;
+  QuickLocks* const quick = takesGrants_ ? quickOf(locker) : nullptr;
+  const std::size_t granted =
+      quick != nullptr ? lockAtOnce(*quick, message.request, message.targets) : 0;
+  if (granted == message.targets.size()) {
     sendAnswered(message.id);
     return true;
   }
-
-  std::vector<LockReply> before = repliesAtOnce(std::span(message.orders).first(granted));
-  std::vector<LockOrder> orders;
-  std::vector<std::uint32_t> known;
-  for (const wire::KnownOrder& one : message.orders) {
-    if (known.size() >= granted) orders.push_back(one.order);
-    known.push_back(one.knownEdition);
-  }
-  if (!owns(first.locker)) {
-    LockReply gone;
-    gone.lock.request = first;
-    gone.lock.outcome = LockOutcome::Cancelled;
-    answerLocks(message.id, {gone}, known);
+  if (!owns(locker)) {
+    answerLock(message.id, {goneFor(message.at(0).order.request), false, std::nullopt});
     return true;
   }
+  LockOrders rest{message.request, {}};
+  rest.targets.reserve(message.targets.size() - granted);
+  for (const wire::KnownTarget& target : std::span(message.targets).subspan(granted))
+    rest.targets.push_back({target.oid, target.existence});
   ++unanswered_;
-  all_.database().lockAll(
-      std::move(orders),
-      later([id = message.id, known = std::move(known), before = std::move(before)](
-                ServerSession& session, const std::vector<LockReply>& rest) {
-        --session.unanswered_;
-        std::vector<LockReply> replies = before;
-        replies.insert(replies.end(), rest.begin(), rest.end());
-        session.answerLocks(id, replies, known);
-      }));
+  all_.database().lockAll(std::move(rest),
+                          later([asked = std::make_shared<const wire::LockAll>(std::move(message)),
+                                 granted](ServerSession& session, const LockAllReply& reply) {
+                            --session.unanswered_;
+                            LockAllReply all = reply;
+                            all.granted += granted;
+                            session.answerLocks(*asked, all);
+                          }));
   return true;
 }
 

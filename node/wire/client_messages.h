@@ -59,9 +59,23 @@ struct Lock {
   RequestId id = 0;
   KnownOrder order;
 };
+struct KnownTarget {
+  Oid oid;
+  std::uint32_t knownEdition = 0;
+  Existence existence = Existence::Required;
+};
+/// LockOrders, of at least one target.
 struct LockAll {
   RequestId id = 0;
-  std::vector<KnownOrder> orders;
+  LockRequest request;  ///< Whose target does not count.
+  std::vector<KnownTarget> targets;
+
+  KnownOrder at(std::size_t place) const {
+    const KnownTarget& target = targets[place];
+    KnownOrder one{{request, target.existence}, target.knownEdition};
+    one.order.request.target = {target.oid.bits()};
+    return one;
+  }
 };
 struct Cancel {
   LockerId locker;

@@ -97,7 +97,11 @@ At<fb::Lock> pack(Writer& w, const Lock& wish) {
 }
 
 At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
-  const auto orders = packAll(w, wish.orders);
+  if (wish.targets.empty()) return fb::CreateLockAll(w.builder, wish.id);
+  fb::LockOrder* order = nullptr;
+  const auto orders = w.builder.CreateUninitializedVectorOfStructs(wish.targets.size(), &order);
+  for (std::size_t place = 0; place < wish.targets.size(); ++place, ++order)
+    *order = pack(w, wish.at(place));
   return fb::CreateLockAll(w.builder, wish.id, orders);
 }
 
@@ -122,7 +126,20 @@ Lock unpack(Reader& in, const fb::Lock& wish) {
 }
 
 LockAll unpack(Reader& in, const fb::LockAll& wish) {
-  return {wish.id(), unpackAll<KnownOrder>(in, wish.orders())};
+  const std::vector<KnownOrder> orders = unpackAll<KnownOrder>(in, wish.orders());
+  LockAll all{wish.id(), {}, {}};
+  if (!orders.empty()) all.request = orders.front().order.request;
+  all.request.target = {};
+  all.targets.reserve(orders.size());
+  for (const KnownOrder& one : orders) {
+    LockRequest request = one.order.request;
+    all.targets.push_back(
+        {Oid::fromBits(request.target.value), one.knownEdition, one.order.existence});
+    request.target = {};
+    if (request != all.request)
+      throw WireError("the locks of one request are asked for in different ways");
+  }
+  return all;
 }
 
 Cancel unpack(Reader&, const fb::Cancel& wish) { return {{wish.locker()}, wish.request()}; }

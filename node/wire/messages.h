@@ -35,9 +35,9 @@ std::string_view encodeInPlace(const LockAll& message, Instant now);
 /// long.
 std::string_view encodeShort(const Lock& message);
 std::string_view encodeShort(const Unlock& message);
-/// Null unless the orders differ in target, edition and existence only.
+/// Null unless its objects are close to each other.
 std::optional<std::string_view> encodeShort(const LockAll& message);
-/// Null unless `message` is grants of the same kind and nothing else.
+/// Null unless `message` is grants of one kind, close to each other, and nothing else.
 std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now);
 
 /// `now`: the receiver's clock. Whatever the bytes, ends in a message whose every enum and length

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "node/wire/reader.h"
 #include "node/wire/writer.h"
@@ -82,13 +83,6 @@ class Row {
   Head head_;
 };
 
-/// Do `a` and `b` ask in the same way, each for an object of its own?
-bool asksAlike(const LockRequest& a, const LockRequest& b) {
-  return a.locker == b.locker && a.type == b.type && a.duration == b.duration &&
-         a.timeout == b.timeout && a.inState == b.inState && a.level == b.level &&
-         a.priority == b.priority && a.background == b.background && a.id == b.id;
-}
-
 [[noreturn]] void throwUnknown(const char* who, ShortKind kind) {
   throw WireError(std::string(who) + " says nothing short of kind " +
                   std::to_string(numberOf(kind) - kLeastKind));
@@ -115,35 +109,41 @@ std::string_view encodeShort(const Unlock& message) {
 }
 
 std::optional<std::string_view> encodeShort(const LockAll& message) {
-  if (message.orders.empty()) return std::nullopt;
-  const LockRequest& first = message.orders.front().order.request;
-  const bool alike =
-      std::all_of(message.orders.begin(), message.orders.end(),
-                  [&](const KnownOrder& one) { return asksAlike(one.order.request, first); });
-  if (!alike) return std::nullopt;
+  if (message.targets.empty()) return std::nullopt;
+  const std::uint64_t first = message.targets.front().oid.bits();
+  KnownOrder order{{message.request}};
+  order.order.request.target = {first};
   std::string& to = bytes();
-  to.reserve(sizeof(fb::ShortLockAll) + message.orders.size() * sizeof(fb::ShortTarget));
+  to.reserve(sizeof(fb::ShortLockAll) + message.targets.size() * sizeof(fb::ShortTarget));
   append(to, fb::ShortLockAll(numberOf(ShortKind::LockAll),
-                              static_cast<std::uint32_t>(message.orders.size()), message.id,
-                              pack(writer({}), message.orders.front())));
-  for (const KnownOrder& one : message.orders) {
-    append(to, fb::ShortTarget(one.order.request.target.value, one.knownEdition,
-                               one.order.existence == Existence::CreatedByLocker));
+                              static_cast<std::uint32_t>(message.targets.size()), message.id,
+                              pack(writer({}), order)));
+  for (const KnownTarget& one : message.targets) {
+    const std::uint64_t further = one.oid.bits() - first;
+    if (further > UINT32_MAX || one.existence != Existence::Required) return std::nullopt;
+    append(to, fb::ShortTarget(static_cast<std::uint32_t>(further), one.knownEdition));
   }
   return to;
 }
 
 namespace {
 
-std::string_view grants(const LockAnswered& message, Instant now) {
-  Writer& w = writer(now);
+std::optional<std::string_view> grants(const LockAnswered& message, Instant now) {
+  const LockGrant& first = message.grants.front();
   std::string& to = bytes();
   to.reserve(sizeof(fb::ShortGrants) + message.grants.size() * sizeof(fb::ShortToken));
   append(to, fb::ShortGrants(numberOf(ShortKind::Grants),
                              static_cast<std::uint32_t>(message.grants.size()), message.id,
-                             pack(w, message.grants.front())));
+                             pack(writer(now), first)));
   for (const LockGrant& grant : message.grants) {
-    append(to, fb::ShortToken(grant.token.value, ageOf(grant.since, now)));
+    const std::uint64_t further = grant.token.value - first.token.value;
+    const auto younger = static_cast<std::uint64_t>((grant.since - first.since).count());
+    const bool isClose = further <= UINT32_MAX && younger <= UINT32_MAX;
+    const bool isAlike =
+        grant.level == first.level && grant.type == first.type && grant.session == first.session;
+    if (!isClose || !isAlike) return std::nullopt;
+    append(to, fb::ShortToken(static_cast<std::uint32_t>(further),
+                              static_cast<std::uint32_t>(younger)));
   }
   return to;
 }
@@ -152,31 +152,20 @@ std::string_view grants(const LockAnswered& message, Instant now) {
 
 std::optional<std::string_view> encodeShort(const LockAnswered& message, Instant now) {
   if (message.grants.empty() || !message.replies.empty() || !message.people.empty()) return {};
-  const LockGrant& first = message.grants.front();
-  if (message.grants.size() == 1) {
-    return bytesOf(
-        fb::ShortGrant(numberOf(ShortKind::Grant), message.id, pack(writer(now), first)));
-  }
-  const bool alike =
-      std::all_of(message.grants.begin(), message.grants.end(), [&](const LockGrant& grant) {
-        return grant.level == first.level && grant.type == first.type &&
-               grant.session == first.session;
-      });
-  return alike ? std::optional(grants(message, now)) : std::nullopt;
+  if (message.grants.size() > 1) return grants(message, now);
+  return bytesOf(fb::ShortGrant(numberOf(ShortKind::Grant), message.id,
+                                pack(writer(now), message.grants.front())));
 }
 
 namespace {
 
 LockAll unpackLockAll(Reader& in, const Row<fb::ShortLockAll, fb::ShortTarget>& row) {
-  LockAll all;
-  all.id = row.head().id();
-  all.orders.assign(row.count(), unpack(in, row.head().order()));
-  for (std::size_t i = 0; i < all.orders.size(); ++i) {
+  LockAll all{row.head().id(), unpack(in, row.head().order()).order.request, {}};
+  const std::uint64_t first = std::exchange(all.request.target, {}).value;
+  all.targets.reserve(row.count());
+  for (std::size_t i = 0; i < row.count(); ++i) {
     const fb::ShortTarget part = row.part(i);
-    KnownOrder& one = all.orders[i];
-    one.order.request.target = {part.target()};
-    one.order.existence = part.created() ? Existence::CreatedByLocker : Existence::Required;
-    one.knownEdition = part.known_edition();
+    all.targets.push_back({Oid::fromBits(first + part.further()), part.known_edition()});
   }
   return all;
 }
@@ -184,11 +173,13 @@ LockAll unpackLockAll(Reader& in, const Row<fb::ShortLockAll, fb::ShortTarget>& 
 void unpackGrants(Reader& in, const Row<fb::ShortGrants, fb::ShortToken>& row, LockAnswered& all) {
   all.id = row.head().id();
   LockGrant grant = unpack(in, row.head().grant());
+  const std::uint64_t first = grant.token.value;
+  const std::int64_t age = std::max<std::int64_t>(row.head().grant().age(), 0);
   all.grants.reserve(row.count());
   for (grant.place = 0; grant.place < row.count(); ++grant.place) {
     const fb::ShortToken part = row.part(grant.place);
-    grant.token = {part.token()};
-    grant.since = in.instant(part.age());
+    grant.token = {first + part.further()};
+    grant.since = in.instant(age - std::int64_t{part.younger()});
     all.grants.push_back(grant);
   }
 }

@@ -231,32 +231,10 @@ void LocalDatabase::lock(const LockOrder& order, LockReplySettle settle) {
   parts_->spaceOf(lifetime).lock(order, std::move(settle));
 }
 
-void LocalDatabase::lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) {
-  if (orders.empty()) return settle({});
-  const auto lifetimeOf = [](const LockOrder& order) {
-    return Oid::fromBits(order.request.target.value).lifetime();
-  };
-  const Lifetime lifetime = lifetimeOf(orders.front());
-  const auto other = std::find_if(orders.begin(), orders.end(), [&](const LockOrder& order) {
-    return lifetimeOf(order) != lifetime;
-  });
-  if (other == orders.end()) {
-    return parts_->spaceOf(lifetime).lockAll(std::move(orders), std::move(settle));
-  }
-
-  // Those of one lifetime stand together: first these, then the others.
-  std::vector<LockOrder> rest(other, orders.end());
-  orders.erase(other, orders.end());
-  parts_->spaceOf(lifetime).lockAll(
-      std::move(orders), [this, rest = std::move(rest),
-                          settle = std::move(settle)](const std::vector<LockReply>& replies) {
-        if (!replies.back().isGranted()) return settle(replies);
-        lockAll(rest, [replies, settle](const std::vector<LockReply>& more) {
-          std::vector<LockReply> all = replies;
-          all.insert(all.end(), more.begin(), more.end());
-          settle(all);
-        });
-      });
+void LocalDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
+  if (orders.targets.empty()) return settle({});
+  const Lifetime lifetime = orders.targets.front().oid.lifetime();
+  parts_->spaceOf(lifetime).lockAll(std::move(orders), std::move(settle));
 }
 
 void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {

@@ -64,7 +64,7 @@ class LocalDatabase final : public Database {
   Oid systemNodes() const override;
 
   void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) override;
+  void lockAll(LockOrders orders, LockAllSettle settle) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;

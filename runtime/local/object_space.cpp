@@ -34,9 +34,9 @@ struct ObjectSpace::PendingCommit {
 
 /// Locks that are asked for one after the other.
 struct ObjectSpace::Chain {
-  std::vector<LockOrder> orders;
-  LockRepliesSettle settle;
-  std::vector<LockReply> replies;
+  LockOrders orders;
+  LockAllSettle settle;
+  LockAllReply reply;
   bool cancelled = false;  // Guarded by the space's mutex: cancel() may come between two locks.
 };
 
@@ -183,49 +183,48 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
   return reply;
 }
 
-void ObjectSpace::lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) {
-  if (orders.empty()) return settle({});
+void ObjectSpace::lockAll(LockOrders orders, LockAllSettle settle) {
+  if (orders.targets.empty()) return settle({});
   const auto chain = std::make_shared<Chain>();
   chain->orders = std::move(orders);
   chain->settle = std::move(settle);
-  chain->replies.reserve(chain->orders.size());
-  const LockRequest& first = chain->orders.front().request;
+  const LockRequest& each = chain->orders.request;
   {
     MutexLock hold(mutex_);
-    chains_[{first.locker.value, first.id}] = chain;
+    chains_[{each.locker.value, each.id}] = chain;
   }
   next(chain);
 }
 
 // One lock after the other, in a loop while they are granted at once.
 void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
+  LockAllReply& all = chain->reply;
+  const LockRequest& each = chain->orders.request;
   for (;;) {
-    const std::size_t at = chain->replies.size();
-    const LockRequest& first = chain->orders.front().request;
-    const bool refused = at > 0 && !chain->replies.back().isGranted();
+    const bool isLast = all.refused || all.granted == chain->orders.targets.size();
     bool cancelled = false;
     {
       MutexLock hold(mutex_);
-      cancelled = chain->cancelled && !refused && at < chain->orders.size();
-      if (refused || cancelled || at == chain->orders.size()) {
-        chains_.erase({first.locker.value, first.id});
-      }
+      cancelled = chain->cancelled && !isLast;
+      if (isLast || cancelled) chains_.erase({each.locker.value, each.id});
     }
+    if (isLast) return chain->settle(all);
+    const LockOrder order = chain->orders.at(all.granted);
     if (cancelled) {
-      LockReply reply;
-      reply.lock.request = chain->orders[at].request;
-      reply.lock.outcome = LockOutcome::Cancelled;
-      chain->replies.push_back(std::move(reply));
-    }
-    if (refused || chain->replies.size() == chain->orders.size() || cancelled) {
-      return chain->settle(chain->replies);
+      all.refused.emplace().lock.request = order.request;
+      all.refused->lock.outcome = LockOutcome::Cancelled;
+      return chain->settle(all);
     }
 
     // Whoever comes second of the answer and the end of lock() goes on, so that a thousand locks
     // granted at once are no thousand calls deep.
     const auto arrived = std::make_shared<std::atomic<bool>>(false);
-    lock(chain->orders[at], [this, chain, arrived](const LockReply& reply) {
-      chain->replies.push_back(reply);
+    lock(order, [this, chain, arrived](const LockReply& reply) {
+      if (reply.isGranted()) {
+        ++chain->reply.granted;
+      } else {
+        chain->reply.refused = reply;
+      }
       if (arrived->exchange(true)) next(chain);
     });
     if (!arrived->exchange(true)) return;
@@ -257,6 +256,11 @@ void ObjectSpace::releaseLevel(LockerId locker, std::uint16_t level) {
 
 std::optional<LockInfo> ObjectSpace::lockStatus(LockerId locker, Oid target) const {
   return locks_.lockStatus(locker, targetOf(target));
+}
+
+LockType ObjectSpace::typeHeld(LockerId locker, Oid target) const {
+  const LockSeat seat = locks_.seatOf(locker);
+  return seat.isNull() ? LockType::Get : locks_.typeHeld(seat, targetOf(target));
 }
 
 bool ObjectSpace::expireNextWait(Instant now) {

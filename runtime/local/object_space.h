@@ -74,12 +74,13 @@ class ObjectSpace {
     return true;
   }
   RecordPtr lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms);
-  void lockAll(std::vector<LockOrder> orders, LockRepliesSettle settle) NEPHRITE_EXCLUDES(mutex_);
+  void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);
   void releaseTransactionLocks(LockerId locker);
   void releaseLevel(LockerId locker, std::uint16_t level);
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
+  LockType typeHeld(LockerId locker, Oid target) const;
 
   void commit(CommitRequest request, CommitSettle settle) NEPHRITE_EXCLUDES(mutex_);
   /// Waits until no commit of `locker` is being written.

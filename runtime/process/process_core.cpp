@@ -372,11 +372,7 @@ void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
                           const std::stop_token& stop) {
   if (!std::is_sorted(oids.begin(), oids.end())) std::sort(oids.begin(), oids.end());
   oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
-  std::vector<bool> heldBefore(oids.size());
-  std::transform(oids.begin(), oids.end(), heldBefore.begin(), [this](Oid oid) {
-    return oid.lifetime() == Lifetime::Transient || oid.isNull() ||
-           session_.holds(oid, LockType::Share);
-  });
+  const std::vector<LockType> before = session_.held(oids);
   std::size_t next = 0;
   try {
     while (next < oids.size()) {
@@ -386,7 +382,7 @@ void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
     }
   } catch (...) {
     for (std::size_t i = std::min(next, oids.size()); signedOn_ && i-- > 0;) {
-      if (!heldBefore[i]) session_.unlock(oids[i]);
+      if (before[i] == LockType::Get) session_.unlock(oids[i]);
     }
     throw;
   }
@@ -395,23 +391,24 @@ void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
 void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
                            const std::stop_token& stop) {
   wish.id = session_.nextRequestId();
-  std::vector<LockOrder> orders;
-  orders.reserve(oids.size() - next);
+  LockOrders orders;
   std::optional<ErrorCode> error;
-  std::size_t asked = next;
-  for (; asked < oids.size() && !error; ++asked) {
-    wish.target = oids[asked];
+  for (std::size_t asked = next; asked < oids.size(); ++asked) {
+    const Oid oid = wish.target = oids[asked];
     error = session_.misuse(wish);
-    const bool own = wish.target.lifetime() == Lifetime::Transient;
-    if (own && orders.empty() && !error) {
+    if (oid.lifetime() == Lifetime::Transient && orders.targets.empty() && !error) {
       next = asked + 1;  // Nobody else sees it.
-    } else if (own || error) {
-      break;  // What comes before is locked first.
-    } else {
-      orders.push_back(session_.orderFor(wish));
+      continue;
     }
+    if (orders.targets.empty() && !error) {
+      orders.request = session_.requestFor(wish);
+      orders.targets.reserve(oids.size() - asked);
+    }
+    // What comes before it is locked first.
+    if (error || oid.lifetime() != oids[next].lifetime()) break;
+    orders.targets.push_back({oid, session_.existenceOf(oid)});
   }
-  if (orders.empty()) {
+  if (orders.targets.empty()) {
     if (error) throwError(database(), *error, oids[next]);
     return;
   }
@@ -421,12 +418,9 @@ void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Sess
       oids[first], wish.timeout, stop,
       [&](StepDone done) {
         database().lockAll(std::move(orders),
-                           [&next, done = std::move(done)](const std::vector<LockReply>& replies) {
-                             for (const LockReply& reply : replies) {
-                               if (!reply.isGranted()) return done(resultOf(reply));
-                               ++next;
-                             }
-                             done({});
+                           [&next, done = std::move(done)](const LockAllReply& reply) {
+                             next += reply.granted;
+                             done(reply.refused ? resultOf(*reply.refused) : StepResult());
                            });
       },
       [this, id = wish.id] { session_.cancel(id); });
@@ -483,7 +477,8 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
     pending->core = shared_from_this();
     pending->asked = asked.timeout;
     pending->done = std::move(done);
-    database().lock(session_.orderFor(wish), [pending](const LockReply& reply) {
+    const LockOrder order{session_.requestFor(wish), session_.existenceOf(wish.target)};
+    database().lock(order, [pending](const LockReply& reply) {
       pending->reply = reply;
       AsyncLock::arrived(pending);
     });

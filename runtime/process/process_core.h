@@ -14,7 +14,7 @@
 #include "runtime/lock_call.h"
 #include "runtime/process/handler_stack.h"
 #include "runtime/process/node_core.h"
-#include "runtime/session.h"
+#include "runtime/process/session.h"
 
 namespace nephrite {
 

@@ -4,7 +4,7 @@
 
 #include "runtime/database.h"
 #include "runtime/exceptions.h"
-#include "runtime/session.h"
+#include "runtime/process/session.h"
 
 namespace nephrite {
 

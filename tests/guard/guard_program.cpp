@@ -194,21 +194,22 @@ void carryLockReply(std::uint64_t count) {
   const wire::LockGrant grant{{99}, SystemClock::instance().now(), 0,
                               0,    LockType::Exclusive,           LockType::Get};
   const wire::LockAnswered answer{7, {}, {}, {grant}};
-  const auto arrived =
-      carry<wire::FromServer>([&](Instant now) { return *wire::encodeShort(answer, now); },
-                              wire::decodeFromServer, count);
+  const auto arrived = carry<wire::FromServer>(
+      [&](Instant now) { return *wire::encodeShort(answer, now); }, wire::decodeFromServer, count);
   const auto* answered = std::get_if<wire::LockAnswered>(&arrived);
   require(answered != nullptr && answered->grants.at(0).token == FencingToken{99},
           "the reply did not arrive");
 }
 
 void carryTenLocks(std::uint64_t count) {
-  const wire::LockAll asked{7, std::vector<wire::KnownOrder>(10, someOrder())};
-  const auto arrived =
-      carry<wire::FromClient>([&](Instant now) { return wire::encodeInPlace(asked, now); },
-                              wire::decodeFromClient, count);
+  const wire::KnownOrder order = someOrder();
+  const Oid oid = Oid::fromBits(order.order.request.target.value);
+  const wire::LockAll asked{7, order.order.request,
+                            std::vector<wire::KnownTarget>(10, {oid, order.knownEdition})};
+  const auto arrived = carry<wire::FromClient>(
+      [&](Instant now) { return wire::encodeInPlace(asked, now); }, wire::decodeFromClient, count);
   const auto* all = std::get_if<wire::LockAll>(&arrived);
-  require(all != nullptr && all->orders.size() == 10, "the requests did not arrive");
+  require(all != nullptr && all->targets.size() == 10, "the requests did not arrive");
 }
 
 struct Case {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "node/client/remote_database.h"
-#include "runtime/session.h"
+#include "runtime/process/session.h"
 #include "tests/network/sim_network.h"
 
 namespace nephrite {

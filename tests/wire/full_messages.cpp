@@ -40,6 +40,13 @@ LockRequest fullRequest() {
 
 KnownOrder fullOrder() { return {{fullRequest(), Existence::CreatedByLocker}, 0x9000'0001}; }
 
+LockAll fullLocks() {
+  LockAll many{7, fullRequest(), {}};
+  many.request.target = {};
+  many.targets = {{oidOf(37), 0x9000'0003, Existence::CreatedByLocker}, {oidOf(38), 0x9000'0004}};
+  return many;
+}
+
 ObjectRecord fullRecord() {
   return {oidOf(1),
           0x9000'0002,
@@ -270,12 +277,12 @@ LockAnswered exampleGrant() {
 }
 
 LockAll exampleLocks() {
-  const Lock first = exampleLock();
-  KnownOrder second = first.order;
-  second.order.request.target = {Oid(Lifetime::Persistent, 2048, 6).bits()};
-  second.order.existence = Existence::CreatedByLocker;
-  second.knownEdition = 0;
-  return {8, {first.order, second}};
+  const KnownOrder first = exampleLock().order;
+  LockAll many{8, first.order.request, {}};
+  many.request.target = {};
+  many.targets = {{Oid::fromBits(first.order.request.target.value), first.knownEdition},
+                  {Oid(Lifetime::Persistent, 2048, 6), 0}};
+  return many;
 }
 
 LockAnswered exampleGrants() {
@@ -298,7 +305,7 @@ std::vector<FromClient> fullMessagesOfClient() {
           SignOnProcess{5, {oidOf(8), "anna", "user", true}},
           SignOffProcess{lockerOf(16)},
           Lock{6, fullOrder()},
-          LockAll{7, {fullOrder(), fullOrder()}},
+          fullLocks(),
           Cancel{lockerOf(17), 8},
           Unlock{lockerOf(18), oidOf(9)},
           ReleaseTransaction{lockerOf(19)},
@@ -354,6 +361,12 @@ LockAnswer withUnsentFields(LockAnswer answer) {
   request.type = answer.request.type;
   answer.request = request;
   return answer;
+}
+
+template <>
+LockAll withUnsentFields(LockAll many) {
+  many.request.target = fullRequest().target;
+  return many;
 }
 
 template <>

@@ -32,6 +32,8 @@ std::vector<Value> someValues();
 template <>
 LockAnswer withUnsentFields(LockAnswer answer);
 template <>
+LockAll withUnsentFields(LockAll many);
+template <>
 LockReply withUnsentFields(LockReply reply);
 template <>
 CommitRequest withUnsentFields(CommitRequest request);

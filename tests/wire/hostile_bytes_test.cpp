@@ -75,6 +75,16 @@ std::string lockOf(Builder& b, fb::LockType type, fb::LockDuration duration, std
   return ofClient(b, fb::CreateLock(b, 1, &order));
 }
 
+/// Of two locks, one of them asked for a level deeper.
+std::string locksInTwoWays(Builder& b) {
+  const auto of = [](std::uint64_t target, std::uint16_t level) {
+    return fb::LockOrder(1, target, 3, 0, 0, 0, level, fb::LockType::Share,
+                         fb::LockDuration::Session, false, false, false);
+  };
+  const std::vector<fb::LockOrder> orders{of(2, 0), of(4, 1)};
+  return ofClient(b, fb::CreateLockAll(b, 1, b.CreateVectorOfStructs(orders)));
+}
+
 /// Of grants alone, in these places.
 At<fb::LockAnswered> answeredAt(Builder& b, const std::vector<std::uint32_t>& places) {
   std::vector<fb::LockGrant> grants;
@@ -92,6 +102,7 @@ TEST(HostileBytes, OfAClientWithOneThingWrongAreRefused) {
   const std::vector<Wrong> table{
       {[](Builder& b) { return lockOf(b, LockType::Get, LockDuration::Session, 0); },
        "Get is not a lock"},
+      {locksInTwoWays, "the locks of one request are asked for in different ways"},
       {[](Builder& b) { return lockOf(b, bad<LockType>(5), LockDuration::Session, 0); },
        "there is no lock type 5"},
       {[](Builder& b) { return lockOf(b, LockType::Share, bad<LockDuration>(2), 0); },

@@ -1,4 +1,4 @@
-#include "runtime/session.h"
+#include "runtime/process/session.h"
 
 #include <algorithm>
 #include <utility>
@@ -211,10 +211,10 @@ LockRequest Session::requestFor(const Wish& wish) const {
   return request;
 }
 
-LockOrder Session::orderFor(const Wish& wish) const {
-  const Change* const change = changeOf(wish.target);
+Existence Session::existenceOf(Oid oid) const {
+  const Change* const change = changeOf(oid);
   const bool created = change != nullptr && change->kind == ChangeKind::Create;
-  return {requestFor(wish), created ? Existence::CreatedByLocker : Existence::Required};
+  return created ? Existence::CreatedByLocker : Existence::Required;
 }
 
 std::optional<ErrorCode> Session::misuse(const Wish& wish) const {
@@ -234,7 +234,7 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
   if (const auto error = misuse(wish)) return stepDone(failed(*error));
   const Oid oid = wish.target;
   if (oid.lifetime() == Lifetime::Transient) return stepDone(done(peek(oid)));
-  database_.lock(orderFor(wish),
+  database_.lock({requestFor(wish), existenceOf(oid)},
                  [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
                    StepResult result = resultOf(reply);
                    const Change* const change = changeOf(oid);
@@ -255,8 +255,15 @@ void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
 
 LockType Session::held(Oid oid) const {
   if (quick_ != nullptr) return quick_->held(oid);
-  const auto held = database_.lockStatus(process_.locker, oid);
-  return held ? held->type : LockType::Get;
+  return database_.typeHeld(process_.locker, oid);
+}
+
+std::vector<LockType> Session::held(std::span<const Oid> oids) const {
+  if (quick_ == nullptr) return database_.typesHeld(process_.locker, oids);
+  std::vector<LockType> types;
+  types.reserve(oids.size());
+  for (const Oid oid : oids) types.push_back(quick_->held(oid));
+  return types;
 }
 
 bool Session::holds(Oid oid, LockType atLeast) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -115,7 +116,8 @@ class Session {
   /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
   std::optional<ErrorCode> misuse(const Wish& wish) const;
   /// What lock() would ask for, for who asks the database directly.
-  LockOrder orderFor(const Wish& wish) const;
+  LockRequest requestFor(const Wish& wish) const;
+  Existence existenceOf(Oid oid) const;
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   std::uint64_t nextRequestId() { return ++lastRequest_; }
@@ -156,6 +158,8 @@ class Session {
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);
   bool holds(Oid oid, LockType atLeast) const;
+  /// Of each; Get: nothing.
+  std::vector<LockType> held(std::span<const Oid> oids) const;
   /// Created, changed or deleted in the open transaction?
   bool isChanged(Oid oid) const;
 
@@ -176,7 +180,6 @@ class Session {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
-  LockRequest requestFor(const Wish& wish) const;
   void startChange(Oid oid, StepResult& result);
   /// Null: nothing was done.
   RecordPtr lockAndFetchAtOnce(Oid oid, LockType type);
