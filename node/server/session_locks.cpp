@@ -210,9 +210,9 @@ bool ServerSession::handle(const wire::Cancel& message) {
 
 bool ServerSession::handle(const wire::Unlock& message) {
   if (!isPersistent(message.target)) return false;
-  if (!owns(message.locker)) return true;
   QuickLocks* const quick = quickOf(message.locker);
   if (quick != nullptr && quick->unlock(message.target)) return true;
+  if (!owns(message.locker)) return true;
   all_.database().unlock(message.locker, message.target);
   return true;
 }
