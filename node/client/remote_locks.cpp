@@ -1,7 +1,6 @@
 // The part of RemoteDatabase that asks for locks and lets them go.
 
 #include <algorithm>
-#include <boost/container/small_vector.hpp>
 #include <utility>
 
 #include "node/client/remote_database.h"
@@ -184,8 +183,11 @@ class RemoteDatabase::AskedLocks final : public Asked {
       result.refused = unanswered(first(), answer);
     }
     if (database_.heardLate()) {
+      // A lock that is refused may be held (1146).
+      const bool next = result.refused && result.refused->lock.outcome == LockOutcome::Granted;
+      const std::size_t granted = result.granted + (next ? 1 : 0);
       for (std::size_t place = 0; place < targets_.size(); ++place)
-        database_.hasAsked(message_.at(place).order.request, place < result.granted);
+        database_.hasAsked(message_.at(place).order.request, place < granted);
     }
     settle_(result);
   }
