@@ -45,6 +45,7 @@ if(NEPHRITE_BUILD_NODE)
   nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
   nephrite_test(wire nephrite_node node_wire_wire_generated)
+  nephrite_test(spoken nephrite_node)
   nephrite_test(remote CONCURRENT nephrite_node)
   # What the tests of remote stop and kill.
   add_executable(remote_client tests/remote/client_program.cpp)

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/remote/spoken_carrier.h"
+#include "tests/spoken/spoken_carrier.h"
 
 namespace nephrite {
 namespace {

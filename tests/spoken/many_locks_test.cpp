@@ -1,0 +1,146 @@
+// A client node asks for many locks in one request: what its server answers is what the process has
+// been granted, what it holds, and what the node has in its cache.
+
+#include <gtest/gtest.h>
+
+#include "tests/spoken/spoken_carrier.h"
+
+namespace nephrite {
+namespace {
+
+/// Given: Anna at a node that knows the first of three orders in edition 1.
+class ManyLocks : public testing::TestWithParam<bool> {
+ protected:
+  ManyLocks() {
+    wire::Welcome welcome;
+    welcome.keepAlive = std::chrono::seconds(5);
+    welcome.maxFrame = 1u << 20;
+    welcome.coherent = true;
+    welcome.takesShort = GetParam();
+    carrier.welcome(welcome);
+    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
+    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
+    database.signOnProcess({.name = "anna"}, [](const ProcessReply&) {});
+    ProcessInfo anna;
+    anna.locker = kAnna;
+    carrier.say(wire::ProcessReply{carrier.lastId(), {anna, {}, {}}, {}});
+    carrier.stored = recordOf(orders[0], 1);
+    database.fetch(orders[0]);
+    carrier.stored = nullptr;
+  }
+
+  static RecordPtr recordOf(Oid oid, std::uint32_t edition) {
+    return std::make_shared<const ObjectRecord>(ObjectRecord{oid, edition, {}, {}});
+  }
+
+  /// Asks for all three; what the server heard.
+  wire::LockAll ask(LockType type) {
+    LockOrders wish;
+    wish.request.locker = kAnna;
+    wish.request.type = type;
+    wish.request.inState = true;
+    for (const Oid order : orders) wish.targets.push_back({order, Existence::Required});
+    database.lockAll(wish, [this](const LockAllReply& told) { reply = told; });
+    return std::get<wire::LockAll>(carrier.heard.back());
+  }
+
+  static wire::LockGrant grant(std::uint32_t place, LockType type) {
+    return {{100 + place}, Instant{}, place, 0, type, LockType::Get};
+  }
+  wire::LockReply refusal(Oid order) const {
+    wire::LockReply refused;
+    refused.reply.lock.request.target = {order.bits()};
+    refused.reply.lock.request.type = LockType::Exclusive;
+    refused.reply.lock.outcome = LockOutcome::TimedOut;
+    refused.reply.lock.lockedBy = {188};
+    return refused;
+  }
+  std::vector<LockType> held() const { return database.typesHeld(kAnna, orders); }
+
+  static constexpr LockerId kAnna{187};
+  const std::vector<Oid> orders{Oid(Lifetime::Persistent, 2048, 5),
+                                Oid(Lifetime::Persistent, 2048, 6),
+                                Oid(Lifetime::Persistent, 2048, 7)};
+  ManualClock clock;
+  SpokenCarrier carrier;
+  RemoteDatabase database{carrier, clock, [] {
+                            RemoteDatabase::Options options;
+                            options.threads = false;
+                            return options;
+                          }()};
+  std::optional<LockAllReply> reply;
+};
+
+TEST_P(ManyLocks, WhenAllAreGrantedThenAllAreHeldAndWhatWasMissedIsCached) {
+  const wire::LockAll heard = ask(LockType::Exclusive);
+  ASSERT_EQ(heard.targets.size(), 3u);
+  EXPECT_EQ(heard.request.type, LockType::Exclusive);
+  EXPECT_EQ(heard.targets[0].knownEdition, 1u);
+  EXPECT_EQ(heard.targets[1].knownEdition, 0u);
+
+  wire::LockReply missed;
+  missed.reply.lock.request.target = {orders[1].bits()};
+  missed.reply.lock.request.type = LockType::Exclusive;
+  missed.reply.record = recordOf(orders[1], 4);
+  missed.held = LockInfo{};
+  missed.held->type = LockType::Exclusive;
+  carrier.say(wire::LockAnswered{
+      heard.id, {missed}, {}, {grant(0, LockType::Exclusive), grant(2, LockType::Exclusive)}});
+
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->granted, 3u);
+  EXPECT_FALSE(reply->refused);
+  EXPECT_EQ(held(), std::vector(3, LockType::Exclusive));
+  EXPECT_EQ(database.lockStatus(kAnna, orders[2])->token, FencingToken{102});
+  EXPECT_EQ(database.fetch(orders[1])->edition, 4u);
+}
+
+TEST_P(ManyLocks, WhenOneIsRefusedThenThoseBeforeItAreHeldAndItIsToldWhoHasIt) {
+  const wire::LockAll heard = ask(LockType::Exclusive);
+
+  carrier.say(wire::LockAnswered{heard.id,
+                                 {refusal(orders[2])},
+                                 {},
+                                 {grant(0, LockType::Exclusive), grant(1, LockType::Exclusive)}});
+
+  ASSERT_TRUE(reply && reply->refused);
+  EXPECT_EQ(reply->granted, 2u);
+  EXPECT_EQ(reply->refused->lock.outcome, LockOutcome::TimedOut);
+  EXPECT_EQ(reply->refused->lock.request.target.value, orders[2].bits());
+  EXPECT_EQ(reply->refused->lock.lockedBy, LockerId{188});
+  EXPECT_EQ(held(), (std::vector{LockType::Exclusive, LockType::Exclusive, LockType::Get}));
+}
+
+// Docs/locking.md, section 2.2: Share is let go before Update is asked for.
+TEST_P(ManyLocks, WhenAShareIsNotComeToOnTheWayToUpdateThenItIsStillHeld) {
+  carrier.say(wire::LockAnswered{
+      ask(LockType::Share).id,
+      {},
+      {},
+      {grant(0, LockType::Share), grant(1, LockType::Share), grant(2, LockType::Share)}});
+  const wire::LockAll heard = ask(LockType::Update);
+  EXPECT_EQ(held(), std::vector(3, LockType::Get)) << "the server may have let them go";
+
+  carrier.say(wire::LockAnswered{heard.id, {refusal(orders[1])}, {}, {grant(0, LockType::Update)}});
+
+  EXPECT_EQ(reply->granted, 1u);
+  EXPECT_EQ(held(), (std::vector{LockType::Update, LockType::Get, LockType::Share}));
+}
+
+TEST_P(ManyLocks, WhenTheServerAnswersSomethingElseThenNothingIsHeld) {
+  const wire::LockAll heard = ask(LockType::Exclusive);
+  carrier.say(wire::YesNo{heard.id, true});
+  ASSERT_TRUE(reply && reply->refused);
+  EXPECT_EQ(reply->granted, 0u);
+  EXPECT_EQ(reply->refused->lock.outcome, LockOutcome::Cancelled);
+  ASSERT_TRUE(reply->refused->failure);
+  EXPECT_EQ(reply->refused->failure->code, ErrorCode::ServerRefused);
+  EXPECT_EQ(held(), std::vector(3, LockType::Get));
+}
+
+INSTANTIATE_TEST_SUITE_P(Server, ManyLocks, testing::Bool(), [](const auto& takesShort) {
+  return takesShort.param ? "TakesShortMessages" : "TakesTables";
+});
+
+}  // namespace
+}  // namespace nephrite
