@@ -3,27 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/spoken/spoken_carrier.h"
+#include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
 namespace {
 
 /// Given: Anna at a node that knows the first of three orders in edition 1.
-class ManyLocks : public testing::TestWithParam<bool> {
+class ManyLocks : public testing::TestWithParam<bool>, protected SpokenNode {
  protected:
-  ManyLocks() {
-    wire::Welcome welcome;
-    welcome.keepAlive = std::chrono::seconds(5);
-    welcome.maxFrame = 1u << 20;
-    welcome.coherent = true;
-    welcome.takesShort = GetParam();
-    carrier.welcome(welcome);
-    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
-    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
-    database.signOnProcess({.name = "anna"}, [](const ProcessReply&) {});
-    ProcessInfo anna;
-    anna.locker = kAnna;
-    carrier.say(wire::ProcessReply{carrier.lastId(), {anna, {}, {}}, {}});
+  ManyLocks() : SpokenNode(GetParam()) {
     carrier.stored = recordOf(orders[0], 1);
     database.fetch(orders[0]);
     carrier.stored = nullptr;
@@ -52,22 +40,14 @@ class ManyLocks : public testing::TestWithParam<bool> {
     refused.reply.lock.request.target = {order.bits()};
     refused.reply.lock.request.type = LockType::Exclusive;
     refused.reply.lock.outcome = LockOutcome::TimedOut;
-    refused.reply.lock.lockedBy = {188};
+    refused.reply.lock.lockedBy = kBen;
     return refused;
   }
   std::vector<LockType> held() const { return database.typesHeld(kAnna, orders); }
 
-  static constexpr LockerId kAnna{187};
   const std::vector<Oid> orders{Oid(Lifetime::Persistent, 2048, 5),
                                 Oid(Lifetime::Persistent, 2048, 6),
                                 Oid(Lifetime::Persistent, 2048, 7)};
-  ManualClock clock;
-  SpokenCarrier carrier;
-  RemoteDatabase database{carrier, clock, [] {
-                            RemoteDatabase::Options options;
-                            options.threads = false;
-                            return options;
-                          }()};
   std::optional<LockAllReply> reply;
 };
 
@@ -107,7 +87,7 @@ TEST_P(ManyLocks, WhenOneIsRefusedThenThoseBeforeItAreHeldAndItIsToldWhoHasIt) {
   EXPECT_EQ(reply->granted, 2u);
   EXPECT_EQ(reply->refused->lock.outcome, LockOutcome::TimedOut);
   EXPECT_EQ(reply->refused->lock.request.target.value, orders[2].bits());
-  EXPECT_EQ(reply->refused->lock.lockedBy, LockerId{188});
+  EXPECT_EQ(reply->refused->lock.lockedBy, kBen);
   EXPECT_EQ(held(), (std::vector{LockType::Exclusive, LockType::Exclusive, LockType::Get}));
 }
 
@@ -136,6 +116,37 @@ TEST_P(ManyLocks, WhenTheServerAnswersSomethingElseThenNothingIsHeld) {
   ASSERT_TRUE(reply->refused->failure);
   EXPECT_EQ(reply->refused->failure->code, ErrorCode::ServerRefused);
   EXPECT_EQ(held(), std::vector(3, LockType::Get));
+}
+
+// She had given up an earlier request for the first, asks for all, and is told late that she has
+// it.
+TEST_P(ManyLocks, WhenTheNextIsHeldButWasChangedThenItIsKeptThoughItWasGrantedLateBefore) {
+  LockOrder first;
+  first.request.locker = kAnna;
+  first.request.target = {orders[0].bits()};
+  first.request.type = LockType::Update;
+  first.request.inState = true;
+  first.request.timeout = LockTimeout::immediate();
+  first.existence = Existence::Required;
+  database.lock(first, [](const LockReply&) {});
+  const wire::RequestId givenUp = carrier.lastId();
+  clock.advance(std::chrono::milliseconds(1'500));
+  carrier.tick();
+  const wire::LockAll heard = ask(LockType::Update);
+  carrier.say(wire::LockAnswered{givenUp, {}, {}, {grant(0, LockType::Update)}});
+
+  wire::LockReply changed;  // 1146.
+  changed.reply.lock.request.target = {orders[0].bits()};
+  changed.reply.lock.request.type = LockType::Update;
+  changed.reply.updatedMeanwhile = true;
+  changed.held = LockInfo{};
+  changed.held->type = LockType::Update;
+  carrier.say(wire::LockAnswered{heard.id, {changed}, {}, {}});
+
+  ASSERT_TRUE(reply && reply->refused);
+  EXPECT_TRUE(reply->refused->updatedMeanwhile);
+  EXPECT_EQ(held().front(), LockType::Update);
+  EXPECT_FALSE(std::holds_alternative<wire::Unlock>(carrier.heard.back())) << "she was told of it";
 }
 
 INSTANTIATE_TEST_SUITE_P(Server, ManyLocks, testing::Bool(), [](const auto& takesShort) {

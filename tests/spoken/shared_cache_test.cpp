@@ -3,29 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/spoken/spoken_carrier.h"
+#include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
 namespace {
 
 /// Given: Anna and Ben on one node, which has an order in edition 1; Anna's commit of edition 2 is
 /// on its way.
-class SharedCache : public testing::Test {
+class SharedCache : public testing::Test, protected SpokenNode {
  protected:
   SharedCache() {
-    wire::Welcome welcome;
-    welcome.keepAlive = std::chrono::seconds(5);
-    welcome.maxFrame = 1u << 20;
-    welcome.coherent = true;
-    carrier.welcome(welcome);
-    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
-    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
-    for (const LockerId locker : {kAnna, kBen}) {
-      database.signOnProcess({.name = "clerk"}, [](const ProcessReply&) {});
-      ProcessInfo clerk;
-      clerk.locker = locker;
-      carrier.say(wire::ProcessReply{carrier.lastId(), {clerk, {}, {}}, {}});
-    }
+    signOn(kBen);
     grant(ask(kAnna), 1);
     annasCommit = commit(kAnna, 1);
   }
@@ -62,19 +50,13 @@ class SharedCache : public testing::Test {
     return carrier.lastId();
   }
 
-  void committed(wire::RequestId id) {
+  void answer(wire::RequestId commit, CommitReply::Outcome outcome) {
     wire::CommitReply reply;
-    reply.id = id;
-    reply.reply.outcome = CommitReply::Outcome::Committed;
+    reply.id = commit;
+    reply.reply.outcome = outcome;
     carrier.say(reply);
   }
-  void refused(wire::RequestId id) {
-    wire::CommitReply reply;
-    reply.id = id;
-    reply.reply.outcome = CommitReply::Outcome::LockRefused;
-    reply.reply.lock.outcome = LockOutcome::Deadlock;
-    carrier.say(reply);
-  }
+  void committed(wire::RequestId commit) { answer(commit, CommitReply::Outcome::Committed); }
 
   /// The edition that either reads without asking the server; 0: it has to ask.
   std::uint32_t editionRead() {
@@ -82,15 +64,7 @@ class SharedCache : public testing::Test {
     return record ? record->edition : 0;
   }
 
-  static constexpr LockerId kAnna{187}, kBen{188};
   const Oid order{Lifetime::Persistent, 2048, 5};
-  ManualClock clock;
-  SpokenCarrier carrier;
-  RemoteDatabase database{carrier, clock, [] {
-                            RemoteDatabase::Options options;
-                            options.threads = false;
-                            return options;
-                          }()};
   wire::RequestId annasCommit = 0;
 };
 
@@ -136,7 +110,7 @@ TEST_F(SharedCache, WhenBenHasDeletedWhatAnnaCommittedThenItDoesNotComeBack) {
 }
 
 TEST_F(SharedCache, WhenAnnasCommitIsRefusedThenTheOldEditionIsRead) {
-  refused(annasCommit);
+  answer(annasCommit, CommitReply::Outcome::LockRefused);
   EXPECT_EQ(editionRead(), 1u);
   committed(commit(kAnna, 1));
   EXPECT_EQ(editionRead(), 2u);

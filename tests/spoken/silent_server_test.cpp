@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/spoken/spoken_carrier.h"
+#include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
 namespace {
@@ -11,32 +11,14 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Given: a process of a client node, and a server that has been silent for too long since.
-class SilentServer : public testing::Test {
+class SilentServer : public testing::Test, protected SpokenNode {
  protected:
   SilentServer() {
-    wire::Welcome welcome;
-    welcome.keepAlive = 5s;
-    welcome.maxFrame = 1u << 20;
-    carrier.welcome(welcome);
-    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
-    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
-    database.signOnProcess({.name = "anna"}, [](const ProcessReply&) {});
-    ProcessInfo anna;
-    anna.locker = kAnna;
-    carrier.say(wire::ProcessReply{carrier.lastId(), {anna, {}, {}}, {}});
     clock.advance(6s);
     heardBefore = carrier.heard.size();
   }
 
-  static constexpr LockerId kAnna{187};
   const Oid order{Lifetime::Persistent, 2048, 5};
-  ManualClock clock;
-  SpokenCarrier carrier;
-  RemoteDatabase database{carrier, clock, [] {
-                            RemoteDatabase::Options options;
-                            options.threads = false;
-                            return options;
-                          }()};
   std::size_t heardBefore = 0;
 };
 

@@ -42,6 +42,7 @@ class SpokenCarrier final : public Carrier {
     const std::string bytes = wire::encode(message, Instant{});
     listener_->received(framed(stream_.number(bytes), bytes));
   }
+  void tick() { listener_->tick(); }
   /// The id of the last request.
   wire::RequestId lastId() const {
     return std::visit(

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "tests/spoken/spoken_carrier.h"
+
+namespace nephrite {
+
+/// A client node whose server says what it is told to, with Anna signed on. What a fixture of one
+/// end of the wire begins with.
+class SpokenNode {
+ protected:
+  explicit SpokenNode(bool takesShort = false) {
+    wire::Welcome welcome;
+    welcome.keepAlive = std::chrono::seconds(5);
+    welcome.maxFrame = 1u << 20;
+    welcome.coherent = true;
+    welcome.takesShort = takesShort;
+    carrier.welcome(welcome);
+    database.signOnNode({.name = "till"}, [](const NodeReply&) {});
+    carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
+    signOn(kAnna);
+  }
+
+  void signOn(LockerId locker) {
+    database.signOnProcess({.name = "clerk"}, [](const ProcessReply&) {});
+    ProcessInfo clerk;
+    clerk.locker = locker;
+    carrier.say(wire::ProcessReply{carrier.lastId(), {clerk, {}, {}}, {}});
+  }
+
+  static constexpr LockerId kAnna{187}, kBen{188};
+  ManualClock clock;
+  SpokenCarrier carrier;
+  RemoteDatabase database{carrier, clock, [] {
+                            RemoteDatabase::Options options;
+                            options.threads = false;
+                            return options;
+                          }()};
+};
+
+}  // namespace nephrite
