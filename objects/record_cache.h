@@ -57,8 +57,8 @@ class RecordCache {
   /// is here stays visible, and is returned; null when it is not in memory.
   RecordPtr beginCommit(Oid oid);
   /// The commit is durable: `record` is the truth, unless a later edition is here or the object was
-  /// dropped meanwhile; null when it is deleted. What it replaces is given back, for the caller to
-  /// free many together.
+  /// dropped, or had to leave, meanwhile; null when it is deleted. What it replaces is given back,
+  /// for the caller to free many together.
   RecordPtr endCommit(Oid oid, const RecordPtr& record);
   /// The commit did not happen.
   void cancelCommit(Oid oid);

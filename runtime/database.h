@@ -161,6 +161,7 @@ class Database {
     const auto held = lockStatus(locker, target);
     return held ? held->type : LockType::Get;
   }
+  /// The same of each of `targets`.
   virtual std::vector<LockType> typesHeld(LockerId locker, std::span<const Oid> targets) const {
     std::vector<LockType> types;
     for (const Oid target : targets) types.push_back(typeHeld(locker, target));

@@ -43,7 +43,8 @@ class NullLogger final : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
-/// Tells the operator of write errors that happen in the background, between commits.
+/// Write errors that happen in the background, between commits: the operator is told, and they
+/// stay.
 class BackgroundErrors final : public rocksdb::EventListener {
  public:
   explicit BackgroundErrors(std::string path) : path_(std::move(path)) {}
