@@ -45,7 +45,8 @@ class StoreException : public std::runtime_error {
 ///          bytes. Takes no object locks: who may change what is decided elsewhere. What is on
 ///          disk: docs/store.md.
 /// Commit:  a change set is durable, whole, when commit() returns; fetch() shows nothing of it
-///          before it is durable. After a crash it is there whole or not at all.
+///          before it is durable. After a crash it is there whole or not at all. While it ends, its
+///          objects become visible one by one: who must see several in step locks them.
 /// Errors:  StoreException for what the world or the stored state forbids; std::invalid_argument
 ///          for what makes no sense by itself. Either way nothing was changed, except that a
 ///          commit that failed with Io may be there, whole, when the store is opened again.
@@ -101,7 +102,8 @@ class ObjectStore {
   /// in the same write, that this commit took place, also when it changes nothing.
   virtual void commit(const ChangeSet& changes) = 0;
 
-  /// Instances of a class, in Oid order, from after `after`; at most `maxEntries`.
+  /// Instances of a class, in Oid order, from after `after`; at most `maxEntries`. Of a commit that
+  /// is just ending it may show a part.
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after = Oid(),
                                      std::size_t maxEntries = SIZE_MAX) const = 0;
 

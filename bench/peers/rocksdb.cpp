@@ -1,5 +1,7 @@
 // RocksDB: the pessimistic locks of its TransactionDB, and its plain writes with the options of
-// our own store (objects/disk/rocks_database.cpp, objects/disk/store_env.h).
+// our own store (objects/disk/rocks_database.cpp): once in order, as RocksDB has it by itself, once
+// without (unordered_write), as our store has it because its locks are that order. The keys are
+// compared by RocksDB's own comparator.
 
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
@@ -105,11 +107,14 @@ class RocksPeer {
 constexpr std::uint64_t kStored = 100'000;  // Objects in the store before the commits.
 constexpr std::size_t kUpdated = 10, kValueBytes = 100;
 
+enum class Order { AsWritten, Unordered };
+
 /// A plain RocksDB as our store opens it.
 class PlainRocks {
  public:
-  PlainRocks() {
+  explicit PlainRocks(Order order) {
     rocksdb::DBOptions options;
+    options.unordered_write = order == Order::Unordered;
     options.create_if_missing = true;
     options.create_missing_column_families = true;
     options.paranoid_checks = true;
@@ -174,8 +179,8 @@ class PlainRocks {
   std::unique_ptr<rocksdb::DB> db_;
 };
 
-void commits(int threads, bool sync, const char* variant) {
-  PlainRocks store;
+void commits(int threads, bool sync, Order order, const char* variant) {
+  PlainRocks store(order);
   std::atomic<bool> warm{false}, end{false};
   std::vector<std::vector<double>> times(static_cast<std::size_t>(threads));
   std::barrier start(threads + 1);
@@ -222,9 +227,11 @@ void commits(int threads, bool sync, const char* variant) {
 }
 
 void commit10() {
-  commits(1, false, "sync off");
-  commits(1, true, "sync on, 1 process");
-  commits(16, true, "sync on, 16 processes");
+  commits(1, false, Order::AsWritten, "sync off");
+  commits(1, false, Order::Unordered, "sync off, unordered");
+  commits(1, true, Order::AsWritten, "sync on, 1 process");
+  commits(16, true, Order::AsWritten, "sync on, 16 processes");
+  commits(16, true, Order::Unordered, "sync on, 16 processes, unordered");
 }
 
 }  // namespace

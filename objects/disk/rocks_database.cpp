@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 
 #include "base/log.h"
+#include "objects/disk/key_order.h"
 #include "objects/disk/store_error.h"
 
 // RocksDB is not compiled with ThreadSanitizer, which therefore does not see how its atomics order
@@ -23,7 +24,7 @@
 #ifdef NEPHRITE_THREAD_SANITIZER
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
-  return "race:nephrite::RocksDatabase::\nrace:rocksdb::\n";
+  return "race:nephrite::RocksDatabase::\nrace:nephrite::KeyOrder::\nrace:rocksdb::\n";
 }
 #endif
 
@@ -85,6 +86,10 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
     result.avoid_flush_during_shutdown = true;
     return result;
   }
+  // Commits of a common object come one after the other (CommitGate), and nobody looks at several
+  // records as of one moment. So each may become visible as soon as it is in the log, and not only
+  // when all before it are: commits that share a disk sync need not wait for each other again.
+  result.unordered_write = true;
   result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   result.listeners.push_back(std::make_shared<BackgroundErrors>(options.directory.string()));
   result.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
@@ -94,11 +99,13 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> families(const ObjectStore::Options& options) {
+  static const KeyOrder order;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   rocksdb::ColumnFamilyOptions family;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.comparator = &order;
   family.compression = rocksdb::kNoCompression;
   family.write_buffer_size = options.inMemory ? kWriteBufferBytesInMemory : kWriteBufferBytes;
   return {{rocksdb::kDefaultColumnFamilyName, family}, {"objects", family}, {"numbers", family}};

@@ -27,8 +27,8 @@ namespace nephrite {
 ///          write for all changes and the commit's mark, then the cache, then out of the gate.
 ///          Commits of different objects meet only in RocksDB, which gathers them into common disk
 ///          syncs.
-/// Visible: RocksDB shows a write to readers after its log has been synced, and all of it at
-///          once; the cache shows it later still. So nothing is seen that is not durable.
+/// Visible: RocksDB shows a write to readers after its log has been synced, record by record; the
+///          cache shows it later still. So nothing is seen that is not durable.
 /// Failure: after a failed write nobody knows what the log holds until it is read again. All
 ///          writing is refused from then on; reading shows what was committed before.
 /// Mutexes: schemaChangeMutex_ before schemaMutex_; numbersMutex_ alone. The first and the last

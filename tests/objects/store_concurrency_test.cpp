@@ -24,7 +24,7 @@ void inThreads(int count, const std::function<void(int)>& work) {
 }
 
 /// Given: a store, once in memory with a cache, once with a cache that holds next to nothing
-/// (so that readers race with commits), once on disk.
+/// (so that readers race with commits), and both on disk.
 struct Home {
   const char* name;
   bool inMemory;
@@ -45,7 +45,8 @@ class GivenAStoreUsedByThreads : public testing::TestWithParam<Home> {
 INSTANTIATE_TEST_SUITE_P(Homes, GivenAStoreUsedByThreads,
                          testing::Values(Home{"InMemory", true, 1u << 20},
                                          Home{"TinyCache", true, 16 * 400},
-                                         Home{"OnDisk", false, 1u << 20}),
+                                         Home{"OnDisk", false, 1u << 20},
+                                         Home{"OnDiskTinyCache", false, 16 * 400}),
                          [](const auto& parameter) { return parameter.param.name; });
 
 TEST_P(GivenAStoreUsedByThreads, WhenAllUpdateOneObjectThenNoUpdateIsLost) {

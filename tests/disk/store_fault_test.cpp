@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "objects/disk/store_env.h"
-#include "tests/objects/faulty_file_system.h"
+#include "tests/disk/faulty_file_system.h"
 #include "tests/objects/store_fixture.h"
 
 namespace nephrite {
