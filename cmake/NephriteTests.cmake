@@ -44,6 +44,7 @@ nephrite_test(ini nephrite_ini)
 nephrite_test(tidy)
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
+  nephrite_test(statements CONCURRENT nephrite_node)
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
   nephrite_test(wire nephrite_node node_wire_wire_generated)
   nephrite_test(spoken nephrite_node)

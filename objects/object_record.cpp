@@ -133,15 +133,23 @@ std::shared_ptr<ObjectRecord> copyOf(const ObjectRecord& record, std::size_t rep
   auto copy = makeRecord(replaced == SIZE_MAX ? size : std::max(size, replaced + 1));
   copy->oid = record.oid;
   copy->edition = record.edition;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (i == replaced) {
-      copy->values.emplace_back();
+  fillFrom(record, replaced, *copy);
+  return copy;
+}
+
+void fillFrom(const ObjectRecord& base, std::size_t kept, ObjectRecord& record) {
+  record.values.reserve(base.values.size());
+  for (std::size_t i = 0; i < base.values.size(); ++i) {
+    const bool there = i < record.values.size();
+    if (i == kept) {
+      if (!there) record.values.emplace_back();
+    } else if (there) {
+      record.values[i] = base.values[i];
     } else {
-      copy->values.push_back(record.values[i]);
+      record.values.push_back(base.values[i]);
     }
   }
-  copy->members = record.members;
-  return copy;
+  record.members = base.members;
 }
 
 }  // namespace nephrite

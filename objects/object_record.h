@@ -109,5 +109,8 @@ std::shared_ptr<ObjectRecord> makeRecord(std::size_t room);
 /// A copy like that. The value at `replaced` is null in it, or missing: who asks replaces it. Of
 /// `record` it is not even read: it may be long, and in no cache.
 std::shared_ptr<ObjectRecord> copyOf(const ObjectRecord& record, std::size_t replaced = SIZE_MAX);
+/// Gives `record`, of which the value at `kept` alone is there, the others and the members of
+/// `base`.
+void fillFrom(const ObjectRecord& base, std::size_t kept, ObjectRecord& record);
 
 }  // namespace nephrite

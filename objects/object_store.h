@@ -90,8 +90,10 @@ class ObjectStore {
   /// The latest committed edition; null when there is no such object. Never an older one than a
   /// fetch() that ended before has shown.
   virtual RecordPtr fetch(Oid oid) const = 0;
-  /// The edition that fetch() would show, if that is known without looking for it; else 0.
-  virtual std::uint32_t knownEdition(Oid) const { return 0; }
+  /// The edition that fetch() would show, if that is known without looking for it; else 0. The
+  /// record itself is not touched; when it will be `fetchedSoon` it is called for, as expectFetch()
+  /// calls for where it is found.
+  virtual std::uint32_t knownEdition(Oid, bool /*fetchedSoon*/) const { return 0; }
   /// `oid` will be fetched soon: whoever has something else to do until then says so, and waits
   /// less for memory. Waits for nothing itself.
   virtual void expectFetch(Oid) const {}

@@ -39,8 +39,9 @@ class RecordCache {
   };
   Found find(Oid oid);
 
-  /// The edition of what find() would find; 0: nothing.
-  std::uint32_t edition(Oid oid);
+  /// The edition of what find() would find; 0: nothing. The record itself is not looked at: where
+  /// it will be found `soon`, it is called for, and counted then.
+  std::uint32_t edition(Oid oid, bool soon = false);
 
   /// `oid` will be looked for soon: its slot is called for. Waits for nothing, asks for no mutex.
   void expect(Oid oid) const;
@@ -80,7 +81,7 @@ class RecordCache {
   struct Slot {
     std::uint64_t key = 0;  ///< The Oid's bits; 0: empty.
     RecordPtr record;
-    std::uint32_t bytes = 0;    ///< Of the record.
+    std::uint32_t edition = 0;  ///< The record's, so that it need not be in the processor's caches.
     std::uint16_t commits = 0;  ///< On their way.
     bool dropped = false;       ///< Since they began: theirs may not be the latest.
     bool used = false;          ///< Found since the hand came by.

@@ -51,12 +51,12 @@ void Object::setValue(std::string_view property, Value to) {
   ProcessCore& process = core();
   process.session().expectChange(oid_);
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
-    const auto [index, type] = process.propertyOf(oid_, property);
+    const ProcessCore::Property where = process.propertyOf(oid_, property);
     const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };
-    fit(to, type, subject);
+    fit(to, where.type, subject);
     if (const auto* const target = std::get_if<Oid>(&to)) checkOutlives(oid_, *target, subject);
     // All that may be refused comes before; what follows leaves nothing to be tried again.
-    process.changeValue(oid_, index) = std::move(to);
+    process.changeValue(oid_, where) = std::move(to);
   });
 }
 

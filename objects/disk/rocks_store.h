@@ -43,7 +43,9 @@ class RocksStore final : public ObjectStore {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
-  std::uint32_t knownEdition(Oid oid) const override { return cache_.edition(oid); }
+  std::uint32_t knownEdition(Oid oid, bool fetchedSoon) const override {
+    return cache_.edition(oid, fetchedSoon);
+  }
   void expectFetch(Oid oid) const override { cache_.expect(oid); }
   void commit(const ChangeSet& changes) override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,

@@ -23,9 +23,10 @@ class LocalQuickLocks final : public QuickLocks {
   }
   /// It will be locked and fetched: see ObjectStore.
   void expectFetch(Oid target) const { tableOf(target).space.store().expectFetch(target); }
-  RecordPtr lockAndFetch(Oid target, LockTerms terms) override {
+  /// As ObjectSpace says.
+  LockedForChange lockForChange(Oid target, LockTerms terms) const {
     const Table& table = tableOf(target);
-    return table.space.lockAndFetch(table.seat, target, terms);
+    return table.space.lockForChange(table.seat, target, terms);
   }
   Grant grant(const LockRequest& request, std::uint32_t edition) override {
     const Oid oid = Oid::fromBits(request.target.value);

@@ -142,13 +142,20 @@ bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
 }
 
 // Whether it is there is only asked when it is locked, so that it is looked up once.
-RecordPtr ObjectSpace::lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms) {
+LockedForChange ObjectSpace::lockForChange(const LockSeat& seat, Oid oid, LockTerms terms) {
   const FencingToken token = locks_.grantAtOnce(seat, targetOf(oid), terms).token;
-  if (token.value == 0) return nullptr;
+  if (token.value == 0) return {};
   if (options_.durableTokens) keepTokensReserved(token);
+  if (const std::uint32_t edition = store_->knownEdition(oid, /*fetchedSoon=*/true)) {
+    return {edition, nullptr};
+  }
   RecordPtr record = fetch(oid);
-  if (record == nullptr) unlock(LockManager::lockerOf(seat), oid);
-  return record;
+  if (record == nullptr) {
+    unlock(LockManager::lockerOf(seat), oid);
+    return {};
+  }
+  const std::uint32_t edition = record->edition;
+  return {edition, std::move(record)};
 }
 
 // Its lock may have been broken since it was read; then somebody may delete it unseen.

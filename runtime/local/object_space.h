@@ -19,6 +19,12 @@
 
 namespace nephrite {
 
+/// What is known at once of an object that was locked to be changed.
+struct LockedForChange {
+  std::uint32_t edition = 0;  ///< The latest. 0: nothing was done.
+  RecordPtr record;           ///< Null: it is in memory, and called for. Fetched when it is needed.
+};
+
 /// Objects of one lifetime: a lock table over a store, and the commits that go through both. What
 /// LocalDatabase is made of twice, and what a client node keeps of its own for shared transients.
 ///
@@ -55,7 +61,7 @@ class ObjectSpace {
   RecordPtr fetch(Oid oid) const;
   /// Is `edition` of `oid` the latest, as far as is known without looking for it?
   bool isLatest(Oid oid, std::uint32_t edition) const {
-    return edition != 0 && store_->knownEdition(oid) == edition;
+    return edition != 0 && store_->knownEdition(oid, /*fetchedSoon=*/false) == edition;
   }
 
   void signOn(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
@@ -73,7 +79,9 @@ class ObjectSpace {
     if (options_.durableTokens) keepTokensReserved(granted.token);
     return true;
   }
-  RecordPtr lockAndFetch(const LockSeat& seat, Oid oid, LockTerms terms);
+  /// The same for who is going to change the object. StoreException when it cannot be read; it is
+  /// locked then.
+  LockedForChange lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
   void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);

@@ -16,9 +16,6 @@ class QuickLocks {
   /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
   /// ask Database::lock().
   virtual bool lock(Oid target, LockTerms terms) = 0;
-  /// The same for who is going to read it: the latest committed edition; null: nothing
-  /// was done. StoreException when it cannot be read; it is locked then.
-  virtual RecordPtr lockAndFetch(Oid target, LockTerms terms) = 0;
   /// The same for who has to tell somebody else, who knows `edition` of the object: what is held
   /// then (Get: nothing was done), and whether that is certainly the latest. What `request` says of
   /// its locker is not looked at.

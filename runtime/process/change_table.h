@@ -22,6 +22,10 @@ class ChangeTable {
     Oid oid;
     ChangeKind kind = ChangeKind::Update;
     std::shared_ptr<ObjectRecord> record;  ///< Null: erased.
+    /// Of the record only the value that stands there is known yet; what else it has is that of the
+    /// edition it is based on.
+    mutable std::size_t only = kWhole;
+    static constexpr std::size_t kWhole = SIZE_MAX;
   };
 
   const Change* find(Oid oid) const {

@@ -302,11 +302,12 @@ ObjectRecord& ProcessCore::change(Oid oid) {
   return *record;
 }
 
-Value& ProcessCore::changeValue(Oid oid, std::size_t index) {
-  ObjectRecord* record = session_.changeAtOnce(oid, index);
-  if (record == nullptr) record = &change(oid);
-  if (record->values.size() <= index) record->values.resize(index + 1);
-  return record->values[index];
+Value& ProcessCore::changeValue(Oid oid, const Property& property) {
+  const std::size_t index = property.index;
+  if (Value* const value = session_.replaceAtOnce(oid, index, property.ofSoMany)) return *value;
+  ObjectRecord& record = change(oid);
+  if (record.values.size() <= index) record.values.resize(index + 1);
+  return record.values[index];
 }
 
 void ProcessCore::check(const std::optional<ErrorCode>& error, Oid target) const {
@@ -331,7 +332,10 @@ ProcessCore::Property ProcessCore::propertyOf(Oid oid, std::string_view name) {
     recentClass_ = classOf(oid);
     index = recentClass_->indexOf(name);
   }
-  if (index) return {*index, recentClass_->properties[*index].type};
+  if (index) {
+    const auto& properties = recentClass_->properties;
+    return {*index, properties[*index].type, properties.size()};
+  }
   throw UsageException(ErrorCode::NoSuchProperty, show(oid) + ": class " + recentClass_->name +
                                                       " has no property \"" + std::string(name) +
                                                       "\"");

@@ -82,8 +82,6 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void lockForWrite(Oid oid);
   /// The record to write to.
   ObjectRecord& change(Oid oid);
-  /// Its value at `index`, to be replaced at once: may be null by then.
-  Value& changeValue(Oid oid, std::size_t index);
   void check(const std::optional<ErrorCode>& error, Oid target = Oid()) const;
   /// By name or number; null when there is none.
   template <class Key>
@@ -96,8 +94,11 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   struct Property {
     std::size_t index = 0;
     ValueType type = ValueType::Null;
+    std::size_t ofSoMany = 0;
   };
   Property propertyOf(Oid oid, std::string_view name);
+  /// Its value, to be replaced at once: may be null by then.
+  Value& changeValue(Oid oid, const Property& property);
   std::string show(Oid oid) const;
 
   // --- Calls -------------------------------------------------------------------------------------

@@ -171,6 +171,8 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   commit.changes.handedOver = true;
   commit.changes.changes.reserve(space.changes.size());
   space.changes.forEach([&](const Change& change) {
+    // One that is there no more is committed as it is: the store says what is wrong.
+    if (change.kind != ChangeKind::Delete) complete(change);
     commit.changes.changes.emplace_back(change.kind, change.record);
     if (change.kind == ChangeKind::Create) return;
     if (held(change.oid) == LockType::Update) commit.updateLocked.push_back(change.oid);
@@ -237,8 +239,10 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
   database_.lock({requestFor(wish), existenceOf(oid)},
                  [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
                    StepResult result = resultOf(reply);
-                   const Change* const change = changeOf(oid);
-                   if (change != nullptr) result.record = change->record;
+                   if (const Change* const change = changeOf(oid)) {
+                     if (reply.record) complete(*change, *reply.record);
+                     result.record = change->record;
+                   }
                    stepDone(result);
                  });
 }
@@ -291,10 +295,25 @@ const Session::Change* Session::changeOf(Oid oid) const {
 
 bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
 
+void Session::complete(const Change& change, const ObjectRecord& base) {
+  if (change.only == Change::kWhole) return;
+  fillFrom(base, change.only, *change.record);
+  change.only = Change::kWhole;
+}
+
+bool Session::complete(const Change& change) const {
+  if (change.only == Change::kWhole) return true;
+  const RecordPtr base = database_.fetch(change.oid);
+  if (base == nullptr) return false;
+  complete(change, *base);
+  return true;
+}
+
 RecordPtr Session::peek(Oid oid) const {
   if (oid.isNull()) return nullptr;
   if (const Change* const change = changeOf(oid)) {
-    return change->kind == ChangeKind::Delete ? nullptr : change->record;
+    const bool there = change->kind != ChangeKind::Delete && complete(*change);
+    return there ? change->record : nullptr;
   }
   if (oid.lifetime() == Lifetime::Transient) return nullptr;
   return database_.fetch(oid);
@@ -368,32 +387,63 @@ void Session::remove(Oid oid, StepDone stepDone) {
   });
 }
 
-RecordPtr Session::lockAndFetchAtOnce(Oid oid, LockType type) {
+LockedForChange Session::lockForChangeAtOnce(Oid oid) {
+  const Lifetime lifetime = oid.lifetime();
+  if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
+  if (!isInTransaction(lifetime)) return {};
+  if (holds(oid, LockType::Update)) {
+    RecordPtr record = database_.fetch(oid);
+    const std::uint32_t edition = record ? record->edition : 0;
+    return {edition, std::move(record)};
+  }
+  const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
   const auto terms =
       quickTerms(oid, type, LockDuration::Transaction, LockTimeout::processDefined());
-  return terms ? quick_->lockAndFetch(oid, *terms) : nullptr;
+  return terms ? quick_->lockForChange(oid, *terms) : LockedForChange{};
 }
 
-ObjectRecord* Session::changeAtOnce(Oid oid, std::size_t replaced) {
+ObjectRecord* Session::changeAtOnce(Oid oid) {
   if (const Change* const known = changeOf(oid)) {
     return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
   }
-  const Lifetime lifetime = oid.lifetime();
-  if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return nullptr;
-  if (!isInTransaction(lifetime)) return nullptr;
-  const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
-  const RecordPtr current =
-      holds(oid, LockType::Update) ? database_.fetch(oid) : lockAndFetchAtOnce(oid, type);
+  const LockedForChange locked = lockForChangeAtOnce(oid);
+  if (locked.edition == 0) return nullptr;
+  const RecordPtr current = locked.record ? locked.record : database_.fetch(oid);
   if (current == nullptr) return nullptr;
-  auto record = copyOf(*current, replaced);
+  auto record = copyOf(*current);
   ObjectRecord* const changeable = record.get();
-  spaceOf(lifetime).changes.add({oid, ChangeKind::Update, std::move(record)});
+  spaceOf(oid.lifetime()).changes.add({oid, ChangeKind::Update, std::move(record)});
   return changeable;
+}
+
+Value* Session::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
+  if (isChanged(oid)) {
+    ObjectRecord* const known = changeAtOnce(oid);
+    if (known == nullptr) return nullptr;
+    if (known->values.size() <= index) known->values.resize(index + 1);
+    return &known->values[index];
+  }
+  const LockedForChange locked = lockForChangeAtOnce(oid);
+  if (locked.edition == 0) return nullptr;
+  Change change;
+  change.oid = oid;
+  if (locked.record) {
+    change.record = copyOf(*locked.record, index);
+  } else {
+    change.record = makeRecord(std::max(size, index + 1));
+    change.record->oid = oid;
+    change.record->edition = locked.edition;
+    change.only = index;
+  }
+  ValueList& values = change.record->values;
+  if (values.size() <= index) values.resize(index + 1);
+  spaceOf(oid.lifetime()).changes.add(std::move(change));
+  return &values[index];
 }
 
 ObjectRecord* Session::changeable(Oid oid) {
   Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
-  if (change == nullptr) return nullptr;
+  if (change == nullptr || !complete(*change)) return nullptr;
   std::shared_ptr<ObjectRecord>& record = change->record;
   if (record.use_count() > 1) record = copyOf(*record);
   return record.get();

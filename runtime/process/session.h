@@ -143,9 +143,11 @@ class Session {
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
   /// fail; a lock taken by then stays.
-  /// Of a record that is not changed yet, the value at `replaced` is left null: who asks replaces
-  /// it.
-  ObjectRecord* changeAtOnce(Oid oid, std::size_t replaced = SIZE_MAX);
+  ObjectRecord* changeAtOnce(Oid oid);
+  /// The same for who replaces the value at `index`, and looks at no other: of an object that is
+  /// not changed yet the others need not be known before somebody reads it, or commits. `size` is
+  /// how many its class has.
+  Value* replaceAtOnce(Oid oid, std::size_t index, std::size_t size);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);
   /// Deletes at commit. Takes the write lock.
@@ -180,9 +182,13 @@ class Session {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
+  /// Gives `change` all that its record has. False when the object is there no more: whoever has
+  /// deleted it broke our lock. StoreException when it cannot be read.
+  bool complete(const Change& change) const;
+  static void complete(const Change& change, const ObjectRecord& base);
   void startChange(Oid oid, StepResult& result);
-  /// Null: nothing was done.
-  RecordPtr lockAndFetchAtOnce(Oid oid, LockType type);
+  /// Edition 0: it is not at once that `oid` can be changed for the first time.
+  LockedForChange lockForChangeAtOnce(Oid oid);
   LockType held(Oid oid) const;
   void startRemoval(Oid oid);
   void endAllStates();

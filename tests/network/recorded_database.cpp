@@ -15,9 +15,6 @@ class RecordedQuickLocks final : public QuickLocks {
       : real_(std::move(real)), locker_(locker), database_(database), record_(record) {}
 
   bool lock(Oid, LockTerms) override { throw std::logic_error("the server asks for what is held"); }
-  RecordPtr lockAndFetch(Oid, LockTerms) override {
-    throw std::logic_error("the server asks for what is held");
-  }
   Grant grant(const LockRequest& request, std::uint32_t edition) override {
     database_.passTime();
     const Grant granted = real_->grant(request, edition);

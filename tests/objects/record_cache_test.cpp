@@ -53,6 +53,21 @@ TEST_F(GivenACache, WhenARecordIsExpectedThenItIsFoundAsEver) {
   EXPECT_FALSE(cache.find(oid).record);
 }
 
+TEST_F(GivenACache, WhenAnEditionIsAskedForThenItIsTheOneThatIsFound) {
+  EXPECT_EQ(cache.edition(oid), 0u);
+  commit(edition(oid, 1));
+  EXPECT_EQ(cache.edition(oid), 1u);
+  EXPECT_EQ(cache.hits(), 1u);
+  EXPECT_EQ(cache.edition(oid, /*soon=*/true), 1u);
+  EXPECT_EQ(cache.hits(), 1u) << "counted when it is found";
+  commit(edition(oid, 2));
+  EXPECT_EQ(cache.edition(oid), 2u);
+  cache.drop(oid);
+  EXPECT_EQ(cache.edition(oid, /*soon=*/true), 0u);
+  cache.refresh(edition(oid, 5));
+  EXPECT_EQ(cache.edition(oid), 5u);
+}
+
 TEST_F(GivenACache, WhenAReaderIsOvertakenByACommitThenWhatItReadIsNotKept) {
   const auto missed = cache.find(oid);  // Reads edition 1 from below ...
   commit(edition(oid, 2));

@@ -20,6 +20,9 @@ class FailingStore final : public ObjectStore {
     if (fetchesFail) throw StoreException(StoreException::Reason::Io, "cannot read orders.sst");
     return sound_->fetch(oid);
   }
+  std::uint32_t knownEdition(Oid oid, bool fetchedSoon) const override {
+    return sound_->knownEdition(oid, fetchedSoon);
+  }
   void commit(const ChangeSet& changes) override {
     if (commitsFail) throw StoreException(StoreException::Reason::Io, "no space left on /data");
     sound_->commit(changes);
@@ -91,6 +94,21 @@ TEST_P(StoreFailures, ACommitThatCannotBeWrittenChangesNothingAndMayBeCalledAgai
 
   store->commitsFail = false;
   p1.commitTransaction();
+  EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 5);
+}
+
+TEST_P(StoreFailures, AChangeOfAnObjectThatCannotBeReadMayBeCommittedWhenItCan) {
+  p1.beginTransaction();
+  o.set("total", 5);
+  store->fetchesFail = true;
+  const int refused = codeOf([&] { p1.commitTransaction(); });
+  store->fetchesFail = false;
+
+  if (refused != 0) {  // Locally: the object was in memory, and is looked at only now.
+    EXPECT_EQ(refused, 64007);
+    EXPECT_EQ(o.lockStatus().type, Exclusive);
+    p1.commitTransaction();
+  }
   EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 5);
 }
 

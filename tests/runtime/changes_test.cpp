@@ -1,0 +1,123 @@
+// What a process has changed and not committed: of an object of which one value was set, the others
+// are read when somebody wants them, or at commit.
+
+#include "tests/runtime/given_processes.h"
+
+namespace nephrite {
+namespace {
+
+/// Given: a committed order with a note, in edition 2, which `p1` changes in a transaction.
+class AnObjectBeingChanged : public GivenProcesses {
+ protected:
+  AnObjectBeingChanged() {
+    p1.beginTransaction();
+    o.set("note", "from before");
+    o.set("weight", 1.5);
+    p1.commitTransaction();
+    p1.beginTransaction();
+  }
+
+  void breakLockOf(Process& process) {
+    ASSERT_TRUE(database->breakLock(process.info().locker, o.oid(), {"ops", "urgent"}));
+  }
+  int totalSeenBy(Process& process) { return as(process, o).get<int>("total"); }
+  std::string noteSeenBy(Process& process) { return as(process, o).get<std::string>("note"); }
+};
+
+TEST_P(AnObjectBeingChanged, WhenOneValueIsSetThenTheOthersStay) {
+  o.set("total", 7);
+  EXPECT_EQ(noteSeenBy(p1), "from before");
+  EXPECT_EQ(totalSeenBy(p1), 7);
+  EXPECT_EQ(o.edition(), 2u);
+  p1.commitTransaction();
+  EXPECT_EQ(totalSeenBy(p2), 7);
+  EXPECT_EQ(noteSeenBy(p2), "from before");
+  EXPECT_EQ(as(p2, o).get<double>("weight"), 1.5);
+  EXPECT_EQ(as(p2, o).edition(), 3u);
+}
+
+TEST_P(AnObjectBeingChanged, WhenOneValueIsSetAndNothingIsReadThenTheOthersStay) {
+  o.set("weight", 2.5);
+  p1.commitTransaction();
+  EXPECT_EQ(noteSeenBy(p2), "from before");
+  EXPECT_EQ(as(p2, o).get<double>("weight"), 2.5);
+  EXPECT_EQ(totalSeenBy(p2), 0);
+}
+
+TEST_P(AnObjectBeingChanged, WhenAValueIsSetTwiceThenTheLastCounts) {
+  o.set("total", 7);
+  o.set("total", 8);
+  p1.commitTransaction();
+  EXPECT_EQ(totalSeenBy(p2), 8);
+  EXPECT_EQ(noteSeenBy(p2), "from before");
+}
+
+TEST_P(AnObjectBeingChanged, WhenItIsLockedAgainThenItIsSeenAsItIsChanged) {
+  o.set("total", 7);
+  o.exclusiveLock();
+  EXPECT_EQ(totalSeenBy(p1), 7);
+  EXPECT_EQ(noteSeenBy(p1), "from before");
+}
+
+TEST_P(AnObjectBeingChanged, WhenItIsLockedForTheSessionThenItIsChangedAllTheSame) {
+  o.lock(Exclusive, kSession, LockTimeout::immediate());
+  o.set("total", 7);
+  p1.commitTransaction();
+  EXPECT_EQ(totalSeenBy(p2), 7);
+  EXPECT_EQ(noteSeenBy(p2), "from before");
+}
+
+TEST_P(AnObjectBeingChanged, WhenTheTransactionIsAbortedThenNothingIsLeft) {
+  o.set("total", 7);
+  p1.abortTransaction();
+  EXPECT_EQ(totalSeenBy(p1), 0);
+  EXPECT_EQ(o.edition(), 2u);
+  EXPECT_FALSE(o.isLockedByMe());
+}
+
+TEST_P(AnObjectBeingChanged, WhenItIsRemovedThenItIsGone) {
+  o.set("total", 7);
+  o.remove();
+  EXPECT_EQ(codeOf([&] { totalSeenBy(p1); }), 1072);
+  p1.commitTransaction();
+  EXPECT_EQ(codeOf([&] { totalSeenBy(p2); }), 1072);
+}
+
+TEST_P(AnObjectBeingChanged, WhenItsClassHasGrownSinceThenTheNewPropertyIsSet) {
+  p2.defineClass(classNamed("Order", ClassKind::Object, {{"late", ValueType::Integer}}));
+  o.set("late", 1);
+  EXPECT_EQ(noteSeenBy(p1), "from before");
+  p1.commitTransaction();
+  EXPECT_EQ(as(p2, o).get<int>("late"), 1);
+  EXPECT_EQ(as(p2, o).get<double>("weight"), 1.5);
+}
+
+TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherChangesItThenTheCommitIsRefused) {
+  o.set("total", 7);
+  breakLockOf(p1);
+  p2.beginTransaction();
+  as(p2, o).set("note", "of another");
+  p2.commitTransaction();
+
+  ASSERT_TRUE(gets(p1, o, Exclusive)) << "a lock does not heal what was done without it";
+  EXPECT_THROW(p1.commitTransaction(), StoreFailure);
+
+  EXPECT_EQ(noteSeenBy(p2), "of another");
+  EXPECT_EQ(totalSeenBy(p2), 0);
+}
+
+TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherRemovesItThenItIsGone) {
+  o.set("total", 7);
+  breakLockOf(p1);
+  p2.beginTransaction();
+  as(p2, o).remove();
+  p2.commitTransaction();
+
+  EXPECT_THROW(p1.commitTransaction(), StoreFailure);
+  EXPECT_EQ(codeOf([&] { totalSeenBy(p2); }), 1072);
+}
+
+NEPHRITE_ON_BOTH_FORMS(AnObjectBeingChanged);
+
+}  // namespace
+}  // namespace nephrite
