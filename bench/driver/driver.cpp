@@ -25,10 +25,31 @@ std::string number(double value) {
   return text;
 }
 
+std::string running;           // What a failure is said to be of.
+void (*undoCase)() = nullptr;  // Before the program ends with one.
+
+/// Says what was thrown and ends the program. Threads of the case may still run; nothing of theirs
+/// is worth waiting for.
+[[noreturn]] void fail() {
+  std::string what = "failed";
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+  }
+  std::replace(what.begin(), what.end(), '\n', ' ');
+  if (undoCase != nullptr) undoCase();
+  std::fprintf(stderr, "%s: %s\n", running.c_str(), what.c_str());
+  std::fflush(nullptr);
+  ::_exit(1);
+}
+
 }  // namespace
 
 double nowNs() { return read(CLOCK_MONOTONIC); }
 double cpuNs() { return read(CLOCK_PROCESS_CPUTIME_ID); }
+double threadCpuNs() { return read(CLOCK_THREAD_CPUTIME_ID); }
 
 double cpuNsOf(int pid) {
   clockid_t clock{};
@@ -116,7 +137,7 @@ void print(const Figure& figure) {
   std::fflush(stdout);
 }
 
-int runDriver(int argc, char** argv, const std::vector<Case>& cases) {
+int runDriver(int argc, char** argv, const std::vector<Case>& cases, void (*undo)()) {
   const std::string asked = argc == 2 ? argv[1] : "";
   if (asked == "--list") {
     for (const Case& each : cases) std::printf("%s\t%s\n", each.name.c_str(), each.what.c_str());
@@ -128,15 +149,15 @@ int runDriver(int argc, char** argv, const std::vector<Case>& cases) {
     std::fprintf(stderr, "usage: %s --list | CASE (no case \"%s\")\n", argv[0], asked.c_str());
     return 1;
   }
+  running = std::string(argv[0]) + " " + asked;
+  undoCase = undo;
+  std::set_terminate(fail);  // What is thrown in a thread of a case arrives there, and not here.
   try {
     found->run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::string what = error.what();
-    std::replace(what.begin(), what.end(), '\n', ' ');
-    std::fprintf(stderr, "%s %s: %s\n", argv[0], asked.c_str(), what.c_str());
-    return 1;
+  } catch (...) {
+    fail();
   }
+  return 0;
 }
 
 }  // namespace bench

@@ -32,12 +32,13 @@ struct Case {
   std::function<void()> run;
 };
 
-/// The whole of main(): `--list`, or one case by name. What is thrown becomes one line of stderr
-/// and status 1.
-int runDriver(int argc, char** argv, const std::vector<Case>& cases);
+/// The whole of main(): `--list`, or one case by name. What is thrown, in whatever thread, becomes
+/// one line of stderr and status 1, after `undo` has ended what the case has started.
+int runDriver(int argc, char** argv, const std::vector<Case>& cases, void (*undo)() = nullptr);
 
 double nowNs();           ///< CLOCK_MONOTONIC.
 double cpuNs();           ///< Of this program, all threads.
+double threadCpuNs();     ///< Of this thread.
 double cpuNsOf(int pid);  ///< Of another one.
 
 /// Wall and CPU time since the start.

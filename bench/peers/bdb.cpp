@@ -127,4 +127,4 @@ class BdbPeer {
 
 }  // namespace
 
-int main(int argc, char** argv) { return runDriver(argc, argv, localLockCases<BdbPeer>()); }
+int main(int argc, char** argv) { return runPeer(argc, argv, localLockCases<BdbPeer>()); }

@@ -213,7 +213,7 @@ void remote() {
       sessions.push_back(std::make_unique<LockSession>(server, i, false));
     }
     measureRemote({.system = kSystem,
-                   .testCase = "remote",
+                   .name = "remote",
                    .variant = counted(connections, "connection") + ", tcp",
                    .seconds = 0.6},
                   sessions, server.process(),
@@ -230,7 +230,7 @@ void handover() {
       sessions.push_back(std::make_unique<LockSession>(server, i, true));
     }
     measureRemote({.system = kSystem,
-                   .testCase = "handover",
+                   .name = "handover",
                    .variant = counted(waiters, "waiter"),
                    .seconds = 0.8,
                    .countSwitches = true},
@@ -256,7 +256,7 @@ void reentrant() {
   Sessions sessions;
   sessions.push_back(std::make_unique<AgainSession>(holder));
   measureRemote(
-      {.system = kSystem, .testCase = "reentrant", .variant = "1 connection, tcp", .seconds = 0.5},
+      {.system = kSystem, .name = "reentrant", .variant = "1 connection, tcp", .seconds = 0.5},
       sessions, server.process());
   other.lock("again");
   require(!answersWithin(50, other), "the lock was not held");
@@ -267,7 +267,7 @@ void reentrant() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return runDriver(
+  return runPeer(
       argc, argv,
       {{"remote", "lock + unlock over the HTTP JSON gateway; 1, 8, 64 connections", remote},
        {"handover", "2 to 128 sessions contend for one lock", handover},

@@ -54,7 +54,7 @@ void handover() {
     const double wall = watch.wall() / count, cpu = watch.cpu() / count;
     require(underLock == grants, "two lockers held one object at the same time");
     print({.system = Peer::kSystem,
-           .testCase = "handover",
+           .name = "handover",
            .variant = counted(static_cast<std::size_t>(waiters), "waiter"),
            .ops = grants,
            .wallNs = wall,
@@ -111,7 +111,7 @@ void deadlock() {
     }
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / rounds;
     print({.system = Peer::kSystem,
-           .testCase = "deadlock",
+           .name = "deadlock",
            .variant = std::to_string(parties) + " parties",
            .ops = static_cast<std::uint64_t>(rounds),
            .wallNs = mean,
@@ -159,7 +159,7 @@ void sessionDeath() {
             "a lock of the dead one is still held");
   }
   print({.system = Peer::kSystem,
-         .testCase = "session_death",
+         .name = "session_death",
          .ops = 1,
          .wallNs = wall,
          .cpuNs = cpu,

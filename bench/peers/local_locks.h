@@ -10,7 +10,7 @@
 #include <random>
 #include <thread>
 
-#include "bench/peers/driver.h"
+#include "bench/peers/private_server.h"
 
 namespace peers {
 
@@ -90,7 +90,7 @@ void uncontended(const char* name, const std::vector<std::uint64_t>& objects, st
   const auto ops = static_cast<double>(batches.size() * kBatch);
   const double wall = watch.wall() / ops, cpu = watch.cpu() / ops;
   print({.system = Peer::kSystem,
-         .testCase = name,
+         .name = name,
          .ops = batches.size() * kBatch,
          .wallNs = wall,
          .cpuNs = cpu,
@@ -138,7 +138,7 @@ void reentrant() {
   locker.releaseAll();
   require(other.lock(7, Mode::Share, IfBusy::Refuse) == Answer::Granted, "it was not released");
   print({.system = Peer::kSystem,
-         .testCase = "reentrant",
+         .name = "reentrant",
          .ops = kOps,
          .wallNs = wall,
          .cpuNs = cpu,
@@ -175,7 +175,7 @@ void twoThreads(const char* name, Mode mode, const ObjectsOf& objectsOf) {
     for (std::thread& thread : running) thread.join();
     const auto count = static_cast<double>(ops.load());
     print({.system = Peer::kSystem,
-           .testCase = name,
+           .name = name,
            .variant = counted(static_cast<std::size_t>(threads), "thread"),
            .ops = ops,
            .wallNs = watch.wall() / count,
@@ -224,7 +224,7 @@ void memoryHeld1m() {
   ::malloc_trim(0);
   const double after = residentBytes();
   print({.system = Peer::kSystem,
-         .testCase = "memory_held_1m",
+         .name = "memory_held_1m",
          .ops = kLocks,
          .wallNs = wall,
          .cpuNs = cpu,

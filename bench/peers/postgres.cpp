@@ -237,7 +237,7 @@ void measure(const char* system, const PostgresServer& server, double refused,
   std::string variant = counted(connections, "connection") + (tcp ? ", tcp" : ", unix");
   if (perBatch > 1) variant += ", pipelined 16";
   measureRemote({.system = system,
-                 .testCase = "remote",
+                 .name = "remote",
                  .variant = variant,
                  .perBatch = perBatch,
                  .seconds = 0.15},
@@ -265,7 +265,7 @@ void contend(const char* system, const PostgresServer& server) {
       sessions.push_back(std::make_unique<Each>(server, false, 0, true));
     }
     measureRemote({.system = system,
-                   .testCase = "handover",
+                   .name = "handover",
                    .variant = counted(waiters, "waiter"),
                    .seconds = 0.3,
                    .countSwitches = true},
@@ -305,7 +305,7 @@ void inServer(const char* name, const std::string& locks, const std::string& not
               (locks.find("unlock") == std::string::npos ? "1" : "0"),
           "the locks are not what they should be");
   print({.system = kAdvisory,
-         .testCase = name,
+         .name = name,
          .variant = "in the server",
          .ops = kOps,
          .wallNs = wall,
@@ -323,7 +323,7 @@ void reentrant() {
   const PostgresServer server;
   Sessions sessions;
   sessions.push_back(std::make_unique<AgainSession>(server, true));
-  measureRemote({.system = kAdvisory, .testCase = "reentrant", .variant = "1 connection, tcp"},
+  measureRemote({.system = kAdvisory, .name = "reentrant", .variant = "1 connection, tcp"},
                 sessions, server.process());
   PostgresConnection other(server, true);
   require(other.run("tryLock", kHot) == "f", "the lock was not held");
@@ -360,7 +360,7 @@ void vector1000() {
     }
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / kRounds;
     print({.system = kAdvisory,
-           .testCase = "vector_1000",
+           .name = "vector_1000",
            .variant = tcp ? "1 connection, tcp" : "1 connection, unix",
            .ops = kRounds,
            .wallNs = mean,
@@ -401,7 +401,7 @@ void memoryHeld1m() {
   client.ask("SELECT pg_advisory_unlock_all()");
   const double released = (nowNs() - releasing) / kLocks;
   print({.system = kAdvisory,
-         .testCase = "memory_held_1m",
+         .name = "memory_held_1m",
          .ops = static_cast<std::uint64_t>(kLocks),
          .wallNs = wall,
          .cpuNs = cpu,
@@ -464,7 +464,7 @@ void deadlock() {
     }
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / rounds;
     print({.system = kAdvisory,
-           .testCase = "deadlock",
+           .name = "deadlock",
            .variant = rounds == 1 ? "2 parties" : "2 parties, deadlock_timeout 1 ms",
            .ops = static_cast<std::uint64_t>(rounds),
            .wallNs = mean,
@@ -503,7 +503,7 @@ void sessionDeath() {
   require(other.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0",
           "locks of the dead session are still held");
   print({.system = kAdvisory,
-         .testCase = "session_death",
+         .name = "session_death",
          .ops = 1,
          .wallNs = wall,
          .cpuNs = cpu,
@@ -515,7 +515,7 @@ void sessionDeath() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return runDriver(
+  return runPeer(
       argc, argv,
       {{"uncontended_1k", "advisory lock + unlock inside the server, without the wire",
         uncontended1k},

@@ -133,13 +133,13 @@ std::vector<pid_t> familyOf(pid_t server) {
   return family;
 }
 
-}  // namespace
-
+/// Idempotent.
 void undoEverything() {
   const std::lock_guard hold(begunMutex);
   undoLocked();
 }
 
+/// In a thread of its own, so before any other thread is started.
 void undoOnSignals() {
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -154,6 +154,13 @@ void undoOnSignals() {
     std::fprintf(stderr, "ended by signal %d\n", signal);
     ::_exit(1);
   }).detach();
+}
+
+}  // namespace
+
+int runPeer(int argc, char** argv, const std::vector<Case>& cases) {
+  undoOnSignals();
+  return runDriver(argc, argv, cases, undoEverything);
 }
 
 ScratchDirectory::ScratchDirectory() {

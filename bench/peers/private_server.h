@@ -8,14 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "bench/driver/driver.h"
+
 namespace peers {
 
-/// Waits for SIGINT, SIGTERM and SIGHUP in a thread of its own: undoes everything, then ends the
-/// program. Before any other thread is started.
-void undoOnSignals();
+using namespace bench;  // Figures, stopwatches: what all drivers share.
 
-/// Stops the servers that still run and removes the directories that still stand. Idempotent.
-void undoEverything();
+/// The whole of main(). Also when the case fails, or on SIGINT, SIGTERM and SIGHUP, the servers
+/// that still run are stopped and the directories that still stand removed.
+int runPeer(int argc, char** argv, const std::vector<Case>& cases);
 
 /// A new directory of our own in $TMPDIR or /var/tmp (on disk, where fsync means something);
 /// removed with all that is in it by the destructor, on failure and on the signals above.

@@ -209,7 +209,7 @@ void remote() {
         if (style == Style::Pipelined) variant += ", pipelined 16";
         if (style == Style::UnlockNotAwaited) variant += ", unlock not awaited";
         measureRemote({.system = kSystem,
-                       .testCase = "remote",
+                       .name = "remote",
                        .variant = variant,
                        .perBatch = style == Style::Pipelined ? kPipelined : 1,
                        .seconds = 0.15},
@@ -247,7 +247,7 @@ void vector1000() {
     }
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / kRounds;
     print({.system = kSystem,
-           .testCase = "vector_1000",
+           .name = "vector_1000",
            .variant = tcp ? "1 connection, tcp" : "1 connection, unix",
            .ops = kRounds,
            .wallNs = mean,
@@ -279,7 +279,7 @@ void memoryHeld1m() {
   const double held = resident();
   require(isOk(client.ask({"FLUSHDB"})), "FLUSHDB failed");
   print({.system = kSystem,
-         .testCase = "memory_held_1m",
+         .name = "memory_held_1m",
          .ops = kLocks,
          .wallNs = wall,
          .cpuNs = cpu,
@@ -291,7 +291,7 @@ void memoryHeld1m() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return runDriver(
+  return runPeer(
       argc, argv,
       {{"remote", "SET NX + DEL; 1, 8, 64 connections; tcp and unix; plain and pipelined", remote},
        {"vector_1000", "1,000 locks in one request: MSETNX", vector1000},

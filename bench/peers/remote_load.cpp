@@ -78,7 +78,7 @@ void measureRemote(const Load& load, Sessions& sessions, const PrivateServer& se
     extra.push_back({"wakes_per_grant", (server.voluntarySwitches() - switches) / ops});
   }
   Figure figure{.system = load.system,
-                .testCase = load.testCase,
+                .name = load.name,
                 .variant = load.variant,
                 .ops = times.size() * load.perBatch,
                 .wallNs = wall / ops,

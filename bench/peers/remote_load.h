@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "bench/peers/driver.h"
 #include "bench/peers/private_server.h"
 
 namespace peers {
@@ -28,7 +27,7 @@ class Session {
 using Sessions = std::vector<std::unique_ptr<Session>>;
 
 struct Load {
-  std::string system, testCase, variant;
+  std::string system, name, variant;
   std::size_t perBatch = 1;  ///< Operations from one begin() to the proceed() that ends it.
   double seconds = 0.2;
   bool countSwitches = false;  ///< Adds wakes_per_grant of the server.

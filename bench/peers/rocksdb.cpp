@@ -213,7 +213,7 @@ void commits(int threads, bool sync, Order order, const char* variant) {
   require(store.sequence() - sequence == all.size() * kUpdated, "not all that was put was written");
   const auto ops = static_cast<double>(all.size());
   print({.system = RocksPeer::kSystem,
-         .testCase = "commit_10",
+         .name = "commit_10",
          .variant = variant,
          .ops = all.size(),
          .wallNs = wall / ops,
@@ -239,5 +239,5 @@ void commit10() {
 int main(int argc, char** argv) {
   std::vector<Case> cases = localLockCases<RocksPeer>();
   cases.push_back({"commit_10", "a plain write batch of 10 values of 100 bytes", commit10});
-  return runDriver(argc, argv, cases);
+  return runPeer(argc, argv, cases);
 }
