@@ -24,9 +24,12 @@ class LocalQuickLocks final : public QuickLocks {
   /// It will be locked and fetched: see ObjectStore.
   void expectFetch(Oid target) const { tableOf(target).space.store().expectFetch(target); }
   /// As ObjectSpace says.
-  LockedForChange lockForChange(Oid target, LockTerms terms) const {
+  LatestEdition lockForChange(Oid target, LockTerms terms) const {
     const Table& table = tableOf(target);
     return table.space.lockForChange(table.seat, target, terms);
+  }
+  LatestEdition latestEdition(Oid target) const {
+    return tableOf(target).space.latestEdition(target);
   }
   Grant grant(const LockRequest& request, std::uint32_t edition) override {
     const Oid oid = Oid::fromBits(request.target.value);

@@ -142,20 +142,21 @@ bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
 }
 
 // Whether it is there is only asked when it is locked, so that it is looked up once.
-LockedForChange ObjectSpace::lockForChange(const LockSeat& seat, Oid oid, LockTerms terms) {
+LatestEdition ObjectSpace::lockForChange(const LockSeat& seat, Oid oid, LockTerms terms) {
   const FencingToken token = locks_.grantAtOnce(seat, targetOf(oid), terms).token;
   if (token.value == 0) return {};
   if (options_.durableTokens) keepTokensReserved(token);
-  if (const std::uint32_t edition = store_->knownEdition(oid, /*fetchedSoon=*/true)) {
-    return {edition, nullptr};
-  }
+  LatestEdition latest = latestEdition(oid);
+  if (latest.number == 0) unlock(LockManager::lockerOf(seat), oid);
+  return latest;
+}
+
+LatestEdition ObjectSpace::latestEdition(Oid oid) const {
+  const std::uint32_t known = store_->knownEdition(oid, /*fetchedSoon=*/true);
+  if (known != 0) return {known, nullptr};
   RecordPtr record = fetch(oid);
-  if (record == nullptr) {
-    unlock(LockManager::lockerOf(seat), oid);
-    return {};
-  }
-  const std::uint32_t edition = record->edition;
-  return {edition, std::move(record)};
+  const std::uint32_t number = record ? record->edition : 0;
+  return {number, std::move(record)};
 }
 
 // Its lock may have been broken since it was read; then somebody may delete it unseen.

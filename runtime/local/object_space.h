@@ -19,10 +19,10 @@
 
 namespace nephrite {
 
-/// What is known at once of an object that was locked to be changed.
-struct LockedForChange {
-  std::uint32_t edition = 0;  ///< The latest. 0: nothing was done.
-  RecordPtr record;           ///< Null: it is in memory, and called for. Fetched when it is needed.
+/// The latest edition of an object, for who is going to change it.
+struct LatestEdition {
+  std::uint32_t number = 0;  ///< 0: there is no such object, or it is not known at once.
+  RecordPtr record;          ///< Null: it is in memory, and called for. Fetched when it is needed.
 };
 
 /// Objects of one lifetime: a lock table over a store, and the commits that go through both. What
@@ -79,9 +79,10 @@ class ObjectSpace {
     if (options_.durableTokens) keepTokensReserved(granted.token);
     return true;
   }
-  /// The same for who is going to change the object. StoreException when it cannot be read; it is
-  /// locked then.
-  LockedForChange lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
+  /// The same for who is going to change the object; number 0: nothing was done. StoreException
+  /// when it cannot be read; it is locked then.
+  LatestEdition lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
+  LatestEdition latestEdition(Oid oid) const;
   void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target);

@@ -387,28 +387,29 @@ void Session::remove(Oid oid, StepDone stepDone) {
   });
 }
 
-LockedForChange Session::lockForChangeAtOnce(Oid oid) {
+LatestEdition Session::lockForChangeAtOnce(Oid oid) {
   const Lifetime lifetime = oid.lifetime();
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
   if (!isInTransaction(lifetime)) return {};
   if (holds(oid, LockType::Update)) {
+    if (quick_ != nullptr) return quick_->latestEdition(oid);
     RecordPtr record = database_.fetch(oid);
-    const std::uint32_t edition = record ? record->edition : 0;
-    return {edition, std::move(record)};
+    const std::uint32_t number = record ? record->edition : 0;
+    return {number, std::move(record)};
   }
   const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
   const auto terms =
       quickTerms(oid, type, LockDuration::Transaction, LockTimeout::processDefined());
-  return terms ? quick_->lockForChange(oid, *terms) : LockedForChange{};
+  return terms ? quick_->lockForChange(oid, *terms) : LatestEdition{};
 }
 
 ObjectRecord* Session::changeAtOnce(Oid oid) {
   if (const Change* const known = changeOf(oid)) {
     return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
   }
-  const LockedForChange locked = lockForChangeAtOnce(oid);
-  if (locked.edition == 0) return nullptr;
-  const RecordPtr current = locked.record ? locked.record : database_.fetch(oid);
+  const LatestEdition latest = lockForChangeAtOnce(oid);
+  if (latest.number == 0) return nullptr;
+  const RecordPtr current = latest.record ? latest.record : database_.fetch(oid);
   if (current == nullptr) return nullptr;
   auto record = copyOf(*current);
   ObjectRecord* const changeable = record.get();
@@ -423,16 +424,16 @@ Value* Session::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
     if (known->values.size() <= index) known->values.resize(index + 1);
     return &known->values[index];
   }
-  const LockedForChange locked = lockForChangeAtOnce(oid);
-  if (locked.edition == 0) return nullptr;
+  const LatestEdition latest = lockForChangeAtOnce(oid);
+  if (latest.number == 0) return nullptr;
   Change change;
   change.oid = oid;
-  if (locked.record) {
-    change.record = copyOf(*locked.record, index);
+  if (latest.record) {
+    change.record = copyOf(*latest.record, index);
   } else {
     change.record = makeRecord(std::max(size, index + 1));
     change.record->oid = oid;
-    change.record->edition = locked.edition;
+    change.record->edition = latest.number;
     change.only = index;
   }
   ValueList& values = change.record->values;

@@ -187,8 +187,8 @@ class Session {
   bool complete(const Change& change) const;
   static void complete(const Change& change, const ObjectRecord& base);
   void startChange(Oid oid, StepResult& result);
-  /// Edition 0: it is not at once that `oid` can be changed for the first time.
-  LockedForChange lockForChangeAtOnce(Oid oid);
+  /// Number 0: it is not at once that `oid` can be changed for the first time.
+  LatestEdition lockForChangeAtOnce(Oid oid);
   LockType held(Oid oid) const;
   void startRemoval(Oid oid);
   void endAllStates();
