@@ -26,6 +26,15 @@ class ChangeTable {
     /// edition it is based on.
     mutable std::size_t only = kWhole;
     static constexpr std::size_t kWhole = SIZE_MAX;
+
+    /// Takes the rest from the object's latest edition. False when the change is based on another.
+    bool complete(const ObjectRecord& latest) const {
+      if (only == kWhole) return true;
+      if (latest.edition != record->edition) return false;
+      fillFrom(latest, only, *record);
+      only = kWhole;
+      return true;
+    }
   };
 
   const Change* find(Oid oid) const {

@@ -23,6 +23,12 @@ StepResult done(RecordPtr record = nullptr) {
   return result;
 }
 
+std::string whyNotWhole(const Database& database, Oid oid) {
+  return database.schema()->show(oid) +
+         " is changed here, but another process has changed or deleted it since its lock was "
+         "broken; abort the transaction and try again";
+}
+
 }  // namespace
 
 StepResult resultOf(const LockAnswer& answer) {
@@ -171,7 +177,6 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   commit.changes.handedOver = true;
   commit.changes.changes.reserve(space.changes.size());
   space.changes.forEach([&](const Change& change) {
-    // One that is there no more is committed as it is: the store says what is wrong.
     if (change.kind != ChangeKind::Delete) complete(change);
     commit.changes.changes.emplace_back(change.kind, change.record);
     if (change.kind == ChangeKind::Create) return;
@@ -240,7 +245,10 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
                  [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
                    StepResult result = resultOf(reply);
                    if (const Change* const change = changeOf(oid)) {
-                     if (reply.record) complete(*change, *reply.record);
+                     if (reply.record && !change->complete(*reply.record)) {
+                       result = failed(ErrorCode::StoreFailed);
+                       result.failure = whyNotWhole(database_, oid);
+                     }
                      result.record = change->record;
                    }
                    stepDone(result);
@@ -295,25 +303,19 @@ const Session::Change* Session::changeOf(Oid oid) const {
 
 bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
 
-void Session::complete(const Change& change, const ObjectRecord& base) {
+void Session::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
-  fillFrom(base, change.only, *change.record);
-  change.only = Change::kWhole;
-}
-
-bool Session::complete(const Change& change) const {
-  if (change.only == Change::kWhole) return true;
-  const RecordPtr base = database_.fetch(change.oid);
-  if (base == nullptr) return false;
-  complete(change, *base);
-  return true;
+  const RecordPtr latest = database_.fetch(change.oid);
+  if (latest && change.complete(*latest)) return;
+  throw StoreException(StoreException::Reason::StaleEdition, whyNotWhole(database_, change.oid));
 }
 
 RecordPtr Session::peek(Oid oid) const {
   if (oid.isNull()) return nullptr;
   if (const Change* const change = changeOf(oid)) {
-    const bool there = change->kind != ChangeKind::Delete && complete(*change);
-    return there ? change->record : nullptr;
+    if (change->kind == ChangeKind::Delete) return nullptr;
+    complete(*change);
+    return change->record;
   }
   if (oid.lifetime() == Lifetime::Transient) return nullptr;
   return database_.fetch(oid);
@@ -444,7 +446,8 @@ Value* Session::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
 
 ObjectRecord* Session::changeable(Oid oid) {
   Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
-  if (change == nullptr || !complete(*change)) return nullptr;
+  if (change == nullptr) return nullptr;
+  complete(*change);
   std::shared_ptr<ObjectRecord>& record = change->record;
   if (record.use_count() > 1) record = copyOf(*record);
   return record.get();

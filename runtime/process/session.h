@@ -182,10 +182,9 @@ class Session {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
-  /// Gives `change` all that its record has. False when the object is there no more: whoever has
-  /// deleted it broke our lock. StoreException when it cannot be read.
-  bool complete(const Change& change) const;
-  static void complete(const Change& change, const ObjectRecord& base);
+  /// Gives `change` all that its record has. StoreException when that cannot be read, or is gone:
+  /// the lock was broken, and somebody else has changed or deleted the object since.
+  void complete(const Change& change) const;
   void startChange(Oid oid, StepResult& result);
   /// Number 0: it is not at once that `oid` can be changed for the first time.
   LatestEdition lockForChangeAtOnce(Oid oid);

@@ -106,6 +106,32 @@ TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherChangesItThenTheCommit
   EXPECT_EQ(totalSeenBy(p2), 0);
 }
 
+// Locally our copy was never made, and half of ours with half of theirs is nobody's: so reading is
+// refused as the commit is. At a client the copy was made when its lock was granted.
+TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherChangesItThenNoMixtureIsSeen) {
+  o.set("total", 7);
+  breakLockOf(p1);
+  p2.beginTransaction();
+  as(p2, o).set("note", "of another");
+  p2.commitTransaction();
+
+  std::string seen;
+  const auto refused = thrownBy<StoreFailure>([&] { seen = noteSeenBy(p1); });
+  const auto again = thrownBy<StoreFailure>([&] { o.set("weight", 2.5); });
+
+  if (GetParam() == Form::Local) {
+    ASSERT_TRUE(refused && again);
+    EXPECT_THAT(refused->what(), testing::HasSubstr("since its lock was broken"));
+    p1.beginLock();
+    EXPECT_EQ(codeOf([&] { noteSeenBy(p1); }), 64007) << "nor when it is locked for that";
+    p1.endLock();
+  } else {
+    EXPECT_FALSE(refused || again);
+    EXPECT_EQ(seen, "from before");
+  }
+  EXPECT_THROW(p1.commitTransaction(), StoreFailure);
+}
+
 TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherRemovesItThenItIsGone) {
   o.set("total", 7);
   breakLockOf(p1);
