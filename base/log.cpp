@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "base/plain_text.h"
+
 namespace nephrite {
 namespace {
 
@@ -29,19 +31,13 @@ spdlog::logger& logger() {
 }
 
 bool needsQuotes(std::string_view value) {
-  return value.empty() || value.find_first_of(" \t\n\"=") != std::string_view::npos;
+  return value.empty() || value.find_first_of(" \"=") != std::string_view::npos ||
+         !isPlainText(value);
 }
 
 void appendQuoted(std::string& line, std::string_view value) {
   line += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') line += '\\';
-    if (c == '\n') {
-      line += "\\n";
-      continue;
-    }
-    line += c;
-  }
+  appendPlainText(line, value, "\"\\");
   line += '"';
 }
 

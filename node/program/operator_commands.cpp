@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/plain_text.h"
 #include "node/client/connected_database.h"
 #include "runtime/exceptions.h"
 
@@ -207,8 +208,8 @@ int contention(const std::string& verb, std::size_t size, const OperatorOptions&
     }
     const ProcessInfo starter = database.describe(state.startedBy);
     output.err << "nephrite: the counting was begun by process " << starter.locker.value << " ("
-               << starter.name << ", user " << starter.user << ", node " << starter.node
-               << "), which alone may clear or end it\n";
+               << plainText(starter.name) << ", user " << plainText(starter.user) << ", node "
+               << plainText(starter.node) << "), which alone may clear or end it\n";
     return 1;
   });
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/plain_text.h"
 #include "node/schedule/deadlock_schedule.h"
 
 namespace nephrite {
@@ -27,7 +28,7 @@ std::string orDash(const std::string& text) { return text.empty() ? "-" : text; 
 /// "12 billing", as people name a process.
 std::string whoText(const ProcessInfo& process) {
   if (process.locker.isNull()) return "one that has gone";
-  return numberText(process.locker) + " " + orDash(process.name);
+  return numberText(process.locker) + " " + orDash(plainText(process.name));
 }
 
 json::object processJson(const ProcessInfo& process) {
@@ -121,14 +122,14 @@ LockerId lockerNamed(RemoteDatabase& database, const std::string& text, Oid held
   std::map<LockerId, std::string> found;
   for (const ProcessInfo& process : database.processes()) {
     if (isProcess(process, text)) {
-      found[process.locker] = whoText(process) + " on node " + process.node;
+      found[process.locker] = whoText(process) + " on node " + plainText(process.node);
     }
   }
   for (const NodeInfo& node : database.nodes()) {
     const std::string oid = node.oid.toString();
     const bool isNamed = node.name == text || oid == text || "Node/" + oid == text ||
                          numberText(node.locker) == text;
-    if (isNamed) found[node.locker] = "Node/" + oid + " " + node.name;
+    if (isNamed) found[node.locker] = "Node/" + oid + " " + plainText(node.name);
   }
   if (found.size() > 1 && !held.isNull()) {
     std::set<LockerId> holders;

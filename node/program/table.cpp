@@ -7,6 +7,8 @@
 #include <chrono>
 #include <ostream>
 
+#include "base/plain_text.h"
+
 namespace nephrite {
 namespace {
 
@@ -34,10 +36,7 @@ std::tm utc(WallTime time) {
 }  // namespace
 
 void Table::add(std::vector<std::string> cells) {
-  for (std::string& cell : cells) {
-    std::replace_if(
-        cell.begin(), cell.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  }
+  for (std::string& cell : cells) cell = plainText(cell);
   rows_.push_back(std::move(cells));
 }
 

@@ -17,8 +17,7 @@ class Table {
  public:
   explicit Table(std::vector<std::string> headings) : headings_(std::move(headings)) {}
 
-  /// One cell for each heading. Control characters, which names may have, are shown as `?`: they
-  /// would move the cursor.
+  /// One cell for each heading, shown as plainText(): a name may hold what moves the cursor.
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 

@@ -74,14 +74,16 @@ TEST_P(LogQuoting, KeepsEveryValueOnItsLineAndReadable) {
   EXPECT_THAT(line, EndsWith(" info event key=" + GetParam().written + "\n"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Values, LogQuoting,
-                         testing::Values(Quoting{"plain", "plain"}, Quoting{"", R"("")"},
-                                         Quoting{"two words", R"("two words")"},
-                                         Quoting{"a=b", R"("a=b")"},
-                                         Quoting{R"(say "no")", R"("say \"no\"")"},
-                                         Quoting{"first\nsecond", R"("first\nsecond")"},
-                                         Quoting{R"(C:\dir a)", R"("C:\\dir a")"},
-                                         Quoting{"{}", "{}"}));
+INSTANTIATE_TEST_SUITE_P(
+    Values, LogQuoting,
+    testing::Values(Quoting{"plain", "plain"}, Quoting{"", R"("")"},
+                    Quoting{"two words", R"("two words")"}, Quoting{"a=b", R"("a=b")"},
+                    Quoting{R"(say "no")", R"("say \"no\"")"},
+                    Quoting{"first\nsecond", R"("first\nsecond")"},
+                    Quoting{R"(C:\dir a)", R"("C:\\dir a")"},
+                    Quoting{"anna\rroot", R"("anna\rroot")"}, Quoting{"\x1b[2J", R"("\x1b[2J")"},
+                    Quoting{"a\u202Eb", R"("a\u202eb")"}, Quoting{"M\u00FCller", "M\u00FCller"},
+                    Quoting{"{}", "{}"}));
 
 }  // namespace
 }  // namespace nephrite
