@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "runtime/exceptions.h"
 #include "runtime/process/process_core.h"
+#include "runtime/process/refusals.h"
 
 namespace nephrite {
 
@@ -41,20 +42,6 @@ struct BackgroundProcess::Worker {
   State state NEPHRITE_GUARDED_BY(mutex) = State::Running;
   std::thread thread;
 };
-
-namespace {
-
-std::string describe(const std::exception_ptr& exception) {
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
-}  // namespace
 
 BackgroundProcess::BackgroundProcess(Node& node, Options options, Body body)
     : worker_(std::make_unique<Worker>(node, std::move(options), std::move(body))) {

@@ -28,7 +28,8 @@ class AccessLock {
     acquired_ = true;
   }
   ~AccessLock() {
-    if (acquired_ && process_.isSignedOn()) process_.session().unlock(oid_);
+    if (!acquired_) return;
+    process_.finish("the end of an access", [this] { process_.session().unlock(oid_); });
   }
   AccessLock(const AccessLock&) = delete;
   AccessLock& operator=(const AccessLock&) = delete;

@@ -45,20 +45,29 @@ struct LockCall {
 /// What Process::locked() returns: `co_await process.locked(object, {...})` suspends until the
 /// lock is held, or throws as Object::lock() does. The coroutine goes on where callbacks run
 /// (ProcessOptions::executor).
+///
+/// Destroyed while it is suspended, the coroutine withdraws its request and is not resumed. Destroy
+/// it where callbacks run, or be sure that it is not going on just then. A lock that was granted
+/// before that stays: it is the process that holds it.
 class [[nodiscard]] LockAwaitable {
  public:
-  using Start = std::function<void(LockCallback)>;
+  /// Asks for the lock; the token withdraws the request.
+  using Start = std::function<void(LockCallback, std::stop_token)>;
   explicit LockAwaitable(Start start) : start_(std::move(start)) {}
+  ~LockAwaitable();
+  LockAwaitable(const LockAwaitable&) = delete;
+  LockAwaitable& operator=(const LockAwaitable&) = delete;
 
   bool await_ready() const noexcept { return false; }
   /// Never inlined: clang before 17 would keep its locals in the coroutine's frame, which is gone
   /// when another thread has resumed the coroutine to its end (LLVM issue 56301).
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<> waiting);
-  void await_resume() const { result_.throwIfFailed(); }
+  void await_resume() const;
 
  private:
+  struct Wait;
   Start start_;
-  LockResult result_;
+  std::shared_ptr<Wait> wait_;  // Once suspended.
 };
 
 }  // namespace nephrite

@@ -6,6 +6,7 @@
 #include "runtime/process/lock_views.h"
 #include "runtime/process/node_core.h"
 #include "runtime/process/process_core.h"
+#include "runtime/process/refusals.h"
 
 namespace nephrite {
 namespace {
@@ -30,11 +31,13 @@ Node Node::signOn(std::shared_ptr<Database> database, const NodeSignOn& who) {
 
 Node::Node(std::shared_ptr<NodeCore> core) : core_(std::move(core)) {}
 
-Node::~Node() { close(); }
+Node::~Node() {
+  logFailure("node.failed", "the end of a node", [this] { close(); });
+}
 
 Node& Node::operator=(Node&& other) noexcept {
   if (this != &other) {
-    close();
+    logFailure("node.failed", "the end of a node", [this] { close(); });
     core_ = std::move(other.core_);
   }
   return *this;

@@ -148,6 +148,19 @@ void Object::unlock() {
   process_->call([this] { process_->session().unlock(oid_); });
 }
 
+void Object::restoreLock(LockType before, LockDuration duration) noexcept {
+  if (before == LockType::Get && process_->unlockAtOnce(oid_)) return;
+  process_->finish("the end of a lock's scope", [&] {
+    if (before == LockType::Get) {
+      process_->session().unlock(oid_);
+      return;
+    }
+    const auto held = process_->database().lockStatus(process_->info().locker, oid_);
+    if (!held || !stronger(held->type, before)) return;  // A commit has freed it.
+    process_->awaitLock({oid_, before, duration, LockTimeout::immediate()}, {});
+  });
+}
+
 LockStatus Object::lockStatus() const {
   LockStatus status;
   ProcessCore& process = core();

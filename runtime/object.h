@@ -116,6 +116,9 @@ class Object {
 
  private:
   friend class Process;
+  friend class LockGuard;
+  /// At the end of a scope that raised it: back to `before`, if more is held now.
+  void restoreLock(LockType before, LockDuration duration) noexcept;
   bool lockedAtOnce(LockType type, LockWait wait) const;
   [[noreturn]] static void refuseNull();
   [[noreturn]] void refuseType(std::string_view property, const Value& holds) const;

@@ -3,28 +3,33 @@
 #include <utility>
 
 #include "runtime/process/process_core.h"
+#include "runtime/process/refusals.h"
 #include "runtime/system_class.h"
 
 namespace nephrite {
 
 Process::Process(std::shared_ptr<ProcessCore> core) : core_(std::move(core)) {}
 
-Process::~Process() { signOff(); }
+Process::~Process() {
+  logFailure("process.failed", "the end of a process", [this] { signOff(); });
+}
 
 Process& Process::operator=(Process&& other) noexcept {
   if (this != &other) {
-    signOff();
+    logFailure("process.failed", "the end of a process", [this] { signOff(); });
     core_ = std::move(other.core_);
   }
   return *this;
 }
 
-ProcessCore& Process::core() const {
+ProcessCore& Process::core() const { return *shared(); }
+
+const std::shared_ptr<ProcessCore>& Process::shared() const {
   if (core_ == nullptr) {
     throw UsageException(ErrorCode::NotSignedOn,
                          "there is no process here: it was moved from, or never signed on");
   }
-  return *core_;
+  return core_;
 }
 
 const ProcessInfo& Process::info() const { return core().info(); }
@@ -42,18 +47,14 @@ System Process::system() const {
 // --- Transactions
 // ------------------------------------------------------------------------------------
 
-void Process::beginTransaction() {
-  core().call([&] { core().check(core().session().begin(Lifetime::Persistent)); });
-}
+void Process::beginTransaction() { core().begin(Lifetime::Persistent); }
 void Process::commitTransaction(std::stop_token stop) { core().commit(Lifetime::Persistent, stop); }
 void Process::abortTransaction() { core().abort(Lifetime::Persistent); }
 bool Process::isInTransactionState() const {
   return core().session().isInTransaction(Lifetime::Persistent);
 }
 
-void Process::beginTransientTransaction() {
-  core().call([&] { core().check(core().session().begin(Lifetime::SharedTransient)); });
-}
+void Process::beginTransientTransaction() { core().begin(Lifetime::SharedTransient); }
 void Process::commitTransientTransaction(std::stop_token stop) {
   core().commit(Lifetime::SharedTransient, stop);
 }
@@ -172,7 +173,9 @@ void Process::lockAsync(const Object& object, LockCall call, LockCallback done) 
 LockAwaitable Process::locked(const Object& object, LockCall call) {
   core();
   return LockAwaitable([core = core_, oid = object.oid(), call = std::move(call)](
-                           LockCallback done) { core->lockAsync(oid, call, std::move(done)); });
+                           LockCallback done, std::stop_token abandoned) {
+    core->lockAsync(oid, call, std::move(done), std::move(abandoned));
+  });
 }
 
 // --- Exceptions

@@ -133,7 +133,12 @@ class Process {
 
  private:
   friend class BackgroundProcess;
+  friend class Transaction;
+  friend class TransientTransaction;
+  friend class LoadState;
+  friend class LockState;
   ProcessCore& core() const;
+  const std::shared_ptr<ProcessCore>& shared() const;  ///< Never null.
   std::shared_ptr<ProcessCore> core_;
 };
 

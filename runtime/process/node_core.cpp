@@ -24,7 +24,9 @@ Reply await(Database& database, const Start& start) {
 NodeCore::NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who)
     : database_(std::move(database)), who_(who), info_(signOnNode()) {}
 
-NodeCore::~NodeCore() { close(); }
+NodeCore::~NodeCore() {
+  logFailure("node.failed", who_.name, [this] { close(); });
+}
 
 NodeInfo NodeCore::signOnNode() const {
   const auto reply = await<NodeReply>(

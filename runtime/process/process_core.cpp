@@ -1,6 +1,7 @@
 #include "runtime/process/process_core.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/answer_wait.h"
@@ -39,7 +40,9 @@ class ProcessCore::Use {
 ProcessCore::ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor)
     : node_(std::move(node)), session_(node_->database(), info), executor_(std::move(executor)) {}
 
-ProcessCore::~ProcessCore() { signOff(); }
+ProcessCore::~ProcessCore() {
+  logFailure("process.failed", info().name, [this] { signOff(); });
+}
 
 void ProcessCore::signOff() {
   if (!signedOn_.exchange(false)) return;
@@ -62,10 +65,10 @@ void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> ope
     try {
       return perform(operation);
     } catch (const ConnectionException& exception) {
-      if (exception.code() == ErrorCode::ConnectionLost) lost(exception);
+      lookForLoss(exception);
       throw;
     } catch (const CommitUnknownException& exception) {
-      lost(exception);
+      lookForLoss(exception);
       throw;
     }
   }
@@ -73,8 +76,7 @@ void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> ope
     try {
       return perform(operation);
     } catch (const SystemException& exception) {
-      const bool unknown = exception.code() == ErrorCode::CommitUnknown;
-      if (unknown || exception.code() == ErrorCode::ConnectionLost) lost(exception);
+      lookForLoss(exception);
       if (!ask(exception, continuation)) throw;
       if (continuation.going == Going::Explicit) return;
     }
@@ -95,7 +97,22 @@ void ProcessCore::perform(FunctionRef<void()> operation) {
   }
 }
 
-void ProcessCore::lost(const SystemException& why) {
+void ProcessCore::finish(std::string_view what, FunctionRef<void()> operation) noexcept {
+  if (!signedOn_) return;
+  logFailure("scope.failed", what, [&] {
+    const Use use(*this);
+    try {
+      perform(operation);
+    } catch (const SystemException& exception) {
+      lookForLoss(exception);
+      throw;
+    }
+  });
+}
+
+void ProcessCore::lookForLoss(const SystemException& why) {
+  const ErrorCode code = why.code();
+  if (code != ErrorCode::ConnectionLost && code != ErrorCode::CommitUnknown) return;
   if (!signedOn_.exchange(false)) return;
   whySignedOff_ = why.what();
   session_.signOff();
@@ -352,6 +369,10 @@ void ProcessCore::useUpdateLocks(bool on) {
 
 // --- Transactions --------------------------------------------------------------------------------
 
+void ProcessCore::begin(Lifetime lifetime) {
+  call([&] { check(session_.begin(lifetime)); });
+}
+
 void ProcessCore::commit(Lifetime lifetime, const std::stop_token& stop) {
   call({Going::Again, Oid(), LockType::Exclusive}, [&] {
     await(
@@ -362,12 +383,14 @@ void ProcessCore::commit(Lifetime lifetime, const std::stop_token& stop) {
 
 void ProcessCore::abort(Lifetime lifetime) {
   if (!signedOn_) return;  // Signing off has aborted it.
-  call([&] {
-    if (session_.isInTransaction(lifetime)) {
-      node_->aborted.fetch_add(1, std::memory_order_relaxed);
-    }
-    session_.abort(lifetime);
-  });
+  call([&] { abandon(lifetime); });
+}
+
+void ProcessCore::abandon(Lifetime lifetime) {
+  if (session_.isInTransaction(lifetime)) {
+    node_->aborted.fetch_add(1, std::memory_order_relaxed);
+  }
+  session_.abort(lifetime);
 }
 
 // --- Several locks -------------------------------------------------------------------------------
@@ -440,13 +463,14 @@ struct ProcessCore::AsyncLock {
   LockTimeout asked = LockTimeout::processDefined();
   LockCallback done;
   LockReply reply;
-  std::optional<std::stop_callback<std::function<void()>>> onStop;
+  using OnStop = std::optional<std::stop_callback<std::function<void()>>>;
+  std::array<OnStop, 3> onStop;  // Of the call, of the process, of who waits.
   std::atomic<int> missing{2};
 
   static void arrived(const std::shared_ptr<AsyncLock>& pending) {
     if (pending->missing.fetch_sub(1) > 1) return;
     pending->core->post([pending] {
-      pending->onStop.reset();
+      for (OnStop& one : pending->onStop) one.reset();
       pending->done(pending->result());
       pending->done = nullptr;
     });
@@ -467,7 +491,7 @@ struct ProcessCore::AsyncLock {
   }
 };
 
-void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
+void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned) {
   call([&] {
     const std::uint64_t id = session_.nextRequestId();
     const Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
@@ -489,7 +513,9 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done) {
     const auto cancel = [core = weak_from_this(), id] {
       if (const auto alive = core.lock()) alive->session_.cancel(id);
     };
-    pending->onStop.emplace(asked.stop, cancel);
+    pending->onStop[0].emplace(asked.stop, cancel);
+    pending->onStop[1].emplace(stop_, cancel);
+    pending->onStop[2].emplace(std::move(abandoned), cancel);
     AsyncLock::arrived(pending);
   });
 }

@@ -48,6 +48,9 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void call(const Continuation& continuation, FunctionRef<void()> operation);
   /// The same for calls that cannot be continued.
   void call(FunctionRef<void()> operation) { call({}, operation); }
+  /// The frame of a destructor, which no handler is asked about: what `operation` throws, or a call
+  /// on another thread, is logged. Nothing is done after sign-off.
+  void finish(std::string_view what, FunctionRef<void()> operation) noexcept;
 
   // --- Inside a call -----------------------------------------------------------------------------
 
@@ -83,6 +86,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// The record to write to.
   ObjectRecord& change(Oid oid);
   void check(const std::optional<ErrorCode>& error, Oid target = Oid()) const;
+  /// abort(), inside a call.
+  void abandon(Lifetime lifetime);
   /// By name or number; null when there is none.
   template <class Key>
   std::shared_ptr<const ClassDef> findClass(const Key& key) const {
@@ -104,7 +109,9 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   // --- Calls -------------------------------------------------------------------------------------
 
   void lockAll(std::vector<Oid> oids, const Session::Wish& wish, const std::stop_token& stop);
-  void lockAsync(Oid oid, LockCall asked, LockCallback done);
+  /// `abandoned` withdraws it as the call's own stop token does.
+  void lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned = {});
+  void begin(Lifetime lifetime);
   void commit(Lifetime lifetime, const std::stop_token& stop);
   void abort(Lifetime lifetime);
   bool protect(ExceptionHandler handler, const std::function<void()>& body);
@@ -138,8 +145,9 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// Locks `oids` from `next` on in one request; `next` becomes the first that is not held.
   void lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
                 const std::stop_token& stop);
-  /// The connection is gone, and with it everything of this process at the server.
-  void lost(const SystemException& why);
+  /// Is the connection gone, and with it everything of this process at the server? Then it has
+  /// signed off.
+  void lookForLoss(const SystemException& why);
   /// Throws unless signed on; what `operation` throws is ours.
   void perform(FunctionRef<void()> operation);
   /// True: go on as `continuation` says.

@@ -1,6 +1,9 @@
 #include "runtime/process/refusals.h"
 
+#include <utility>
+
 #include "base/check.h"
+#include "base/log.h"
 
 namespace nephrite {
 namespace {
@@ -91,6 +94,30 @@ void throwRefusal(const Database& database, const StepResult& result, Oid target
       throwError(database, result.code, target, result.failure);
   }
   checkFailed("a refusal that is none", __FILE__, __LINE__);
+}
+
+std::string describe(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+void logFailure(std::string_view event, std::string_view subject,
+                FunctionRef<void()> action) noexcept {
+  try {
+    action();
+  } catch (...) {
+    try {
+      log(LogLevel::Error, event,
+          {{"at", std::string(subject)}, {"reason", describe(std::current_exception())}});
+    } catch (...) {
+      // No memory for the line either. There is nobody left to tell.
+    }
+  }
 }
 
 }  // namespace nephrite

@@ -2,6 +2,10 @@
 
 // Private to runtime: from the values of refused steps to exceptions that name names.
 
+#include <exception>
+#include <string>
+
+#include "base/function_ref.h"
 #include "runtime/database.h"
 #include "runtime/exceptions.h"
 #include "runtime/process/session.h"
@@ -18,5 +22,13 @@ LockFacts factsOf(const Database& database, const LockAnswer& answer, LockTimeou
 /// Throws the exception of `code` about `target`.
 [[noreturn]] void throwError(const Database& database, ErrorCode code, Oid target,
                              const std::string& failure = {});
+
+/// What the exception says of itself.
+std::string describe(const std::exception_ptr& exception);
+
+/// Runs `action` for a destructor: what it throws is logged as `event` of `subject`, and goes no
+/// further.
+void logFailure(std::string_view event, std::string_view subject,
+                FunctionRef<void()> action) noexcept;
 
 }  // namespace nephrite

@@ -31,45 +31,6 @@ std::string whyNotWhole(const Database& database, Oid oid) {
 
 }  // namespace
 
-StepResult resultOf(const LockAnswer& answer) {
-  StepResult result;
-  result.lock = answer;
-  result.queued = answer.queued;
-  const auto refused = [&](StepResult::Outcome outcome, ErrorCode code) {
-    result.outcome = outcome;
-    result.code = code;
-  };
-  switch (answer.outcome) {
-    case LockOutcome::Granted: break;
-    case LockOutcome::Refused:
-      refused(StepResult::Outcome::Refused, ErrorCode::ObjectLocked);
-      break;
-    case LockOutcome::TimedOut:
-      refused(StepResult::Outcome::TimedOut, ErrorCode::ObjectLocked);
-      break;
-    case LockOutcome::Deadlock: refused(StepResult::Outcome::Deadlock, ErrorCode::Deadlock); break;
-    case LockOutcome::Cancelled:
-      refused(StepResult::Outcome::Cancelled, ErrorCode::WaitCancelled);
-      break;
-  }
-  return result;
-}
-
-StepResult resultOf(const LockReply& reply) {
-  StepResult result = resultOf(reply.lock);
-  if (!result.isDone() && !reply.failure) return result;
-  result.record = reply.record;
-  if (!reply.failure && !reply.missing && !reply.updatedMeanwhile) return result;
-  result.outcome = StepResult::Outcome::Failed;
-  if (reply.failure) {
-    result.code = reply.failure->code;
-    result.failure = reply.failure->what;
-  } else {
-    result.code = reply.missing ? ErrorCode::ObjectDeleted : ErrorCode::UpdatedBeforeUpgrade;
-  }
-  return result;
-}
-
 Session::Session(Database& database, ProcessInfo process)
     : database_(database),
       process_(std::move(process)),
@@ -106,7 +67,8 @@ Session::Space& Session::spaceOf(Lifetime lifetime) {
 }
 
 bool Session::isInState(StateKind kind) const {
-  return std::find(states_.begin(), states_.end(), kind) != states_.end();
+  return std::any_of(states_.begin(), states_.end(),
+                     [kind](const State& state) { return state.kind == kind && !state.over; });
 }
 
 bool Session::isInAnyState(Lifetime lifetime) const {
@@ -121,13 +83,28 @@ std::optional<ErrorCode> Session::begin(Lifetime lifetime) {
   return std::nullopt;
 }
 
-void Session::beginState(StateKind kind) {
-  states_.push_back(kind);
+std::uint64_t Session::beginState(StateKind kind) {
+  states_.push_back({kind, ++lastState_});
   keepLevel();
+  return lastState_;
 }
 
 std::optional<ErrorCode> Session::endState(StateKind kind) {
-  if (states_.empty() || states_.back() != kind) return ErrorCode::StateMismatch;
+  if (states_.empty() || states_.back().kind != kind) return ErrorCode::StateMismatch;
+  endInnermostState();
+  while (!states_.empty() && states_.back().over) endInnermostState();
+  return std::nullopt;
+}
+
+void Session::endScope(std::uint64_t number) {
+  const auto state = std::find_if(states_.begin(), states_.end(),
+                                  [number](const State& known) { return known.number == number; });
+  if (state == states_.end()) return;
+  state->over = true;
+  while (!states_.empty() && states_.back().over) endInnermostState();
+}
+
+void Session::endInnermostState() {
   const auto level = static_cast<std::uint16_t>(states_.size());
   states_.pop_back();
   keepLevel();
@@ -135,7 +112,6 @@ std::optional<ErrorCode> Session::endState(StateKind kind) {
     if (spaceOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
     database_.releaseLevel(process_.locker, lifetime, level);
   }
-  return std::nullopt;
 }
 
 // Commit and abort of the persistent transaction end load and lock state at every level, and with

@@ -14,41 +14,9 @@
 #include "runtime/error_code.h"
 #include "runtime/local/local_quick_locks.h"
 #include "runtime/process/change_table.h"
+#include "runtime/process/step_result.h"
 
 namespace nephrite {
-
-/// What became of one step of a session.
-struct StepResult {
-  enum class Outcome {
-    Done,
-    Refused,    ///< 1027, at once.
-    TimedOut,   ///< 1027, after waiting.
-    Deadlock,   ///< 1081.
-    Cancelled,  ///< 64005.
-    Failed,     ///< `code` says how; 1146 leaves the lock held.
-  };
-  Outcome outcome = Outcome::Done;
-  ErrorCode code{};     ///< Of every outcome but Done.
-  bool queued = false;  ///< It stood in a queue before it was answered.
-  LockAnswer lock;      ///< Of steps that asked for a lock.
-  RecordPtr record;     ///< What a read or change saw; null otherwise.
-  std::string failure;  ///< 64007, 64014 to 64017: what was tried on what.
-  CommitId commit;      ///< CommitUnknown: which one.
-
-  bool isDone() const { return outcome == Outcome::Done; }
-  /// A lock that is not held, because others have theirs.
-  bool isRefusal() const {
-    return outcome == Outcome::Refused || outcome == Outcome::TimedOut ||
-           outcome == Outcome::Deadlock;
-  }
-};
-
-/// The same outcome as a step's; the lock answer and whether it queued go along.
-StepResult resultOf(const LockAnswer& answer);
-StepResult resultOf(const LockReply& reply);
-
-/// Called once, when the step is over; possibly before the call that began it returns.
-using StepDone = std::function<void(const StepResult&)>;
 
 enum class StateKind : std::uint8_t { Load, Lock };
 
@@ -89,9 +57,13 @@ class Session {
   void commit(Lifetime lifetime, StepDone done);
   /// Outside a transaction too: drops its Transaction locks.
   void abort(Lifetime lifetime);
-  void beginState(StateKind kind);
-  /// Empty when it worked; else StateMismatch.
+  /// Returns its number, for endScope().
+  std::uint64_t beginState(StateKind kind);
+  /// Ends the innermost state. Empty when it worked; else StateMismatch.
   std::optional<ErrorCode> endState(StateKind kind);
+  /// Ends the state of that number. When others are open inside it, it is over at once for
+  /// isInState(), and its locks go with the last of those. Does nothing when it has ended.
+  void endScope(std::uint64_t state);
 
   bool isInTransaction(Lifetime lifetime) const { return spaceOf(lifetime).inTransaction; }
   bool isInState(StateKind kind) const;
@@ -182,6 +154,12 @@ class Session {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
+  struct State {
+    StateKind kind;
+    std::uint64_t number;
+    bool over = false;  ///< Waits for those inside it. Never the innermost.
+  };
+  void endInnermostState();
   /// Gives `change` all that its record has. StoreException when that cannot be read, or is gone:
   /// the lock was broken, and somebody else has changed or deleted the object since.
   void complete(const Change& change) const;
@@ -201,7 +179,8 @@ class Session {
   bool useUpdateLocks_ = false;
   std::int32_t persistentPriority_ = 0;
   std::int32_t transientPriority_ = 0;
-  std::vector<StateKind> states_;
+  std::vector<State> states_;
+  std::uint64_t lastState_ = 0;
   std::atomic<std::uint16_t> level_ = 0;  // How many of them.
   Space persistent_;
   Space shared_;

@@ -194,6 +194,49 @@ TEST_P(AsyncLocks, ACoroutineIsThrownWhatTheBlockingFormThrows) {
   EXPECT_EQ(log, "refused cancelled ");
 }
 
+/// A coroutine that its owner may end while it waits.
+struct Owned {
+  struct promise_type {
+    Owned get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+  std::coroutine_handle<promise_type> handle;
+};
+
+Owned lockOwned(Process& process, Object object, std::string& log) {
+  co_await process.locked(object, {.type = Exclusive});
+  log += "locked ";
+}
+
+TEST_P(AsyncLocks, ACoroutineDestroyedWhileItWaitsWithdrawsItsRequest) {
+  std::string log;
+  Owned waiting = lockOwned(asker, as(asker, o), log);
+  EXPECT_EQ(queued().size(), 1u);
+
+  waiting.handle.destroy();
+
+  EXPECT_TRUE(queued().empty());
+  as(p1, o).unlock();
+  runCallbacks();
+  EXPECT_EQ(log, "");
+  EXPECT_EQ(held(asker, o), Get);
+}
+
+TEST_P(AsyncLocks, ACoroutineDestroyedAfterItsGrantIsNotResumed) {
+  std::string log;
+  Owned waiting = lockOwned(asker, as(asker, o), log);
+  as(p1, o).unlock();  // Granted; the callback has not run yet.
+
+  waiting.handle.destroy();
+
+  runCallbacks();
+  EXPECT_EQ(log, "");
+  EXPECT_EQ(held(asker, o), Exclusive) << "it is the process that holds it";
+}
+
 TEST_P(AsyncLocks, WithoutAnExecutorTheNodesCallbackThreadRunsThem) {
   std::promise<std::thread::id> ranOn;
   p2.lockAsync(as(p2, o), {}, [&](const LockResult& result) {

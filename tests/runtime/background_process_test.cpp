@@ -61,6 +61,23 @@ TEST_P(Workers, StopEndsTheirWaitsAndLetsGoTheirLocks) {
   EXPECT_TRUE(gets(p2, o2, Exclusive));
 }
 
+TEST_P(Workers, StopEndsTheirAsynchronousWaitsToo) {
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  std::exception_ptr ended;
+  BackgroundProcess worker(node, named("asynchronous"), [&](Process& process, std::stop_token) {
+    std::promise<LockResult> answer;
+    process.lockAsync(process.object(o.oid()), {},
+                      [&](const LockResult& result) { answer.set_value(result); });
+    ended = answer.get_future().get().failure();
+  });
+  untilSomebodyWaits();
+
+  worker.stop();
+
+  EXPECT_EQ(worker.state(), State::Stopped);
+  EXPECT_THROW(std::rethrow_exception(ended), CancelledException);
+}
+
 TEST_P(Workers, WaitTheBackgroundTimeout) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   BackgroundProcess worker(node, named("patient"), [&](Process& process, std::stop_token) {
