@@ -24,9 +24,10 @@ class StoreException : public std::runtime_error {
   enum class Reason {
     Io,              ///< Disk full, no permission, device error.
     Damaged,         ///< The integrity check failed; nothing was opened or changed.
-    InUse,           ///< Another program has the store open.
+    InUse,           ///< The store is open already, in this program or another: what() says which.
     WrongFormat,     ///< Written by a newer or foreign program.
     NotWritable,     ///< An earlier write failed; reads go on, commits are refused until reopened.
+    LockGone,        ///< The directory or its lock was moved, removed or replaced: as NotWritable.
     SchemaConflict,  ///< A class or property exists with another type.
     StaleEdition,    ///< A change is based on an edition that is no longer the latest.
     NoSuchObject,    ///< Update or Delete of an object that does not exist.

@@ -1,5 +1,6 @@
 #include "objects/disk/rocks_database.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
@@ -178,6 +179,15 @@ rocksdb::Status RocksDatabase::scan(rocksdb::ColumnFamilyHandle* family, const s
 
 rocksdb::Status RocksDatabase::write(const rocksdb::WriteOptions& how, rocksdb::WriteBatch& batch) {
   return db_->Write(how, &batch);
+}
+
+void RocksDatabase::leaveFilesAlone() {
+  rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/false);
+  const rocksdb::Status status = db_->DisableFileDeletions();
+  if (!status.ok()) {
+    log(LogLevel::Warning, "store.files_not_left_alone",
+        {{"path", db_->GetName()}, {"error", status.ToString()}});
+  }
 }
 
 rocksdb::Status RocksDatabase::flush() { return db_->Flush(rocksdb::FlushOptions(), families_); }

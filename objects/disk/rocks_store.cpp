@@ -30,6 +30,11 @@ std::vector<Oid> oidsOf(const ChangeSet& changes) {
   return oids;
 }
 
+ObjectStore::Options inDirectory(ObjectStore::Options options, const StoreDirectory* directory) {
+  if (directory != nullptr) options.directory = directory->path();
+  return options;
+}
+
 std::string showCommit(const ChangeSet& changes) {
   return "commit " + std::to_string(changes.changes.size()) +
          (changes.changes.size() == 1 ? " change" : " changes");
@@ -116,7 +121,11 @@ class RocksStore::CommitUnderWay {
 
 RocksStore::RocksStore(const Options& options, rocksdb::Env* env,
                        std::unique_ptr<rocksdb::Env> ownEnv)
-    : options_(options), ownEnv_(std::move(ownEnv)), cache_(options.cacheBytes) {
+    : ownEnv_(std::move(ownEnv)),
+      directory_(options.inMemory ? nullptr
+                                  : std::make_unique<StoreDirectory>(options.directory, *env)),
+      options_(inDirectory(options, directory_.get())),
+      cache_(options.cacheBytes) {
   openDatabase(env);
   loadSchema();
   marks_ = std::make_unique<CommitMarks>(*database_, options_);
@@ -124,7 +133,18 @@ RocksStore::RocksStore(const Options& options, rocksdb::Env* env,
 }
 
 RocksStore::~RocksStore() {
-  if (options_.inMemory || !writable_.load()) return;
+  if (options_.inMemory) return;
+  try {
+    close();
+  } catch (const StoreException& error) {
+    if (error.reason() == Reason::LockGone) return;  // Told when it was found.
+    log(LogLevel::Warning, "store.close_failed", {{"error", error.what()}});
+  }
+}
+
+void RocksStore::close() {
+  refuseWhenGone([] { return "close the store"; });
+  if (!writable_.load()) return;
   giveBackNumbers();
   // Table files are checked to the last byte when opened; a log can lose its last records
   // without a trace. So a store at rest has its objects in table files.
@@ -140,7 +160,6 @@ void RocksStore::openDatabase(rocksdb::Env* env) {
     database_ = RocksDatabase::open(options_, env, /*make=*/true);
     return;
   }
-  directory_ = std::make_unique<StoreDirectory>(options_.directory, *env);
   const bool make = directory_->prepare();
   if (!make && options_.verifyOnOpen) RocksDatabase::verify(options_, env);
   database_ = RocksDatabase::open(options_, env, make);
@@ -243,8 +262,11 @@ void RocksStore::writeCommit(rocksdb::WriteBatch& batch, const ChangeSet& change
   try {
     write(batch, options_.syncCommits, [&] { return showCommit(changes); });
   } catch (const StoreException& failure) {
+    const auto isRefusal = [](Reason reason) {
+      return reason == Reason::NotWritable || reason == Reason::LockGone;
+    };
     // What was refused is certainly not there; what failed may be.
-    if (failure.reason() != Reason::NotWritable && !changes.id.isNull()) {
+    if (!isRefusal(failure.reason()) && !changes.id.isNull()) {
       marks_->setUnknown(changes.id);
     }
     throw;
@@ -392,14 +414,49 @@ void RocksStore::giveBackNumbers() {
 
 void RocksStore::refuseUnlessWritable(Tried tried) const {
   if (writable_.load()) return;
-  throw StoreException(Reason::NotWritable,
-                       "could not " + tried() + " in " + options_.directory.string() +
-                           ": an earlier write failed (see the log). Reading goes on; correct "
-                           "the cause, then open the store again");
+  throwNotWritable(tried);
+}
+
+void RocksStore::throwNotWritable(Tried tried) const {
+  const std::string failed = "could not " + tried() + " in " + options_.directory.string() + ": ";
+  std::string gone;
+  {
+    MutexLock hold(refusalMutex_);
+    gone = whyGone_;
+  }
+  if (gone.empty()) {
+    throw StoreException(Reason::NotWritable,
+                         failed +
+                             "an earlier write failed (see the log). Reading goes on; correct "
+                             "the cause, then open the store again");
+  }
+  throw StoreException(Reason::LockGone,
+                       failed + gone +
+                           " while the store was open, so that another program may "
+                           "write there. Nothing more is written here; reading goes "
+                           "on. See that the store's directory is where it was and "
+                           "that no other program uses it, then open the store again");
+}
+
+void RocksStore::refuseWhenGone(Tried tried) {
+  if (!directory_) return;
+  std::string gone = directory_->whyGone();
+  if (gone.empty()) return;
+  {
+    MutexLock hold(refusalMutex_);
+    if (whyGone_.empty()) {
+      log(LogLevel::Error, "store.lock_gone", {{"why", gone}});
+      whyGone_ = std::move(gone);
+    }
+  }
+  writable_.store(false);
+  database_->leaveFilesAlone();
+  throwNotWritable(tried);
 }
 
 void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, Tried tried) {
   refuseUnlessWritable(tried);
+  refuseWhenGone(tried);
   rocksdb::WriteOptions how;
   how.sync = sync && !options_.inMemory;
   how.disableWAL = options_.inMemory;

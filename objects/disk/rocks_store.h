@@ -30,9 +30,11 @@ namespace nephrite {
 /// Visible: RocksDB shows a write to readers after its log has been synced, record by record; the
 ///          cache shows it later still. So nothing is seen that is not durable.
 /// Failure: after a failed write nobody knows what the log holds until it is read again. All
-///          writing is refused from then on; reading shows what was committed before.
+///          writing is refused from then on; reading shows what was committed before. The same when
+///          the directory or its lock is found gone, which is looked at before each write.
 /// Mutexes: schemaChangeMutex_ before schemaMutex_; numbersMutex_ alone. The first and the last
-///          are held during disk writes; neither is needed by fetch() or commit().
+///          are held during disk writes; neither is needed by fetch() or commit(). refusalMutex_ is
+///          a leaf.
 class RocksStore final : public ObjectStore {
  public:
   /// `env` does the file work. `ownEnv`, if any, is kept as long as the store.
@@ -65,6 +67,7 @@ class RocksStore final : public ObjectStore {
   };
 
   void openDatabase(rocksdb::Env* env);
+  void close();
   void loadSchema();
   void forgetOldCommits();
 
@@ -79,6 +82,9 @@ class RocksStore final : public ObjectStore {
   using Tried = FunctionRef<std::string()>;
   void write(rocksdb::WriteBatch& batch, bool sync, Tried tried);
   void refuseUnlessWritable(Tried tried) const;
+  /// Is the directory still ours? If not, nothing is written any more.
+  void refuseWhenGone(Tried tried) NEPHRITE_EXCLUDES(refusalMutex_);
+  [[noreturn]] void throwNotWritable(Tried tried) const NEPHRITE_EXCLUDES(refusalMutex_);
 
   std::uint64_t readNumber(const std::string& key) const NEPHRITE_REQUIRES(numbersMutex_);
   void writeNumber(const std::string& key, std::uint64_t next) NEPHRITE_REQUIRES(numbersMutex_);
@@ -86,14 +92,17 @@ class RocksStore final : public ObjectStore {
                         const std::string& subject) NEPHRITE_REQUIRES(numbersMutex_);
   void giveBackNumbers() NEPHRITE_EXCLUDES(numbersMutex_);
 
-  const Options options_;
   // Destroyed in the reverse order: first the database, then its lock, then what did its work.
   std::unique_ptr<rocksdb::Env> ownEnv_;
-  std::unique_ptr<StoreDirectory> directory_;  // Null when in memory.
+  const std::unique_ptr<StoreDirectory> directory_;  // Null when in memory.
+  const Options options_;                            // Its directory as StoreDirectory has it.
   std::unique_ptr<RocksDatabase> database_;
   std::unique_ptr<CommitMarks> marks_;
 
   std::atomic<bool> writable_{true};  // Only ever goes to false.
+  mutable Mutex refusalMutex_;
+  std::string whyGone_
+      NEPHRITE_GUARDED_BY(refusalMutex_);  // Empty: it is not writable_ for another reason.
   CommitGate gate_;
   mutable RecordCache cache_;
 

@@ -15,7 +15,6 @@ using Reason = StoreException::Reason;
 
 constexpr const char* kMarker = "NEPHRITE";
 constexpr const char* kNewMarker = "NEPHRITE.new";
-constexpr const char* kLock = "NEPHRITE.lock";
 constexpr std::string_view kFormatName = "Nephrite object store, format ";
 constexpr std::string_view kFormatVersion = "1\n";
 
@@ -28,43 +27,28 @@ bool isWriteAheadLog(std::string_view name) {
          name.find_first_not_of("0123456789") == name.size() - std::string_view(".log").size();
 }
 
+/// `path`, where there is a directory now.
+const std::filesystem::path& made(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return path;
+  throw StoreException(
+      Reason::Io,
+      "could not make the store directory " + path.string() + ": " + error.message() +
+          (error == std::errc::no_space_on_device ? "; the disk is full: make room on it"
+                                                  : "; check the path and its permissions"));
+}
+
 }  // namespace
 
 StoreDirectory::StoreDirectory(const std::filesystem::path& path, rocksdb::Env& env)
-    : path_(path), env_(env) {
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  if (error) {
-    throw StoreException(Reason::Io, "could not make the store directory " + path_.string() + ": " +
-                                         error.message() + "; check the path and its permissions");
-  }
-  lock();
-}
-
-StoreDirectory::~StoreDirectory() {
-  if (lock_) env_.UnlockFile(lock_).PermitUncheckedError();
-}
-
-void StoreDirectory::lock() {
-  const std::string file = (path_ / kLock).string();
-  const rocksdb::Status status = env_.LockFile(file, &lock_);
-  if (status.ok()) return;
-  // Env tells apart what the file could not be opened for and who holds it only in words.
-  const std::string words = status.ToString();
-  if (words.find("While lock file") == std::string::npos &&
-      words.find("lock hold by current process") == std::string::npos) {
-    throwStatus(status, std::string("lock ") + kLock, path_);
-  }
-  throw StoreException(Reason::InUse, "the store in " + path_.string() +
-                                          " is open in another program (" + words +
-                                          "); end that program, or use another directory");
-}
+    : lock_(made(path)), env_(env) {}
 
 bool StoreDirectory::prepare() {
   std::vector<std::string> children;
-  const rocksdb::Status status = env_.GetChildren(path_.string(), &children);
-  if (!status.ok()) throwStatus(status, "list the files", path_);
-  for (const char* name : {".", "..", kLock}) std::erase(children, name);
+  const rocksdb::Status status = env_.GetChildren(path().string(), &children);
+  if (!status.ok()) throwStatus(status, "list the files", path());
+  for (const char* name : {".", "..", StoreLock::kFile}) std::erase(children, name);
 
   if (!contains(children, kMarker)) {
     startMaking(children);
@@ -76,10 +60,10 @@ bool StoreDirectory::prepare() {
 }
 
 void StoreDirectory::checkMarker() const {
-  const std::filesystem::path file = path_ / kMarker;
+  const std::filesystem::path file = path() / kMarker;
   std::string text;
   const rocksdb::Status status = rocksdb::ReadFileToString(&env_, file.string(), &text);
-  if (!status.ok()) throwStatus(status, std::string("read ") + kMarker, path_);
+  if (!status.ok()) throwStatus(status, std::string("read ") + kMarker, path());
   if (text == std::string(kFormatName) + std::string(kFormatVersion)) return;
   const std::string why =
       text.starts_with(kFormatName)
@@ -90,53 +74,53 @@ void StoreDirectory::checkMarker() const {
 }
 
 void StoreDirectory::checkFiles(const std::vector<std::string>& children) const {
-  if (!contains(children, "CURRENT")) throwDamaged((path_ / "CURRENT").string() + " is missing");
+  if (!contains(children, "CURRENT")) throwDamaged((path() / "CURRENT").string() + " is missing");
   std::string current;
   const rocksdb::Status status =
-      rocksdb::ReadFileToString(&env_, (path_ / "CURRENT").string(), &current);
-  if (!status.ok()) throwStatus(status, "read CURRENT", path_);
+      rocksdb::ReadFileToString(&env_, (path() / "CURRENT").string(), &current);
+  if (!status.ok()) throwStatus(status, "read CURRENT", path());
   if (!current.starts_with("MANIFEST-") || !current.ends_with("\n")) {
-    throwDamaged((path_ / "CURRENT").string() + " does not name a MANIFEST");
+    throwDamaged((path() / "CURRENT").string() + " does not name a MANIFEST");
   }
   current.pop_back();
   if (!contains(children, current)) {
-    throwDamaged((path_ / current).string() + ", which CURRENT names, is missing");
+    throwDamaged((path() / current).string() + ", which CURRENT names, is missing");
   }
-  checkLogFile(env_, path_ / current);
+  checkLogFile(env_, path() / current);
 
   // RocksDB begins a new log whenever it opens, and keeps at least the latest.
   if (std::none_of(children.begin(), children.end(), isWriteAheadLog)) {
-    throwDamaged("the write-ahead log (*.log) in " + path_.string() + " is missing");
+    throwDamaged("the write-ahead log (*.log) in " + path().string() + " is missing");
   }
   for (const std::string& name : children)
-    if (isWriteAheadLog(name)) checkLogFile(env_, path_ / name);
+    if (isWriteAheadLog(name)) checkLogFile(env_, path() / name);
 }
 
 void StoreDirectory::startMaking(const std::vector<std::string>& children) {
   if (!children.empty() && !contains(children, kNewMarker)) {
     throw StoreException(Reason::WrongFormat,
-                         path_.string() + " is not empty and has no format marker " + kMarker +
+                         path().string() + " is not empty and has no format marker " + kMarker +
                              "; name an empty directory, or restore the store from a backup "
                              "(docs/store.md)");
   }
-  const std::string marker = (path_ / kNewMarker).string();
+  const std::string marker = (path() / kNewMarker).string();
   rocksdb::Status status = rocksdb::WriteStringToFile(
       &env_, std::string(kFormatName) + std::string(kFormatVersion), marker, /*should_sync=*/true);
-  if (!status.ok()) throwStatus(status, std::string("write ") + kNewMarker, path_);
+  if (!status.ok()) throwStatus(status, std::string("write ") + kNewMarker, path());
 
   rocksdb::Options options;
   options.env = &env_;
-  status = rocksdb::DestroyDB(path_.string(), options);  // What an interrupted making left.
-  if (!status.ok()) throwStatus(status, "remove the files of an unfinished store", path_);
+  status = rocksdb::DestroyDB(path().string(), options);  // What an interrupted making left.
+  if (!status.ok()) throwStatus(status, "remove the files of an unfinished store", path());
 }
 
 void StoreDirectory::finishMaking() {
   rocksdb::Status status =
-      env_.RenameFile((path_ / kNewMarker).string(), (path_ / kMarker).string());
+      env_.RenameFile((path() / kNewMarker).string(), (path() / kMarker).string());
   std::unique_ptr<rocksdb::Directory> directory;
-  if (status.ok()) status = env_.NewDirectory(path_.string(), &directory);
+  if (status.ok()) status = env_.NewDirectory(path().string(), &directory);
   if (status.ok()) status = directory->Fsync();
-  if (!status.ok()) throwStatus(status, std::string("write ") + kMarker, path_);
+  if (!status.ok()) throwStatus(status, std::string("write ") + kMarker, path());
 }
 
 }  // namespace nephrite

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "objects/disk/store_lock.h"
+
 namespace nephrite {
 
 /// Private to objects. The directory of a store, held by this program alone as long as this
@@ -14,17 +16,20 @@ namespace nephrite {
 ///
 /// Files (docs/store.md): NEPHRITE says that this is a store, and in which format.
 /// NEPHRITE.new stands in its place while the store is being made: if it is found alone, making
-/// was interrupted before anything was stored, and starts again. NEPHRITE.lock is the lock.
+/// was interrupted before anything was stored, and starts again. NEPHRITE.lock: StoreLock.
 /// Errors:  StoreException: InUse, WrongFormat, Damaged, Io.
 class StoreDirectory {
  public:
   /// Makes the directory when missing, and locks it.
   StoreDirectory(const std::filesystem::path& path, rocksdb::Env& env);
-  ~StoreDirectory();
   StoreDirectory(const StoreDirectory&) = delete;
   StoreDirectory& operator=(const StoreDirectory&) = delete;
 
-  const std::filesystem::path& path() const { return path_; }
+  /// Absolute, without links.
+  const std::filesystem::path& path() const { return lock_.directory(); }
+
+  /// As StoreLock has it: what has become of the directory or of its lock; empty while all is well.
+  std::string whyGone() const { return lock_.whyGone(); }
 
   /// Is there no store yet? Then the directory is prepared for one, and finishMaking() must
   /// follow when RocksDB has made its files. Else marker, CURRENT, MANIFEST and write-ahead logs
@@ -33,14 +38,12 @@ class StoreDirectory {
   void finishMaking();
 
  private:
-  void lock();
   void checkMarker() const;
   void checkFiles(const std::vector<std::string>& children) const;
   void startMaking(const std::vector<std::string>& children);
 
-  const std::filesystem::path path_;
+  const StoreLock lock_;
   rocksdb::Env& env_;
-  rocksdb::FileLock* lock_ = nullptr;
 };
 
 }  // namespace nephrite
