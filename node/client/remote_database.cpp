@@ -42,8 +42,8 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
       cache_(options.cacheBytes) {
   takeClasses({}, true);
   ObjectSpace::Options space;
-  space.backgroundTimeout = options.backgroundTimeout;
-  space.waitBegan = [this](Instant deadline) {
+  space.locks.backgroundTimeout = options.backgroundTimeout;
+  space.locks.waitBegan = [this](Instant deadline) {
     if (timer_) timer_->deadlineAdded(deadline);
   };
   shared_ = std::make_unique<ObjectSpace>(

@@ -18,9 +18,10 @@ std::unique_ptr<ObjectStore> openStore(const Settings& settings) {
 
 LocalDatabase::Options databaseOptions(const Settings& settings) {
   LocalDatabase::Options options;
-  options.serverTimeout = settings.server.serverTimeout;
-  options.backgroundTimeout = settings.server.backgroundProcessServerTimeout;
-  options.doubleDeadlock = settings.server.doubleDeadlockException;
+  options.locks.serverTimeout = settings.server.serverTimeout;
+  options.locks.backgroundTimeout = settings.server.backgroundProcessServerTimeout;
+  options.locks.doubleDeadlock = settings.server.doubleDeadlockException;
+  options.locks.keptDeadlocks = settings.network.keptDeadlocks;
   return options;
 }
 

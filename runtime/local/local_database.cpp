@@ -33,10 +33,8 @@ struct LocalDatabase::Parts {
 
   ObjectSpace::Options spaceOptions(const Options& options, Lifetime lifetime) {
     ObjectSpace::Options made;
-    made.serverTimeout = options.serverTimeout;
-    made.backgroundTimeout = options.backgroundTimeout;
-    made.doubleDeadlock = options.doubleDeadlock;
-    made.waitBegan = [this](Instant deadline) {
+    made.locks = options.locks;
+    made.locks.waitBegan = [this](Instant deadline) {
       if (timer) timer->deadlineAdded(deadline);
     };
     if (options.threads) {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "locking/deadlock_record.h"
+#include "locking/lock_manager.h"
 #include "objects/object_store.h"
 #include "runtime/database.h"
 
@@ -21,9 +21,8 @@ namespace nephrite {
 class LocalDatabase final : public Database {
  public:
   struct Options {
-    std::chrono::milliseconds serverTimeout{10'000};
-    std::chrono::milliseconds backgroundTimeout{30'000};
-    bool doubleDeadlock = false;
+    /// Of both lock managers. The database sets `tokensAbove` and `waitBegan` itself.
+    LockManager::Options locks = {};
     bool threads = true;
     /// Commits are recorded under their id: for a database whose answers may get lost.
     bool recordCommits = false;

@@ -9,14 +9,9 @@ namespace {
 
 LockTarget targetOf(Oid oid) { return {oid.bits()}; }
 
-LockManager::Options lockOptions(const ObjectSpace::Options& options, std::uint64_t tokensAbove) {
-  LockManager::Options made;
-  made.serverTimeout = options.serverTimeout;
-  made.backgroundTimeout = options.backgroundTimeout;
-  made.doubleDeadlock = options.doubleDeadlock;
-  made.tokensAbove = tokensAbove;
-  made.waitBegan = options.waitBegan;
-  return made;
+LockManager::Options withTokensAbove(LockManager::Options options, std::uint64_t last) {
+  options.tokensAbove = last;
+  return options;
 }
 
 RequestFailure storeFailure(const std::exception& failure) {
@@ -45,7 +40,7 @@ ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock,
       options_(std::move(options)),
       firstToken_(options_.durableTokens ? store_->reserveNumbers("fencing", kTokenBlock) : 1),
       lastReserved_(firstToken_ + kTokenBlock - 1),
-      locks_(clock, lockOptions(options_, firstToken_ - 1)) {}
+      locks_(clock, withTokensAbove(options_.locks, firstToken_ - 1)) {}
 
 RecordPtr ObjectSpace::fetch(Oid oid) const {
   return options_.fetch ? options_.fetch(oid) : store_->fetch(oid);

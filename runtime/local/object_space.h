@@ -35,17 +35,14 @@ struct LatestEdition {
 class ObjectSpace {
  public:
   struct Options {
-    std::chrono::milliseconds serverTimeout{10'000};
-    std::chrono::milliseconds backgroundTimeout{30'000};
-    bool doubleDeadlock = false;
+    /// Handed on to the lock manager; the space sets `tokensAbove` itself.
+    LockManager::Options locks = {};
     /// Fencing tokens are reserved from the store, so that they rise across restarts.
     bool durableTokens = false;
     /// Commits are recorded under their id, for commitOutcome().
     bool recordCommits = false;
     /// Reads the latest committed edition; empty: from the store.
     std::function<RecordPtr(Oid)> fetch;
-    /// Called with the deadline when a request begins to wait.
-    std::function<void(Instant)> waitBegan;
     /// Where the rest of a commit runs whose upgrades had to wait; empty: where it is freed.
     std::function<void(std::function<void()>)> finishLater;
     /// Called when a commit is visible and its locks are still held.

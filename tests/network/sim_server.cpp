@@ -11,8 +11,8 @@ using std::chrono::milliseconds;
 
 SimServer::Life::Life(SimServer& server)
     : database(server.store_, server.network_.agenda.clock(),
-               {.serverTimeout = server.serverTimeout_,
-                .backgroundTimeout = server.backgroundTimeout_,
+               {.locks = {.serverTimeout = server.serverTimeout_,
+                          .backgroundTimeout = server.backgroundTimeout_},
                 .threads = false,
                 .recordCommits = true,
                 .committed =

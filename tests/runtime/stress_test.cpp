@@ -18,7 +18,7 @@ class ManyThreads : public testing::TestWithParam<Form> {
     ObjectStore::Options store;
     store.inMemory = true;
     LocalDatabase::Options options;
-    options.serverTimeout = 20'000ms;
+    options.locks.serverTimeout = 20'000ms;
     form = std::make_unique<DatabaseForm>(GetParam(), ObjectStore::open(store),
                                           SystemClock::instance(),
                                           DatabaseForm::Options{.local = options});

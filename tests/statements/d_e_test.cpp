@@ -263,7 +263,7 @@ class JadeStatementOnBackgroundTimeouts : public JadeStatementOnTimeouts {
   JadeStatementOnBackgroundTimeouts() : JadeStatementOnTimeouts(ofOneSecond()) {}
   static LocalDatabase::Options ofOneSecond() {
     LocalDatabase::Options options = plain();
-    options.backgroundTimeout = 1'000ms;
+    options.locks.backgroundTimeout = 1'000ms;
     return options;
   }
 };

@@ -155,7 +155,7 @@ class JadeStatementOnDoubleDeadlocks : public JadeStatementOnDeadlocks {
   JadeStatementOnDoubleDeadlocks() : JadeStatementOnDeadlocks(both()) {}
   static LocalDatabase::Options both() {
     LocalDatabase::Options options = plain();
-    options.doubleDeadlock = true;
+    options.locks.doubleDeadlock = true;
     return options;
   }
 };

@@ -54,7 +54,7 @@ struct DatabaseForm::Wire {
   static ServerSessions::Options sessionOptions(const Options& options) {
     ServerSessions::Options made;
     made.limits = limits();
-    made.serverTimeout = options.local.serverTimeout;
+    made.serverTimeout = options.local.locks.serverTimeout;
     made.coherent = options.coherent;
     return made;
   }
@@ -77,7 +77,7 @@ struct DatabaseForm::Wire {
     // The tests' clock jumps by weeks; the network's stands still, and nobody is ever silent.
     static const ManualClock standing;
     made.session.timeouts = &standing;
-    made.backgroundTimeout = options.local.backgroundTimeout;
+    made.backgroundTimeout = options.local.locks.backgroundTimeout;
     made.coherent = options.coherent;
     made.threads = options.local.threads;
     return made;
@@ -94,7 +94,7 @@ struct DatabaseForm::Wire {
 
 DatabaseForm::DatabaseForm(Form form, std::shared_ptr<ObjectStore> store, const Clock& clock,
                            const Options& options)
-    : backgroundTimeout_(options.local.backgroundTimeout) {
+    : backgroundTimeout_(options.local.locks.backgroundTimeout) {
   if (form == Form::Local) {
     local_ = std::make_shared<LocalDatabase>(std::move(store), clock, options.local);
     database_ = local_;
