@@ -3,8 +3,9 @@
 #include "base/log.h"
 #include "ini/ini_file.h"
 #include "ini/ini_value.h"
-#include "ini/settings.h"
 #include "node/client/connected_database.h"
+#include "node/local/hangup_listener.h"
+#include "node/local/running_settings.h"
 
 namespace nephrite {
 
@@ -18,20 +19,27 @@ IniArguments argumentsOf(const ClientNode::Options& options) {
 
 struct ClientNode::Parts {
   explicit Parts(const Options& options)
-      : settings(loadSettings(locateIniFile(options.iniFile, {}), argumentsOf(options)).settings),
-        connected(std::make_shared<ConnectedDatabase>(settings)) {
-    setLogLevel(settings.logLevel);
+      : running(options.iniFile, argumentsOf(options)),
+        connected(std::make_shared<ConnectedDatabase>(running.now())) {
     node = Node::signOn(
         ConnectedDatabase::asDatabase(connected),
         NodeSignOn{.name = options.nodeName,
-                   .backgroundTimeout = settings.client.backgroundProcessServerTimeout});
+                   .backgroundTimeout = running.now().client.backgroundProcessServerTimeout});
     log(LogLevel::Info, "node.started",
         {{"node", options.nodeName}, {"server", connected->server()}});
   }
 
-  const Settings settings;
+  RunningSettings::Report reload() {
+    RunningSettings::Report report = running.reload();
+    connected->database().setBackgroundTimeout(
+        report.settings.client.backgroundProcessServerTimeout);
+    return report;
+  }
+
+  RunningSettings running;
   const std::shared_ptr<ConnectedDatabase> connected;
   Node node;
+  std::unique_ptr<HangupListener> hangup;
 };
 
 bool ClientNode::namesServer(const Options& options) {
@@ -46,6 +54,7 @@ ClientNode::ClientNode(const Options& options) : parts_(std::make_unique<Parts>(
 // A request that still waits holds on to its process, and that to the database: it is answered
 // here, not on the thread that the database would have to join.
 ClientNode::~ClientNode() {
+  parts_->hangup.reset();
   parts_->node.close();
   parts_->connected->close();
 }
@@ -56,5 +65,16 @@ std::shared_ptr<Database> ClientNode::database() const {
 }
 const std::string& ClientNode::server() const { return parts_->connected->server(); }
 bool ClientNode::isConnected() const { return parts_->connected->database().isConnected(); }
+
+ClientNode::ReloadReport ClientNode::reload() {
+  const RunningSettings::Report report = parts_->reload();
+  return {report.changed, report.problems};
+}
+
+void ClientNode::reloadOnHangup() {
+  if (parts_->hangup) return;
+  parts_->hangup = std::make_unique<HangupListener>(
+      [parts = parts_.get()] { parts->running.log(parts->reload()); });
+}
 
 }  // namespace nephrite

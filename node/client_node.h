@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "node/embedded_node.h"
 #include "runtime/nephrite.h"
 
 namespace nephrite {
@@ -24,7 +25,7 @@ namespace nephrite {
 ///          itself: sign new processes on to node().
 /// Errors:  as EmbeddedNode for the INI file; ConnectionException when the server cannot be reached
 ///          within [NephriteClient] ConnectTimeout, or refuses.
-/// Threads: node() from any; one thread of its own listens to the server.
+/// Threads: node() and reload() from any; one thread of its own listens to the server.
 class ClientNode {
  public:
   struct Options {
@@ -48,6 +49,14 @@ class ClientNode {
   /// For people: "127.0.0.1:6005".
   const std::string& server() const;
   bool isConnected() const;
+
+  using ReloadReport = EmbeddedNode::ReloadReport;
+  /// Reads the INI file again and takes over what is dynamic. Never throws for what it says.
+  ReloadReport reload();
+
+  /// From now on SIGHUP reloads, and what changed is logged. One node of a program at a time; ends
+  /// with it. A second call does nothing.
+  void reloadOnHangup();
 
  private:
   struct Parts;

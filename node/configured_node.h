@@ -33,6 +33,8 @@ class ConfiguredNode {
   std::shared_ptr<Database> database() const {
     return client_ ? client_->database() : embedded_->database();
   }
+  EmbeddedNode::ReloadReport reload() { return client_ ? client_->reload() : embedded_->reload(); }
+  void reloadOnHangup() { client_ ? client_->reloadOnHangup() : embedded_->reloadOnHangup(); }
   bool isClient() const { return client_.has_value(); }
 
  private:

@@ -49,8 +49,8 @@ class EmbeddedNode {
   /// Reads the INI file again and takes over what is dynamic. Never throws for what it says.
   ReloadReport reload();
 
-  /// From now on SIGHUP reloads, and what changed is logged. One EmbeddedNode of a program at a
-  /// time; ends with it. A second call does nothing.
+  /// From now on SIGHUP reloads, and what changed is logged. One node of a program at a time;
+  /// ends with it. A second call does nothing.
   void reloadOnHangup();
 
  private:

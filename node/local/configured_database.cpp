@@ -1,7 +1,5 @@
 #include "node/local/configured_database.h"
 
-#include "base/log.h"
-#include "ini/parameter_table.h"
 #include "objects/object_store.h"
 
 namespace nephrite {
@@ -25,57 +23,25 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
   return options;
 }
 
-std::string describe(const EffectiveValue& value) {
-  return std::string(value.parameter->section) + "." + std::string(value.parameter->name) + " = " +
-         value.text + " (" + value.origin.describe() + ")";
-}
-
 }  // namespace
 
 ConfiguredDatabase::ConfiguredDatabase(const Source& source,
                                        const std::function<void(LocalDatabase::Options&)>& adjust)
-    : iniFile_(locateIniFile(source.iniFile, {})),
-      arguments_(source.arguments),
-      running_(loadSettings(iniFile_, arguments_)) {
+    : running_(source.iniFile, source.arguments) {
   const Settings now = settings();
-  setLogLevel(now.logLevel);
   LocalDatabase::Options options = databaseOptions(now);
   if (adjust) adjust(options);
   database_ = std::make_shared<LocalDatabase>(std::shared_ptr<ObjectStore>(openStore(now)),
                                               SystemClock::instance(), options);
 }
 
-Settings ConfiguredDatabase::settings() const {
-  MutexLock hold(mutex_);
-  return running_.settings;
-}
-
 ConfiguredDatabase::Report ConfiguredDatabase::reload() {
   MutexLock hold(mutex_);
-  Reload read = reloadSettings(running_, iniFile_, arguments_);
-  running_ = std::move(read.now);
-  const Settings& settings = running_.settings;
-  setLogLevel(settings.logLevel);
-  database_->setTimeouts(settings.server.serverTimeout,
-                         settings.server.backgroundProcessServerTimeout);
-  database_->setDoubleDeadlock(settings.server.doubleDeadlockException);
-
-  Report report;
-  for (const EffectiveValue& value : read.changed) report.changed.push_back(describe(value));
-  for (const IniProblem& problem : read.problems) report.problems.push_back(problem.describe());
+  Report report = running_.reload();
+  const ServerSettings& server = report.settings.server;
+  database_->setTimeouts(server.serverTimeout, server.backgroundProcessServerTimeout);
+  database_->setDoubleDeadlock(server.doubleDeadlockException);
   return report;
-}
-
-void ConfiguredDatabase::log(const Report& report) const {
-  for (const std::string& changed : report.changed) {
-    nephrite::log(LogLevel::Info, "ini.changed", {{"parameter", changed}});
-  }
-  for (const std::string& problem : report.problems) {
-    nephrite::log(LogLevel::Warning, "ini.problem", {{"problem", problem}});
-  }
-  if (report.changed.empty() && report.problems.empty()) {
-    nephrite::log(LogLevel::Info, "ini.unchanged", {{"ini", iniFile_.string()}});
-  }
 }
 
 }  // namespace nephrite

@@ -5,11 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "base/mutex.h"
-#include "ini/settings.h"
+#include "node/local/running_settings.h"
 #include "runtime/local/local_database.h"
 
 namespace nephrite {
@@ -28,24 +26,19 @@ class ConfiguredDatabase {
   explicit ConfiguredDatabase(const Source& source,
                               const std::function<void(LocalDatabase::Options&)>& adjust = {});
 
-  const std::filesystem::path& iniFile() const { return iniFile_; }
-  Settings settings() const NEPHRITE_EXCLUDES(mutex_);
+  const std::filesystem::path& iniFile() const { return running_.iniFile(); }
+  Settings settings() const { return running_.now(); }
   const std::shared_ptr<LocalDatabase>& database() const { return database_; }
 
-  struct Report {
-    std::vector<std::string> changed;   ///< "JadeServer.ServerTimeout = 5000 (jade.ini:3)".
-    std::vector<std::string> problems;  ///< Errors (nothing was changed), or what must wait.
-  };
+  using Report = RunningSettings::Report;
   /// Reads the INI file again and takes over what is dynamic. Never throws for what it says.
   Report reload() NEPHRITE_EXCLUDES(mutex_);
   /// Writes a report to the log.
-  void log(const Report& report) const;
+  void log(const Report& report) const { running_.log(report); }
 
  private:
-  const std::filesystem::path iniFile_;
-  const IniArguments arguments_;
-  mutable Mutex mutex_;  // Of reload(): two at a time would mix. Before the database's.
-  Resolution running_ NEPHRITE_GUARDED_BY(mutex_);
+  RunningSettings running_;
+  Mutex mutex_;  // Of reload(): two at a time would mix. Before the database's.
   std::shared_ptr<LocalDatabase> database_;
 };
 

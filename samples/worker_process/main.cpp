@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     ClientNode client({.iniFile = argc > 1 ? argv[1] : "samples/desk/shop.ini",
                        .iniOverrides = {argv + std::min(argc, 2), argv + argc},
                        .nodeName = "worker"});
+    client.reloadOnHangup();  // How long it waits may be changed while it runs.
     // Signed on anew when the server was lost.
     while (!stopping) {
       try {
