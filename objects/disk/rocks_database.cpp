@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "objects/disk/key_order.h"
+#include "objects/disk/rocks_log.h"
 #include "objects/disk/store_error.h"
 
 // RocksDB is not compiled with ThreadSanitizer, which therefore does not see how its atomics order
@@ -39,7 +40,6 @@ namespace {
 constexpr std::size_t kBlockCacheBytes = 8u << 20;
 constexpr std::size_t kWriteBufferBytes = 16u << 20;
 constexpr std::size_t kWriteBufferBytesInMemory = 1u << 20;
-constexpr std::size_t kInfoLogBytes = 1u << 20;
 constexpr std::size_t kInfoLogFiles = 3;
 
 class NullLogger final : public rocksdb::Logger {
@@ -70,7 +70,8 @@ class BackgroundErrors final : public rocksdb::EventListener {
   const std::string path_;
 };
 
-rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb::Env* env) {
+rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb::Env* env,
+                                   const std::shared_ptr<RocksLog>& log) {
   rocksdb::DBOptions result;
   result.env = env;
   result.paranoid_checks = true;
@@ -96,8 +97,7 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
   result.unordered_write = true;
   result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   result.listeners.push_back(std::make_shared<BackgroundErrors>(options.directory.string()));
-  result.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  result.max_log_file_size = kInfoLogBytes;
+  result.info_log = log;
   result.keep_log_file_num = kInfoLogFiles;
   return result;
 }
@@ -123,10 +123,10 @@ std::string pathOf(const ObjectStore::Options& options) {
 
 std::unique_ptr<RocksDatabase> RocksDatabase::open(const ObjectStore::Options& options,
                                                    rocksdb::Env* env, bool make) {
-  rocksdb::DBOptions settings = databaseOptions(options, env);
+  std::unique_ptr<RocksDatabase> result(new RocksDatabase(options, env));
+  rocksdb::DBOptions settings = databaseOptions(options, env, result->log_);
   settings.create_if_missing = make;
   settings.create_missing_column_families = make;
-  std::unique_ptr<RocksDatabase> result(new RocksDatabase());
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status =
       rocksdb::DB::Open(settings, pathOf(options), families(options), &result->families_, &opened);
@@ -137,15 +137,20 @@ std::unique_ptr<RocksDatabase> RocksDatabase::open(const ObjectStore::Options& o
 }
 
 void RocksDatabase::verify(const ObjectStore::Options& options, rocksdb::Env* env) {
-  RocksDatabase result;
+  RocksDatabase result(options, env);
   rocksdb::DB* opened = nullptr;
   rocksdb::Status status =
-      rocksdb::DB::OpenForReadOnly(databaseOptions(options, env), pathOf(options),
+      rocksdb::DB::OpenForReadOnly(databaseOptions(options, env, result.log_), pathOf(options),
                                    families(options), &result.families_, &opened);
   result.db_.reset(opened);
   if (!status.ok()) throwOpenStatus(status, "open the store", pathOf(options));
   status = opened->VerifyFileChecksums(rocksdb::ReadOptions());
   if (!status.ok()) throwOpenStatus(status, "verify the table files", pathOf(options));
+}
+
+RocksDatabase::RocksDatabase(const ObjectStore::Options& options, rocksdb::Env* env)
+    : log_(options.inMemory ? nullptr
+                            : std::make_shared<RocksLog>(*env, *options.clock, options.directory)) {
 }
 
 RocksDatabase::~RocksDatabase() {
@@ -182,6 +187,7 @@ rocksdb::Status RocksDatabase::write(const rocksdb::WriteOptions& how, rocksdb::
 }
 
 void RocksDatabase::leaveFilesAlone() {
+  if (log_) log_->stop();
   rocksdb::CancelAllBackgroundWork(db_.get(), /*wait=*/false);
   const rocksdb::Status status = db_->DisableFileDeletions();
   if (!status.ok()) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "objects/disk/rocks_log.h"
 #include "objects/object_store.h"
 
 namespace nephrite {
@@ -55,8 +56,9 @@ class RocksDatabase {
   void leaveFilesAlone();
 
  private:
-  RocksDatabase() = default;
+  RocksDatabase(const ObjectStore::Options& options, rocksdb::Env* env);
 
+  const std::shared_ptr<RocksLog> log_;  // Null when in memory.
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // In the order they are named in.
 };

@@ -10,6 +10,15 @@ std::string failed(const std::string& tried, const std::filesystem::path& path,
   return "could not " + tried + " in " + path.string() + ": " + why;
 }
 
+/// Are its keys in another order, or does it have other column families? RocksDB calls other things
+/// an invalid argument too, such as a disk that could not be read when it was tried.
+bool isForeign(const rocksdb::Status& status) {
+  if (!status.IsInvalidArgument()) return false;
+  const std::string words = status.ToString();
+  return words.find("omparator") != std::string::npos ||
+         words.find("olumn famil") != std::string::npos;
+}
+
 }  // namespace
 
 void throwDamaged(const std::string& what) {
@@ -37,7 +46,7 @@ void throwOpenStatus(const rocksdb::Status& status, const std::string& tried,
                      const std::filesystem::path& path) {
   const std::string message = failed(tried, path, status.ToString());
   if (status.IsNotFound() || status.IsPathNotFound()) throwDamaged(message);
-  if (status.IsInvalidArgument() || status.IsNotSupported()) {
+  if (status.IsNotSupported() || isForeign(status)) {
     throw StoreException(Reason::WrongFormat,
                          message +
                              "; it was written by another program or a newer version: open "

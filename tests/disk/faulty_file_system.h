@@ -8,12 +8,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace nephrite {
 
 /// The real file system, until it fails. Everything that writes counts: appending, syncing,
-/// making and renaming files. A failing append leaves half of its bytes behind, as a full disk
-/// does. Threads: any; beforeSync is set before the store is opened.
+/// making, renaming, cutting and removing files; with `readsCount`, reading and looking too. A
+/// failing append leaves half of its bytes behind, as a full disk does. Threads: any; what is
+/// public is set before the store is opened.
 class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   enum class Fault { DiskFull, IoError };
@@ -31,6 +33,8 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
   void heal() { first_ = INT32_MAX; }
   bool hasFailed() const { return hasFailed_; }
 
+  bool readsCount = false;
+
   /// Called before each sync of a write-ahead log.
   std::function<void()> beforeLogSync = [] {};
 
@@ -43,11 +47,62 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     return status;
   }
 
+  rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                       rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextOperation(); !failure.ok()) return failure;
+    const auto status = target()->ReopenWritableFile(name, options, result, debug);
+    if (status.ok()) *result = std::make_unique<File>(*this, name, std::move(*result));
+    return status;
+  }
+
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {
     if (auto failure = nextOperation(); !failure.ok()) return failure;
     return target()->RenameFile(from, to, options, debug);
+  }
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextOperation(); !failure.ok()) return failure;
+    return target()->DeleteFile(name, options, debug);
+  }
+  rocksdb::IOStatus Truncate(const std::string& name, std::size_t size,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextOperation(); !failure.ok()) return failure;
+    return target()->Truncate(name, size, options, debug);
+  }
+  rocksdb::IOStatus NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* result,
+                                 rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextOperation(); !failure.ok()) return failure;
+    return target()->NewDirectory(name, options, result, debug);
+  }
+
+  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                                      rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextLook(); !failure.ok()) return failure;
+    return target()->NewSequentialFile(name, options, result, debug);
+  }
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextLook(); !failure.ok()) return failure;
+    return target()->NewRandomAccessFile(name, options, result, debug);
+  }
+  rocksdb::IOStatus GetChildren(const std::string& name, const rocksdb::IOOptions& options,
+                                std::vector<std::string>* result,
+                                rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextLook(); !failure.ok()) return failure;
+    return target()->GetChildren(name, options, result, debug);
+  }
+  rocksdb::IOStatus GetFileSize(const std::string& name, const rocksdb::IOOptions& options,
+                                std::uint64_t* size, rocksdb::IODebugContext* debug) override {
+    if (auto failure = nextLook(); !failure.ok()) return failure;
+    return target()->GetFileSize(name, options, size, debug);
   }
 
  private:
@@ -96,6 +151,8 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     if (fault_ == Fault::DiskFull) return rocksdb::IOStatus::NoSpace("no space left on device");
     return rocksdb::IOStatus::IOError("input/output error");
   }
+
+  rocksdb::IOStatus nextLook() { return readsCount ? nextOperation() : rocksdb::IOStatus::OK(); }
 
   std::atomic<int> operations_{0};
   std::atomic<int> first_{INT32_MAX};

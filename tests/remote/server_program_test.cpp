@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,6 +111,27 @@ TEST_F(NephriteServer, WhenASecondSignalComesThenItEndsAtOnce) {
   ASSERT_TRUE(eventually([&] { return server.log().find("server.drains") != std::string::npos; }));
   server.program().signal(SIGTERM);
   EXPECT_EQ(server.program().exitStatus(30s), 0) << server.log();
+}
+
+// On a small disk of its own. RocksDB's own log of warnings stopped the program there.
+TEST_F(NephriteServer, WhenTheDiskIsFullThenItEndsWithASentence) {
+  const std::filesystem::path disk = server.folder() / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2m") != 0) {
+    GTEST_SKIP() << "this user may not mount";
+  }
+  const std::vector<std::string> onDisk{"PersistentDb.SystemFileDirectory=" +
+                                        (disk / "store").string()};
+  ASSERT_TRUE(server.start({}, onDisk)) << server.log();
+  server.program().signal(SIGTERM);
+  EXPECT_EQ(server.program().exitStatus(), 0);
+  std::ofstream(disk / "filler") << std::string(std::filesystem::space(disk).available, 'x');
+
+  EXPECT_FALSE(server.start({}, onDisk));
+
+  EXPECT_EQ(server.program().exitStatus(), 1);
+  EXPECT_THAT(server.log(), HasSubstr("the disk is full: make room on it"));
+  ::umount(disk.c_str());
 }
 
 TEST_F(NephriteServer, WhenItCannotStartThenItSaysWhatToDo) {
