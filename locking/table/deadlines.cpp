@@ -9,20 +9,21 @@ constexpr std::size_t kChildren = 4;
 
 }  // namespace
 
-Deadlines::Due::Due(Wait& wait) {
-  const auto time = static_cast<std::uint64_t>(
-      std::chrono::floor<std::chrono::milliseconds>(wait.deadline.sinceStart).count());
-  const auto address = reinterpret_cast<std::uint64_t>(&wait);
-  for (std::size_t i = 0; i < 2; ++i) words_[i] = static_cast<std::uint16_t>(time >> (16 * i));
-  for (std::size_t i = 0; i < 3; ++i) {
-    words_[2 + i] = static_cast<std::uint16_t>(address >> (16 * i));
-  }
+// Four milliseconds: there are enough of them for eight years. Later deadlines have the last one.
+std::uint64_t Deadlines::Due::tickOf(Instant deadline) {
+  constexpr std::int64_t kLast = (std::int64_t{1} << kTickBits) - 1;
+  using Tick = std::chrono::duration<std::int64_t, std::ratio<4, 1000>>;
+  const std::int64_t tick = std::chrono::floor<Tick>(deadline.sinceStart).count();
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(tick, 0, kLast));
 }
 
+Deadlines::Due::Due(Wait& wait)
+    : tick_(tickOf(wait.deadline) & ((std::uint64_t{1} << kTickBits) - 1)),
+      address_((reinterpret_cast<std::uint64_t>(&wait) >> kZeroBits) &
+               ((std::uint64_t{1} << kAddressBits) - 1)) {}
+
 bool Deadlines::Due::isEarlierThan(const Due& other) const {
-  if (millisecond() != other.millisecond()) {
-    return static_cast<std::int32_t>(millisecond() - other.millisecond()) < 0;
-  }
+  if (tick_ != other.tick_) return tick_ < other.tick_;
   const Wait& a = *wait();
   const Wait& b = *other.wait();
   return a.deadline != b.deadline ? a.deadline < b.deadline : a.sequence < b.sequence;

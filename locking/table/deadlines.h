@@ -2,7 +2,6 @@
 
 // Private to this folder.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -13,7 +12,7 @@ namespace nephrite::lock_table {
 
 /// All waits, the one that ends first in front: a heap with four children to a node, in which each
 /// wait knows its place. Millions of waits are far apart in memory; so what decides nearly always,
-/// the millisecond, stands in the heap itself.
+/// the tick of the deadline, stands in the heap itself.
 class Deadlines {
  public:
   bool empty() const { return heap_.empty(); }
@@ -29,23 +28,23 @@ class Deadlines {
   void erase(Wait& wait);
 
  private:
-  /// Ten bytes: addresses of user memory have 48 bits.
-  class Due {
+  /// Ten bytes: addresses of user memory have 47 bits, of which a Wait leaves three at zero.
+  class [[gnu::packed]] Due {
    public:
     explicit Due(Wait& wait);
-    Wait* wait() const { return reinterpret_cast<Wait*>(std::uint64_t{words_[4]} << 32 | bits(2)); }
+    Wait* wait() const { return reinterpret_cast<Wait*>(std::uint64_t{address_} << kZeroBits); }
     bool isEarlierThan(const Due& other) const;
 
    private:
-    std::uint32_t bits(std::size_t at) const {
-      return std::uint32_t{words_[at + 1]} << 16 | words_[at];
-    }
-    // Of the deadline, its lower bits: all waits end within 25 days.
-    std::uint32_t millisecond() const { return bits(0); }
+    static constexpr unsigned kTickBits = 36, kAddressBits = 44, kZeroBits = 3;
+    static std::uint64_t tickOf(Instant deadline);
 
-    std::array<std::uint16_t, 5> words_;
+    // Never compared modulo anything: an earlier deadline never has a later tick, however late the
+    // timer and however long the other wait.
+    std::uint64_t tick_ : kTickBits;
+    std::uint64_t address_ : kAddressBits;
   };
-  static_assert(sizeof(Due) == 10);
+  static_assert(sizeof(Due) == 10 && alignof(Wait) == 8);
 
   void put(std::size_t at, Due due);
   void raise(std::size_t at, Due due);
