@@ -1,9 +1,12 @@
 #include "locking/lock_manager.h"
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mutex.h"
 #include "locking/table/lock_table.h"
 
@@ -32,14 +35,31 @@ void LockAnswers::addFirst(LockSettle settle, LockAnswer answer) {
   first_.emplace(Owed{std::move(settle), std::move(answer)});
 }
 
+// What one receiver throws is neither the fault of the others nor of the one who delivers, who may
+// be in the middle of a commit: it is told to the log.
+void LockAnswers::tell(const Owed& owed) noexcept {
+  if (!owed.settle) return;
+  std::string why = "an exception that is no std::exception";
+  try {
+    owed.settle(owed.answer);
+    return;
+  } catch (const std::exception& thrown) {
+    why = thrown.what();
+  } catch (...) {
+  }
+  log(LogLevel::Error, "lock.receiver_threw",
+      {{"locker", std::to_string(owed.answer.request.locker.value)},
+       {"target", std::to_string(owed.answer.request.target.value)},
+       {"outcome", std::string(nameOf(owed.answer.outcome))},
+       {"reason", why}});
+}
+
 void LockAnswers::deliver() {
   const std::optional<Owed> first = std::exchange(first_, std::nullopt);
   const std::vector<Owed> rest = std::exchange(rest_, {});
   const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
-  if (first && first->settle) first->settle(first->answer);
-  for (const Owed& owed : rest) {
-    if (owed.settle) owed.settle(owed.answer);
-  }
+  if (first) tell(*first);
+  for (const Owed& owed : rest) tell(owed);
   if (then) then().deliver();
 }
 

@@ -35,7 +35,8 @@ class [[nodiscard]] LockAnswers {
   bool empty() const { return !first_ && !then_; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
-  /// Calls each settle function in order. They may call the lock manager; they must not throw.
+  /// Calls each settle function in order. They may call the lock manager. One that throws is
+  /// logged (lock.receiver_threw); the others are called all the same.
   void deliver();
 
  private:
@@ -45,6 +46,7 @@ class [[nodiscard]] LockAnswers {
     LockSettle settle;
     LockAnswer answer;
   };
+  static void tell(const Owed& owed) noexcept;
   void add(LockSettle settle, LockAnswer answer);
   void addFirst(LockSettle settle, LockAnswer answer);
 

@@ -25,8 +25,8 @@ struct ProcessOptions {
   /// A worker: server-defined waits take BackgroundProcessServerTimeout instead of ServerTimeout.
   bool background = false;
   /// Where callbacks and coroutines of this process go on: given a function, it runs it once,
-  /// soon, on a thread of its choosing. Empty: on the node's callback thread, which all
-  /// processes of the node share, so what runs there should be short and must not block.
+  /// soon, on a thread of its choosing. Empty, or when it throws: on the node's callback thread,
+  /// which all processes of the node share, so what runs there should be short and must not block.
   std::function<void(std::function<void()>)> executor{};
 };
 

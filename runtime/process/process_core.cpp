@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <exception>
+#include <memory>
 #include <utility>
 
 #include "base/answer_wait.h"
+#include "base/log.h"
 #include "objects/object_store.h"
 #include "runtime/process/refusals.h"
 #include "runtime/system_class.h"
@@ -520,12 +524,23 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::sto
   });
 }
 
+// Often called by the thread that lets a lock go, for others wait for it too: an executor that
+// throws, because it has ended, say, must not take that thread along, nor lose the callback.
 void ProcessCore::post(std::function<void()> callback) {
-  if (executor_) {
-    executor_(std::move(callback));
-  } else {
-    node_->callbacks().post(std::move(callback));
+  if (!executor_) return node_->callbacks().post(std::move(callback));
+  const auto once = [called = std::make_shared<std::atomic<bool>>(false),
+                     callback = std::move(callback)] {
+    if (!called->exchange(true)) callback();
+  };
+  std::string why = "an exception that is no std::exception";
+  try {
+    return executor_(once);
+  } catch (const std::exception& thrown) {
+    why = thrown.what();
+  } catch (...) {
   }
+  log(LogLevel::Error, "callback.executor_threw", {{"process", info().name}, {"reason", why}});
+  node_->callbacks().post(once);
 }
 
 }  // namespace nephrite

@@ -329,6 +329,24 @@ TEST_P(AsyncLocks, ClosingTheNodeEndsAllWaits) {
   EXPECT_EQ(codeOf([&] { node.signOn(); }), 64006);
 }
 
+TEST_P(AsyncLocks, WhenAnExecutorThrowsThenTheCallbackStillComesAndSoDoThoseOfOthers) {
+  Process broken = node.signOn({.name = "broken", .executor = [](const std::function<void()>&) {
+                                  throw std::runtime_error("the executor has ended");
+                                }});
+  std::promise<LockResult> told;
+  broken.lockAsync(as(broken, o), {.type = Share},
+                   [&](const LockResult& result) { told.set_value(result); });
+  ask({.type = Share});
+  EXPECT_EQ(queued().size(), 2u);
+
+  EXPECT_NO_THROW(as(p1, o).unlock());
+  runCallbacks();
+
+  EXPECT_TRUE(told.get_future().get().granted());
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_TRUE(results[0].granted());
+}
+
 TEST_P(AsyncLocks, ASecondThreadInTheSameProcessIsToldSo) {
   const auto asked = start(p2, [&] { as(p2, o).exclusiveLock(); });
   ASSERT_TRUE(asked->isWaiting());
