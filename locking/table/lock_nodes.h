@@ -2,12 +2,14 @@
 
 // Private to this folder: what the lock table is made of. Which lock guards what: README.md.
 
+#include <algorithm>
 #include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/slist.hpp>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "locking/lock_request.h"
 #include "locking/table/tagged_pointer.h"
@@ -139,11 +141,18 @@ using WaitsOfLocker =
                      intrusive::constant_time_size<false>>;
 
 /// The upgrades of one commit: they are granted one by one, but fail together.
+/// While they wait their locker asks for none of these targets again (Cancelled), so that nothing
+/// that it was told about them stops being true when they fail.
 struct CommitUpgrade {
   LockRequest request;
   LockSettle settle;
+  std::vector<LockTarget> targets;                    ///< Of all upgrades, sorted.
   boost::container::small_vector<Hold*, 8> upgraded;  ///< Exclusive already.
   boost::container::small_vector<Wait*, 8> pending;   ///< Still queued.
+
+  bool isAbout(LockTarget target) const {
+    return std::binary_search(targets.begin(), targets.end(), target);
+  }
 };
 
 /// A request that stands in a queue. Small too: a hot object may have a million of them.

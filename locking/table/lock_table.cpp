@@ -91,7 +91,8 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   LockAnswer answer;
   answer.request = request;
   answer.shareReleased = shareReleased;
-  if (!countRequest(locker)) {
+  const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
+  if (!countRequest(locker) || isCommitted) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(settle), std::move(answer));
     return;
@@ -138,24 +139,26 @@ bool LockTable::countRequest(Locker& locker) {
   return (locker.barred & Locker::kSignedOff) == 0;
 }
 
-// The Update locks among `targets`, in the order in which they were acquired. As long as the commit
-// is under way they stay where they are.
+// The Update locks among `targets`, each once, in the order in which they were acquired. As long as
+// the commit is under way they stay where they are.
 std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTarget> targets) {
   std::vector<Hold*> holds;
   OwnerHold own(locker.mutex);
-  ++locker.barred;
+  locker.barred |= Locker::kCommitWaits;
   for (const LockTarget target : targets) {
     Hold* const hold = holds_.find(locker, target);
     if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
   }
   std::sort(holds.begin(), holds.end(),
             [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
+  holds.erase(std::unique(holds.begin(), holds.end()), holds.end());
   return holds;
 }
 
 void LockTable::endCommit(Locker& locker) {
+  locker.commit = nullptr;
   OwnerHold own(locker.mutex);
-  --locker.barred;
+  locker.barred &= ~Locker::kCommitWaits;
 }
 
 void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
@@ -164,7 +167,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   LockAnswer answer;
   answer.request = request;
   answer.request.type = LockType::Exclusive;
-  if (!countRequest(locker)) {
+  if (!countRequest(locker) || locker.commit != nullptr) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(settle), std::move(answer));
     return;
@@ -198,6 +201,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     LockRequest part = answer.request;
     part.target = holds[i]->target;
     part.duration = LockDuration::Transaction;
+    commit->targets.push_back(part.target);
     if (free(entries[i])) {
       answer.token = holds_.upgrade(*holds[i], part);
       commit->upgraded.push_back(holds[i]);
@@ -215,6 +219,8 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     out.add(std::move(settle), std::move(answer));
     return;
   }
+  std::sort(commit->targets.begin(), commit->targets.end());
+  locker.commit = commit;
   commit->settle = std::move(settle);
   const Wait& wait = *commit->pending.front();
   startWaiting(locker, wait.sequence, wait.deadline, out);
@@ -263,12 +269,7 @@ Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& reques
   wait->sequence = ++lastWait_;
   wait->upgrade = upgrade;
 
-  auto place = entry.queue.end();
-  if (upgrade) {
-    place = std::find_if(entry.queue.begin(), entry.queue.end(),
-                         [](const Wait& other) { return !other.upgrade; });
-  }
-  entry.queue.insert(place, *wait);
+  entry.queue.insert(upgrade ? afterUpgrades(entry) : entry.queue.end(), *wait);
   locker.waits.push_back(*wait);
   deadlines_.insert(*wait);
   return *wait;
@@ -350,6 +351,37 @@ void LockTable::serve(Entry& entry, LockAnswers& out) {
   dropIfIdle(entry);
 }
 
+// What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
+// waited for it before: its request that has just been granted stood ahead of them all.
+void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
+  for (Wait& wait : locker.waits) {
+    if (wait.entry != &entry || wait.upgrade) continue;
+    entry.queue.erase(entry.queue.iterator_to(wait));
+    wait.upgrade = true;
+    entry.queue.insert(afterUpgrades(entry), wait);
+  }
+}
+
+// What a locker that holds nothing here any more still asks for is no upgrade: it stands first of
+// the newcomers. True when there is such a one.
+bool LockTable::becomeNewcomers(Locker& locker, Entry& entry) {
+  bool any = false;
+  const Queue::iterator firstNewcomer = afterUpgrades(entry);
+  for (Wait& wait : locker.waits) {
+    if (wait.entry != &entry || !wait.upgrade) continue;
+    entry.queue.erase(entry.queue.iterator_to(wait));
+    wait.upgrade = false;
+    entry.queue.insert(firstNewcomer, wait);
+    any = true;
+  }
+  return any;
+}
+
+Queue::iterator LockTable::afterUpgrades(Entry& entry) {
+  return std::find_if(entry.queue.begin(), entry.queue.end(),
+                      [](const Wait& wait) { return !wait.upgrade; });
+}
+
 void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
   for (const LockTarget target : targets) {
     if (Entry* const entry = holds_.entryOf(target)) serve(*entry, out);
@@ -376,14 +408,21 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
       }
     } else {
       answer.token = grantHold(locker, entry, request, clock_.now());
+      if (before == nullptr) becomeUpgrades(locker, entry);
     }
     out.add(std::move(wait.settle), std::move(answer));
     waits_.destroy(&wait);
     return;
   }
 
-  answer.token = holds_.upgrade(*before, request);
-  commit->upgraded.push_back(before);
+  // A request of the same locker that it queued before the commit may have made it Exclusive: that
+  // one was told so, and it stays.
+  if (before->type() == LockType::Exclusive) {
+    answer.token = before->token();
+  } else {
+    answer.token = holds_.upgrade(*before, request);
+    commit->upgraded.push_back(before);
+  }
   commit->pending.erase(std::find(commit->pending.begin(), commit->pending.end(), &wait));
   waits_.destroy(&wait);
   if (!commit->pending.empty()) return;
@@ -451,11 +490,7 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
 // Every upgrade of the commit is Update again, or no longer asked for (section 4).
 std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) {
-    // Asked for with Session duration while the commit waited: that one stays.
-    const bool kept = hold->isSession() && stronger(hold->session(), LockType::Update);
-    holds_.change(*hold, kept ? hold->session() : LockType::Update, hold->session());
-  }
+  for (Hold* const hold : holds) holds_.change(*hold, LockType::Update, hold->session());
   Locker& locker = *commit.pending.front()->locker;
   for (Wait* const wait : commit.pending) {
     holds.push_back(holdOn(*wait->entry, locker));
@@ -491,13 +526,8 @@ LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
 }
 
 // A commit whose locks are being let go has nothing left to wait for.
-void LockTable::cancelCommitsOf(Locker& locker, LockAnswers& out) {
-  for (;;) {
-    const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
-                                 [](const Wait& wait) { return wait.commit() != nullptr; });
-    if (it == locker.waits.end()) return;
-    fail(*it, LockOutcome::Cancelled, out);
-  }
+void LockTable::cancelCommitOf(Locker& locker, LockAnswers& out) {
+  if (locker.commit != nullptr) fail(*locker.commit->pending.front(), LockOutcome::Cancelled, out);
 }
 
 std::optional<Instant> LockTable::nextDeadline() const {
@@ -522,17 +552,10 @@ bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
     return false;
   }
   holds_.remove(*hold, entry);
-
-  // What it still asks for on this entry is no upgrade any more: it stands first of the newcomers.
-  for (Wait& wait : locker.waits) {
-    if (wait.entry != &entry || !wait.upgrade) continue;
-    wait.upgrade = false;
-    entry.queue.erase(entry.queue.iterator_to(wait));
-    entry.queue.insert(std::find_if(entry.queue.begin(), entry.queue.end(),
-                                    [](const Wait& other) { return !other.upgrade; }),
-                       wait);
-  }
+  const bool waitsAnew = becomeNewcomers(locker, entry);
   serve(entry, out);
+  // It may stand behind upgrades that stood behind it.
+  if (waitsAnew) breakCycles(locker, lastWait_ + 1, out);
   return true;
 }
 
@@ -542,12 +565,12 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
     locker.unlockRequests.add(1);
   }
   if (holds_.find(locker, target) == nullptr) return false;
-  cancelCommitsOf(locker, out);
+  if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
   return release(locker, target, out);
 }
 
 void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
-  cancelCommitsOf(locker, out);
+  cancelCommitOf(locker, out);
   // What serving grants meanwhile stays: it is not among these.
   std::vector<std::pair<LockTarget, ReleaseScope::Fate>> left;
   {

@@ -93,6 +93,9 @@ class LockTable {
 
   // Ways out of a wait. Each ends in serve().
   void serve(Entry& entry, LockAnswers& out);
+  static void becomeUpgrades(Locker& locker, Entry& entry);
+  static bool becomeNewcomers(Locker& locker, Entry& entry);
+  static Queue::iterator afterUpgrades(Entry& entry);
   void serveAll(const std::vector<LockTarget>& targets, LockAnswers& out);
   void grant(Wait& wait, LockAnswers& out);
   void fail(Wait& wait, LockOutcome outcome, LockAnswers& out);
@@ -101,7 +104,7 @@ class LockTable {
                                                LockAnswers& out);
   std::vector<LockTarget> takeBack(CommitUpgrade& commit);
   Duration leaveQueue(Wait& wait);
-  void cancelCommitsOf(Locker& locker, LockAnswers& out);
+  void cancelCommitOf(Locker& locker, LockAnswers& out);
 
   // Letting go.
   /// False when it holds nothing on it.

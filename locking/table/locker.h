@@ -54,10 +54,10 @@ struct Locker : ChunkHead {
   const GrantClock grants;  ///< For Shares that are taken again.
 
   OwnerMutex mutex;
-  /// From the short way, unless it is 0: kSignedOff, or the number of its commits whose upgrades
-  /// wait, for these point to its holds.
+  /// From the short way, unless it is 0: kSignedOff, and kCommitWaits while a commit of it waits
+  /// for its upgrades, for that points to its holds.
   std::uint32_t barred NEPHRITE_GUARDED_BY(mutex) = 0;
-  static constexpr std::uint32_t kSignedOff = 1u << 31;
+  static constexpr std::uint32_t kCommitWaits = 1u, kSignedOff = 1u << 31;
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
@@ -67,6 +67,7 @@ struct Locker : ChunkHead {
   // Guarded by the mutex of those who wait.
   WaitsOfLocker waits;
   boost::unordered_flat_set<Entry*> contended;  ///< That it holds something on.
+  CommitUpgrade* commit = nullptr;              ///< That waits; null: none.
   std::uint64_t mark = 0;                       ///< The search that has seen it (see WaitGraph).
 
   /// A hold to fill in, and one to get rid of.
