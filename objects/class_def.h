@@ -46,25 +46,50 @@ struct ClassDef {
 
 std::string_view nameOf(ClassKind kind);
 
-/// All classes of a store at one moment. Immutable; a change makes a new one. Numbers and names
-/// are unique. Names looked for need not be in NFC.
+/// All classes of a store at one moment. Immutable; a change makes a new one, which shares nearly
+/// all with it: n classes defined one after the other copy some n log n references in all. Numbers
+/// and names are unique. Names looked for need not be in NFC.
+/// Time:    a lookup asks one hash table while there are few classes, log n of them at most.
 /// Threads: any.
 class Schema {
  public:
-  explicit Schema(std::vector<std::shared_ptr<const ClassDef>> classes);
+  using ClassPtr = std::shared_ptr<const ClassDef>;
+
+  explicit Schema(std::vector<ClassPtr> classes);
   ~Schema();
 
-  std::shared_ptr<const ClassDef> find(std::string_view name) const;
-  std::shared_ptr<const ClassDef> find(Oid::ClassNumber number) const;
-  const std::vector<std::shared_ptr<const ClassDef>>& classes() const { return classes_; }
+  /// This schema and `definition`, which is new or takes the place of the class with its number.
+  std::shared_ptr<const Schema> with(ClassPtr definition) const;
+
+  ClassPtr find(std::string_view name) const;
+  ClassPtr find(Oid::ClassNumber number) const;
+  /// Ordered by number. Takes a while: it is put together.
+  std::vector<ClassPtr> classes() const;
+  std::size_t size() const { return size_; }
+  /// 0 when there are no classes.
+  Oid::ClassNumber highestNumber() const { return highestNumber_; }
 
   /// "Class/n.m"; "?/n.m" when the class is not known, "null" for the null reference.
   std::string show(Oid oid) const;
 
  private:
-  std::vector<std::shared_ptr<const ClassDef>> classes_;  // Ordered by number.
-  // Keys are views of the names in classes_.
-  std::unordered_map<std::string_view, std::shared_ptr<const ClassDef>> byName_;
+  // What schemas share. Of two definitions of a class the one in the later block counts.
+  struct Block {
+    explicit Block(std::vector<ClassPtr> members);
+    std::vector<ClassPtr> classes;  // Ordered by number.
+    // Keys are views of the names in `classes`.
+    std::unordered_map<std::string_view, ClassPtr> byName;
+  };
+  using BlockPtr = std::shared_ptr<const Block>;
+
+  Schema() = default;
+  static std::vector<ClassPtr> merged(const std::vector<ClassPtr>& earlier,
+                                      const std::vector<ClassPtr>& later);
+  ClassPtr findAsIs(std::string_view name) const;
+
+  std::vector<BlockPtr> blocks_;  // Each larger than all that come after it, but for small ones.
+  std::size_t size_ = 0;
+  Oid::ClassNumber highestNumber_ = 0;
 };
 
 }  // namespace nephrite

@@ -57,9 +57,7 @@ ClassDef normalized(const ClassDef& wanted) {
 }
 
 Oid::ClassNumber nextNumber(const Schema& schema, const std::string& name) {
-  const auto& classes = schema.classes();
-  const unsigned highest = classes.empty() ? 0 : classes.back()->number;
-  const unsigned next = std::max<unsigned>(highest + 1, kFirstUserClass);
+  const unsigned next = std::max<unsigned>(schema.highestNumber() + 1u, kFirstUserClass);
   if (next > UINT16_MAX) {
     throwConflict("class " + inQuotes(name) +
                   " cannot be added: all 65535 class numbers are taken");

@@ -125,18 +125,14 @@ void RemoteDatabase::pushed(wire::FromServer& message) {
 
 // A class once known never changes but by growing.
 void RemoteDatabase::takeClasses(const std::vector<ClassDef>& classes, bool all) {
-  std::map<Oid::ClassNumber, std::shared_ptr<const ClassDef>> byNumber;
   MutexLock hold(mutex_);
-  if (!all) {
-    for (const auto& known : schema_->classes()) byNumber[known->number] = known;
+  auto taken = all ? std::make_shared<const Schema>(std::vector<Schema::ClassPtr>{}) : schema_;
+  for (const ClassDef& one : classes) {
+    const auto sameName = taken->find(one.name);
+    if (sameName != nullptr && sameName->number != one.number) continue;  // A server's mistake.
+    taken = taken->with(std::make_shared<const ClassDef>(one));
   }
-  for (const ClassDef& one : classes) byNumber[one.number] = std::make_shared<const ClassDef>(one);
-  std::vector<std::shared_ptr<const ClassDef>> list;
-  std::set<std::string> names;
-  for (const auto& [number, definition] : byNumber) {
-    if (names.insert(definition->name).second) list.push_back(definition);
-  }
-  schema_ = std::make_shared<const Schema>(std::move(list));
+  schema_ = std::move(taken);
 }
 
 // --- Asking and waiting --------------------------------------------------------------------------

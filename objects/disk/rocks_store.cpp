@@ -203,10 +203,7 @@ std::shared_ptr<const ClassDef> RocksStore::defineClass(const ClassDef& wanted) 
   batch.Put(database_->schema(), classKey(definition->number), encodeClass(*definition));
   write(batch, /*sync=*/true, [&] { return "store class \"" + definition->name + "\""; });
 
-  auto classes = before->classes();
-  std::erase_if(classes, [&](const auto& known) { return known->number == definition->number; });
-  classes.push_back(definition);
-  auto after = std::make_shared<const Schema>(std::move(classes));
+  auto after = before->with(definition);
   MutexLock hold(schemaMutex_);
   schema_ = std::move(after);
   return definition;

@@ -146,7 +146,9 @@ void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
   request.type = LockType::Exclusive;
   request.background = true;
   if (node.backgroundTimeout) request.timeout = LockTimeout::of(*node.backgroundTimeout);
-  persistent.lock({request},
+  // It is there as long as its node is, and who gets the lock asks after that: a look at it would
+  // copy it, and it has a member for each process.
+  persistent.lock({request, Existence::CreatedByLocker},
                   [settle = std::move(settle)](const LockReply& reply) { settle(reply.lock); });
 }
 

@@ -87,7 +87,10 @@ void NodeCore::remember(const std::shared_ptr<ProcessCore>& process) {
   {
     MutexLock hold(mutex_);
     if (!closed_) {
-      std::erase_if(processes_, [](const auto& known) { return known.expired(); });
+      if (processes_.size() >= sweepAt_) {
+        std::erase_if(processes_, [](const auto& known) { return known.expired(); });
+        sweepAt_ = std::max(kFewProcesses, 2 * processes_.size());
+      }
       processes_.push_back(process);
       return;
     }

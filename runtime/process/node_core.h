@@ -42,6 +42,8 @@ class NodeCore {
   std::atomic<std::uint64_t> aborted{0};
 
  private:
+  static constexpr std::size_t kFewProcesses = 16;
+
   NodeInfo signOnNode() const;
   bool replace(Oid gone, const NodeInfo& fresh) NEPHRITE_EXCLUDES(mutex_);
 
@@ -50,6 +52,8 @@ class NodeCore {
   mutable Mutex mutex_;
   NodeInfo info_ NEPHRITE_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<ProcessCore>> processes_ NEPHRITE_GUARDED_BY(mutex_);
+  // Those that are gone are looked for when there are so many: not at each sign-on.
+  std::size_t sweepAt_ NEPHRITE_GUARDED_BY(mutex_) = kFewProcesses;
   bool closed_ NEPHRITE_GUARDED_BY(mutex_) = false;
   WorkThread callbacks_;  // Last: ends first.
 };

@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 
+#include <iterator>
+#include <map>
+#include <random>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -149,6 +153,36 @@ TEST_F(GivenAClassInAStore, WhenManyThreadsDefineThenEachPropertyIsThereOnce) {
   EXPECT_EQ(store->schema()->find("Shared")->properties.size(), 10u);
   reopen();
   EXPECT_EQ(store->schema()->find("Shared")->properties.size(), 10u);
+}
+
+// Compared with an ordinary map, as classes come in any order and grow again and again.
+TEST(ASchema, WhenClassesAreAddedInAnyOrderThenEachIsFoundAsItLastWas) {
+  std::mt19937 random(4711);
+  auto schema = std::make_shared<const Schema>(std::vector<Schema::ClassPtr>{});
+  std::map<Oid::ClassNumber, Schema::ClassPtr> expected;
+  for (int i = 0; i < 2'000; ++i) {
+    ClassDef wanted;
+    wanted.number = static_cast<Oid::ClassNumber>(1 + random() % 700);
+    wanted.name = "Class" + std::to_string(wanted.number);
+    wanted.properties.resize(static_cast<std::size_t>(i % 5));
+    const auto made = std::make_shared<const ClassDef>(wanted);
+    const auto before = schema;
+    const auto known = before->find(made->number);
+    schema = schema->with(made);
+    EXPECT_EQ(before->find(made->number), known) << "a schema does not change";
+    expected[made->number] = made;
+
+    EXPECT_EQ(schema->size(), expected.size());
+    EXPECT_EQ(schema->highestNumber(), expected.rbegin()->first);
+    const auto& [number, any] = *std::next(expected.begin(), random() % expected.size());
+    ASSERT_EQ(schema->find(number), any) << i;
+    ASSERT_EQ(schema->find(any->name), any) << i;
+  }
+  std::vector<Schema::ClassPtr> inOrder;
+  for (const auto& [number, known] : expected) inOrder.push_back(known);
+  EXPECT_EQ(schema->classes(), inOrder);
+  EXPECT_EQ(Schema(inOrder).classes(), inOrder);
+  EXPECT_EQ(schema->find("Class701"), nullptr);
 }
 
 }  // namespace
