@@ -279,10 +279,30 @@ class LineParser {
 ScheduleError::ScheduleError(int line, const std::string& message)
     : std::runtime_error("line " + std::to_string(line) + ": " + message), line_(line) {}
 
+// What is no text of ours is told so before its words are looked at: they would be blamed instead.
+void ScheduleReader::checkEncoding(std::string& text) const {
+  if (number_ == 1) {
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+      throw ScheduleError(number_, "the schedule is UTF-16; save it as UTF-8");
+    }
+    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  }
+  if (text.find('\0') != std::string::npos) {
+    throw ScheduleError(number_, "the line holds a zero byte; is this a text file in UTF-8?");
+  }
+  const std::size_t last = text.find_last_not_of('\r');
+  if (last != std::string::npos && text.find('\r') < last) {
+    throw ScheduleError(number_,
+                        "the line holds a CR that does not end it; save the file with "
+                        "lines that end in LF or CR LF");
+  }
+}
+
 std::optional<ScheduleLine> ScheduleReader::next() {
   std::string text;
   while (std::getline(schedule_, text)) {
     ++number_;
+    checkEncoding(text);
     const Words words = split(text);
     if (words.empty()) continue;
 

@@ -124,6 +124,8 @@ class ScheduleReader {
   std::optional<ScheduleLine> next();
 
  private:
+  void checkEncoding(std::string& text) const;
+
   std::istream& schedule_;
   int number_ = 0;
   std::int64_t clock_ = 0;

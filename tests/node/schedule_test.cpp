@@ -122,6 +122,28 @@ TEST(Schedule, WhenTheFileEndsThenSoDoTheLines) {
   EXPECT_FALSE(reader.next().has_value());
 }
 
+TEST(Schedule, WhenItBeginsWithAByteOrderMarkThenThatIsNoPartOfItsFirstWord) {
+  EXPECT_EQ(onlyAs<ObjectLine>("\xEF\xBB\xBFobject X\r\n").name, "X");
+}
+
+TEST(Schedule, WhenItIsNoTextInUtf8ThenThatIsSaidOfItsFirstLine) {
+  const auto wide = [](std::string_view text, bool bigEndian) {
+    std::string bytes;
+    for (const char c : text) bytes += bigEndian ? std::string{'\0', c} : std::string{c, '\0'};
+    return bytes;
+  };
+  EXPECT_EQ(complaint("\xFF\xFE" + wide("object X\n", false)),
+            "line 1: the schedule is UTF-16; save it as UTF-8");
+  EXPECT_EQ(complaint("\xFE\xFF" + wide("object X\n", true)),
+            "line 1: the schedule is UTF-16; save it as UTF-8");
+  EXPECT_EQ(complaint(wide("object X\n", true)),
+            "line 1: the line holds a zero byte; is this a text file in UTF-8?");
+  EXPECT_EQ(
+      complaint("object X\robject Y\r"),
+      "line 1: the line holds a CR that does not end it; save the file with lines that end in "
+      "LF or CR LF");
+}
+
 TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
   const std::pair<const char*, const char*> cases[] = {
       {"\nprocess", "line 2: too short; expected 'process NAME"},
