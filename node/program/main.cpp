@@ -68,13 +68,30 @@ class OperatorVerbs {
             "  nephrite locks --json                   for programs");
     addLooking(app, "queue", "Who waits for which lock, and for whom; longest first", queueView,
                Narrow::Both)
-        ->footer("DEPTH is how many requests stand in a row, this one included.");
+        ->footer(
+            "DEPTH is how many requests stand in a row, this one included.\n"
+            "\n"
+            "Examples:\n"
+            "  nephrite queue                          the longest wait first\n"
+            "  nephrite queue --object Order/2048.7    who stands behind this object\n"
+            "  nephrite queue --watch 5                again every five seconds");
     addLooking(app, "processes", "Who is signed on, what each holds and waits for", processesView,
-               Narrow::Process);
-    addLooking(app, "nodes", "Which programs are connected, from where", nodesView, Narrow::No);
+               Narrow::Process)
+        ->footer(
+            "Examples:\n"
+            "  nephrite processes --user anna    those of one user\n"
+            "  nephrite processes --process 812  the one that a message named");
+    addLooking(app, "nodes", "Which programs are connected, from where", nodesView, Narrow::No)
+        ->footer(
+            "Example:\n"
+            "  nephrite nodes --max 20    the first twenty, with host, program and pid");
     addDeadlocks(app);
     addContention(app);
-    addLooking(app, "stats", "Counters of the server node", statsView, Narrow::No);
+    addLooking(app, "stats", "Counters of the server node", statsView, Narrow::No)
+        ->footer(
+            "Examples:\n"
+            "  nephrite stats --watch    how fast they rise\n"
+            "  nephrite stats --json     for what collects figures");
     addPing(app);
     addForce(app);
   }
@@ -141,7 +158,10 @@ class OperatorVerbs {
     CLI::App* const verb = addVerb(app, "deadlocks", "The last deadlocks, newest first");
     addSelection(*verb, Narrow::Both);
     verb->add_option("--schedule", schedule_, "Print deadlock N as a schedule")->type_name("N");
-    verb->footer("nephrite deadlocks --schedule 3 | nephrite replay -    plays it again");
+    verb->footer(
+        "Examples:\n"
+        "  nephrite deadlocks                                     who waited for whom, and lost\n"
+        "  nephrite deadlocks --schedule 3 | nephrite replay -    plays the third one again");
     verb->callback([this] {
       chosen_ = [this](OperatorOutput& output) {
         return showDeadlocks(schedule_, options_, output);
@@ -156,6 +176,11 @@ class OperatorVerbs {
         ->check(CLI::IsMember({"on", "off", "clear"}));
     verb->add_option("SIZE", size_, "With on: count at most so many objects")
         ->capture_default_str();
+    verb->footer(
+        "Examples:\n"
+        "  nephrite contention on     begin to count, which costs each wait a little\n"
+        "  nephrite contention        the objects that most requests waited for\n"
+        "  nephrite contention off    end it");
     verb->callback([this] {
       chosen_ = [this](OperatorOutput& output) {
         return contention(verb_, size_, options_, output);
@@ -166,7 +191,11 @@ class OperatorVerbs {
   void addPing(CLI::App& app) {
     CLI::App* const verb = addVerb(app, "ping", "Is the server there, and how far away?");
     verb->add_option("--count", count_, "Round trips")->capture_default_str();
-    verb->footer("Exit status 0 when it answers, else 1: fit for a health check.");
+    verb->footer(
+        "Exit status 0 when it answers, else 1: fit for a health check.\n"
+        "\n"
+        "Example:\n"
+        "  nephrite ping --count 1 --connect Unix,/run/nephrite/nephrite.sock");
     verb->callback([this] {
       chosen_ = [this](OperatorOutput& output) { return ping(count_, options_, output); };
     });
@@ -181,7 +210,10 @@ class OperatorVerbs {
     unlock->add_option("--reason", reason_, "Why; for the audit log")->required();
     unlock->footer(
         "A last resort: the process goes on believing that it holds the lock until it commits,\n"
-        "and that is refused. Written to the server's audit log.");
+        "and that is refused. Written to the server's audit log.\n"
+        "\n"
+        "Example:\n"
+        "  nephrite unlock Order/2048.7 --process 812 --reason \"till 3 hangs, ticket 4711\"");
     unlock->callback([this] {
       chosen_ = [this](OperatorOutput& output) {
         const Selection& what = options_.selection;
@@ -194,7 +226,10 @@ class OperatorVerbs {
         ->required();
     signOff->add_option("--reason", reason_, "Why; for the audit log")->required();
     signOff->footer(
-        "Its transactions are dropped and its locks are free. Written to the audit log.");
+        "Its transactions are dropped and its locks are free. Written to the audit log.\n"
+        "\n"
+        "Example:\n"
+        "  nephrite sign-off Process/187.812 --reason \"till 3 hangs, ticket 4711\"");
     signOff->callback([this] {
       chosen_ = [this](OperatorOutput& output) {
         return signOffByForce(options_.selection.process, reason_, options_, output);
@@ -238,6 +273,10 @@ int run(int argc, char** argv) {
       "                    one ends at once\n"
       "  SIGHUP            read the INI file again\n"
       "\n"
+      "Examples:\n"
+      "  nephrite ini check jade.ini && nephrite server --ini jade.ini\n"
+      "  nephrite server --ini jade.ini --set NephriteServer.Port=6006 NephriteLog.Level=Debug\n"
+      "\n"
       "Exit status: 0, or 1 when it could not start.");
 
   std::string schedule;
@@ -248,6 +287,10 @@ int run(int argc, char** argv) {
   replayCommand->add_flag("--check", checked,
                           "Check the invariants of the lock table after each line (slower)");
   replayCommand->footer(
+      "Examples:\n"
+      "  nephrite replay deadlock.sched\n"
+      "  nephrite deadlocks --schedule 1 | nephrite replay -\n"
+      "\n"
       "A schedule:\n"
       "  process A\n"
       "  process B background\n"
@@ -261,16 +304,33 @@ int run(int argc, char** argv) {
 
   CLI::App* const ini = app.add_subcommand("ini", "Look at an INI file");
   ini->require_subcommand(1);
+  ini->footer(
+      "Examples:\n"
+      "  nephrite ini check jade.ini    before a server is started with it, or reads it again\n"
+      "  nephrite ini show              what counts, and which line says so\n"
+      "\n"
+      "What each parameter means: docs/ini.md, or nephrite ini docs.");
   IniArgs checkedIni;
   CLI::App* const check = ini->add_subcommand(
       "check", "Report what is wrong; exit status 0 (warnings included), 1 errors, 2 wrong use");
   checkedIni.addTo(*check);
+  check->footer(
+      "What it passes, a server node starts with. It changes nothing and makes nothing.\n"
+      "\n"
+      "Examples:\n"
+      "  nephrite ini check /etc/nephrite/jade.ini && systemctl reload nephrite\n"
+      "  nephrite ini check jade.ini --set JadeServer.ServerTimeout=5000");
   IniArgs shown;
   CLI::App* const show =
       ini->add_subcommand("show", "Every parameter with its value and where it comes from");
   shown.addTo(*show);
+  show->footer(
+      "Example:\n"
+      "  nephrite ini show jade.ini --name East    where [East.JadeServer] counts before "
+      "[JadeServer]");
   CLI::App* const docs =
       ini->add_subcommand("docs", "Print docs/ini.md, made from the table of parameters");
+  docs->footer("Example:\n  nephrite ini docs | less");
 
   OperatorVerbs operatorVerbs(app);
 

@@ -92,6 +92,20 @@ TEST_F(GivenTheHelpOfTheProgram, WhenAVerbTakesAnOptionThenManPageAndCompletionK
   }
 }
 
+TEST_F(GivenTheHelpOfTheProgram, WhenAVerbIsAskedForHelpThenItTeachesByAnExampleOfItself) {
+  std::vector<std::string> calls = verbsIn(help);
+  for (const std::string& verb : verbsIn(nephrite("ini --help").output)) {
+    calls.push_back("ini " + verb);
+  }
+  ASSERT_GE(calls.size(), 15u);
+  for (const std::string& call : calls) {
+    const std::string text = nephrite(call + " --help").output;
+    const auto examples = text.find("\nExample");
+    ASSERT_NE(examples, std::string::npos) << call << "\n" << text;
+    EXPECT_NE(text.find("  nephrite " + call, examples), std::string::npos) << text;
+  }
+}
+
 TEST(ManPage, RendersWithoutAWarning) {
   if (called("command -v groff").status != 0) GTEST_SKIP() << "groff is not installed";
   const Ran rendered = called("groff -man -Tutf8 -ww -z " + kService + "nephrite.1");
