@@ -99,6 +99,15 @@ void appendPlainText(std::string& line, std::string_view text, std::string_view 
   }
 }
 
+std::optional<std::size_t> notUtf8At(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t bytes = firstOf(text.substr(at)).bytes;
+    if (bytes == 0) return at;
+    at += bytes;
+  }
+  return std::nullopt;
+}
+
 std::string plainText(std::string_view text) {
   std::string plain;
   appendPlainText(plain, text);

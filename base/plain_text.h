@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,9 @@ std::string plainText(std::string_view text);
 
 /// True when plainText() would change nothing.
 bool isPlainText(std::string_view text);
+
+/// Offset of the first byte that cannot stand where it stands in UTF-8; empty when all is well.
+std::optional<std::size_t> notUtf8At(std::string_view text);
 
 /// Appends plainText(text); each character of `alsoEscaped`, all ASCII, gets a backslash, too.
 void appendPlainText(std::string& line, std::string_view text, std::string_view alsoEscaped = {});

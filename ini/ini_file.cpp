@@ -70,16 +70,7 @@ void IniFile::takeOverrides() {
   if (arguments_.name.find('.') != std::string::npos || arguments_.name.size() > 100)
     fail("command line",
          "name=" + arguments_.name + ": a name has no dot and at most 100 characters");
-  for (const std::string& argument : arguments_.overrides) {
-    const auto equals = argument.find('=');
-    if (equals == std::string::npos) {
-      fail("command line", "'" + argument + "' is not Section.Parameter=value");
-      continue;
-    }
-    takeOverride(std::string_view(argument).substr(0, equals),
-                 std::string_view(argument).substr(equals + 1),
-                 {IniOrigin::Kind::CommandLine, "command line"});
-  }
+  for (const std::string& argument : arguments_.overrides) takeArgument(argument);
   const std::string plain = foldSection(kCommandLineSection);
   const std::string qualified = foldSection(arguments_.name + "." + plain);
   for (const std::string& wanted : {qualified, plain}) {
@@ -87,7 +78,7 @@ void IniFile::takeOverrides() {
       if (foldSection(entry.section) != wanted) continue;
       const IniOrigin origin{IniOrigin::Kind::CommandLineSection, whereIs(entry.line)};
       if (entry.key.find('.') != std::string::npos) {
-        takeOverride(entry.key, entry.value, origin);
+        takeOverride({"", entry.key, entry.value, origin, entry.quoted});
         continue;
       }
       parsed_.problems.push_back(
@@ -97,23 +88,42 @@ void IniFile::takeOverrides() {
   }
 }
 
-void IniFile::takeOverride(std::string_view name, std::string_view value, const IniOrigin& origin) {
+void IniFile::takeArgument(const std::string& argument) {
+  const IniOrigin origin{IniOrigin::Kind::CommandLine, "command line"};
+  const auto equals = argument.find('=');
+  const std::string name(trimmedBlanks(std::string_view(argument).substr(0, equals)));
+  const auto fail = [&](const std::string& message) {
+    parsed_.problems.push_back({IniProblem::Severity::Error, origin.where, message});
+  };
+  if (equals == std::string::npos) return fail("'" + argument + "' is not Section.Parameter=value");
+
+  const std::string_view value = trimmedBlanks(std::string_view(argument).substr(equals + 1));
+  if (!value.starts_with('"')) return takeOverride({"", name, std::string(value), origin, false});
+  const auto close = value.find('"', 1);
+  if (close == std::string_view::npos) return fail(name + ": the quote is not closed");
+  if (close + 1 != value.size()) return fail(name + ": nothing may follow the closing quote");
+  takeOverride({"", name, std::string(value.substr(1, close - 1)), origin, true});
+}
+
+// `given.key` still has the section before it.
+void IniFile::takeOverride(IniOverride given) {
+  const std::string name = std::move(given.key);
   const auto dot = name.find('.');
-  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size() ||
-      name.find('.', dot + 1) != std::string_view::npos) {
-    parsed_.problems.push_back({IniProblem::Severity::Error, origin.where,
-                                "'" + std::string(name) + "' is not Section.Parameter"});
+  if (dot == std::string::npos || dot == 0 || dot + 1 == name.size() ||
+      name.find('.', dot + 1) != std::string::npos) {
+    parsed_.problems.push_back({IniProblem::Severity::Error, given.origin.where,
+                                "'" + name + "' is not Section.Parameter"});
     return;
   }
-  IniOverride given{std::string(name.substr(0, dot)), std::string(name.substr(dot + 1)),
-                    std::string(value), origin};
+  given.section = name.substr(0, dot);
+  given.key = name.substr(dot + 1);
   for (const IniOverride& earlier : overrides_) {
     if (foldCase(earlier.section) != foldCase(given.section) ||
         foldCase(earlier.key) != foldCase(given.key))
       continue;
     parsed_.problems.push_back(
-        {IniProblem::Severity::Warning, origin.where,
-         std::string(name) + " is ignored: " + earlier.origin.where + " gives it already"});
+        {IniProblem::Severity::Warning, given.origin.where,
+         name + " is ignored: " + earlier.origin.where + " gives it already"});
     return;
   }
   overrides_.push_back(std::move(given));
@@ -131,18 +141,19 @@ std::optional<std::size_t> IniFile::entryOf(std::string_view section, std::strin
 std::optional<IniFound> IniFile::find(std::string_view section, std::string_view key) const {
   for (const IniOverride& given : overrides_)
     if (foldCase(given.section) == foldCase(section) && foldCase(given.key) == foldCase(key))
-      return IniFound{given.value, given.origin};
+      return IniFound{given.value, given.origin, 0, given.quoted};
 
   if (!arguments_.name.empty()) {
     if (const auto at = entryOf(arguments_.name + "." + std::string(section), key)) {
       const IniEntry& entry = parsed_.entries[*at];
-      return IniFound{entry.value, {IniOrigin::Kind::QualifiedSection, whereIs(entry.line)}, *at};
+      return IniFound{
+          entry.value, {IniOrigin::Kind::QualifiedSection, whereIs(entry.line)}, *at, entry.quoted};
     }
   }
   const auto at = entryOf(section, key);
   if (!at) return std::nullopt;
   const IniEntry& entry = parsed_.entries[*at];
-  return IniFound{entry.value, {IniOrigin::Kind::File, whereIs(entry.line)}, *at};
+  return IniFound{entry.value, {IniOrigin::Kind::File, whereIs(entry.line)}, *at, entry.quoted};
 }
 
 bool IniFile::set(std::string_view section, std::string_view key, std::string_view value) {

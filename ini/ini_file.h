@@ -30,14 +30,16 @@ struct IniFound {
   std::string value;
   IniOrigin origin;
   std::size_t entry = 0;  ///< Index in entries() when it comes from the file.
+  bool quoted = false;
 };
 
 /// `Section.Parameter=value` of the command line or of [JadeCommandLine].
 struct IniOverride {
   std::string section;
   std::string key;
-  std::string value;
+  std::string value;  ///< Without quotes, as in the file.
   IniOrigin origin;
+  bool quoted = false;
 };
 
 /// A JADE initialization file together with the command line that overrides it.
@@ -74,7 +76,8 @@ class IniFile {
 
   std::optional<std::size_t> entryOf(std::string_view section, std::string_view key) const;
   void takeOverrides();
-  void takeOverride(std::string_view name, std::string_view value, const IniOrigin& origin);
+  void takeArgument(const std::string& argument);
+  void takeOverride(IniOverride given);
   std::string textWith(std::string_view section, std::string_view key,
                        const std::string& written) const;
 

@@ -15,12 +15,6 @@ namespace {
 constexpr std::string_view kBlanks = " \t\v\f";
 constexpr std::size_t kMaxIdLength = 100;
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 // Lets inih read lines of any length. inih cuts lines at 200 bytes and names at 50, joins
 // indented lines to the line above, takes `a:b` for an entry and `a;b` for a value. So it is
 // handed each line with its structure ('[', ']', '=', ';') as it stands and a number in the place
@@ -111,28 +105,29 @@ class InihSession {
   std::string shortenSection(std::string_view line) {
     open_ = Open::Section;
     const auto end = std::min(line.find_first_of("];", 1), line.size());
-    sectionToken_ = token(trimmed(line.substr(1, end - 1)));
+    sectionToken_ = token(trimmedBlanks(line.substr(1, end - 1)));
     std::string out = "[" + sectionToken_;
     if (end == line.size() || line[end] == ';') return out;
-    const auto rest = trimmed(line.substr(end + 1));
+    const auto rest = trimmedBlanks(line.substr(end + 1));
     if (!rest.empty() && rest.front() != ';') warning("what stands after the ']' is ignored");
     return out + "]";
   }
 
   std::string shortenEntry(std::string_view line) {
     const auto end = std::min(line.find_first_of("=;"), line.size());
-    std::string out = token(trimmed(line.substr(0, end)));
+    std::string out = token(trimmedBlanks(line.substr(0, end)));
     open_ = Open::Entry;
     if (end == line.size() || line[end] == ';') return out;
 
     const auto from = std::min(line.find_first_not_of(kBlanks, end + 1), line.size());
     const std::size_t to = std::min(line.find(';', from), line.size());
-    std::string_view value = trimmed(line.substr(from, to - from));
+    std::string_view value = trimmedBlanks(line.substr(from, to - from));
     std::size_t length = value.size();
+    quoted_ = false;
     if (from < line.size() && line[from] == '"') {
       const auto close = line.find('"', from + 1);
-      const auto after =
-          close == std::string_view::npos ? std::string_view() : trimmed(line.substr(close + 1));
+      const auto after = close == std::string_view::npos ? std::string_view()
+                                                         : trimmedBlanks(line.substr(close + 1));
       if (close == std::string_view::npos || (!after.empty() && after.front() != ';')) {
         open_ = Open::Nothing;
         error(close == std::string_view::npos ? "the quote is not closed"
@@ -141,6 +136,7 @@ class InihSession {
       }
       value = line.substr(from + 1, close - from - 1);
       length = value.size() + 2;
+      quoted_ = true;
     }
     valueBegin_ = lineBegin_ + from;
     valueEnd_ = valueBegin_ + length;
@@ -159,7 +155,7 @@ class InihSession {
     if (textOf(section).empty())
       return error("the line belongs to no section; add [Section] above");
     result_.entries.push_back({std::string(textOf(section)), std::string(textOf(name)),
-                               std::string(textOf(value)), line_, valueBegin_, valueEnd_});
+                               std::string(textOf(value)), line_, valueBegin_, valueEnd_, quoted_});
   }
 
   void takeSection(std::string_view name) {
@@ -209,6 +205,7 @@ class InihSession {
   std::string sectionToken_;
   std::size_t valueBegin_ = 0;
   std::size_t valueEnd_ = 0;
+  bool quoted_ = false;
 };
 
 void reportDuplicates(ParsedIni& parsed, const std::string& shownAs) {
@@ -231,6 +228,12 @@ ParsedIni parseIni(std::string_view text, const std::string& shownAs) {
   ParsedIni parsed = InihSession(text, shownAs).run();
   reportDuplicates(parsed, shownAs);
   return parsed;
+}
+
+std::string_view trimmedBlanks(std::string_view text) {
+  const auto first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
 std::string foldCase(std::string_view name) {

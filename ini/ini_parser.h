@@ -17,6 +17,7 @@ struct IniEntry {
   int line = 0;                ///< From 1, as an editor counts.
   std::size_t valueBegin = 0;  ///< Bytes of the text that hold the value, quotes included.
   std::size_t valueEnd = 0;
+  bool quoted = false;
 };
 
 struct IniSection {
@@ -35,6 +36,9 @@ struct ParsedIni {
 /// a problem with its true line number, however long it is. `shownAs` names the text in problems.
 /// Threads: any. Source: JADE manual, Initialization File Reference, "format".
 ParsedIni parseIni(std::string_view text, const std::string& shownAs);
+
+/// Without blanks at both ends.
+std::string_view trimmedBlanks(std::string_view text);
 
 /// What two spellings of one name have in common: letter case set aside (ASCII), except in the
 /// Id of a two-level section.

@@ -46,6 +46,14 @@ std::optional<IniNumber> parseIniNumber(std::string_view text, bool units) {
   return number;
 }
 
+std::optional<std::size_t> foreignRemarkAt(std::string_view value) {
+  for (std::size_t at = 1; at < value.size(); ++at) {
+    const bool afterBlank = value[at - 1] == ' ' || value[at - 1] == '\t';
+    if (afterBlank && (value[at] == '#' || value.substr(at).starts_with("//"))) return at;
+  }
+  return std::nullopt;
+}
+
 bool meansDefault(std::string_view text) { return foldCase(text) == "<default>"; }
 
 std::string sizeText(std::int64_t bytes) {

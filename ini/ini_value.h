@@ -19,6 +19,9 @@ std::optional<IniNumber> parseIniNumber(std::string_view text, bool units);
 /// `<default>` in any letter case.
 bool meansDefault(std::string_view text);
 
+/// Where a remark begins that is not one here: a blank, then `//` or `#`. Empty when there is none.
+std::optional<std::size_t> foreignRemarkAt(std::string_view value);
+
 /// "3M" for 3145728: the largest unit that divides it.
 std::string sizeText(std::int64_t bytes);
 

@@ -24,7 +24,8 @@ value, and then replaces that value alone.
   count; blanks around names and values do not either. Equal sections are one section.
 - `;` begins a comment, up to the end of the line, unless it stands inside quotes.
 - A value in double quotes may hold `;` and outer blanks. The quotes are not part of it; there
-  are no escapes.
+  are no escapes. Outside quotes ` //` and ` #` in a value that is read are an error: other files
+  begin a comment with them.
 - `<default>` in any letter case, for every type, is the built-in default.
 - Numbers are whole: 1.5M is read as 1, with a warning. They may be `#hex` or `Max_Integer`. Sizes
   take K, M, G, T or P, powers of 1024. Other text, such as 12abc, is an error.
@@ -35,15 +36,19 @@ value, and then replaces that value alone.
 - The first of two equal parameters counts; the other is reported with both line numbers.
 - `[Id.Section]` counts before `[Section]` when the node is started with `name=Id`, and is ignored
   otherwise. The letter case of Id counts; it has no dot and at most 100 characters.
-- `Section.Parameter=value` on the command line counts before the file. In the section
+- `Section.Parameter=value` on the command line counts before the file; blanks and quotes count as
+  there, and a `;` is part of the value. In the section
   [JadeCommandLine] such a line does the same, after the real command line; other lines there have
   no effect and are reported.
-- Unknown sections and parameters are reported with the nearest known name.
-- UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR and have any length. The
-  file has at most 16 MiB.
+- Unknown sections and parameters are reported, with the nearest known name if one is near, unless
+  their value is `<default>`.
+- UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR and have any length. Other
+  bytes, as of Latin-1, may stand in comments and in values that are not read; in one that is read
+  they are an error. The file has at most 16 MiB.
 
 `nephrite ini check FILE` reports all that is wrong; `nephrite ini show` lists every value and where
-it comes from. Neither changes the file.
+it comes from. Neither changes the file. What `check` passes, a server node starts with, unless
+somebody else has the port or the store.
 
 ## Where a client node finds its server node
 

@@ -97,8 +97,8 @@ const Parameter kTable[] = {
     {"JadeClient", "AutomaticCacheCoherency", Choice, "ServerDefault", kCoherency, kAtStart, kWorks,
      "Refresh cached objects that other nodes change.",
      [](Settings& s, const Value& v) { s.client.automaticCacheCoherency = coherency(v); }},
-    {"NephriteServer", "ListenAddress", Text, "127.0.0.1", kAny, kAtStart, kWorks,
-     "Address or host name that a server node listens at.",
+    {"NephriteServer", "ListenAddress", Address, "127.0.0.1", kAny, kAtStart, kWorks,
+     "Address that a server node listens at, on this machine only.",
      [](Settings& s, const Value& v) { s.network.listenAddress = std::get<std::string>(v); }},
     {"NephriteServer", "Port", Number, "6005", {0, 65535}, kAtStart, kWorks,
      "Its TCP port; 0 is any that is free, which the program prints.",
@@ -230,12 +230,12 @@ std::size_t distance(const std::string& from, const std::string& to) {
 
 std::string nearest(std::string_view name, std::string_view section, bool wantSection) {
   std::string_view best;
-  std::size_t least = 0;
+  std::size_t least = name.size() / 6 + 2;
   for (const Parameter& row : kTable) {
     if (!wantSection && foldCase(row.section) != foldCase(section)) continue;
     const std::string_view candidate = wantSection ? row.section : row.name;
     const std::size_t apart = distance(foldCase(name), foldCase(candidate));
-    if (!best.empty() && apart >= least) continue;
+    if (apart >= least) continue;
     best = candidate;
     least = apart;
   }
@@ -265,6 +265,12 @@ std::string nearestParameter(std::string_view section, std::string_view name) {
   return nearest(name, section, false);
 }
 
+std::string_view sectionOf(std::string_view name) {
+  for (const Parameter& row : kTable)
+    if (row.effect && foldCase(row.name) == foldCase(name)) return row.section;
+  return "";
+}
+
 std::string_view typeText(ParameterType type) {
   switch (type) {
     case Number: return "number";
@@ -274,7 +280,7 @@ std::string_view typeText(ParameterType type) {
     case CacheSize: return "bytes";
     case Boolean: return "true or false";
     case Choice: return "one word";
-    case Text: return "text";
+    case Address: return "address";
     case Path: return "path";
     case ServerNode: return "server node";
     case Unread: return "-";
@@ -297,8 +303,8 @@ std::string rangeText(const Parameter& parameter) {
       return text + (text.empty() ? "" : ", or ") + "at most " + std::to_string(range.most) +
              " bytes";
     }
+    case Address: return "127.0.0.1, ::1 or localhost";
     case Boolean:
-    case Text:
     case ServerNode:
     case Unread: break;
   }

@@ -17,8 +17,8 @@ enum class ParameterType {
   CacheSize,  ///< Bytes; out of range is brought into it. Its upper end is the machine's.
   Boolean,
   Choice,
-  Text,
-  Path,  ///< A relative one starts at the INI file's folder.
+  Address,  ///< That a server node can listen at.
+  Path,     ///< A relative one starts at the INI file's folder.
   ServerNode,
   Unread
 };
@@ -50,9 +50,12 @@ std::span<const Parameter> parameterTable();
 const Parameter* findParameter(std::string_view section, std::string_view key);
 bool isKnownSection(std::string_view section);
 
-/// The known name most like `name` (fewest letters to change), to propose to whoever mistyped it.
+/// The known name most like `name`, to propose when a name was mistyped; empty when none is like
+/// it: more than one letter in six, and one, would have to change.
 std::string nearestSection(std::string_view name);
 std::string nearestParameter(std::string_view section, std::string_view name);
+/// The section in which `name` is a parameter that works; empty when there is none.
+std::string_view sectionOf(std::string_view name);
 
 /// "milliseconds", "bytes", "true or false"...
 std::string_view typeText(ParameterType type);

@@ -8,7 +8,10 @@
 #include <stdexcept>
 
 #include "base/check.h"
+#include "base/plain_text.h"
+#include "ini/ini_parser.h"
 #include "ini/ini_value.h"
+#include "ini/listen_address.h"
 #include "ini/parameter_table.h"
 
 namespace nephrite {
@@ -46,9 +49,32 @@ class Resolver {
       return;
     }
     const std::string defaultShown = shown;
-    const auto value = parse(parameter, found->value, found->origin, shown);
+    const auto value = isReadable(parameter, *found)
+                           ? parse(parameter, found->value, found->origin, shown)
+                           : std::nullopt;
     take(parameter, value.value_or(*builtIn), value ? shown : defaultShown,
          value ? found->origin : IniOrigin{});
+  }
+
+  // What is no text, or most likely not the value alone, must not become the name of a folder.
+  bool isReadable(const Parameter& parameter, const IniFound& found) {
+    const std::string& text = found.value;
+    if (const auto at = notUtf8At(text)) {
+      const bool given = found.origin.kind == IniOrigin::Kind::CommandLine;
+      refuse(parameter, text, found.origin,
+             "is not UTF-8: its byte " + std::to_string(*at + 1) + " is 0" +
+                 plainText(text.substr(*at, 1)).substr(1) + ", as in Latin-1 or Windows-1252; " +
+                 (given ? "give the value in UTF-8" : "save the file as UTF-8"));
+      return false;
+    }
+    const auto remark = found.quoted ? std::nullopt : foreignRemarkAt(text);
+    if (!remark) return true;
+    const std::string sign = text[*remark] == '#' ? "#" : "//";
+    refuse(parameter, text, found.origin,
+           "has a '" + sign +
+               "' behind a blank: if a remark begins there, begin it with ';'; if "
+               "not, put the value into double quotes");
+    return false;
   }
 
   void take(const Parameter& parameter, const ParameterValue& value, const std::string& shown,
@@ -61,7 +87,7 @@ class Resolver {
                                       const IniOrigin& origin, std::string& shown) {
     shown = text;
     switch (parameter.type) {
-      case ParameterType::Text: return parseText(parameter, text, origin);
+      case ParameterType::Address: return parseAddress(parameter, text, origin);
       case ParameterType::Boolean:
         shown = foldCase(text);
         if (shown == "true" || shown == "false") return ParameterValue(shown == "true");
@@ -80,10 +106,12 @@ class Resolver {
     return std::nullopt;
   }
 
-  std::optional<ParameterValue> parseText(const Parameter& parameter, const std::string& text,
-                                          const IniOrigin& origin) {
-    if (!text.empty()) return ParameterValue(text);
-    refuse(parameter, text, origin, "is empty; give a value or <default>");
+  std::optional<ParameterValue> parseAddress(const Parameter& parameter, const std::string& text,
+                                             const IniOrigin& origin) {
+    const std::string why =
+        text.empty() ? "is empty; give a value or <default>" : refusalOfListenAddress(text);
+    if (why.empty()) return ParameterValue(text);
+    refuse(parameter, text, origin, why);
     return std::nullopt;
   }
 
@@ -202,27 +230,32 @@ class Resolver {
     return *found;
   }
 
-  // Unknown names, and names that JADE knows and that do nothing here.
+  // Unknown names, and names that JADE knows and that do nothing here. One that is left at its
+  // default is no news: many files name all that there is.
   void checkNames() {
-    std::set<std::string> ids;
+    std::set<std::string> ids, withEntries, withValues;
+    for (const IniEntry& entry : file_.entries()) {
+      withEntries.insert(foldSection(entry.section));
+      if (!meansDefault(entry.value)) withValues.insert(foldSection(entry.section));
+    }
     for (const IniSection& section : file_.sections()) {
       const auto dot = section.name.find('.');
       if (dot != std::string::npos) ids.insert(section.name.substr(0, dot));
-      const std::string plain = plainOf(section.name);
-      if (!isKnownSection(plain))
-        warn(file_.whereIs(section.line),
-             "section [" + section.name + "] is unknown; nearest: [" + nearestSection(plain) + "]");
+      const std::string folded = foldSection(section.name);
+      const bool onlyDefaults = withEntries.contains(folded) && !withValues.contains(folded);
+      if (!isKnownSection(plainOf(section.name)) && !onlyDefaults)
+        unknownSection(section.name, file_.whereIs(section.line));
     }
     for (const IniEntry& entry : file_.entries())
-      if (isKnownSection(plainOf(entry.section)) &&
+      if (isKnownSection(plainOf(entry.section)) && !meansDefault(entry.value) &&
           foldCase(plainOf(entry.section)) != "jadecommandline")
         checkName(plainOf(entry.section), entry.key, file_.whereIs(entry.line));
     for (const IniOverride& given : file_.overrides()) {
+      if (meansDefault(given.value)) continue;
       if (isKnownSection(given.section)) {
         checkName(given.section, given.key, given.origin.where);
       } else {
-        warn(given.origin.where, "section [" + given.section + "] is unknown; nearest: [" +
-                                     nearestSection(given.section) + "]");
+        unknownSection(given.section, given.origin.where);
       }
     }
     const std::string& name = file_.arguments().name;
@@ -231,12 +264,22 @@ class Resolver {
            "no section is qualified with name=" + name + " (its letter case counts)");
   }
 
+  void unknownSection(const std::string& name, const std::string& where) {
+    const std::string near = nearestSection(plainOf(name));
+    warn(where, "section [" + plainText(name) + "] is unknown" +
+                    (near.empty() ? ", and nothing in it counts" : "; nearest: [" + near + "]"));
+  }
+
   void checkName(const std::string& section, const std::string& key, const std::string& where) {
     const Parameter* row = findParameter(section, key);
-    const std::string shown = "[" + section + "] " + key;
+    const std::string shown = "[" + section + "] " + plainText(key);
     if (row == nullptr) {
       const std::string near = nearestParameter(section, key);
-      warn(where, shown + " is unknown" + (near.empty() ? "" : "; nearest: " + near));
+      const std::string elsewhere(sectionOf(key));
+      warn(where, shown + " is unknown" +
+                      (!elsewhere.empty() ? "; it belongs to [" + elsewhere + "]"
+                       : near.empty()     ? ""
+                                          : "; nearest: " + near));
     } else if (!row->effect) {
       const bool instead = row->type == ParameterType::Unread && !row->meaning.empty();
       warn(where, shown + " is known and has no effect in this version" +
@@ -252,7 +295,8 @@ class Resolver {
   }
 
   static std::string nameOf(const Parameter& parameter, const std::string& text) {
-    return "[" + std::string(parameter.section) + "] " + std::string(parameter.name) + "=" + text;
+    return "[" + std::string(parameter.section) + "] " + std::string(parameter.name) + "=" +
+           plainText(text);
   }
   void refuse(const Parameter& parameter, const std::string& text, const IniOrigin& origin,
               const std::string& why) {

@@ -8,18 +8,24 @@
 #include "ini/parameter_docs.h"
 #include "ini/parameter_table.h"
 #include "ini/settings.h"
+#include "node/local/start_check.h"
 
 namespace nephrite {
 namespace {
 
 using Overrides = std::span<const std::string>;
 
-// Empty when the file could not be read; `err` says why.
+// Empty when the file could not be read; `err` says why. `start`: what a server node would meet
+// too.
 std::optional<Resolution> examine(const std::filesystem::path& file, Overrides overrides,
-                                  const std::string& name, std::ostream& err) {
+                                  const std::string& name, bool start, std::ostream& err) {
   try {
     const IniArguments arguments{name, {overrides.begin(), overrides.end()}};
     Resolution resolution = resolveSettings(IniFile::read(file, arguments));
+    if (start) {
+      for (IniProblem& problem : startProblems(resolution))
+        resolution.problems.push_back(std::move(problem));
+    }
     for (const IniProblem& problem : resolution.problems) err << problem.describe() << "\n";
     return resolution;
   } catch (const IniError& error) {
@@ -40,7 +46,7 @@ int exitCode(const Resolution& resolution) {
 
 int iniCheck(const std::filesystem::path& file, Overrides overrides, const std::string& name,
              std::ostream& out, std::ostream& err) {
-  const auto resolution = examine(file, overrides, name, err);
+  const auto resolution = examine(file, overrides, name, true, err);
   if (!resolution) return 1;
   const auto errors =
       std::count_if(resolution->problems.begin(), resolution->problems.end(),
@@ -52,7 +58,7 @@ int iniCheck(const std::filesystem::path& file, Overrides overrides, const std::
 
 int iniShow(const std::filesystem::path& file, Overrides overrides, const std::string& name,
             std::ostream& out, std::ostream& err) {
-  const auto resolution = examine(file, overrides, name, err);
+  const auto resolution = examine(file, overrides, name, false, err);
   if (!resolution) return 1;
   std::size_t nameWidth = 0;
   std::size_t valueWidth = 0;

@@ -17,6 +17,8 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "ini/listen_address.h"
+#include "node/local/start_check.h"
 #include "node/server/event_loop.h"
 #include "runtime/exceptions.h"
 
@@ -32,24 +34,14 @@ using asio::ip::tcp;
   throw UsageException(ErrorCode::ServerRefused, what);
 }
 
-// Until clients can prove who they are, only those on this machine may come.
 tcp::endpoint loopbackEndpoint(const std::string& address, std::uint16_t port) {
   error_code error;
   const auto ip = asio::ip::make_address(address == "localhost" ? "127.0.0.1" : address, error);
-  if (error) {
-    refuseAddress("[NephriteServer] ListenAddress=" + address +
-                  " is no IP address; 127.0.0.1 and ::1 can be listened on");
-  }
-  if (!ip.is_loopback()) {
-    refuseAddress("[NephriteServer] ListenAddress=" + address +
-                  " is refused: clients cannot authenticate themselves yet, so a server node "
-                  "listens on this machine only (127.0.0.1 or ::1, and a unix socket); to reach it "
-                  "from elsewhere, forward the port with ssh -L");
-  }
+  const std::string why = refusalOfListenAddress(address);
+  if (error || !why.empty()) refuseAddress("[NephriteServer] ListenAddress=" + address + " " + why);
   return {ip, port};
 }
 
-// Whoever may enter the directory may connect: it must be the server's user alone.
 void preparePrivateDirectory(const std::filesystem::path& directory) {
   if (::mkdir(directory.c_str(), 0700) == 0) return;
   struct stat found {};
@@ -58,20 +50,11 @@ void preparePrivateDirectory(const std::filesystem::path& directory) {
                             "making the directory " + directory.string() +
                                 " for the unix socket ([NephriteServer] UnixSocket)");
   }
-  if ((found.st_mode & 077) != 0) {
-    refuseAddress("the directory " + directory.string() +
-                  " of the unix socket can be entered by other users: chmod 0700 it, or name "
-                  "another one in [NephriteServer] UnixSocket (whoever can connect can do "
-                  "everything, until clients can authenticate themselves)");
-  }
 }
 
 void removeStaleSocket(asio::io_context& context, const std::filesystem::path& path) {
   std::error_code none;
   if (!std::filesystem::exists(path, none)) return;
-  if (!std::filesystem::is_socket(path, none)) {
-    refuseAddress(path.string() + " is there and no socket ([NephriteServer] UnixSocket)");
-  }
   Unix::socket probe(context);
   error_code error;
   probe.connect(Unix::endpoint(path.string()), error);
@@ -303,6 +286,8 @@ void SocketServer::Parts::listen() {
   if (options.unixSocket.empty()) return;
 
   preparePrivateDirectory(options.unixSocket.parent_path());
+  const std::string why = refusalOfSocket(options.unixSocket);
+  if (!why.empty()) refuseAddress("[NephriteServer] UnixSocket: " + why);
   removeStaleSocket(context, options.unixSocket);
   unixAcceptor.open();
   unixAcceptor.bind(Unix::endpoint(options.unixSocket.string()), error);

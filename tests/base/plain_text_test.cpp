@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 namespace nephrite {
@@ -57,6 +58,35 @@ TEST(PlainText, WhenTheLineHasMarksOfItsOwnThenTheTextCannotForgeThem) {
   appendPlainText(line, R"(say "no" \o/)", "\"\\");
 
   EXPECT_EQ(line, R"("say \"no\" \\o/)");
+}
+
+struct Spelling {
+  const char* bytes;
+  std::optional<std::size_t> wrongAt;
+};
+
+TEST(PlainText, WhenBytesAreNoUtf8ThenTheFirstWrongOneIsFound) {
+  constexpr std::nullopt_t kNone = std::nullopt;
+  const Spelling spellings[] = {
+      {"", kNone},
+      {"plain", kNone},
+      {"\xC2\x80", kNone},
+      {"\xE0\xA0\x80", kNone},
+      {"\xED\x9F\xBF", kNone},
+      {"\xF0\x90\x80\x80", kNone},
+      {"\xF4\x8F\xBF\xBF", kNone},
+      {"a\x80", 1u},             // A continuation without a beginning.
+      {"ab\xC3", 2u},            // Cut off.
+      {"\xC0\x80", 0u},          // Longer than need be.
+      {"\xE0\x9F\xBF", 0u},      // The same.
+      {"\xF0\x8F\xBF\xBF", 0u},  // The same.
+      {"\xED\xA0\x80", 0u},      // A surrogate.
+      {"\xF4\x90\x80\x80", 0u},  // Beyond the last character.
+      {"\xF5\x80\x80\x80", 0u},
+      {"\xE2\x82z", 0u},
+  };
+  for (const Spelling& spelling : spellings)
+    EXPECT_EQ(notUtf8At(spelling.bytes), spelling.wrongAt) << plainText(spelling.bytes);
 }
 
 }  // namespace

@@ -121,6 +121,36 @@ TEST_F(GivenSettings, WhenNamesAreUnknownThenTheNearestIsProposed) {
   EXPECT_THAT(all, HasSubstr("MaxWaitAppStart is known and has no effect"));
 }
 
+TEST_F(GivenSettings, WhenNoKnownNameIsNearThenNoneIsProposed) {
+  const std::string all =
+      problems(resolve("[JadeReportWriter]\na=1\n[JadeServer]\nInitialPassword=x\nPort=6006\n"));
+  EXPECT_EQ(all,
+            "jade.ini:1: warning: section [JadeReportWriter] is unknown, and nothing in it counts\n"
+            "jade.ini:4: warning: [JadeServer] InitialPassword is unknown\n"
+            "jade.ini:5: warning: [JadeServer] Port is unknown; it belongs to [NephriteServer]\n");
+}
+
+TEST_F(GivenSettings, WhenWhatIsUnknownOrHasNoEffectIsLeftAtItsDefaultThenThatIsNoNews) {
+  EXPECT_EQ(problems(resolve("[JadeReportWriter]\na=<default>\nb=<Default>\n"
+                             "[JadeServer]\nMaxWaitAppStart=<default>\nOdd=<default>\n",
+                             {"", {"JadeOdd.X=<default>"}})),
+            "");
+}
+
+TEST_F(GivenSettings, WhenTheListenAddressIsNotOfThisMachineThenFileAndLineAreNamed) {
+  const auto of = [&](const std::string& address) {
+    return problems(resolve("[NephriteServer]\nListenAddress=" + address + "\n"));
+  };
+  for (const char* good : {"127.0.0.1", "127.1.2.3", "::1", "localhost", "\"::1\""})
+    EXPECT_EQ(of(good), "") << good;
+  for (const char* other : {"0.0.0.0", "::", "10.0.0.7", "128.0.0.1"})
+    EXPECT_THAT(of(other), HasSubstr("jade.ini:2: error: [NephriteServer] ListenAddress=" +
+                                     std::string(other) + " is refused: clients cannot"));
+  for (const char* none : {"nephrite.example", "127.0.0.1:6005", "1.2.3"})
+    EXPECT_THAT(of(none), HasSubstr("is no IP address")) << none;
+  EXPECT_THAT(of(""), HasSubstr("is empty"));
+}
+
 TEST_F(GivenSettings, WhenTheCommandLineGivesAClampedSizeThenTheFileStays) {
   write("[JadeServer]\nObjectCacheSizeLimit=5M\n");
   const auto read = loadSettings(path, {"", {"JadeServer.ObjectCacheSizeLimit=1"}}, kMemory);

@@ -74,6 +74,42 @@ TEST_F(Program, WhenAnIniFileIsCheckedThenEachMistakeHasItsPlaceAndItsMend) {
   EXPECT_EQ(nephrite("ini check " + (directory_ / "none.ini").string()).status, 1);
 }
 
+TEST_F(Program, WhenTheServerWouldRefuseAnIniFileThenTheCheckDoesWithTheSameWords) {
+  std::filesystem::create_directories(directory_ / "open");
+  std::filesystem::permissions(directory_ / "open", std::filesystem::perms(0755));
+  file("taken", "not a directory, nor a socket");
+  const std::pair<const char*, const char*> cases[] = {
+      {"[NephriteServer]\nListenAddress=0.0.0.0\n", "forward the port with ssh -L"},
+      {"[NephriteServer]\nListenAddress=nephrite.example\n", "is no IP address"},
+      {"[NephriteServer]\nUnixSocket=open/node\n", "can be entered by other users: chmod 0700"},
+      {"[NephriteServer]\nUnixSocket=missing/run/node\n", "missing"},
+      {"[NephriteServer]\nAuditLog=missing/audit.log\n", "missing"},
+      {"[PersistentDb]\nSystemFileDirectory=taken\n", "taken"},
+      {"[PersistentDb]\nSystemFileDirectory=data // here\n", "begin it with ';'"},
+      {"[PersistentDb]\nSystemFileDirectory=caf\xE9\n", "save the file as UTF-8"},
+  };
+  for (const auto& [text, why] : cases) {
+    const std::string ini = file("refused.ini", std::string(text) + "[NephriteServer]\nPort=0\n");
+
+    const Ran checked = nephrite("ini check " + ini);
+    const Ran served = nephrite("server --ini " + ini);
+
+    EXPECT_EQ(checked.status, 1) << text << checked.output;
+    EXPECT_NE(checked.output.find("refused.ini:2: error: "), std::string::npos) << checked.output;
+    EXPECT_NE(checked.output.find(why), std::string::npos) << checked.output;
+    EXPECT_NE(served.status, 0) << text << served.output;
+    EXPECT_NE(served.output.find(why), std::string::npos) << served.output;
+  }
+  EXPECT_EQ(std::filesystem::exists(directory_ / "data // here"), false);
+}
+
+TEST_F(Program, WhenAValueIsQuotedOnTheCommandLineThenTheQuotesAreNoPartOfIt) {
+  const std::string ini = file("jade.ini", "");
+  const Ran shown =
+      nephrite("ini show " + ini + " --set 'PersistentDb.SystemFileDirectory=\"my data\"'");
+  EXPECT_NE(shown.output.find(" = my data "), std::string::npos) << shown.output;
+}
+
 TEST_F(Program, WhenSettingsAreShownThenEachSaysWhereItComesFrom) {
   const std::string ini = file("jade.ini", "[JadeServer]\nServerTimeout=5000\n");
   const Ran shown = nephrite("ini show " + ini + " --set JadeServer.DoubleDeadlockException=true");

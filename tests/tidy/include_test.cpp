@@ -43,8 +43,8 @@ const std::map<std::string, Rule>& rules() {
 /// <vector>, <cstdint>; <unistd.h>, <sys/stat.h>: part of the language or of the system.
 bool isStandard(const std::string& include) {
   static const std::regex cpp("[a-z_0-9]+");
-  static const std::set<std::string> posix{"unistd.h", "fcntl.h", "signal.h", "dirent.h", "pwd.h",
-                                          "linux/membarrier.h"};
+  static const std::set<std::string> posix{
+      "unistd.h", "fcntl.h", "signal.h", "dirent.h", "pwd.h", "linux/membarrier.h", "arpa/inet.h"};
   return std::regex_match(include, cpp) || posix.contains(include) || include.rfind("sys/", 0) == 0;
 }
 
