@@ -335,10 +335,19 @@ At<fb::ServerMessage> around(Writer& w, At<Table> body) {
   return fb::CreateServerMessage(w.builder, fb::FromServerTraits<Table>::enum_value, body.Union());
 }
 
+// When a LockAnswered moves, gcc 12 at -O1 believes that its second grant would be read behind the
+// one that it holds in itself; but where there is a second one, they are all elsewhere.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#endif
 template <class Table>
 FromServer unpackAs(Reader& in, const fb::ServerMessage& message) {
   return unpack(in, need(static_cast<const Table*>(message.body()), "body in a message"));
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 FromServer unpackBody(Reader& in, const fb::ServerMessage& message) {
   using Body = fb::FromServer;
