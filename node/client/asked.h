@@ -18,15 +18,22 @@ using ClientAnswer = std::variant<wire::FromServer, RequestFailure>;
 /// A message that came, and the number of our last message that the server had seen before it.
 struct Arrived {
   std::uint64_t acknowledged = 0;
+  /// Did a message come at all? It has seen the one that it answers.
+  bool isFromServer() const { return acknowledged != 0; }
 };
 
 /// A request that is on its way: says what it asks, and hears what it came to.
 class Asked {
  public:
   virtual ~Asked() = default;
+  /// Its message has so many bytes at least. What is too large is not even packed.
+  virtual std::size_t leastBytes() const { return 0; }
   /// Its bytes, until this thread encodes the next message. `shortly`: as a short message, if it is
   /// one of these.
   virtual std::string_view message(wire::RequestId id, bool shortly, Instant now) = 0;
+  /// It leaves, as the message of this number: from now on the server may act on it. Not called
+  /// for a request that fails here. May use only leaves.
+  virtual void sent(std::uint64_t /*number*/) {}
   virtual void answered(ClientAnswer answer, const Arrived& arrived) = 0;
   /// Does it care for an answer that comes when it has been told that there was none?
   virtual bool hearsLate() const { return false; }

@@ -99,15 +99,27 @@ void ClientSession::ask(Waiting& wish, Owed& owed) {
 
 void ClientSession::sendRequest(Waiting& wish, Instant now, Owed& owed) {
   const wire::RequestId id = ++lastRequest_;
-  const std::string_view message = wish.asked->message(id, welcome_->takesShort, now);
-  if (message.size() > welcome_->maxFrame) {
-    return owed.fails(std::move(wish.asked),
-                      {ErrorCode::ServerRefused,
-                       "the request has " + std::to_string(message.size()) +
-                           " bytes, the server takes " + std::to_string(welcome_->maxFrame) +
-                           " ([NephriteServer] MaxFrameSize); make the transaction smaller"});
+  const auto tooLarge = [&](std::size_t bytes) NEPHRITE_REQUIRES(mutex_) {
+    if (bytes <= welcome_->maxFrame) return false;
+    owed.fails(std::move(wish.asked),
+               {ErrorCode::ServerRefused,
+                "the request has " + std::to_string(bytes) + " bytes or more, the server takes " +
+                    std::to_string(welcome_->maxFrame) +
+                    " ([NephriteServer] MaxFrameSize); ask for less at a time, or make the "
+                    "transaction smaller"});
+    return true;
+  };
+  if (tooLarge(wish.asked->leastBytes())) return;
+  std::string_view message;
+  try {
+    message = wish.asked->message(id, welcome_->takesShort, now);
+  } catch (const std::exception& wrong) {
+    return owed.fails(
+        std::move(wish.asked),
+        {ErrorCode::WrongValueType, std::string("the request cannot be sent: ") + wrong.what()});
   }
-  tellEncoded(message, now, [](std::uint64_t) {});
+  if (tooLarge(message.size())) return;
+  tellEncoded(message, now, [&](std::uint64_t number) { wish.asked->sent(number); });
   pending_.try_emplace(
       id, Pending{std::move(wish.asked), wish.until, wish.terms.owner, wish.attended, false});
   if (!wish.attended) setUnattended(unattended_ + 1);

@@ -5,7 +5,8 @@
 namespace nephrite {
 namespace {
 
-// Older ones than this many have long been seen by the server.
+// Messages of a locker that the server is not known to have seen. When there are more, what it says
+// is not sure before it has seen those that were forgotten.
 constexpr std::size_t kRemembered = 4096;
 
 bool isSession(const HeldLock& lock) { return lock.session != LockType::Get; }
@@ -27,7 +28,8 @@ class HeldLocks::Counted {
 
 HeldLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
   const auto lock = of.locks.find(target.bits());
-  return lock == of.locks.end() || lock->second.mayBeGone ? HeldLock() : lock->second.lock;
+  const bool isSure = lock != of.locks.end() && lock->second.unsureSince == 0;
+  return isSure ? lock->second.lock : HeldLock();
 }
 
 HeldLock HeldLocks::find(LockerId locker, Oid target) const {
@@ -48,14 +50,98 @@ std::vector<HeldLock> HeldLocks::find(LockerId locker, std::span<const Oid> targ
   return held;
 }
 
-bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {
+bool HeldLocks::mayHold(LockerId locker, Oid target) const {
+  if (count_ == 0) return false;
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  return of != lockers_.end() && of->second.locks.contains(target.bits());
+}
+
+std::vector<Oid> HeldLocks::unsure(LockerId locker, std::span<const Oid> targets) const {
+  if (count_ == 0) return {};
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end()) return {};
+  std::vector<Oid> found;
+  for (const Oid target : targets) {
+    const auto lock = of->second.locks.find(target.bits());
+    if (lock != of->second.locks.end() && lock->second.unsureSince != 0) found.push_back(target);
+  }
+  return found;
+}
+
+// --- Asking and being told -----------------------------------------------------------------------
+
+void HeldLocks::remember(OfLocker& of, const Sent& sent) {
+  of.sent.push_back(sent);
+  if (of.sent.size() <= kRemembered) return;
+  of.forgotten = of.sent.front().message;
+  of.sent.pop_front();
+}
+
+void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
+  MutexLock hold(mutex_);
+  OfLocker& of = lockers_[locker.value];
+  const auto kind = targets.size() == 1 ? Sent::Kind::Asked : Sent::Kind::AskedForMany;
+  remember(of, {kind, targets.front(), 0, message});
+  if (of.locks.empty()) return;
+  for (const Oid target : targets) {
+    const auto lock = of.locks.find(target.bits());
+    if (lock == of.locks.end()) continue;
+    Held& held = lock->second;
+    held.unsureBefore = held.unsureSince != 0;
+    held.unsureSince = message;
+  }
+}
+
+void HeldLocks::told(LockerId locker, std::span<const Oid> targets, std::span<const HeldLock> locks,
+                     std::uint64_t acknowledged) {
+  MutexLock hold(mutex_);
+  OfLocker& of = lockers_[locker.value];
+  while (!of.sent.empty() && of.sent.front().message <= acknowledged) of.sent.pop_front();
+  const Counted counted(*this, of.locks);
+  for (std::size_t i = 0; i < targets.size(); ++i) tell(of, targets[i], locks[i], acknowledged);
+}
+
+void HeldLocks::tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged) {
+  Held held{lock};
+  if (of.forgotten > acknowledged) held.unsureSince = of.forgotten;
+  bool isHeld = lock.type != LockType::Get;
+  for (const Sent& later : of.sent) {
+    if (later.asksFor(target)) held.unsureSince = later.message;
+    isHeld = isHeld && survives(held.lock, target, later);
+  }
+  if (isHeld) {
+    of.locks.insert_or_assign(target.bits(), held);
+  } else {
+    of.locks.erase(target.bits());
+  }
+}
+
+void HeldLocks::notReached(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end() || of->second.locks.empty()) return;
+  for (const Oid target : targets) {
+    const auto lock = of->second.locks.find(target.bits());
+    if (lock == of->second.locks.end()) continue;
+    Held& held = lock->second;
+    if (held.unsureSince == message && !held.unsureBefore) held.unsureSince = 0;
+  }
+}
+
+// --- Letting go ----------------------------------------------------------------------------------
+
+bool HeldLocks::survives(HeldLock& lock, Oid target, const Sent& release) {
   switch (release.kind) {
-    case Release::Kind::Unlock: return target != release.target;
-    case Release::Kind::Transaction:
+    case Sent::Kind::Asked:
+    case Sent::Kind::AskedForMany: return true;
+    case Sent::Kind::Unlock: return target != release.target;
+    case Sent::Kind::Transaction:
       if (!isSession(lock)) return false;
       lock.type = lock.session;
       return true;
-    case Release::Kind::Level:
+    case Sent::Kind::Level:
       if (!isSession(lock)) return lock.level < release.level;
       if (release.level == 1) lock.type = lock.session;
       return true;
@@ -63,63 +149,35 @@ bool HeldLocks::survives(HeldLock& lock, Oid target, const Release& release) {
   return true;
 }
 
-void HeldLocks::granted(LockerId locker, Oid target, const HeldLock& lock,
-                        std::uint64_t acknowledged) {
-  granted(locker, {&target, 1}, {&lock, 1}, acknowledged);
-}
-
-void HeldLocks::granted(LockerId locker, std::span<const Oid> targets,
-                        std::span<const HeldLock> locks, std::uint64_t acknowledged) {
-  MutexLock hold(mutex_);
-  OfLocker& of = lockers_[locker.value];
-  while (!of.releases.empty() && of.releases.front().message <= acknowledged) {
-    of.releases.pop_front();
-  }
-  const Counted counted(*this, of.locks);
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    HeldLock left = locks[i];
-    const bool survivesAll =
-        std::all_of(of.releases.begin(), of.releases.end(),
-                    [&](const Release& release) { return survives(left, targets[i], release); });
-    if (survivesAll) {
-      of.locks.insert_or_assign(targets[i].bits(), Held{left, false});
-    } else {
-      of.locks.erase(targets[i].bits());
-    }
-  }
-}
-
-void HeldLocks::release(LockerId locker, const Release& release) {
-  OfLocker& of = lockers_[locker.value];
-  of.releases.push_back(release);
-  if (of.releases.size() > kRemembered) of.releases.pop_front();
-  const Counted counted(*this, of.locks);
-  apply(release, of.locks);
-}
-
-void HeldLocks::apply(const Release& release, Locks& locks) {
+void HeldLocks::apply(const Sent& release, Locks& locks) {
   boost::unordered::erase_if(locks, [&](auto& lock) {
     return !survives(lock.second.lock, Oid::fromBits(lock.first), release);
   });
 }
 
+void HeldLocks::release(LockerId locker, const Sent& release) {
+  OfLocker& of = lockers_[locker.value];
+  remember(of, release);
+  const Counted counted(*this, of.locks);
+  apply(release, of.locks);
+}
+
 bool HeldLocks::unlocked(LockerId locker, Oid target, std::uint64_t message) {
   MutexLock hold(mutex_);
   OfLocker& of = lockers_[locker.value];
-  of.releases.push_back({Release::Kind::Unlock, target, 0, message});
-  if (of.releases.size() > kRemembered) of.releases.pop_front();
+  remember(of, {Sent::Kind::Unlock, target, 0, message});
   const Counted counted(*this, of.locks);
   return of.locks.erase(target.bits()) > 0;
 }
 
 void HeldLocks::transactionEnded(LockerId locker, std::uint64_t message) {
   MutexLock hold(mutex_);
-  release(locker, {Release::Kind::Transaction, Oid(), 0, message});
+  release(locker, {Sent::Kind::Transaction, Oid(), 0, message});
 }
 
 void HeldLocks::levelEnded(LockerId locker, std::uint16_t level, std::uint64_t message) {
   MutexLock hold(mutex_);
-  release(locker, {Release::Kind::Level, Oid(), level, message});
+  release(locker, {Sent::Kind::Level, Oid(), level, message});
 }
 
 void HeldLocks::committed(LockerId locker) {
@@ -127,7 +185,7 @@ void HeldLocks::committed(LockerId locker) {
   const auto of = lockers_.find(locker.value);
   if (of == lockers_.end()) return;
   const Counted counted(*this, of->second.locks);
-  apply({Release::Kind::Transaction, Oid(), 0, 0}, of->second.locks);
+  apply({Sent::Kind::Transaction, Oid(), 0, 0}, of->second.locks);
 }
 
 void HeldLocks::taken(LockerId locker, Oid target) {
@@ -136,14 +194,6 @@ void HeldLocks::taken(LockerId locker, Oid target) {
   if (of == lockers_.end()) return;
   const Counted counted(*this, of->second.locks);
   of->second.locks.erase(target.bits());
-}
-
-void HeldLocks::mayBeGone(LockerId locker, Oid target, bool is) {
-  MutexLock hold(mutex_);
-  const auto of = lockers_.find(locker.value);
-  if (of == lockers_.end()) return;
-  const auto lock = of->second.locks.find(target.bits());
-  if (lock != of->second.locks.end()) lock->second.mayBeGone = is;
 }
 
 void HeldLocks::forget(LockerId locker) {

@@ -18,26 +18,42 @@ namespace nephrite {
 
 /// What the processes of a client node hold at the server, so that they need not ask.
 ///
-/// Shape:   by process and object: what the server said when it granted, and since then what the
-///          rules take away (docs/locking.md, section 3) with what was sent to it.
-/// Order:   a grant may have been decided before the server saw a release that we have sent: each
-///          release is remembered with the number of its message, and done again to a grant that
-///          was sent before the server had come to it.
+/// Shape:   by process and object: what the server said last, and since then what the rules take
+///          away (docs/locking.md, section 3) with what was sent to it.
+/// Sure:    a request for a lock may lower or release what is held as soon as the server has it.
+///          From its sending until the server has said what is held of its object, find() does not
+///          find that object: also when the request is never answered, and a later one is.
+/// Order:   what the server says may have been decided before it saw a message that we have sent.
+///          Each message that asks or releases is remembered with its number, and done again to
+///          what was said before the server had come to it.
 /// Threads: any; one mutex, a leaf, which is not taken to find nothing where there is nothing.
 class HeldLocks {
  public:
-  /// Of type Get when nothing is held.
+  /// What is surely held; of type Get when nothing is, or when that is not sure.
   HeldLock find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
   /// The same of many targets, one for each; empty when nothing is held of any.
   std::vector<HeldLock> find(LockerId locker, std::span<const Oid> targets) const
       NEPHRITE_EXCLUDES(mutex_);
-
-  /// The server granted: `lock` is what it said then, having seen our messages up to
-  /// `acknowledged`.
-  void granted(LockerId locker, Oid target, const HeldLock& lock, std::uint64_t acknowledged)
+  /// Is it held, as far as is known? Also when that is not sure.
+  bool mayHold(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
+  /// Those of `targets` that may be held, of which it is not sure how.
+  std::vector<Oid> unsure(LockerId locker, std::span<const Oid> targets) const
       NEPHRITE_EXCLUDES(mutex_);
-  void granted(LockerId locker, std::span<const Oid> targets, std::span<const HeldLock> locks,
-               std::uint64_t acknowledged) NEPHRITE_EXCLUDES(mutex_);
+
+  /// The message with the number `message`, which is being sent, asks for locks of `targets`.
+  void asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message)
+      NEPHRITE_EXCLUDES(mutex_);
+  /// The server, having seen our messages up to `acknowledged`, said what is held of each of
+  /// `targets`; Get: nothing.
+  void told(LockerId locker, std::span<const Oid> targets, std::span<const HeldLock> locks,
+            std::uint64_t acknowledged) NEPHRITE_EXCLUDES(mutex_);
+  void told(LockerId locker, Oid target, const HeldLock& lock, std::uint64_t acknowledged)
+      NEPHRITE_EXCLUDES(mutex_) {
+    told(locker, {&target, 1}, {&lock, 1}, acknowledged);
+  }
+  /// The request of asked() was answered before the server came to these: they are as before.
+  void notReached(LockerId locker, std::span<const Oid> targets, std::uint64_t message)
+      NEPHRITE_EXCLUDES(mutex_);
 
   /// What was sent with the number `message` and takes locks away. False when nothing was held
   /// (of unlocked).
@@ -50,37 +66,40 @@ class HeldLocks {
   /// The server took it, and said so.
   void taken(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
 
-  /// What is asked for now makes the server let the lock go first, or so it may be: until it has
-  /// answered, find() does not find it. With `is` false: it was not asked for after all.
-  void mayBeGone(LockerId locker, Oid target, bool is) NEPHRITE_EXCLUDES(mutex_);
-
   void forget(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
   void clear() NEPHRITE_EXCLUDES(mutex_);
 
  private:
-  struct Release {
-    enum class Kind { Unlock, Transaction, Level };
+  struct Sent {
+    enum class Kind { Asked, AskedForMany, Unlock, Transaction, Level };
     Kind kind = Kind::Transaction;
-    Oid target;
+    Oid target;  // Of Asked and Unlock.
     std::uint16_t level = 0;
     std::uint64_t message = 0;
+    bool asksFor(Oid one) const {
+      return kind == Kind::AskedForMany || (kind == Kind::Asked && target == one);
+    }
   };
   struct Held {
     HeldLock lock;
-    bool mayBeGone = false;
+    std::uint64_t unsureSince = 0;  // The last message that may have changed it; 0: it is sure.
+    bool unsureBefore = false;      // It was so already when that was sent.
   };
   using Locks = boost::unordered_flat_map<std::uint64_t, Held>;  // By the bits of the Oid.
   struct OfLocker {
     Locks locks;
-    std::deque<Release> releases;
+    std::deque<Sent> sent;        // In order of their numbers; seen ones go.
+    std::uint64_t forgotten = 0;  // The number of the last that went without being seen.
   };
   /// False when `lock` is gone by it.
-  static bool survives(HeldLock& lock, Oid target, const Release& release);
-  static void apply(const Release& release, Locks& locks);
+  static bool survives(HeldLock& lock, Oid target, const Sent& release);
+  static void apply(const Sent& release, Locks& locks);
   static HeldLock heldIn(const OfLocker& of, Oid target);
+  static void remember(OfLocker& of, const Sent& sent);
+  static void tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged);
   /// Keeps count_ right while a locker's locks change in its scope.
   class Counted;
-  void release(LockerId locker, const Release& release) NEPHRITE_REQUIRES(mutex_);
+  void release(LockerId locker, const Sent& release) NEPHRITE_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   std::atomic<std::size_t> count_{0};  // Of all locks.

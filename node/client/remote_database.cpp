@@ -28,10 +28,6 @@ constexpr milliseconds kSlack{1'000};  // Over a request's own timeout, until we
   }
 }
 
-RequestFailure nonsense() {
-  return {ErrorCode::ServerRefused, "the server answered something else than was asked for"};
-}
-
 }  // namespace
 
 RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Options& options)
@@ -168,6 +164,10 @@ wire::FromServer RemoteDatabase::ask(
   ClientAnswer answer = await(std::move(request));
   if (const auto* const failure = std::get_if<RequestFailure>(&answer)) throwFailure(*failure);
   return std::get<wire::FromServer>(std::move(answer));
+}
+
+RequestFailure RemoteDatabase::nonsense() {
+  return {ErrorCode::ServerRefused, "the server answered something else than was asked for"};
 }
 
 void RemoteDatabase::throwNonsense() { throwFailure(nonsense()); }
@@ -434,102 +434,6 @@ std::vector<Oid> RemoteDatabase::instances(Oid::ClassNumber classNumber, Oid aft
     after = all.back();
   }
   return all;
-}
-
-// --- Commit --------------------------------------------------------------------------------------
-
-void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
-  if (const auto gone = refusalNow(request.upgrade)) {
-    nephrite::CommitReply reply;
-    reply.outcome =
-        gone->failure ? CommitReply::Outcome::Failed : CommitReply::Outcome::LockRefused;
-    reply.lock = gone->lock;
-    reply.failure = gone->failure;
-    return settle(reply);
-  }
-  if (request.lifetime == Lifetime::SharedTransient) {
-    return shared_->commit(std::move(request), std::move(settle));
-  }
-  const auto asked = std::make_shared<const CommitRequest>(std::move(request));
-  for (const ObjectChange& change : asked->changes.changes) cache_.beginCommit(change.record->oid);
-  ClientSession::Request sent;
-  sent.bound = waitOf(asked->upgrade) + kSlack;
-  sent.message = [this, asked](wire::RequestId id) {
-    wire::Commit commit{id, *asked};
-    if (asked->upgrade.background && asked->upgrade.timeout == LockTimeout::serverDefined()) {
-      commit.request.upgrade.timeout = LockTimeout::of(backgroundTimeout());
-    }
-    return commit;
-  };
-  sent.answer = [this, asked, settle = std::move(settle)](ClientAnswer answer, const Arrived&) {
-    settleCommit(*asked, std::move(answer), settle);
-  };
-  session_->ask(std::move(sent));
-}
-
-void RemoteDatabase::settleCommit(const CommitRequest& request, ClientAnswer answer,
-                                  const CommitSettle& settle) {
-  nephrite::CommitReply reply;
-  auto* const message = std::get_if<wire::FromServer>(&answer);
-  auto* const answered = message == nullptr ? nullptr : std::get_if<wire::CommitReply>(message);
-  if (answered != nullptr) {
-    meet(answered->people);
-    reply = std::move(answered->reply);
-    reply.lock.request.locker = request.upgrade.locker;
-  } else {
-    RequestFailure failure =
-        message != nullptr ? nonsense() : std::get<RequestFailure>(std::move(answer));
-    const bool refused =
-        failure.code == ErrorCode::ServerRefused || failure.code == ErrorCode::StoreFailed;
-    // What changes nothing cannot have half happened.
-    const bool unknown = !refused && !request.changes.empty();
-    reply.outcome = unknown ? CommitReply::Outcome::Unknown : CommitReply::Outcome::Failed;
-    if (unknown) {
-      failure = {ErrorCode::CommitUnknown,
-                 "it is not known whether commit " + std::to_string(request.changes.id.number) +
-                     " of process " + std::to_string(request.changes.id.process) + " took place: " +
-                     failure.what + "; Node::commitOutcome() tells when the server can be reached"};
-    }
-    reply.failure = std::move(failure);
-  }
-  if (reply.failure && reply.failure->code != ErrorCode::StoreFailed && answered == nullptr) {
-    // It may still come to be, and would end the process's next transaction: there is none.
-    session_->tell(wire::SignOffProcess{request.upgrade.locker});
-    loses(request.upgrade.locker,
-          {ErrorCode::ConnectionLost,
-           "a commit of this process was not answered; its locks are free: sign on again"});
-  }
-  cacheCommit(request, reply);
-  if (reply.outcome == CommitReply::Outcome::Committed) {
-    held_.committed(request.upgrade.locker);
-  }
-  settle(reply);
-}
-
-void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply) {
-  for (const ObjectChange& change : request.changes.changes) {
-    const Oid oid = change.record->oid;
-    if (reply.outcome != CommitReply::Outcome::Committed) {
-      if (reply.outcome == CommitReply::Outcome::Unknown) cache_.drop(oid);
-      cache_.cancelCommit(oid);
-      continue;
-    }
-    if (change.kind == ChangeKind::Delete || !coherent_) {
-      cache_.endCommit(oid, nullptr);
-      continue;
-    }
-    auto record = copyOf(*change.record);
-    record->edition = change.kind == ChangeKind::Create ? 1 : change.record->edition + 1;
-    cache_.endCommit(oid, std::move(record));
-  }
-}
-
-CommitOutcome RemoteDatabase::commitOutcome(const CommitId& commit) {
-  signOffProcess({commit.process});
-  const auto reply = call<wire::YesNo>([&](wire::RequestId id) {
-    return wire::AskOutcome{id, commit};
-  });
-  return reply.yes ? CommitOutcome::Committed : CommitOutcome::NotCommitted;
 }
 
 }  // namespace nephrite

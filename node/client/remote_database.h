@@ -129,7 +129,6 @@ class RemoteDatabase final : public Database {
   Known lookUp(wire::KnownOrder& order) const;
   void lookUp(wire::LockAll& message) const;
   std::optional<LockReply> answeredHere(const LockOrder& order, const Known& known) const;
-  void mayLoseShare(const LockRequest& request, const HeldLock& held, bool is);
   LockReply answered(const wire::KnownOrder& order, const Known& known,
                      const wire::LockReply& reply, const Arrived& arrived);
   LockReply answered(const wire::KnownOrder& order, const Known& known,
@@ -161,6 +160,7 @@ class RemoteDatabase final : public Database {
     if (auto* const reply = std::get_if<Reply>(&answer)) return std::move(*reply);
     throwNonsense();
   }
+  static RequestFailure nonsense();
   [[noreturn]] static void throwNonsense();
   ClientAnswer await(ClientSession::Request request) const;
   std::vector<LockInfo> listed(wire::Subject subject, Oid oid, LockerId locker,
@@ -175,7 +175,10 @@ class RemoteDatabase final : public Database {
   void pushed(wire::FromServer& message);
   void takeClasses(const std::vector<ClassDef>& classes, bool all) NEPHRITE_EXCLUDES(mutex_);
 
-  void settleCommit(const CommitRequest& request, ClientAnswer answer, const CommitSettle& settle);
+  // Commits: remote_commit.cpp.
+  class AskedCommit;
+  void settleCommit(const CommitRequest& request, nephrite::CommitReply reply,
+                    const CommitSettle& settle);
   void cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply);
 
   std::chrono::milliseconds backgroundTimeout() const {

@@ -109,8 +109,12 @@ class RemoteDatabase::AskedLock final : public Asked {
 
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    database_.mayLoseShare(message_.order.order.request, known_.held, true);
     return shortly ? wire::encodeShort(message_) : wire::encodeInPlace(message_, now);
+  }
+  void sent(std::uint64_t number) override {
+    const LockRequest& request = message_.order.order.request;
+    const Oid target = targetOf(request);
+    database_.held_.asked(request.locker, {&target, 1}, number);
   }
   void answered(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, 1);
@@ -157,7 +161,6 @@ class RemoteDatabase::AskedLocks final : public Asked {
   /// Whether there is anything to ask.
   bool isAnsweredHere() {
     database_.lookUp(message_);
-    held_ = database_.held_.find(message_.request.locker, targets_);
     const auto gone = database_.refusal(first());
     if (gone) settle_({0, *gone});
     return gone.has_value();
@@ -168,17 +171,21 @@ class RemoteDatabase::AskedLocks final : public Asked {
     return {all + kSlack, false, message_.request.locker.value};
   }
 
+  std::size_t leastBytes() const override { return targets_.size() * sizeof(std::uint64_t); }
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    mayLoseShares(0, true);
     const auto small = shortly ? wire::encodeShort(message_) : std::nullopt;
     return small ? *small : wire::encodeInPlace(message_, now);
+  }
+  void sent(std::uint64_t number) override {
+    number_ = number;
+    database_.held_.asked(message_.request.locker, targets_, number);
   }
   void answered(ClientAnswer answer, const Arrived& arrived) override {
     LockAllReply result;
     if (const wire::LockAnswered* const all = answersIn(answer, targets_.size())) {
       result = database_.answered(message_, targets_, *all, arrived);
-      mayLoseShares(all->count(), false);
+      notReached(all->count());
     } else {
       result.refused = unanswered(first(), answer);
     }
@@ -196,8 +203,9 @@ class RemoteDatabase::AskedLocks final : public Asked {
     const wire::LockAnswered* const all = answersIn(answer, targets_.size());
     if (all == nullptr) return;
     database_.answeredLate(*all, arrived, [&](std::size_t place) -> AskedOne {
-      return {message_.at(place), {nullptr, heldBefore(place)}};
+      return {message_.at(place), {}};
     });
+    notReached(all->count());
   }
   bool asksFor(LockerId locker, Oid target) const override {
     return message_.request.locker == locker &&
@@ -208,17 +216,17 @@ class RemoteDatabase::AskedLocks final : public Asked {
   static constexpr std::chrono::hours kLongestWait{24 * 365 * 100};
 
   LockRequest first() const { return message_.at(0).order.request; }
-  HeldLock heldBefore(std::size_t place) const { return held_.empty() ? HeldLock() : held_[place]; }
-  /// From the place `first` on.
-  void mayLoseShares(std::size_t first, bool is) {
-    for (std::size_t place = first; place < held_.size(); ++place)
-      database_.mayLoseShare(message_.at(place).order.request, held_[place], is);
+  /// Those from the place `first` on.
+  void notReached(std::size_t first) {
+    if (first == targets_.size()) return;
+    database_.held_.notReached(message_.request.locker, std::span(targets_).subspan(first),
+                               number_);
   }
 
   RemoteDatabase& database_;
   wire::LockAll message_;
-  std::vector<Oid> targets_;    // As in message_.
-  std::vector<HeldLock> held_;  // Of each, when asked for; empty: none was held.
+  std::vector<Oid> targets_;  // As in message_.
+  std::uint64_t number_ = 0;  // Of the message.
   const LockAllSettle settle_;
 };
 
@@ -263,14 +271,6 @@ std::optional<LockReply> RemoteDatabase::answeredHere(const LockOrder& order,
   return reply;
 }
 
-// Share is let go before Update is asked for (docs/locking.md, section 2.2): at the server, which
-// will say what has become of it.
-void RemoteDatabase::mayLoseShare(const LockRequest& request, const HeldLock& held, bool is) {
-  if (request.type != LockType::Update || held.type != LockType::Share) return;
-  if (held.session != LockType::Get) return;
-  held_.mayBeGone(request.locker, targetOf(request), is);
-}
-
 // --- Answers -------------------------------------------------------------------------------------
 
 LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
@@ -281,11 +281,8 @@ LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& k
   result.lock.request = request;
   if (reply.unchanged) result.record = known.record;
   if (result.record && !reply.unchanged && !isSystemObject(target)) cache_.refresh(result.record);
-  if (reply.held) {
-    held_.granted(request.locker, target, heldIn(*reply.held), arrived.acknowledged);
-  } else {
-    held_.taken(request.locker, target);
-  }
+  held_.told(request.locker, target, reply.held ? heldIn(*reply.held) : HeldLock(),
+             arrived.acknowledged);
   return result;
 }
 
@@ -295,7 +292,7 @@ LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& k
   if (all.grants.empty()) return answered(order, known, all.replies.front(), arrived);
   const wire::LockGrant& grant = all.grants.front();
   const LockRequest& request = order.order.request;
-  held_.granted(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
+  held_.told(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
   LockReply result;
   result.lock.request = request;
   result.lock.token = grant.token;
@@ -311,8 +308,8 @@ LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<cons
   held.reserve(all.grants.size());
   const auto noteGrants = [&](std::size_t end) {
     if (held.empty()) return;
-    held_.granted(asked.request.locker, targets.subspan(end - held.size(), held.size()), held,
-                  arrived.acknowledged);
+    held_.told(asked.request.locker, targets.subspan(end - held.size(), held.size()), held,
+               arrived.acknowledged);
     result.granted += held.size();
     held.clear();
   };
@@ -350,16 +347,14 @@ bool RemoteDatabase::unlockUnlessAsked(const LockRequest& request) {
   });
 }
 
-// Granted when its asker had given up: what it did not hold before, it shall not hold now, unless
-// it has asked again meanwhile.
+// Granted when its asker had given up: what it does not hold, or has released since, it shall not
+// hold now, unless it has asked again meanwhile.
 void RemoteDatabase::answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
                                   FunctionRef<AskedOne(std::size_t)> askedAt) {
   const auto late = [&](const AskedOne& asked, bool granted, FunctionRef<void()> note) {
     const LockRequest& request = asked.order.order.request;
     MutexLock hold(lateMutex_);
-    const bool keeps = asked.known.held.type != LockType::Get ||
-                       held_.find(request.locker, targetOf(request)).type != LockType::Get;
-    const bool goes = granted && !keeps;
+    const bool goes = granted && !held_.mayHold(request.locker, targetOf(request));
     if (goes && unlockUnlessAsked(request)) return;
     note();
     if (!goes) return;
@@ -371,7 +366,7 @@ void RemoteDatabase::answeredLate(const wire::LockAnswered& all, const Arrived& 
         const AskedOne asked = askedAt(place);
         const LockRequest& request = asked.order.order.request;
         late(asked, true, [&] {
-          held_.granted(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
+          held_.told(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
         });
       },
       [&](std::size_t place, const wire::LockReply& reply) {

@@ -36,7 +36,7 @@ At<fb::Ping> pack(Writer& w, const Ping&) { return fb::CreatePing(w.builder); }
 At<fb::Goodbye> pack(Writer& w, const Goodbye&) { return fb::CreateGoodbye(w.builder); }
 
 At<fb::SignOnNode> pack(Writer& w, const SignOnNode& wish) {
-  const auto name = packText(w, wish.name);
+  const auto name = packName(w, wish.name, "the name of a node");
   return fb::CreateSignOnNode(w.builder, wish.id, name, millisecondsOf(wish.backgroundTimeout));
 }
 
@@ -45,8 +45,8 @@ At<fb::SignOffNode> pack(Writer& w, const SignOffNode& wish) {
 }
 
 At<fb::SignOnProcess> pack(Writer& w, const SignOnProcess& wish) {
-  const auto name = packText(w, wish.who.name);
-  const auto user = packText(w, wish.who.user);
+  const auto name = packName(w, wish.who.name, "the name of a process");
+  const auto user = packName(w, wish.who.user, "the name of a user");
   return fb::CreateSignOnProcess(w.builder, wish.id, wish.who.node.bits(), name, user,
                                  wish.who.background);
 }
@@ -229,7 +229,7 @@ At<fb::AskContention> pack(Writer& w, const AskContention& wish) {
 }
 
 At<fb::Force> pack(Writer& w, const Force& wish) {
-  const auto user = packText(w, wish.by.user);
+  const auto user = packName(w, wish.by.user, "the name of a user");
   const auto reason = packText(w, wish.by.reason);
   return fb::CreateForce(w.builder, wish.id, wish.locker.value, wish.target.bits(), user, reason);
 }

@@ -98,7 +98,7 @@ At<fb::Member> pack(Writer& w, const CollectionMember& entry) {
 }
 
 At<fb::Property> pack(Writer& w, const PropertyDef& property) {
-  const auto name = packText(w, property.name);
+  const auto name = packName(w, property.name, "the name of a property");
   return fb::CreateProperty(w.builder, name, as<fb::ValueType>(property.type));
 }
 
@@ -109,7 +109,7 @@ At<fb::Record> pack(Writer& w, const ObjectRecord& record) {
 }
 
 At<fb::ClassDef> pack(Writer& w, const ClassDef& definition) {
-  const auto name = packText(w, definition.name);
+  const auto name = packName(w, definition.name, "the name of a class");
   const auto properties = packAll(w, definition.properties);
   return fb::CreateClassDef(w.builder, definition.number, name, as<fb::ClassKind>(definition.kind),
                             as<fb::ValueType>(definition.keyType), properties);

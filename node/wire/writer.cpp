@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
+
+#include "objects/text.h"
 
 namespace nephrite::wire {
 
@@ -21,6 +24,13 @@ Writer& writer(Instant now) {
 At<flatbuffers::String> packText(Writer& w, std::string_view text) {
   if (text.empty()) return 0;
   return w.builder.CreateString(text.data(), text.size());
+}
+
+At<flatbuffers::String> packName(Writer& w, std::string_view name, std::string_view what) {
+  if (const auto bad = findInvalidUtf8(name)) {
+    throw WireError(std::string(what) + " is not UTF-8 at byte " + std::to_string(*bad));
+  }
+  return packText(w, name);
 }
 
 std::int64_t ageOf(Instant at, Instant now) { return std::max(now - at, Duration::zero()).count(); }

@@ -42,6 +42,9 @@ std::string_view finish(Writer& w, At<Root> root) {
 
 /// Empty text, and below an empty list, is not sent.
 At<flatbuffers::String> packText(Writer& w, std::string_view text);
+/// The same of what must be UTF-8, since the other side ends the connection when it is not.
+/// `what` says whose it is, for the WireError.
+At<flatbuffers::String> packName(Writer& w, std::string_view name, std::string_view what);
 std::int64_t ageOf(Instant at, Instant now);
 std::int64_t microsecondsOf(WallTime at);
 /// JADE's number of a wait in which the process default is filled in.

@@ -392,11 +392,13 @@ void SimClient::commitStep(const ActorPtr& actor) {
   const CommitId id{actor->locker().value, ++actor->commits};
   bool empty = true;
   for (const Oid oid : record_.objects()) empty = empty && !session.isChanged(oid);
-  session.commit(Lifetime::Persistent,
-                 told(actor, "commit", boundOf(LockTimeout::serverDefined()), request,
-                      [this, actor, id, empty](const StepResult& result) {
-                        committed(actor, id, empty, result);
-                      }));
+  // However long the server writes.
+  const milliseconds bound =
+      boundOf(LockTimeout::serverDefined()) + milliseconds(temper_.slowestCommit);
+  session.commit(Lifetime::Persistent, told(actor, "commit", bound, request,
+                                            [this, actor, id, empty](const StepResult& result) {
+                                              committed(actor, id, empty, result);
+                                            }));
 }
 
 void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,

@@ -18,6 +18,7 @@ struct ClientTemper {
   int sessionOneIn = 4;
   int cancelOneIn = 10;
   int updateLocksOneIn = 3;
+  int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
 };

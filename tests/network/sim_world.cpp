@@ -99,6 +99,7 @@ void World::temper() {
   temper_.cancelOneIn = 3 + random_.below(12);
   temper_.updateLocksOneIn = 1 + random_.below(3);
   temper_.goesOnAfterUnknown = random_.oneIn(4);
+  temper_.slowestCommit = slowestCommit_;
   temper_.database.threads = false;
   temper_.database.backgroundTimeout = kBackgroundTimeout;
   temper_.database.session.keepAlive = milliseconds(5'000);

@@ -42,6 +42,20 @@ class SpokenCarrier final : public Carrier {
     const std::string bytes = wire::encode(message, Instant{});
     listener_->received(framed(stream_.number(bytes), bytes));
   }
+  /// The same, decided when the server had seen the client's messages up to `number` only.
+  void sayHavingSeen(std::uint64_t number, const wire::FromServer& message) {
+    const std::string bytes = wire::encode(message, Instant{});
+    wire::FrameHeader header = stream_.number(bytes);
+    header.acknowledged = number;
+    listener_->received(framed(header, bytes));
+  }
+  /// The number of the client's last message.
+  std::uint64_t lastReceived() const { return stream_.lastReceived(); }
+  /// The server is there.
+  void ping() {
+    const std::string bytes = wire::encode(wire::FromServer(wire::Ping{}), Instant{});
+    listener_->received(framed(stream_.unnumbered(), bytes));
+  }
   void tick() { listener_->tick(); }
   /// The id of the last request.
   wire::RequestId lastId() const {

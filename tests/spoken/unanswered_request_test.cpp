@@ -1,0 +1,247 @@
+// A client node asks for a lock and is not answered: until the server has said what its process
+// holds of that object, nothing about it is answered from memory.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/spoken/spoken_node.h"
+
+namespace nephrite {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+struct Asking {
+  LockType type = LockType::Share;
+  LockDuration duration = LockDuration::Transaction;
+  bool inState = false;
+};
+
+/// Given: Anna at a node that has two orders in its cache.
+class UnansweredRequest : public testing::Test, protected SpokenNode {
+ protected:
+  UnansweredRequest() {
+    for (const Oid oid : {order, other}) {
+      carrier.stored = std::make_shared<const ObjectRecord>(ObjectRecord{oid, 1, {}, {}});
+      database.fetch(oid);
+    }
+  }
+
+  LockRequest requestOf(const Asking& asking, Oid oid) const {
+    LockRequest request;
+    request.locker = kAnna;
+    request.target = {oid.bits()};
+    request.type = asking.type;
+    request.duration = asking.duration;
+    request.inState = asking.inState;
+    request.timeout = LockTimeout::immediate();
+    return request;
+  }
+
+  /// The id of the request that the server heard; 0: it was answered from memory.
+  wire::RequestId ask(const Asking& asking, Oid oid) {
+    const std::size_t before = carrier.heard.size();
+    database.lock({requestOf(asking, oid), Existence::Required},
+                  [this](const LockReply& told) { reply = told; });
+    return carrier.heard.size() == before ? 0 : carrier.lastId();
+  }
+  wire::RequestId ask(const Asking& asking) { return ask(asking, order); }
+  wire::RequestId askForBoth(const Asking& asking) {
+    LockOrders wish;
+    wish.request = requestOf(asking, Oid());
+    for (const Oid oid : {order, other}) wish.targets.push_back({oid, Existence::Required});
+    database.lockAll(wish, [](const LockAllReply&) {});
+    return carrier.lastId();
+  }
+
+  static wire::LockGrant grantOf(LockType type, LockType session = LockType::Get,
+                                 std::uint32_t place = 0) {
+    return {{100}, Instant{}, place, 0, type, session};
+  }
+  void grant(wire::RequestId asked, LockType type, LockType session = LockType::Get) {
+    carrier.say(wire::LockAnswered{asked, {}, {}, {grantOf(type, session)}});
+  }
+  void holds(LockType type, LockType session = LockType::Get, bool inState = false) {
+    const bool forSession = session != LockType::Get;
+    grant(ask({type, forSession ? LockDuration::Session : LockDuration::Transaction, inState}),
+          type, session);
+  }
+  /// The last request was not answered in time.
+  void giveUp() {
+    clock.advance(1500ms);
+    carrier.tick();
+    ASSERT_TRUE(reply && reply->failure);
+    EXPECT_EQ(reply->failure->code, ErrorCode::NoAnswer);
+  }
+  template <class Message>
+  long heard() const {
+    return std::count_if(carrier.heard.begin(), carrier.heard.end(), [](const auto& message) {
+      return std::holds_alternative<Message>(message);
+    });
+  }
+  LockType held() const { return database.typeHeld(kAnna, order); }
+
+  const Oid order{Lifetime::Persistent, 2048, 5}, other{Lifetime::Persistent, 2048, 6};
+  std::optional<LockReply> reply;
+};
+
+// Docs/locking.md, section 2.1: outside of any state a weaker request lowers the type at once, and
+// others may have the lock that was held.
+TEST_F(UnansweredRequest, WhenALowerTypeWasAskedForThenTheHigherIsNotGrantedFromMemory) {
+  holds(LockType::Reserve, LockType::Reserve);
+  EXPECT_EQ(ask({LockType::Reserve, LockDuration::Session}), 0u) << "it is held for sure";
+
+  EXPECT_NE(ask({LockType::Share, LockDuration::Session}), 0u);
+  giveUp();
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_FALSE(database.lockStatus(kAnna, order));
+  EXPECT_NE(ask({LockType::Reserve, LockDuration::Session}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenALowerTypeOfTransactionDurationWasAskedForThenNeitherIsIt) {
+  holds(LockType::Exclusive);
+
+  EXPECT_NE(ask({LockType::Reserve}), 0u);
+  giveUp();
+
+  EXPECT_NE(ask({LockType::Exclusive}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenALongerDurationWasAskedForThenNeitherIsIt) {
+  holds(LockType::Reserve);
+
+  EXPECT_NE(ask({LockType::Share, LockDuration::Session}), 0u);
+  giveUp();
+
+  EXPECT_NE(ask({LockType::Reserve}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenTheRequestIsStillOnItsWayThenNeitherIsIt) {
+  holds(LockType::Exclusive);
+
+  EXPECT_NE(ask({LockType::Share}), 0u);
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_NE(ask({LockType::Exclusive}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenAllOfSeveralWereAskedForThenNoneIsGrantedFromMemory) {
+  for (const Oid oid : {order, other}) grant(ask({LockType::Exclusive}, oid), LockType::Exclusive);
+
+  askForBoth({LockType::Share});
+  clock.advance(2500ms);
+  carrier.tick();
+
+  EXPECT_THAT(database.typesHeld(kAnna, std::array{order, other}),
+              ElementsAre(LockType::Get, LockType::Get));
+  EXPECT_NE(ask({LockType::Exclusive}, other), 0u);
+}
+
+// The server answered the first before it heard of the second.
+TEST_F(UnansweredRequest, WhenTheGrantOfAnEarlierOneComesThenItIsNotSureEither) {
+  const wire::RequestId first = ask({LockType::Exclusive});
+  const std::uint64_t seen = carrier.lastReceived();
+  EXPECT_NE(ask({LockType::Share}), 0u);
+
+  carrier.sayHavingSeen(seen, wire::LockAnswered{first, {}, {}, {grantOf(LockType::Exclusive)}});
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_NE(ask({LockType::Exclusive}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenTheServerSaysLateWhatIsHeldThenThatIsSure) {
+  holds(LockType::Exclusive);
+  const wire::RequestId asked = ask({LockType::Share, LockDuration::Session});
+  giveUp();
+
+  grant(asked, LockType::Share, LockType::Share);
+
+  EXPECT_EQ(held(), LockType::Share);
+  EXPECT_EQ(ask({LockType::Share, LockDuration::Session}), 0u);
+  EXPECT_EQ(heard<wire::Unlock>(), 0) << "she held it before";
+}
+
+TEST_F(UnansweredRequest, WhenALaterOneIsAnsweredThenWhatItSaysIsSure) {
+  holds(LockType::Exclusive);
+  ask({LockType::Share});
+  giveUp();
+
+  grant(ask({LockType::Reserve}), LockType::Reserve);
+
+  EXPECT_EQ(held(), LockType::Reserve);
+  EXPECT_EQ(ask({LockType::Reserve}), 0u);
+}
+
+TEST_F(UnansweredRequest, WhenItWasRefusedThenWhatTheServerSaysIsHeldIsSure) {
+  holds(LockType::Share, LockType::Share);
+  const wire::RequestId asked = ask({LockType::Exclusive, LockDuration::Session});
+
+  wire::LockReply refused;
+  refused.reply.lock.outcome = LockOutcome::Refused;
+  refused.held = LockInfo{};
+  refused.held->type = refused.held->session = LockType::Share;
+  carrier.say(wire::LockAnswered{asked, {refused}, {}, {}});
+
+  EXPECT_EQ(held(), LockType::Share);
+}
+
+TEST_F(UnansweredRequest, WhenTwoAreAnsweredLateThenWhatWasHeldBeforeThemIsNotReleased) {
+  holds(LockType::Exclusive, LockType::Exclusive);
+  const wire::RequestId first = ask({LockType::Reserve, LockDuration::Session});
+  giveUp();
+  const wire::RequestId second = ask({LockType::Share, LockDuration::Session});
+  giveUp();
+
+  grant(first, LockType::Share, LockType::Share);
+  grant(second, LockType::Share, LockType::Share);
+
+  EXPECT_EQ(held(), LockType::Share);
+  EXPECT_EQ(heard<wire::Unlock>(), 0);
+}
+
+// What was released meanwhile is not to come back by a grant that nobody waits for.
+TEST_F(UnansweredRequest, WhenItIsGrantedLateAfterAnUnlockThenItIsGivenBack) {
+  holds(LockType::Share, LockType::Share);
+  const wire::RequestId asked = ask({LockType::Exclusive, LockDuration::Session});
+  giveUp();
+  EXPECT_TRUE(database.unlock(kAnna, order));
+
+  grant(asked, LockType::Exclusive, LockType::Exclusive);
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_EQ(heard<wire::Unlock>(), 2);
+}
+
+// The server alone knows whether it is Update still.
+TEST_F(UnansweredRequest, WhenAChangeUnderUpdateIsCommittedThenTheServerIsAskedToUpgradeIt) {
+  holds(LockType::Update, LockType::Get, true);
+  ask({LockType::Exclusive, LockDuration::Transaction, true});
+  giveUp();
+
+  CommitRequest commit;
+  commit.upgrade.locker = kAnna;
+  commit.changes.id = {kAnna.value, 1};
+  commit.changes.changes.emplace_back(ChangeKind::Update, ObjectRecord{order, 1, {}, {}});
+  database.commit(std::move(commit), [](const CommitReply&) {});
+
+  const auto& sent = std::get<wire::Commit>(carrier.heard.back()).request;
+  EXPECT_THAT(sent.updateLocked, ElementsAre(order));
+}
+
+// A grant may be on its way that the server decided before any of them.
+TEST_F(UnansweredRequest, WhenMoreWasReleasedSinceThanIsRememberedThenAnEarlierGrantIsNotSure) {
+  const wire::RequestId asked = ask({LockType::Exclusive});
+  const std::uint64_t seen = carrier.lastReceived();
+  database.unlock(kAnna, order);
+  for (int i = 0; i < 5000; ++i) database.unlock(kAnna, other);
+
+  carrier.sayHavingSeen(seen, wire::LockAnswered{asked, {}, {}, {grantOf(LockType::Exclusive)}});
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_NE(ask({LockType::Exclusive}), 0u);
+}
+
+}  // namespace
+}  // namespace nephrite
