@@ -50,7 +50,7 @@ std::string readFileBytes(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT)
     throw IniFileMissing("error 125: there is no initialization file '" + path.string() +
-                         "'; create it (it may be empty) or name another with ini=");
+                         "'; create it (it may be empty) or name another");
   if (file.get() < 0) fail("open the initialization file", path, errno);
   std::string bytes;
   char block[65536];

@@ -24,6 +24,8 @@
 namespace nephrite {
 namespace {
 
+constexpr int kMostLines = 1'000'000'000;  // Of a listing: all that there are.
+
 struct IniArgs {
   std::string file;
   std::string name;
@@ -141,7 +143,8 @@ class OperatorVerbs {
       verb.add_option("--user", options_.selection.user, "Only processes of this user");
     }
     verb.add_option("--max", options_.selection.most, "At most so many lines")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(CLI::Range(1, kMostLines));
     addWatch(verb);
   }
 
@@ -246,6 +249,28 @@ class OperatorVerbs {
   std::function<int(OperatorOutput&)> chosen_;
 };
 
+/// What was wrong with the command line, of which verb, and where its help is.
+std::string complaint(const CLI::App* app, const CLI::Error& error) {
+  std::string called = "nephrite";
+  const CLI::App* verb = app;
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+    called += " " + verb->get_name();
+  }
+  std::string what = error.what();
+  const std::vector<std::string> unknown = app->remaining(true);
+  if (error.get_name() == "ConversionError") what += ", which is no number";
+  if (error.get_name() == "RequiredError" && what == "A subcommand is required") {
+    what = unknown.empty() ? "a verb is missing" : "'" + unknown.front() + "' is no verb";
+    std::string verbs;
+    for (const CLI::App* const known : verb->get_subcommands(nullptr)) {
+      verbs += (verbs.empty() ? "" : ", ") + known->get_name();
+    }
+    what += "; there are " + verbs;
+  }
+  return called + ": " + what + "\nMore with: " + called + " --help\n";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Nephrite: an object database node with an object lock manager."};
   app.footer(
@@ -260,6 +285,7 @@ int run(int argc, char** argv) {
       "Schedules are described in docs/schedule.md, INI parameters in docs/ini.md.");
   app.set_version_flag("--version", "nephrite " NEPHRITE_VERSION);
   app.require_subcommand(1);
+  app.failure_message(complaint);
 
   IniArgs served;
   CLI::App* const serverCommandLine =

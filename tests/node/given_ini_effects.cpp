@@ -26,12 +26,18 @@ namespace {
 std::atomic<std::size_t> epolls{0}, polls{0}, synced{0};
 }  // namespace
 
+// What a sanitizer has in their place, which must see them, too; null without one.
+extern "C" int __interceptor_epoll_wait(int, epoll_event*, int, int) __attribute__((weak));
+extern "C" int __interceptor_poll(pollfd*, nfds_t, int) __attribute__((weak));
+
 extern "C" int epoll_wait(int epoll, epoll_event* events, int most, int timeout) {
   if (timeout == 0) ++epolls;
+  if (__interceptor_epoll_wait) return __interceptor_epoll_wait(epoll, events, most, timeout);
   return static_cast<int>(::syscall(SYS_epoll_pwait, epoll, events, most, timeout, nullptr, 0));
 }
 extern "C" int poll(pollfd* descriptors, nfds_t count, int timeout) {
   if (timeout == 0) ++polls;
+  if (__interceptor_poll) return __interceptor_poll(descriptors, count, timeout);
   return static_cast<int>(::syscall(SYS_poll, descriptors, count, timeout));
 }
 extern "C" int fdatasync(int file) {

@@ -42,6 +42,25 @@ TEST_F(Program, WhenCalledWronglyThenItSaysSoWithStatus2) {
   EXPECT_EQ(nephrite("").status, 2);
   EXPECT_EQ(nephrite("frobnicate").status, 2);
   EXPECT_EQ(nephrite("replay").status, 2);
+  const std::pair<const char*, const char*> cases[] = {
+      {"frobnicate", "nephrite: 'frobnicate' is no verb; there are server, replay, ini"},
+      {"", "nephrite: a verb is missing; there are server,"},
+      {"ini",
+       "nephrite ini: a verb is missing; there are check, show, docs\n"
+       "More with: nephrite ini --help"},
+      {"ini chek", "nephrite ini: 'chek' is no verb; there are check, show, docs"},
+      {"ping --count many", "nephrite ping: Could not convert: --count = many, which is no number"},
+      {"locks --max many", "nephrite locks: --max: Value many not in range 1 to 1000000000"},
+      {"locks --max -3", "nephrite locks: --max: Value -3 not in range 1 to"},
+      {"unlock", "nephrite unlock: OBJECT is required"},
+      {"ping --cuont 3", "nephrite ping: "},
+      {"contention maybe", "nephrite contention: VERB: maybe not in {on,off,clear}"},
+  };
+  for (const auto& [arguments, words] : cases) {
+    const Ran wrong = nephrite(arguments);
+    EXPECT_EQ(wrong.status, 2) << arguments;
+    EXPECT_NE(wrong.output.find(words), std::string::npos) << wrong.output;
+  }
   const Ran missing = nephrite("replay " + (directory_ / "none.sched").string());
   EXPECT_EQ(missing.status, 2);
   EXPECT_NE(missing.output.find("none.sched: No such file"), std::string::npos) << missing.output;
