@@ -61,6 +61,8 @@ IniFile IniFile::read(const std::filesystem::path& path, IniArguments arguments)
   return IniFile(path, std::move(arguments), readFileBytes(path));
 }
 
+IniFile IniFile::none(IniArguments arguments) { return IniFile({}, std::move(arguments), {}); }
+
 std::string IniFile::whereIs(int line) const { return path_.string() + ":" + std::to_string(line); }
 
 void IniFile::takeOverrides() {

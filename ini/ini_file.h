@@ -53,6 +53,8 @@ struct IniOverride {
 class IniFile {
  public:
   static IniFile read(const std::filesystem::path& path, IniArguments arguments = {});
+  /// No file at all: every value is the table's, or the command line's.
+  static IniFile none(IniArguments arguments = {});
 
   const std::filesystem::path& path() const { return path_; }
   const IniArguments& arguments() const { return arguments_; }

@@ -5,8 +5,8 @@
 
 namespace nephrite {
 
-/// How long a lock request may wait: a number of milliseconds, or one of JADE's four
-/// constants, which share the number line with it.
+/// How long a lock request may wait: a std::chrono duration, as in `{.timeout = 5s}`, or one of
+/// JADE's four constants, which share the number line of milliseconds with it.
 ///
 /// Source: docs/locking.md, section 2.4.
 class LockTimeout {
@@ -28,8 +28,15 @@ class LockTimeout {
   /// none of them means immediate.
   static constexpr LockTimeout ofMilliseconds(std::int32_t number) { return LockTimeout(number); }
 
-  /// A wait of `wait`, rounded up to whole milliseconds; immediate when zero or negative,
-  /// infinite() when longer than that.
+  /// Converts, so that a duration stands wherever a timeout does: rounded up to whole milliseconds,
+  /// immediate when zero or negative, infinite() when longer than that.
+  template <class Rep, class Period>
+  constexpr LockTimeout(std::chrono::duration<Rep, Period> wait)
+      : LockTimeout(std::chrono::duration<double, std::milli>(wait).count() >= kInfinite
+                        ? infinite()
+                        : of(std::chrono::ceil<std::chrono::nanoseconds>(wait))) {}
+
+  /// The same, by name.
   static constexpr LockTimeout of(std::chrono::nanoseconds wait) {
     if (wait <= std::chrono::nanoseconds::zero()) return immediate();
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();

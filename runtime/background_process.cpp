@@ -1,7 +1,5 @@
 #include "runtime/background_process.h"
 
-#include <algorithm>
-#include <random>
 #include <thread>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "runtime/exceptions.h"
+#include "runtime/process/pauses.h"
 #include "runtime/process/process_core.h"
 #include "runtime/process/refusals.h"
 
@@ -24,7 +23,6 @@ struct BackgroundProcess::Worker {
   /// True: run again.
   bool failed(const std::exception_ptr& exception) NEPHRITE_EXCLUDES(mutex);
   void tell(const Failure& failure);
-  std::chrono::milliseconds pauseBefore(unsigned restart);
   void become(State next) NEPHRITE_EXCLUDES(mutex);
   bool isOver() NEPHRITE_REQUIRES(mutex) {
     return state == State::Done || state == State::Stopped || state == State::Failed;
@@ -34,7 +32,7 @@ struct BackgroundProcess::Worker {
   const Options options;
   const Body body;
   std::stop_source stopping;
-  std::mt19937 random{std::random_device{}()};
+  Pauses pauses{options.firstPause, options.longestPause};
   unsigned failures = 0;
 
   Mutex mutex;  // A leaf.
@@ -109,7 +107,7 @@ bool BackgroundProcess::Worker::failed(const std::exception_ptr& exception) {
   failure.exception = exception;
   const bool again =
       options.whenItThrows == WhenItThrows::Restart && failures <= options.maxRestarts;
-  if (again) failure.restartIn = pauseBefore(failures);
+  if (again) failure.restartIn = pauses.after(failures);
 
   tell(failure);
   if (!again) {
@@ -142,16 +140,6 @@ void BackgroundProcess::Worker::tell(const Failure& failure) {
   }
   log(LogLevel::Error, "worker.failed",
       {{"worker", failure.worker}, {"reason", failure.what}, {"restart_ms", restart}});
-}
-
-std::chrono::milliseconds BackgroundProcess::Worker::pauseBefore(unsigned restart) {
-  using std::chrono::milliseconds;
-  const unsigned doublings = std::min(restart - 1, 30u);
-  const auto longest =
-      std::min<std::int64_t>(options.longestPause.count(), options.firstPause.count() << doublings);
-  std::uniform_int_distribution<std::int64_t> between(longest / 2,
-                                                      std::max<std::int64_t>(longest, 1));
-  return milliseconds(between(random));
 }
 
 }  // namespace nephrite

@@ -179,6 +179,31 @@ void Collection::forEachDiscrete(
   }
 }
 
+ObjectRange Collection::members() const {
+  constexpr std::size_t kPage = 256;
+  struct Walk {
+    std::optional<AccessLock> lock;
+    RecordPtr record;
+    std::size_t at = 0;
+  };
+  const auto walk = std::make_shared<Walk>();
+  ProcessCore& core = this->core();
+  core.call({ProcessCore::Going::Again, oid(), LockType::Share}, [&] {
+    walk->lock.reset();
+    walk->lock.emplace(core, oid());
+    walk->record = core.read(oid());
+  });
+  return ObjectRange([process = process(), walk] {
+    const Members& members = walk->record->members;
+    std::vector<Object> page;
+    for (; walk->at < members.size() && page.size() < kPage; ++walk->at) {
+      page.emplace_back(process, members[walk->at].member);
+    }
+    if (page.empty()) walk->lock.reset();
+    return page;
+  });
+}
+
 std::vector<Object> Collection::clone() const {
   std::vector<Object> members;
   access(core(), oid(), [&](const ObjectRecord& record) {
@@ -190,20 +215,19 @@ std::vector<Object> Collection::clone() const {
   return members;
 }
 
-void Collection::clear() {
+void Collection::clear() const {
   edit(
       core(), oid(), [](const Members& members) { return !members.empty(); },
       [](Members& members) { members.clear(); });
 }
 
-// --- Array
-// ---------------------------------------------------------------------------------------------
+// --- Array ---------------------------------------------------------------------------------------
 
 Array::Array(Object object) : Collection(std::move(object)) {
   if (!isNull()) checkKind(core(), oid(), ClassKind::Array);
 }
 
-void Array::add(const Object& member) {
+void Array::add(const Object& member) const {
   edit(
       core(), oid(),
       [&](const Members&) {
@@ -228,7 +252,7 @@ Object Array::at(std::size_t index) const {
   return found;
 }
 
-void Array::remove(const Object& member) {
+void Array::remove(const Object& member) const {
   edit(
       core(), oid(),
       [&](const Members& members) {
@@ -238,7 +262,7 @@ void Array::remove(const Object& member) {
       [&](Members& members) { members.erase(findMember(members, member.oid())); });
 }
 
-void Array::removeAt(std::size_t index) {
+void Array::removeAt(std::size_t index) const {
   edit(
       core(), oid(),
       [&](const Members& members) {
@@ -252,14 +276,13 @@ void Array::removeAt(std::size_t index) {
       });
 }
 
-// --- Set
-// -----------------------------------------------------------------------------------------------
+// --- Set -----------------------------------------------------------------------------------------
 
 Set::Set(Object object) : Collection(std::move(object)) {
   if (!isNull()) checkKind(core(), oid(), ClassKind::Set);
 }
 
-bool Set::tryAdd(const Object& member) {
+bool Set::tryAdd(const Object& member) const {
   bool added = false;
   edit(
       core(), oid(),
@@ -275,7 +298,7 @@ bool Set::tryAdd(const Object& member) {
   return added;
 }
 
-void Set::add(const Object& member) {
+void Set::add(const Object& member) const {
   edit(
       core(), oid(),
       [&](const Members& members) {
@@ -289,7 +312,7 @@ void Set::add(const Object& member) {
       });
 }
 
-void Set::remove(const Object& member) {
+void Set::remove(const Object& member) const {
   edit(
       core(), oid(),
       [&](const Members& members) {
@@ -301,8 +324,7 @@ void Set::remove(const Object& member) {
       });
 }
 
-// --- Dictionary
-// ----------------------------------------------------------------------------------------
+// --- Dictionary ----------------------------------------------------------------------------------
 
 Dictionary::Dictionary(Object object) : Collection(std::move(object)) {
   if (!isNull()) checkKind(core(), oid(), ClassKind::Dictionary);
@@ -317,7 +339,7 @@ Value Dictionary::fitKey(Value key) const {
   return key;
 }
 
-void Dictionary::putValue(Value key, const Object& member) {
+void Dictionary::putValue(Value key, const Object& member) const {
   const Value fitting = fitKey(std::move(key));
   edit(
       core(), oid(),
@@ -343,7 +365,7 @@ Object Dictionary::getAtValue(Value key) const {
   return found;
 }
 
-void Dictionary::removeAtValue(Value key) {
+void Dictionary::removeAtValue(Value key) const {
   const Value fitting = fitKey(std::move(key));
   edit(
       core(), oid(),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/object.h"
+#include "runtime/object_range.h"
 
 namespace nephrite {
 
@@ -13,8 +14,8 @@ namespace nephrite {
 /// Locks:   a read takes a Share lock on the collection for the access, kept to the end of
 ///          transaction, load or lock state; outside them it goes with the access, unless the
 ///          process held it before. A change takes the write lock, as every change does.
-/// Errors:  1300 index out of bounds, 1301 not found, 1309 duplicate member, 1310 duplicate key,
-///          64011 when the object is no collection of that kind.
+/// Errors:  UsageException: index out of bounds (1300), not found (1301), duplicate member (1309),
+///          duplicate key (1310), an object that is no collection of that kind (64011).
 /// Source:  docs/locking.md, section 5.
 class Collection : public Object {
  public:
@@ -36,11 +37,16 @@ class Collection : public Object {
   void forEachEntry(const std::function<bool(const Value& key, const Object& member)>& visit,
                     Iteration iteration = Iteration::Locked) const;
 
+  /// The members, for a loop: `for (const Object& line : lines.members())`. Share is taken here,
+  /// and kept until the loop has come to the end or the range is gone. Iteration::Discrete is for
+  /// forEach() alone. The members' numbers are in memory, as they are of every collection read.
+  ObjectRange members() const;
+
   /// All members at one moment: looping over the copy locks nothing (the way to walk
   /// system.nodes without keeping nodes from signing on).
   std::vector<Object> clone() const;
 
-  void clear();  ///< Removes all members; they themselves stay.
+  void clear() const;  ///< Removes all members; they themselves stay.
 
  private:
   void forEachDiscrete(
@@ -52,10 +58,11 @@ class Array : public Collection {
  public:
   Array() = default;
   explicit Array(Object object);
-  void add(const Object& member);
+  void add(const Object& member) const;
   Object at(std::size_t index) const;  ///< From 0.
-  void remove(const Object& member);   ///< The first such member; 1301 when there is none.
-  void removeAt(std::size_t index);
+  /// The first such member; UsageException (1301) when there is none.
+  void remove(const Object& member) const;
+  void removeAt(std::size_t index) const;
 };
 
 /// Each member at most once.
@@ -63,9 +70,9 @@ class Set : public Collection {
  public:
   Set() = default;
   explicit Set(Object object);
-  void add(const Object& member);     ///< 1309 when it is in it already.
-  bool tryAdd(const Object& member);  ///< False instead. Reads and changes under one lock.
-  void remove(const Object& member);  ///< 1301 when it is not in it.
+  void add(const Object& member) const;     ///< UsageException (1309) when it is in it already.
+  bool tryAdd(const Object& member) const;  ///< False instead. Reads and changes under one lock.
+  void remove(const Object& member) const;  ///< UsageException (1301) when it is not in it.
 };
 
 /// Members by unique key.
@@ -74,7 +81,7 @@ class Dictionary : public Collection {
   Dictionary() = default;
   explicit Dictionary(Object object);
   template <class K>
-  void put(const K& key, const Object& member) {  ///< 1310 when the key is taken.
+  void put(const K& key, const Object& member) const {  ///< UsageException (1310): it is taken.
     putValue(toValue(key), member);
   }
   /// Null when there is no such key.
@@ -87,16 +94,16 @@ class Dictionary : public Collection {
     return !getAtKey(key).isNull();
   }
   template <class K>
-  void removeKey(const K& key) {  ///< 1301 when there is no such key.
+  void removeKey(const K& key) const {  ///< UsageException (1301): there is no such key.
     removeAtValue(toValue(key));
   }
   std::vector<Value> keys() const;
 
  private:
   Value fitKey(Value key) const;
-  void putValue(Value key, const Object& member);
+  void putValue(Value key, const Object& member) const;
   Object getAtValue(Value key) const;
-  void removeAtValue(Value key);
+  void removeAtValue(Value key) const;
 };
 
 }  // namespace nephrite

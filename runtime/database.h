@@ -16,48 +16,11 @@
 #include "objects/change_set.h"
 #include "objects/class_def.h"
 #include "objects/oid.h"
-#include "runtime/lock_order.h"
+#include "runtime/database/lock_order.h"
+#include "runtime/process_info.h"
 
 namespace nephrite {
 class QuickLocks;
-
-/// Where a node runs. Empty fields are not known.
-struct NodeOrigin {
-  std::string address;  ///< "127.0.0.1:40112", "unix"; "local" in the server's own program.
-  std::string host;
-  std::string program;
-  std::uint32_t pid = 0;
-};
-
-/// Who a process is, as people ask at three in the morning: readable after it is gone.
-struct ProcessInfo {
-  LockerId locker;   ///< Null when unknown: it has signed off long ago.
-  Oid oid;           ///< Its Process object, "Process/187.n".
-  std::string name;  ///< What it calls itself.
-  std::string user;
-  std::string node;     ///< Name of its node.
-  std::string address;  ///< Of its node (NodeOrigin).
-  bool background = false;
-  WallTime signedOn{};
-};
-
-/// One node of the database: a program that holds processes.
-struct NodeInfo {
-  Oid oid;  ///< "Node/186.n".
-  std::string name;
-  Oid processes;    ///< Its dictionary of processes, lockable.
-  LockerId locker;  ///< Its housekeeping process: a background process.
-  NodeOrigin origin;
-  /// Of server-defined waits of its background processes; empty: the database's own default.
-  std::optional<std::chrono::milliseconds> backgroundTimeout;
-  WallTime signedOn{};
-};
-
-struct NodeSignOn {
-  std::string name;
-  NodeOrigin origin = {"local", {}, {}, 0};
-  std::optional<std::chrono::milliseconds> backgroundTimeout = {};
-};
 
 struct ProcessSignOn {
   Oid node;
@@ -87,10 +50,7 @@ struct CommitReply {
 };
 using CommitSettle = std::function<void(const CommitReply&)>;
 
-/// What became of a commit whose answer was lost. Only asked of processes that are gone.
-enum class CommitOutcome : std::uint8_t { NotCommitted, Committed };
-
-/// Who forces something on somebody else's locks or session, for the audit log.
+/// The person who breaks a lock or ends a session by force, for the audit log.
 struct Operator {
   std::string user;
   std::string reason;
@@ -169,7 +129,7 @@ class Database {
   }
   /// A shorter way for a process that has signed on; null when there is none.
   virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
-  /// Where whoever waits helps its answer to come; null: it comes by itself.
+  /// Where a waiting thread helps its answer to come; null: it comes by itself.
   virtual AnswerSource* answers() { return nullptr; }
 
   // --- Objects ----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "locking/lock_request.h"
+#include "objects/change_set.h"
 #include "objects/oid.h"
-#include "runtime/database.h"
 #include "runtime/error_code.h"
+#include "runtime/process_info.h"
 
 namespace nephrite {
 
@@ -46,8 +47,8 @@ struct LockFacts {
 /// What LockException and DeadlockException have in common. Not a base of which to catch a
 /// deadlock as a timeout: see LockException.
 ///
-/// Its sentence is made of its own values when somebody asks for it first: whoever waits for the
-/// end of a deadlock waits for no text, and it says the same when what it names is long gone.
+/// Its sentence is made of its own values at the first call of what(): the end of a deadlock does
+/// not wait for text, and the text stays the same when the objects and processes are long gone.
 class LockRefusal : public SystemException {
  public:
   const char* what() const noexcept override;

@@ -42,7 +42,7 @@ class LockableObject {
 
  private:
   void take(LockType type) { object_.lock(type, LockDuration::Session, LockTimeout::infinite()); }
-  bool attempt(LockType type, LockWait wait) {
+  bool attempt(LockType type, LockTimeout wait) {
     return object_.tryLock(type, LockDuration::Session, wait);
   }
 

@@ -9,5 +9,7 @@
 #include "runtime/lockable.h"
 #include "runtime/node.h"
 #include "runtime/object.h"
+#include "runtime/open.h"
 #include "runtime/process.h"
 #include "runtime/system.h"
+#include "runtime/transact.h"

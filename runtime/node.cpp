@@ -25,8 +25,9 @@ Node Node::signOn(std::shared_ptr<Database> database, const std::string& name) {
   return signOn(std::move(database), NodeSignOn{.name = name});
 }
 
-Node Node::signOn(std::shared_ptr<Database> database, const NodeSignOn& who) {
-  return Node(std::make_shared<NodeCore>(std::move(database), who));
+Node Node::signOn(std::shared_ptr<Database> database, const NodeSignOn& who,
+                  std::function<void()> closed) {
+  return Node(std::make_shared<NodeCore>(std::move(database), who, std::move(closed)));
 }
 
 Node::Node(std::shared_ptr<NodeCore> core) : core_(std::move(core)) {}

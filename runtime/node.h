@@ -1,15 +1,17 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "runtime/database.h"
 #include "runtime/process.h"
+#include "runtime/process_info.h"
 #include "runtime/system.h"
 
 namespace nephrite {
 
+class Database;
 class NodeCore;
 
 /// A node: one running program that is part of the system, and the processes it holds.
@@ -22,7 +24,9 @@ class Node {
  public:
   /// Signs a node called `name` on to `database`, which outlives it.
   static Node signOn(std::shared_ptr<Database> database, const std::string& name);
-  static Node signOn(std::shared_ptr<Database> database, const NodeSignOn& who);
+  /// `closed` is called once the node has been closed, for who opened the database for it.
+  static Node signOn(std::shared_ptr<Database> database, const NodeSignOn& who,
+                     std::function<void()> closed = {});
 
   Node() = default;  ///< No node.
   ~Node();

@@ -26,8 +26,7 @@ bool Object::exists() const {
   return found;
 }
 
-// --- Properties
-// ------------------------------------------------------------------------------------
+// --- Properties ----------------------------------------------------------------------------------
 
 Value Object::value(std::string_view property) const {
   Value value;
@@ -47,7 +46,7 @@ Object Object::reference(std::string_view property) const {
   return oid->isNull() ? Object() : Object(process_, *oid);
 }
 
-void Object::setValue(std::string_view property, Value to) {
+void Object::setValue(std::string_view property, Value to) const {
   ProcessCore& process = core();
   process.session().expectChange(oid_);
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
@@ -67,15 +66,14 @@ void Object::refuseType(std::string_view property, const Value& holds) const {
           std::string(nameOf(typeOf(holds))) + ", which is not what was asked for");
 }
 
-void Object::remove() {
+void Object::deleteObject() const {
   ProcessCore& process = core();
   process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
     process.await(oid_, [&](StepDone done) { process.session().remove(oid_, std::move(done)); });
   });
 }
 
-// --- Editions
-// ----------------------------------------------------------------------------------------
+// --- Editions ------------------------------------------------------------------------------------
 
 std::uint32_t Object::edition() const {
   std::uint32_t edition = 0;
@@ -98,57 +96,61 @@ std::uint32_t Object::latestEdition() const {
   return edition;
 }
 
-// No process keeps a copy of its own: every reference asks the database, which answers with the
-// latest committed edition. So there is nothing to mark.
-void Object::resynch() {
+void Object::resynch() const {
   core().call([] {});
 }
 
-// --- Locks
-// ---------------------------------------------------------------------------------------------
+// --- Locks ---------------------------------------------------------------------------------------
 
-inline bool Object::lockedAtOnce(LockType type, LockWait wait) const {
-  return core().lockAtOnce(oid_, type, LockDuration::Transaction, wait.timeout());
+inline bool Object::lockedAtOnce(LockType type, LockTimeout wait) const {
+  return core().lockAtOnce(oid_, type, LockDuration::Transaction, wait);
 }
 
-void Object::sharedLock(LockWait wait, std::stop_token stop) {
+void Object::sharedLock(LockTimeout wait, std::stop_token stop) const {
   if (lockedAtOnce(LockType::Share, wait)) return;
   lock(LockType::Share, LockDuration::Transaction, wait, std::move(stop));
 }
-void Object::reserveLock(LockWait wait, std::stop_token stop) {
+void Object::reserveLock(LockTimeout wait, std::stop_token stop) const {
   lock(LockType::Reserve, LockDuration::Transaction, wait, std::move(stop));
 }
-void Object::updateLock(LockWait wait, std::stop_token stop) {
+void Object::updateLock(LockTimeout wait, std::stop_token stop) const {
   lock(LockType::Update, LockDuration::Transaction, wait, std::move(stop));
 }
-void Object::exclusiveLock(LockWait wait, std::stop_token stop) {
+void Object::exclusiveLock(LockTimeout wait, std::stop_token stop) const {
   if (lockedAtOnce(LockType::Exclusive, wait)) return;
   lock(LockType::Exclusive, LockDuration::Transaction, wait, std::move(stop));
 }
 
-void Object::lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
+void Object::lock(LockType type, LockDuration duration, LockTimeout wait,
+                  std::stop_token stop) const {
   ProcessCore& process = core();
-  if (process.lockAtOnce(oid_, type, duration, wait.timeout())) return;
-  process.lock({oid_, type, duration, wait.timeout()}, stop);
+  if (process.lockAtOnce(oid_, type, duration, wait)) return;
+  process.lock({oid_, type, duration, wait}, stop);
 }
 
-bool Object::tryLock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop) {
-  bool granted = true;  // And when a handler continues after 1146: the lock is held.
+LockOutcome Object::requestLock(LockType type, LockDuration duration, LockTimeout wait,
+                                std::stop_token stop) const {
+  LockOutcome outcome = LockOutcome::Granted;  // And when a handler continues: the lock is held.
   ProcessCore& process = core();
-  if (process.lockAtOnce(oid_, type, duration, wait.timeout())) return true;
+  if (process.lockAtOnce(oid_, type, duration, wait)) return outcome;
   process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
-    granted = process.tryLock({oid_, type, duration, wait.timeout()}, stop);
+    outcome = process.requestLock({oid_, type, duration, wait}, stop);
   });
-  return granted;
+  return outcome;
 }
 
-void Object::unlock() {
+bool Object::tryLock(LockType type, LockDuration duration, LockTimeout wait,
+                     std::stop_token stop) const {
+  return requestLock(type, duration, wait, std::move(stop)) == LockOutcome::Granted;
+}
+
+void Object::unlock() const {
   if (isNull() || process_->unlockAtOnce(oid_)) return;
   if (!process_->isSignedOn()) return;  // Nothing is held.
   process_->call([this] { process_->session().unlock(oid_); });
 }
 
-void Object::restoreLock(LockType before, LockDuration duration) noexcept {
+void Object::restoreLock(LockType before, LockDuration duration) const noexcept {
   if (before == LockType::Get && process_->unlockAtOnce(oid_)) return;
   process_->finish("the end of a lock's scope", [&] {
     if (before == LockType::Get) {

@@ -9,10 +9,8 @@
 #include <string_view>
 
 #include "locking/lock_request.h"
-#include "objects/change_set.h"
 #include "objects/oid.h"
 #include "objects/value.h"
-#include "runtime/lock_wait.h"
 #include "runtime/value_cast.h"
 
 namespace nephrite {
@@ -29,16 +27,22 @@ struct LockStatus {
 };
 
 /// A handle to one object, in the hands of one process: cheap to copy, owns nothing of the
-/// object, holds no lock by itself.
+/// object, holds no lock by itself. A handle to a collection is a Collection too.
 ///
+/// Const:   is about the handle, as of a pointer: a const Object is always the same object, which
+///          it can lock and change.
 /// Reads:   the latest committed edition, or this transaction's own changes. In lock state a
 ///          read takes a Share lock first.
-/// Writes:  in transaction state only (1026). The first change takes an Exclusive lock, or an
-///          Update lock after Process::useUpdateLocks(true). Others see it after commit.
+/// Writes:  in transaction state only, else UsageException (1026). The first change takes an
+///          Exclusive lock, or an Update lock after Process::useUpdateLocks(true). Others see it
+///          after commit.
 /// Locks:   have Transaction duration unless told otherwise; not counted; kept until commit or
 ///          abort, in load and lock state until it ends. Non-shared transients are never locked:
 ///          asking is granted and leaves no trace.
-/// Errors:  SystemException and its children (runtime/exceptions.h), after the armed handlers.
+/// Lasts:   a handle keeps its process, node and database alive, as a std::shared_ptr does. After
+///          the process has signed off every call throws UsageException (64006).
+/// Errors:  SystemException and its children (runtime/exceptions.h), after the armed handlers;
+///          UsageException (1090) from the null reference.
 /// Threads: those of its Process: one at a time.
 /// Source:  docs/locking.md; JADE manual, "Object class".
 class Object {
@@ -50,11 +54,12 @@ class Object {
   Oid oid() const { return oid_; }
   std::string className() const;
   std::string toString() const;  ///< "Order/2048.7".
-  bool exists() const;           ///< Also false when this transaction has removed it.
+  bool exists() const;           ///< Also false when this transaction has deleted it.
 
   // --- Properties ------------------------------------------------------------------------------
 
-  /// The property's value; T() when it is null. 64010 when it is of another type.
+  /// The property's value; T() when it is null. runtime/value_cast.h says what T may be;
+  /// UsageException (64010) when the value does not fit it.
   template <class T>
   T get(std::string_view property) const;
   Value value(std::string_view property) const;
@@ -62,14 +67,16 @@ class Object {
   Object reference(std::string_view property) const;
 
   template <class T>
-  requires(!std::derived_from<T, Object>) void set(std::string_view property, const T& to) {
+  requires(!std::derived_from<T, Object>) void set(std::string_view property, const T& to) const {
     setValue(property, toValue(to));
   }
-  void set(std::string_view property, const Object& to) { setValue(property, Value(to.oid())); }
-  void setValue(std::string_view property, Value to);
+  void set(std::string_view property, const Object& to) const {
+    setValue(property, Value(to.oid()));
+  }
+  void setValue(std::string_view property, Value to) const;
 
-  /// Deletes the object when the transaction commits.
-  void remove();
+  /// Deletes the object when the transaction commits. What it refers to, or has as members, stays.
+  void deleteObject() const;
 
   // --- Editions --------------------------------------------------------------------------------
 
@@ -78,27 +85,41 @@ class Object {
   std::uint32_t edition() const;
   /// The latest committed edition.
   std::uint32_t latestEdition() const;
-  /// Marks this process's copy as out of date. Nothing is fetched before the next reference.
-  void resynch();
+  /// Has no effect, and is here for programs that come from JADE, where it marks the process's copy
+  /// as out of date. Here no process keeps a copy: every read asks the database.
+  void resynch() const;
 
   // --- Locks -----------------------------------------------------------------------------------
 
-  void sharedLock(LockWait wait = LockTimeout::processDefined(), std::stop_token stop = {});
-  void reserveLock(LockWait wait = LockTimeout::processDefined(), std::stop_token stop = {});
-  void updateLock(LockWait wait = LockTimeout::processDefined(), std::stop_token stop = {});
-  void exclusiveLock(LockWait wait = LockTimeout::processDefined(), std::stop_token stop = {});
+  // Each waits for as long as `wait` says, or until `stop` is requested.
 
-  /// LockException 1027, DeadlockException 1081, UpgradeException 1146 (the lock is held),
-  /// CancelledException; 1026 for Update outside a transaction, 64003 for Persistent duration.
-  void lock(LockType type, LockDuration duration, LockWait wait, std::stop_token stop = {});
+  void sharedLock(LockTimeout wait = LockTimeout::processDefined(),
+                  std::stop_token stop = {}) const;
+  void reserveLock(LockTimeout wait = LockTimeout::processDefined(),
+                   std::stop_token stop = {}) const;
+  void updateLock(LockTimeout wait = LockTimeout::processDefined(),
+                  std::stop_token stop = {}) const;
+  void exclusiveLock(LockTimeout wait = LockTimeout::processDefined(),
+                     std::stop_token stop = {}) const;
 
-  /// False for every refusal, deadlock and cancellation included; leaves nothing queued. Errors
-  /// of use (1026, 64003) and 1146 (lock held) are still thrown.
+  /// LockException (1027), DeadlockException (1081), UpgradeException (1146: the lock is held),
+  /// CancelledException (64005); UsageException for Update outside a transaction (1026) and for
+  /// Persistent duration (64003).
+  void lock(LockType type, LockDuration duration, LockTimeout wait,
+            std::stop_token stop = {}) const;
+
+  /// The same without an exception for a refusal: Granted, or why not: Refused (it could not be
+  /// granted at once, and `wait` was immediate), TimedOut, Deadlock or Cancelled. Leaves nothing
+  /// queued. UsageException and UpgradeException (the lock is held) are thrown as by lock().
+  LockOutcome requestLock(LockType type, LockDuration duration = LockDuration::Transaction,
+                          LockTimeout wait = LockTimeout::processDefined(),
+                          std::stop_token stop = {}) const;
+  /// Was it granted? Unless told otherwise it does not wait.
   bool tryLock(LockType type, LockDuration duration = LockDuration::Transaction,
-               LockWait wait = LockTimeout::immediate(), std::stop_token stop = {});
+               LockTimeout wait = LockTimeout::immediate(), std::stop_token stop = {}) const;
 
   /// Ignored in transaction, load and lock state, and when nothing is held.
-  void unlock();
+  void unlock() const;
 
   LockStatus lockStatus() const;  ///< Of this process's own lock only.
   bool isLockedByMe() const { return lockStatus().held(); }
@@ -106,7 +127,7 @@ class Object {
   friend bool operator==(const Object& a, const Object& b) { return a.oid_ == b.oid_; }
 
  protected:
-  /// 1090 for the null reference.
+  /// UsageException (1090) for the null reference.
   ProcessCore& core() const {
     if (process_ == nullptr || oid_.isNull()) [[unlikely]]
       refuseNull();
@@ -118,8 +139,8 @@ class Object {
   friend class Process;
   friend class LockGuard;
   /// At the end of a scope that raised it: back to `before`, if more is held now.
-  void restoreLock(LockType before, LockDuration duration) noexcept;
-  bool lockedAtOnce(LockType type, LockWait wait) const;
+  void restoreLock(LockType before, LockDuration duration) const noexcept;
+  bool lockedAtOnce(LockType type, LockTimeout wait) const;
   [[noreturn]] static void refuseNull();
   [[noreturn]] void refuseType(std::string_view property, const Value& holds) const;
 

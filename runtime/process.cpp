@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "runtime/database/system_class.h"
 #include "runtime/process/process_core.h"
 #include "runtime/process/refusals.h"
-#include "runtime/system_class.h"
 
 namespace nephrite {
 
@@ -44,8 +44,7 @@ System Process::system() const {
   return System(core_);
 }
 
-// --- Transactions
-// ------------------------------------------------------------------------------------
+// --- Transactions --------------------------------------------------------------------------------
 
 void Process::beginTransaction() { core().begin(Lifetime::Persistent); }
 void Process::commitTransaction(std::stop_token stop) { core().commit(Lifetime::Persistent, stop); }
@@ -78,8 +77,7 @@ void Process::endLock() {
 }
 bool Process::isInLockState() const { return core().session().isInState(StateKind::Lock); }
 
-// --- Objects
-// -------------------------------------------------------------------------------------------
+// --- Objects -------------------------------------------------------------------------------------
 
 std::shared_ptr<const ClassDef> Process::defineClass(const ClassDef& wanted) {
   std::shared_ptr<const ClassDef> made;
@@ -90,11 +88,7 @@ std::shared_ptr<const ClassDef> Process::defineClass(const ClassDef& wanted) {
 Object Process::create(std::string_view className, Lifetime lifetime) {
   Oid oid;
   core().call([&] {
-    const auto definition = core().findClass(className);
-    if (definition == nullptr) {
-      throw UsageException(ErrorCode::NoSuchClass, "there is no class \"" + std::string(className) +
-                                                       "\"; define it with defineClass()");
-    }
+    const auto definition = core().classNamed(className);
     const Oid sample(lifetime, definition->number, 1);
     if (isSystemObject(sample)) {
       throw UsageException(ErrorCode::SystemObject,
@@ -120,23 +114,34 @@ Object Process::object(Oid oid) const {
   return oid.isNull() ? Object() : Object(core_, oid);
 }
 
-std::vector<Object> Process::instances(std::string_view className, std::size_t maxEntries) const {
+std::vector<Object> Process::instances(std::string_view className, std::size_t maxEntries,
+                                       const Object& after) const {
   std::vector<Object> found;
   core().call([&] {
-    const auto definition = core().findClass(className);
-    if (definition == nullptr) {
-      throw UsageException(ErrorCode::NoSuchClass,
-                           "there is no class \"" + std::string(className) + "\"");
-    }
-    for (const Oid oid : core().database().instances(definition->number, Oid(), maxEntries)) {
+    const auto definition = core().classNamed(className);
+    for (const Oid oid : core().database().instances(definition->number, after.oid(), maxEntries)) {
       found.emplace_back(core_, oid);
     }
   });
   return found;
 }
 
-// --- Locks
-// -----------------------------------------------------------------------------------------------
+ObjectRange Process::eachInstance(std::string_view className) const {
+  constexpr std::size_t kPage = 256;
+  return ObjectRange([core = shared(), className = std::string(className), last = Oid()]() mutable {
+    std::vector<Object> page;
+    core->call([&] {
+      const auto definition = core->classNamed(className);
+      for (const Oid oid : core->database().instances(definition->number, last, kPage)) {
+        page.emplace_back(core, oid);
+        last = oid;
+      }
+    });
+    return page;
+  });
+}
+
+// --- Locks ---------------------------------------------------------------------------------------
 
 LockTimeout Process::setDefaultLockTimeout(LockTimeout timeout) {
   LockTimeout previous = timeout;
@@ -160,10 +165,10 @@ std::int32_t Process::transientDeadlockPriority() const {
 }
 
 void Process::lockAll(std::span<const Object> objects, LockType type, LockDuration duration,
-                      LockWait wait, std::stop_token stop) {
+                      LockTimeout wait, std::stop_token stop) {
   std::vector<Oid> oids;
   for (const Object& object : objects) oids.push_back(object.oid());
-  core().lockAll(std::move(oids), {Oid(), type, duration, wait.timeout()}, stop);
+  core().lockAll(std::move(oids), {Oid(), type, duration, wait}, stop);
 }
 
 void Process::lockAsync(const Object& object, LockCall call, LockCallback done) {
@@ -178,8 +183,7 @@ LockAwaitable Process::locked(const Object& object, LockCall call) {
   });
 }
 
-// --- Exceptions
-// ------------------------------------------------------------------------------------------
+// --- Exceptions ----------------------------------------------------------------------------------
 
 ArmedHandler Process::armExceptionHandler(ExceptionHandler handler) {
   return core().arm(std::move(handler), false);

@@ -10,13 +10,16 @@
 
 #include "objects/class_def.h"
 #include "runtime/collection.h"
-#include "runtime/database.h"
 #include "runtime/exception_handler.h"
 #include "runtime/lock_call.h"
 #include "runtime/object.h"
+#include "runtime/object_range.h"
+#include "runtime/process_info.h"
 #include "runtime/system.h"
 
 namespace nephrite {
+
+struct Retry;
 
 /// How a process signs on.
 struct ProcessOptions {
@@ -33,8 +36,8 @@ struct ProcessOptions {
 /// A process: the owner of locks and of a transaction. Made by Node::signOn(); its end signs it
 /// off, which cancels its waits and releases its locks of both durations.
 ///
-/// Shape:   movable handle. Objects made through it keep working until it signs off, then throw
-///          64006.
+/// Shape:   movable handle. Objects made through it work until it signs off; after that they throw
+///          UsageException (64006).
 /// Waits:   a call that waits sleeps; it never spins. A stop token, sign-off from another thread
 ///          or the node's end cancels it (CancelledException).
 /// Errors:  SystemException and its children, after the armed handlers had their say.
@@ -56,9 +59,10 @@ class Process {
 
   // --- Transactions ------------------------------------------------------------------------------
 
-  void beginTransaction();  ///< 64001 when in one already.
-  /// Durable, then visible, then unlocked. 1026 outside a transaction. When an Update lock cannot
-  /// become Exclusive (1027, 1081) or the store fails (64007) the transaction stays open.
+  void beginTransaction();  ///< UsageException (64001) when in one already.
+  /// Durable, then visible, then unlocked. UsageException (1026) outside a transaction. When an
+  /// Update lock cannot become Exclusive (LockException 1027, DeadlockException 1081), or the store
+  /// fails (StoreFailure 64007), the transaction stays open. runtime/transact.h tries again.
   void commitTransaction(std::stop_token stop = {});
   void abortTransaction();  ///< Outside a transaction too: releases Transaction locks.
   bool isInTransactionState() const;
@@ -70,26 +74,27 @@ class Process {
   bool isInTransientTransactionState() const;
 
   void beginLoad();
-  void endLoad();  ///< 64002 when the innermost state is not load state.
+  void endLoad();  ///< UsageException (64002) when the innermost state is not load state.
   bool isInLoadState() const;
   void beginLock();
   void endLock();
   bool isInLockState() const;
 
-  // --- Objects
-  // -------------------------------------------------------------------------------------
+  // --- Objects -----------------------------------------------------------------------------------
 
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted);
-  /// 64008 when there is no such class. Persistent objects need a transaction (1026), shared
-  /// transients a transient transaction, transients neither.
+  /// UsageException: there is no such class (64008); persistent objects need a transaction, shared
+  /// transients a transient transaction, transients neither (1026).
   Object create(std::string_view className, Lifetime lifetime = Lifetime::Persistent);
   Object object(Oid oid) const;  ///< A handle; does not look whether it exists.
-  /// Committed persistent instances in Oid order.
-  std::vector<Object> instances(std::string_view className,
-                                std::size_t maxEntries = SIZE_MAX) const;
+  /// Committed persistent instances in Oid order: at most so many, and only those behind `after`,
+  /// which is the last one of the page before.
+  std::vector<Object> instances(std::string_view className, std::size_t maxEntries = SIZE_MAX,
+                                const Object& after = {}) const;
+  /// All of them, for a loop, in pages. What is committed meanwhile may be among them or not.
+  ObjectRange eachInstance(std::string_view className) const;
 
-  // --- Locks
-  // -----------------------------------------------------------------------------------------
+  // --- Locks -------------------------------------------------------------------------------------
 
   /// For implicit locks, commits and process-defined timeouts. Returns the previous value.
   LockTimeout setDefaultLockTimeout(LockTimeout timeout);
@@ -107,7 +112,7 @@ class Process {
   /// ignored there) and its exception is thrown.
   void lockAll(std::span<const Object> objects, LockType type,
                LockDuration duration = LockDuration::Transaction,
-               LockWait wait = LockTimeout::processDefined(), std::stop_token stop = {});
+               LockTimeout wait = LockTimeout::processDefined(), std::stop_token stop = {});
 
   /// Asks and returns; `done` is called exactly once, where callbacks run, never before this
   /// returns. The process may be used meanwhile. Errors of use are thrown here.
@@ -115,12 +120,11 @@ class Process {
   /// As an awaitable: `co_await process.locked(order, {LockType::Exclusive});`
   LockAwaitable locked(const Object& object, LockCall call = {});
 
-  // --- Exceptions
-  // --------------------------------------------------------------------------------------
+  // --- Exceptions --------------------------------------------------------------------------------
 
-  /// Local handlers come before global ones, newest first. At most 128 of each at one level
-  /// (64004). ResumeNext from a handler armed here is 1238: C++ cannot go on after the call that
-  /// this scope made; protect() can.
+  /// Local handlers come before global ones, newest first. At most 128 of each at one level, else
+  /// UsageException (64004). ResumeNext from a handler armed here is UsageException (1238): C++
+  /// cannot go on after the call that this scope made; protect() can.
   ArmedHandler armExceptionHandler(ExceptionHandler handler);
   ArmedHandler armGlobalExceptionHandler(ExceptionHandler handler);
 
@@ -137,6 +141,8 @@ class Process {
   friend class TransientTransaction;
   friend class LoadState;
   friend class LockState;
+  friend void runTransaction(Process& process, const std::function<void()>& body,
+                             const Retry& retry);
   ProcessCore& core() const;
   const std::shared_ptr<ProcessCore>& shared() const;  ///< Never null.
   std::shared_ptr<ProcessCore> core_;

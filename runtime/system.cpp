@@ -23,8 +23,7 @@ Dictionary System::processesOf(const Object& node) const {
 std::vector<NodeInfo> System::nodeInfos() const { return process_->database().nodes(); }
 std::vector<ProcessInfo> System::processInfos() const { return process_->database().processes(); }
 
-// --- Locks on persistent objects
-// -----------------------------------------------------------------------
+// --- Locks on persistent objects -----------------------------------------------------------------
 
 std::vector<Lock> System::getLocks(std::size_t maxEntries) const {
   const Database& database = process_->database();
@@ -60,8 +59,7 @@ std::vector<Lock> System::getLocksOf(const ProcessInfo& process) const {
   return describeLocks(database, infos);
 }
 
-// --- Contention statistics
-// -------------------------------------------------------------------------------
+// --- Contention statistics -----------------------------------------------------------------------
 
 namespace {
 

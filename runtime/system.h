@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/collection.h"
-#include "runtime/database.h"
+#include "runtime/process_info.h"
 
 namespace nephrite {
 

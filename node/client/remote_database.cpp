@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "objects/object_store.h"
 #include "runtime/exceptions.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {

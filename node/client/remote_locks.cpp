@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "node/client/remote_database.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {

@@ -6,7 +6,7 @@
 #include "node/server/server_session.h"
 #include "objects/object_store.h"
 #include "runtime/local/quick_locks.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {

@@ -39,7 +39,7 @@ class KnownObjects {
   static constexpr std::size_t kPlaces = std::size_t{1} << 20;
   static constexpr std::uint64_t kMostInstance = (std::uint64_t{1} << 36) - 1;
 
-  // With its place: who it is, for class numbers are never 0 and the place is all but these bits.
+  // Slot index and this tag identify the object uniquely (instance < 2^36). Never 0.
   static std::uint32_t nameOf(Oid oid) {
     return static_cast<std::uint32_t>(std::uint32_t{oid.classNumber()} << 16 |
                                       (oid.instance() >> 20 & 0xFFFF));

@@ -10,7 +10,7 @@
 #include "runtime/local/object_space.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {

@@ -15,7 +15,7 @@ namespace nephrite {
 ///
 /// Shape:   Database; with threads on, one thread ends waits whose time has run out and one
 ///          finishes commits that had to wait for their upgrades. With threads off nothing
-///          happens but on the calling thread: whoever owns the clock calls expireNextWait().
+///          happens but on the calling thread: the owner of the clock calls expireNextWait().
 /// Threads: any method, from any thread. Mutex order: docs/ARCHITECTURE.md; none is held while a
 ///          callback runs.
 class LocalDatabase final : public Database {
@@ -34,7 +34,7 @@ class LocalDatabase final : public Database {
 
   /// `clock` must outlive this; it must be real when threads are on.
   LocalDatabase(std::shared_ptr<ObjectStore> store, const Clock& clock, const Options& options);
-  /// Signs off whoever is left.
+  /// Signs off the processes that are left.
   ~LocalDatabase() override;
 
   /// For requests made from now on.
@@ -87,7 +87,6 @@ class LocalDatabase final : public Database {
   std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override;
   LockStatistics lockStatistics(Lifetime lifetime) const override;
   std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
-  /// The last ones among objects of `lifetime`, newest first.
 
   bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
   bool clearContentionStats(LockerId locker) override;

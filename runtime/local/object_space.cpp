@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {
@@ -70,7 +70,7 @@ void ObjectSpace::signOff(LockerId locker) {
 
 // --- Locks ---------------------------------------------------------------------------------------
 
-// Runs on the thread of whoever let the lock go: a failing store is no business of theirs. The
+// Runs on the thread that released the lock, which a failing store does not concern. The
 // holder is told to read again, and meets the failure then.
 bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
   try {
@@ -111,7 +111,7 @@ bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
   try {
     if (fetch(oid) == nullptr) return false;
   } catch (const StoreException&) {
-    return false;  // Whoever asks lock() hears of it.
+    return false;  // lock() reports it.
   }
   return wasGranted(seat, oid, locks_.grantAtOnce(seat, targetOf(oid), terms).token);
 }
@@ -119,7 +119,7 @@ bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
 bool ObjectSpace::wasGranted(const LockSeat& seat, Oid oid, FencingToken token) {
   if (token.value == 0) return false;
   if (options_.durableTokens) keepTokensReserved(token);
-  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+  // Did the holder before us delete it? From here on it cannot be deleted: it is locked.
   return known_.contains(oid) || isStillThere(seat, oid);
 }
 
@@ -154,7 +154,7 @@ LatestEdition ObjectSpace::latestEdition(Oid oid) const {
   return {number, std::move(record)};
 }
 
-// Its lock may have been broken since it was read; then somebody may delete it unseen.
+// Its lock may have been broken since it was read; then another process may delete it unseen.
 void ObjectSpace::remember(const LockSeat& seat, Oid oid) {
   if (seat.isNull() || isSystemObject(oid) || known_.contains(oid)) return;
   known_.add(oid);
@@ -177,7 +177,7 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
     return reply;
   }
   if (reply.record == nullptr) {
-    // Deleted while we waited: nobody wants a lock on nothing.
+    // Deleted while we waited: give the lock back.
     unlock(answer.request.locker, oid);
     reply.missing = true;
   } else {
@@ -219,7 +219,7 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
       return chain->settle(all);
     }
 
-    // Whoever comes second of the answer and the end of lock() goes on, so that a thousand locks
+    // The later one of the answer and the end of lock() goes on, so that a thousand locks
     // granted at once are no thousand calls deep.
     const auto arrived = std::make_shared<std::atomic<bool>>(false);
     lock(order, [this, chain, arrived](const LockReply& reply) {

@@ -29,9 +29,8 @@ struct LatestEdition {
 /// LocalDatabase is made of twice, and what a client node keeps of its own for shared transients.
 ///
 /// Answers: as Database says: once, with no mutex held.
-/// Threads: any method, from any thread. Mutex order: both are leaves but for `reserveMutex_`,
-/// which
-///          is held while the store reserves numbers.
+/// Threads: any method, from any thread. Mutex order: both are leaves, but `reserveMutex_` is held
+///          while the store reserves numbers.
 class ObjectSpace {
  public:
   struct Options {

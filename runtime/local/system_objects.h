@@ -14,7 +14,7 @@
 #include "base/mutex.h"
 #include "objects/object_store.h"
 #include "runtime/database.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 

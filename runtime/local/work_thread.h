@@ -9,8 +9,8 @@
 namespace nephrite {
 
 /// A thread that runs what is posted to it, in that order: the callbacks of a node's asynchronous
-/// requests, and what is left of commits whose upgrades had to wait. So nobody's code runs, and
-/// nobody waits for the disk, on the thread of whoever released a lock.
+/// requests, and what is left of commits whose upgrades had to wait. So no application
+/// code runs, and no disk is waited for, on the thread that released a lock.
 /// Threads: any.
 class WorkThread {
  public:

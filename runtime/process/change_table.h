@@ -17,13 +17,13 @@ namespace nephrite {
 /// Threads: one at a time.
 class ChangeTable {
  public:
-  /// Readers in this process share the record; who writes while one is still looking gets a copy.
+  /// Readers in this process share the record; a writer copies it while a reader still has it.
   struct Change {
     Oid oid;
     ChangeKind kind = ChangeKind::Update;
     std::shared_ptr<ObjectRecord> record;  ///< Null: erased.
-    /// Of the record only the value that stands there is known yet; what else it has is that of the
-    /// edition it is based on.
+    /// Unless kWhole: only record->values[only] is filled. The rest is read from edition
+    /// record->edition when it is needed (complete()).
     mutable std::size_t only = kWhole;
     static constexpr std::size_t kWhole = SIZE_MAX;
 

@@ -21,8 +21,12 @@ Reply await(Database& database, const Start& start) {
 
 }  // namespace
 
-NodeCore::NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who)
-    : database_(std::move(database)), who_(who), info_(signOnNode()) {}
+NodeCore::NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who,
+                   std::function<void()> closed)
+    : database_(std::move(database)),
+      who_(who),
+      afterClose_(std::move(closed)),
+      info_(signOnNode()) {}
 
 NodeCore::~NodeCore() {
   logFailure("node.failed", who_.name, [this] { close(); });
@@ -113,8 +117,9 @@ void NodeCore::close() {
   }
   database_->signOffNode(node);
   // Callbacks hold on to their process, and it to the database: when we return, the last of them
-  // is over, and whoever holds the database can close it.
+  // is over, and the owner of the database can close it.
   callbacks_.stop();
+  if (afterClose_) afterClose_();
 }
 
 }  // namespace nephrite

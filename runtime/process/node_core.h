@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,11 +18,11 @@ namespace nephrite {
 class ProcessCore;
 
 /// A signed-on node: what its processes share.
-/// Threads: any. Mutex order: mutex_ is a leaf; nobody is called while it is held.
+/// Threads: any. Mutex order: mutex_ is a leaf; nothing is called while it is held.
 class NodeCore {
  public:
   /// SignOnException when system.nodes is locked for too long.
-  NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who);
+  NodeCore(std::shared_ptr<Database> database, const NodeSignOn& who, std::function<void()> closed);
   ~NodeCore();
   NodeCore(const NodeCore&) = delete;
   NodeCore& operator=(const NodeCore&) = delete;
@@ -49,6 +50,7 @@ class NodeCore {
 
   const std::shared_ptr<Database> database_;
   const NodeSignOn who_;
+  const std::function<void()> afterClose_;  // May be empty.
   mutable Mutex mutex_;
   NodeInfo info_ NEPHRITE_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<ProcessCore>> processes_ NEPHRITE_GUARDED_BY(mutex_);

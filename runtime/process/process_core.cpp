@@ -5,13 +5,15 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "base/answer_wait.h"
 #include "base/log.h"
 #include "objects/object_store.h"
+#include "runtime/database/system_class.h"
+#include "runtime/process/pauses.h"
 #include "runtime/process/refusals.h"
-#include "runtime/system_class.h"
 
 namespace nephrite {
 
@@ -64,7 +66,7 @@ void ProcessCore::signOff() {
 void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> operation) {
   const Use use(*this);
   if (handlers_.empty() && continuation.going != Going::Nowhere) {
-    // Nobody is asked, and such a call runs nobody's code who might arm a handler. So a refusal is
+    // No handler is armed, and such a call runs no application code that might arm one. A refusal is
     // not caught here to be thrown once more, which takes as long as throwing it.
     try {
       return perform(operation);
@@ -98,6 +100,10 @@ void ProcessCore::perform(FunctionRef<void()> operation) {
     operation();
   } catch (const StoreException& failure) {
     throw StoreFailure(failure.what());
+  } catch (const std::invalid_argument& misuse) {
+    throw UsageException(ErrorCode::WrongValueType, misuse.what());
+  } catch (const std::overflow_error& full) {
+    throw StoreFailure(full.what());  // Numbers or editions have run out.
   }
 }
 
@@ -288,12 +294,19 @@ bool ProcessCore::unlockAtOnceInside(Oid target) {
   return isMine() && session_.unlockAtOnce(target);
 }
 
-bool ProcessCore::tryLock(const Session::Wish& wish, const std::stop_token& stop) {
+LockOutcome ProcessCore::requestLock(const Session::Wish& wish, const std::stop_token& stop) {
   const StepResult result = awaitLock(wish, stop);
-  if (result.isDone()) return true;
-  if (result.isRefusal()) return false;
-  const bool cancelled = result.outcome == StepResult::Outcome::Cancelled;
-  if (cancelled && signedOn_) return false;
+  using Outcome = StepResult::Outcome;
+  switch (result.outcome) {
+    case Outcome::Done: return LockOutcome::Granted;
+    case Outcome::Refused: return LockOutcome::Refused;
+    case Outcome::TimedOut: return LockOutcome::TimedOut;
+    case Outcome::Deadlock: return LockOutcome::Deadlock;
+    case Outcome::Cancelled:
+      if (signedOn_) return LockOutcome::Cancelled;
+      break;
+    case Outcome::Failed: break;
+  }
   throwRefusal(database(), result, wish.target, wish.timeout);
 }
 
@@ -341,6 +354,15 @@ std::shared_ptr<const ClassDef> ProcessCore::classOf(Oid oid) const {
   if (definition == nullptr) {
     throw UsageException(ErrorCode::NoSuchClass,
                          "no class has the number " + std::to_string(oid.classNumber()));
+  }
+  return definition;
+}
+
+std::shared_ptr<const ClassDef> ProcessCore::classNamed(std::string_view name) const {
+  auto definition = findClass(name);
+  if (definition == nullptr) {
+    throw UsageException(ErrorCode::NoSuchClass, "there is no class \"" + std::string(name) +
+                                                     "\"; define it with defineClass()");
   }
   return definition;
 }
@@ -397,6 +419,14 @@ void ProcessCore::abandon(Lifetime lifetime) {
   session_.abort(lifetime);
 }
 
+void ProcessCore::pause(std::chrono::milliseconds pause, const std::stop_token& stop) {
+  call([&] {
+    if (!sleepUnlessStopped(pause, stop, stop_)) {
+      throwError(database(), ErrorCode::WaitCancelled, Oid());
+    }
+  });
+}
+
 // --- Several locks -------------------------------------------------------------------------------
 
 void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
@@ -428,7 +458,7 @@ void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Sess
     const Oid oid = wish.target = oids[asked];
     error = session_.misuse(wish);
     if (oid.lifetime() == Lifetime::Transient && orders.targets.empty() && !error) {
-      next = asked + 1;  // Nobody else sees it.
+      next = asked + 1;  // No other process sees it.
       continue;
     }
     if (orders.targets.empty() && !error) {

@@ -67,7 +67,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
                    const std::stop_token& stop = {});
   /// A call of its own.
   void lock(const Session::Wish& wish, const std::stop_token& stop);
-  /// True when that was all: nobody had to wait, and nothing was out of order. Outside a call too.
+  /// True when it was granted at once, without an error of use. May be called outside a call too.
   bool lockAtOnce(Oid target, LockType type, LockDuration duration, LockTimeout timeout) {
     if (isInUse()) [[unlikely]]
       return lockAtOnceInside(target, type, duration, timeout);
@@ -78,8 +78,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
       return unlockAtOnceInside(target);
     return session_.unlockAtOnce(target);
   }
-  /// False when refused.
-  bool tryLock(const Session::Wish& wish, const std::stop_token& stop);
+  /// A refusal is an answer; other failures throw.
+  LockOutcome requestLock(const Session::Wish& wish, const std::stop_token& stop);
   RecordPtr read(Oid oid);
   /// Takes the write lock without changing anything yet.
   void lockForWrite(Oid oid);
@@ -95,6 +95,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
     return known ? known : database().latestSchema()->find(key);
   }
   std::shared_ptr<const ClassDef> classOf(Oid oid) const;
+  /// Never null: UsageException (64008).
+  std::shared_ptr<const ClassDef> classNamed(std::string_view name) const;
   /// Where a property stands and what it may hold. Inside a call.
   struct Property {
     std::size_t index = 0;
@@ -108,6 +110,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
 
   // --- Calls -------------------------------------------------------------------------------------
 
+  /// Between two attempts. CancelledException when `stop`, or the process, is stopped first.
+  void pause(std::chrono::milliseconds pause, const std::stop_token& stop);
   void lockAll(std::vector<Oid> oids, const Session::Wish& wish, const std::stop_token& stop);
   /// `abandoned` withdraws it as the call's own stop token does.
   void lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned = {});

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "objects/object_store.h"
-#include "runtime/system_class.h"
+#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {

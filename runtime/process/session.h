@@ -108,7 +108,7 @@ class Session {
   /// Makes `oid` changeable: takes the write lock unless Update or Exclusive is held. When Done,
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
-  /// change() will be asked for soon: what it reads is called for. Waits for nothing.
+  /// A prefetch hint: change() will be called soon. Does not wait.
   void expectChange(Oid oid) const {
     if (quick_ != nullptr) quick_->expectFetch(oid);
   }

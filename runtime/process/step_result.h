@@ -4,8 +4,8 @@
 #include <string>
 
 #include "objects/change_set.h"
+#include "runtime/database/lock_order.h"
 #include "runtime/error_code.h"
-#include "runtime/lock_order.h"
 
 namespace nephrite {
 

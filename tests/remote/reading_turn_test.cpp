@@ -12,6 +12,7 @@
 
 #include "node/client_node.h"
 #include "node/server_node.h"
+#include "runtime/database.h"
 #include "tests/remote/server_program.h"
 
 namespace nephrite {

@@ -247,8 +247,7 @@ TEST_P(AsyncLocks, WithoutAnExecutorTheNodesCallbackThreadRunsThem) {
   EXPECT_NE(ranOn.get_future().get(), std::this_thread::get_id());
 }
 
-// --- Several locks in one call
-// -----------------------------------------------------------------------------
+// --- Several locks in one call -------------------------------------------------------------------
 
 TEST_P(AsyncLocks, LockAllTakesThemInOidOrderWhateverTheirOrder) {
   as(p1, o).unlock();
@@ -280,8 +279,35 @@ TEST_P(AsyncLocks, LockAllThatFailsLetsGoWhatItTook) {
   EXPECT_EQ(held(p2, o), Share) << "it was held before";
 }
 
-// --- Cancelling the blocking forms
-// -------------------------------------------------------------------------
+// --- Why not, without an exception ---------------------------------------------------------------
+
+TEST_P(AsyncLocks, ARequestSaysWhatBecameOfIt) {
+  EXPECT_EQ(as(p2, o2).requestLock(Share), LockOutcome::Granted);
+  EXPECT_EQ(as(p2, o).requestLock(Share, kTransaction, LockTimeout::immediate()),
+            LockOutcome::Refused);
+
+  LockOutcome outcome = LockOutcome::Granted;
+  const auto late = start(p2, [&] { outcome = as(p2, o).requestLock(Share, kTransaction, 1s); });
+  pass(1s);
+  late->end();
+  EXPECT_EQ(outcome, LockOutcome::TimedOut);
+
+  std::stop_source stop;
+  const auto stopped = start(
+      p2, [&] { outcome = as(p2, o).requestLock(Share, kTransaction, 1h, stop.get_token()); });
+  stop.request_stop();
+  stopped->end();
+  EXPECT_EQ(outcome, LockOutcome::Cancelled);
+
+  const auto other = start(p1, [&] { EXPECT_FALSE(as(p1, o2).tryLock(Exclusive, kSession, 1s)); });
+  EXPECT_EQ(as(p2, o).requestLock(Share), LockOutcome::Deadlock);
+  EXPECT_EQ(held(p2, o2), Share) << "what was held is still held";
+  pass(1s);
+  other->end();
+  EXPECT_TRUE(queued().empty());
+}
+
+// --- Cancelling the blocking forms ---------------------------------------------------------------
 
 TEST_P(AsyncLocks, AStopTokenEndsABlockingWait) {
   std::stop_source stop;

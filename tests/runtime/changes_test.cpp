@@ -77,7 +77,7 @@ TEST_P(AnObjectBeingChanged, WhenTheTransactionIsAbortedThenNothingIsLeft) {
 
 TEST_P(AnObjectBeingChanged, WhenItIsRemovedThenItIsGone) {
   o.set("total", 7);
-  o.remove();
+  o.deleteObject();
   EXPECT_EQ(codeOf([&] { totalSeenBy(p1); }), 1072);
   p1.commitTransaction();
   EXPECT_EQ(codeOf([&] { totalSeenBy(p2); }), 1072);
@@ -136,7 +136,7 @@ TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherRemovesItThenItIsGone)
   o.set("total", 7);
   breakLockOf(p1);
   p2.beginTransaction();
-  as(p2, o).remove();
+  as(p2, o).deleteObject();
   p2.commitTransaction();
 
   EXPECT_THROW(p1.commitTransaction(), StoreFailure);

@@ -128,8 +128,7 @@ TEST_P(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) 
   EXPECT_EQ(seen, before);
 }
 
-// --- Lifetimes
-// -----------------------------------------------------------------------------------------
+// --- Lifetimes -----------------------------------------------------------------------------------
 
 class Lifetimes : public GivenProcesses {};
 
@@ -175,7 +174,7 @@ TEST_P(Lifetimes, TransientsNeedNoTransactionAndGoWhenRemoved) {
   Object own = p1.create("Order", Lifetime::Transient);
   own.set("note", "mine");
   EXPECT_EQ(own.get<std::string>("note"), "mine");
-  own.remove();
+  own.deleteObject();
   EXPECT_FALSE(own.exists());
   EXPECT_EQ(codeOf([&] { own.get<std::string>("note"); }), 1072);
 }
@@ -229,6 +228,63 @@ TEST_P(Lifetimes, APropertyIsFoundByWhoKnewItsClassBefore) {
   own.set("sender", "anna");
   EXPECT_EQ(own.get<std::string>("sender"), "anna");
   EXPECT_EQ(own.get<double>("weight"), 1.0);
+}
+
+// --- Loops over members --------------------------------------------------------------------------
+
+TEST_P(Collections, ALoopOverMembersHoldsShareUntilItsEnd) {
+  const Array lines = transact(p3, [&] {
+    const Array made(p3.create("OrderArray"));
+    for (int i = 0; i < 300; ++i) made.add(i % 2 == 0 ? o : o2);
+    return made;
+  });
+  std::size_t seen = 0;
+  for (const Object& line : lines.members()) {
+    EXPECT_EQ(line, seen % 2 == 0 ? o : o2);
+    if (seen++ == 0) EXPECT_FALSE(gets(p2, lines, Exclusive)) << "p3 is looping";
+  }
+  EXPECT_EQ(seen, 300u);
+  EXPECT_EQ(held(p3, lines), Get);
+
+  for (const Object& line : lines.members()) {
+    EXPECT_EQ(line, o);
+    break;
+  }
+  EXPECT_EQ(held(p3, lines), Get) << "the range is gone";
+}
+
+// --- All instances of a class --------------------------------------------------------------------
+
+TEST_P(Collections, InstancesComeInPagesThatAreThereWhole) {
+  p1.defineClass(classNamed("Paged", ClassKind::Object, {}));
+  transact(p3, [&] {
+    for (int i = 0; i < 600; ++i) p3.create("Paged");
+  });
+  const std::vector<Object> all = p1.instances("Paged");
+
+  std::vector<Object> looped;
+  for (const Object& object : p2.eachInstance("Paged")) looped.push_back(object);
+  std::vector<Object> paged;
+  for (auto page = p2.instances("Paged", 250); !page.empty();
+       page = p2.instances("Paged", 250, page.back())) {
+    EXPECT_LE(page.size(), 250u);
+    paged.insert(paged.end(), page.begin(), page.end());
+  }
+
+  EXPECT_GE(all.size(), 600u);
+  EXPECT_EQ(looped, all);
+  EXPECT_EQ(paged, all);
+}
+
+TEST_P(Collections, ALoopOverInstancesMayEndEarlyAndMeetsNobodyInAnEmptyClass) {
+  for (const Object& object : p1.eachInstance("Order")) {
+    EXPECT_EQ(object.className(), "Order");
+    break;
+  }
+  p1.defineClass(classNamed("Unused", ClassKind::Object, {}));
+  for (const Object& object : p1.eachInstance("Unused")) FAIL() << object.toString();
+  EXPECT_EQ(codeOf([&] { p1.eachInstance("Ordr").begin(); }), 64008);
+  static_assert(std::ranges::input_range<ObjectRange>);
 }
 
 NEPHRITE_ON_BOTH_FORMS(Collections);

@@ -93,7 +93,7 @@ TEST_P(Exceptions, ADeadlockIsToldTheSameWhenAllAreGone) {
 
 TEST_P(Exceptions, WhatIsDeletedCannotBeChangedAndLeavesNoLock) {
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
   p1.commitTransaction();
 
   p2.beginTransaction();
@@ -137,7 +137,7 @@ TEST_P(Exceptions, UseThatMakesNoSenseSaysWhatToDo) {
 
 TEST_P(Exceptions, WhatWasDeletedIsSaidSo) {
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
   EXPECT_FALSE(as(p1, o).exists());
   EXPECT_TRUE(as(p2, o).exists());
   EXPECT_EQ(codeOf([&] { as(p1, o).get<int>("total"); }), 1072);
@@ -160,7 +160,7 @@ TEST_P(Exceptions, WhatWasLockedBeforeAndThenDeletedIsSaidSo) {
     }
   }
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
   EXPECT_EQ(codeOf([&] { as(p1, o).exclusiveLock(); }), 1072);
   p1.commitTransaction();
 

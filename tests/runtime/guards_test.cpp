@@ -94,8 +94,7 @@ TEST_P(Guards, TheStandardLibrarysLocksWork) {
   EXPECT_EQ(held(p1, o), Get);
 }
 
-// --- What a destructor cannot do is logged, and ends nothing else
-// ---------------------------------
+// --- What a destructor cannot do is logged, and ends nothing else --------------------------------
 
 TEST_P(Guards, StatesThatEndInTheWrongOrderEndBothAndTerminateNothing) {
   std::optional<LoadState> load(std::in_place, p1);

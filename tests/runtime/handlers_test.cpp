@@ -42,6 +42,17 @@ TEST_P(Handlers, AreGoneWithTheirGuard) {
   EXPECT_TRUE(asked.empty());
 }
 
+TEST_P(Handlers, AreAskedAboutAClassThatMakesNoSense) {
+  int asked = 0;
+  const auto armed = p1.armExceptionHandler([&](const SystemException& exception) {
+    asked = exception.errorCode();
+    return HandlerAction::PassBack;
+  });
+  const ClassDef misnamed = classNamed("no identifier", ClassKind::Object, {});
+  EXPECT_THROW(p1.defineClass(misnamed), UsageException);
+  EXPECT_EQ(asked, 64010);
+}
+
 TEST_P(Handlers, TryLockAsksNobodyForItRaisesNothing) {
   const auto armed = p2.armExceptionHandler(noting("asked", HandlerAction::PassBack));
   EXPECT_FALSE(gets(p2, o, Share));

@@ -6,8 +6,7 @@
 namespace nephrite {
 namespace {
 
-// --- A. Compatibility
-// ----------------------------------------------------------------------------------
+// --- A. Compatibility ----------------------------------------------------------------------------
 
 TEST_P(JadeStatement, S001_TwoProcessesShareOneObject) {
   EXPECT_TRUE(gets(p1, o, Share));
@@ -92,8 +91,7 @@ TEST_P(JadeStatement, S011_UpdateIsWeakerThanExclusiveThoughItsNumberIsLarger) {
   EXPECT_EQ(held(p1, o), Exclusive);
 }
 
-// --- B. Asking again, upgrades, downgrades
-// -------------------------------------------------------------
+// --- B. Asking again, upgrades, downgrades -------------------------------------------------------
 
 TEST_P(JadeStatement, S012_LocksAreNotCounted) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(gets(p1, o, Share));
@@ -202,8 +200,7 @@ TEST_P(JadeStatement, S023_IteratingACollectionDoesNotLowerItsExclusiveLock) {
   EXPECT_EQ(held(p1, set), Exclusive);
 }
 
-// --- C. Update locks
-// -------------------------------------------------------------------------------------
+// --- C. Update locks -----------------------------------------------------------------------------
 
 TEST_P(JadeStatement, S024_UpdateLockOutsideATransactionIs1026) {
   EXPECT_EQ(codeOf([&] { as(p1, o).updateLock(); }), 1026);

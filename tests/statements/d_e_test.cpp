@@ -5,8 +5,7 @@
 namespace nephrite {
 namespace {
 
-// --- D. Durations and unlock
-// -----------------------------------------------------------------------------
+// --- D. Durations and unlock ---------------------------------------------------------------------
 
 TEST_P(JadeStatement, S032_UnlockInATransactionIsIgnored) {
   p1.beginTransaction();
@@ -151,8 +150,7 @@ TEST_P(JadeStatement, S046_SigningOffReleasesEverythingAndWakesWaiters) {
   EXPECT_NO_THROW(third->end());
 }
 
-// --- E. Timeouts
-// -----------------------------------------------------------------------------------------
+// --- E. Timeouts ---------------------------------------------------------------------------------
 
 class JadeStatementOnTimeouts : public JadeStatement {
  protected:
@@ -162,7 +160,7 @@ class JadeStatementOnTimeouts : public JadeStatement {
   }
 
   /// Asks with `wait`; how long until it is refused.
-  milliseconds waitOf(Process& process, LockWait wait) {
+  milliseconds waitOf(Process& process, LockTimeout wait) {
     return waitOf(process,
                   [&process, wait, this] { as(process, o).lock(Exclusive, kTransaction, wait); });
   }

@@ -5,8 +5,7 @@
 namespace nephrite {
 namespace {
 
-// --- F. Exceptions
-// ---------------------------------------------------------------------------------------
+// --- F. Exceptions -------------------------------------------------------------------------------
 
 TEST_P(JadeStatement, S055_AHandlerThatGetsTheLockAndContinuesMakesTheCallSucceed) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
@@ -101,8 +100,7 @@ TEST_P(JadeStatement, S059_AnUnknownReturnCodeIs1238) {
   EXPECT_EQ(codeOf([&] { as(p2, o).exclusiveLock(LockTimeout::immediate()); }), 1238);
 }
 
-// --- G. Deadlocks
-// ----------------------------------------------------------------------------------------
+// --- G. Deadlocks --------------------------------------------------------------------------------
 
 /// Given: p1 holds o and waits for o2, which p2 holds.
 class JadeStatementOnDeadlocks : public JadeStatement {

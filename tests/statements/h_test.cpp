@@ -104,7 +104,7 @@ TEST_P(JadeStatementOnReading, S074_AChangeOutsideATransactionIs1026EvenWithTheL
   EXPECT_EQ(codeOf([&] { as(p1, o).set("total", 1); }), 1026);
   ASSERT_TRUE(gets(p1, o, Exclusive));
   EXPECT_EQ(codeOf([&] { as(p1, o).set("total", 1); }), 1026);
-  EXPECT_EQ(codeOf([&] { as(p1, o).remove(); }), 1026);
+  EXPECT_EQ(codeOf([&] { as(p1, o).deleteObject(); }), 1026);
   EXPECT_EQ(codeOf([&] { p1.create("Order"); }), 1026);
 }
 

@@ -9,8 +9,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// --- J. Looking and statistics
-// -----------------------------------------------------------------------------
+// --- J. Looking and statistics -------------------------------------------------------------------
 
 TEST_P(JadeStatement, S086_QueuedLocksAreTheWaitersOnly) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
@@ -106,8 +105,7 @@ TEST_P(JadeStatement, S092_QueuedLocksAndTotalQueueWaitTimeRiseAfterAWait) {
   EXPECT_EQ(after.totalLockQueueWaitTime - before.totalLockQueueWaitTime, Duration(700ms));
 }
 
-// --- K. Nodes
-// ------------------------------------------------------------------------------------------
+// --- K. Nodes ------------------------------------------------------------------------------------
 
 /// Given also: p1 looks at system.nodes.
 class JadeStatementOnNodes : public JadeStatement {
