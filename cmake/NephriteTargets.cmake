@@ -30,20 +30,29 @@ endif()
 
 set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
 
-# The headers of `folder` that others may include. A private one says so in a comment:
-# `// Private to this folder` or `/// Private to <folder>`. It is neither installed nor has to
-# compile without the folder's own dependencies; tests/tidy keeps others from including it.
-function(nephrite_public_headers result folder)
+# The headers of `folder` in two lists: those that installed_headers.txt names, for applications,
+# and internal ones, which other folders of ours may include too. A private one is in neither; a
+# comment says so: `// Private to this folder` or `/// Private to <folder>`. It need not compile
+# without the folder's own dependencies, and tests/tidy keeps others from including it.
+set(installed_headers_list ${CMAKE_CURRENT_SOURCE_DIR}/cmake/installed_headers.txt)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${installed_headers_list})
+file(STRINGS ${installed_headers_list} NEPHRITE_INSTALLED_HEADERS REGEX "^[^#]")
+list(TRANSFORM NEPHRITE_INSTALLED_HEADERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+function(nephrite_headers installed internal folder)
   file(GLOB headers CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.h)
-  set(public "")
+  set(for_applications "")
+  set(for_us "")
   foreach(header IN LISTS headers)
     file(STRINGS ${header} private REGEX "^ *///? Private to ")
-    if(NOT private)
-      list(APPEND public ${header})
+    if(header IN_LIST NEPHRITE_INSTALLED_HEADERS)
+      list(APPEND for_applications ${header})
+    elseif(NOT private)
+      list(APPEND for_us ${header})
     endif()
   endforeach()
-  set(${result} ${public} PARENT_SCOPE)
+  set(${installed} ${for_applications} PARENT_SCOPE)
+  set(${internal} ${for_us} PARENT_SCOPE)
 endfunction()
 
 # nephrite_library(<folder> [USES <our folders>...] [PRIVATE <targets>...])
@@ -53,7 +62,7 @@ function(nephrite_library folder)
   file(GLOB sources CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
-  nephrite_public_headers(headers ${folder})
+  nephrite_headers(headers internal_headers ${folder})
 
   add_library(nephrite_${folder} STATIC ${sources})
   add_library(Nephrite::${folder} ALIAS nephrite_${folder})
@@ -70,7 +79,16 @@ function(nephrite_library folder)
     LINKER_LANGUAGE CXX
     POSITION_INDEPENDENT_CODE ON
     VERIFY_INTERFACE_HEADER_SETS ON)
+  target_include_directories(nephrite_${folder} PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>)
   set_property(GLOBAL APPEND PROPERTY NEPHRITE_LIBRARIES ${folder})
+
+  # Not installed, and compiled by themselves all the same (all_verify_interface_header_sets).
+  add_library(nephrite_${folder}_internal INTERFACE)
+  target_sources(nephrite_${folder}_internal INTERFACE FILE_SET HEADERS
+    BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${internal_headers})
+  target_link_libraries(nephrite_${folder}_internal INTERFACE nephrite_${folder})
+  set_target_properties(nephrite_${folder}_internal PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endfunction()
 
 # nephrite_flatbuffers(<folder>/<name>.fbs)

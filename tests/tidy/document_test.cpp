@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <regex>
 
@@ -53,6 +54,89 @@ TEST(Documents, LinkToWhatIsThere) {
       }
     }
   }
+}
+
+/// Is there a file or folder of that name, in which * stands for any letters?
+bool existsLike(const std::string& path) {
+  if (path.find('*') == std::string::npos) return exists(path);
+  const std::filesystem::path wanted(path);
+  if (!exists(wanted.parent_path().generic_string())) return false;
+  std::string pattern;
+  for (const char c : wanted.filename().string()) {
+    pattern += c == '*' ? ".*" : std::string(c == '.' ? "\\" : "") + c;
+  }
+  const std::regex like(pattern);
+  const std::filesystem::path top(NEPHRITE_SOURCE_DIR);
+  for (const auto& entry : std::filesystem::directory_iterator(top / wanted.parent_path())) {
+    if (std::regex_match(entry.path().filename().string(), like)) return true;
+  }
+  return false;
+}
+
+/// `locking/table/lock_table.cpp`, from the top or from the document's folder, and with a * in it.
+TEST(Documents, NameFilesThatAreThere) {
+  static const std::regex named(R"(`([A-Za-z0-9_.+-]+)/([A-Za-z0-9_./*+-]+)`)");
+  for (const TextFile& file : documents()) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      if (line.rfind("```", 0) == 0) quoted = !quoted;
+      if (quoted) continue;
+      for (std::sregex_iterator it(line.begin(), line.end(), named), end; it != end; ++it) {
+        const std::string first = (*it)[1], path = first + "/" + std::string((*it)[2]);
+        const std::string here = file.folder().empty() ? path : file.folder() + "/" + path;
+        const bool ofTop = exists(first);
+        const bool ofFolder = exists(file.folder() + "/" + first);
+        if (first == "." || first == "build" || (!ofTop && !ofFolder)) continue;  // Of another tree.
+        EXPECT_TRUE((ofTop && existsLike(path)) || (ofFolder && existsLike(here)))
+            << at(file, i + 1) << ": there is no " << path << ". Name the file that there is.";
+      }
+    }
+  }
+}
+
+/// The columns of a row of a table; empty for other lines.
+std::vector<std::string> cellsOf(const std::string& line) {
+  std::vector<std::string> cells;
+  if (line.rfind("| ", 0) != 0) return cells;
+  std::size_t from = 1;
+  for (std::size_t to; (to = line.find('|', from)) != std::string::npos; from = to + 1) {
+    const auto first = line.find_first_not_of(' ', from);
+    const auto last = line.find_last_not_of(' ', to - 1);
+    cells.push_back(first >= to ? "" : line.substr(first, last - first + 1));
+  }
+  return cells;
+}
+
+TEST(Documents, TheFiguresOfTheReadmeAreThoseOfTheLastRun) {
+  std::vector<std::vector<std::string>> measured;
+  for (const TextFile& file : documents()) {
+    if (file.path != "bench/RESULTS.md") continue;
+    for (const std::string& line : file.lines) {
+      if (auto cells = cellsOf(line); cells.size() == 7) measured.push_back(std::move(cells));
+    }
+  }
+  std::size_t shown = 0;
+  bool figures = false;
+  for (const TextFile& file : documents()) {
+    if (file.path != "README.md") continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const auto cells = cellsOf(file.lines[i]);
+      if (cells.size() != 3) {
+        figures = figures && file.lines[i].rfind("|---", 0) == 0;
+        continue;
+      }
+      if (cells[1] == "Nephrite") figures = true;
+      if (!figures || cells[1] == "Nephrite") continue;
+      ++shown;
+      const bool found = std::any_of(measured.begin(), measured.end(), [&](const auto& row) {
+        return row[1] == cells[0] && row[3] == cells[1] && row[4] == cells[2];
+      });
+      EXPECT_TRUE(found) << at(file, i + 1) << ": bench/RESULTS.md has other figures for \""
+                         << cells[0] << "\". Copy what, measured and against from there.";
+    }
+  }
+  EXPECT_GE(shown, 5u) << "README.md shows how fast it is in a table with a column 'Nephrite'.";
 }
 
 /// The lines from "int main" to the closing brace.

@@ -124,6 +124,27 @@ TEST_P(IncludeTest, PublicHeadersShowNothingPrivateAndNobodyElsesTypes) {
   }
 }
 
+TEST(InstalledHeaders, AreThereAndShowNothingThatIsNotInstalled) {
+  for (const TextFile& list : scripts()) {
+    if (list.path != "cmake/installed_headers.txt") continue;
+    const std::set<std::string> installed(list.lines.begin(), list.lines.end());
+    for (std::size_t i = 0; i < list.lines.size(); ++i) {
+      if (list.lines[i].rfind("#", 0) == 0) continue;
+      const TextFile* const header = findCode(list.lines[i]);
+      ASSERT_NE(header, nullptr) << at(list, i + 1) << ": there is no " << list.lines[i];
+      EXPECT_FALSE(header->isPrivate()) << at(list, i + 1) << ": it says that it is private";
+      for (const Include& include : includesOf(*header)) {
+        EXPECT_TRUE(!include.quoted || installed.contains(include.what))
+            << at(*header, include.line) << ": an application would need " << include.what
+            << ", which is not installed. Name it in " << list.path
+            << ", or better: hide it behind a pointer.";
+      }
+    }
+    return;
+  }
+  FAIL() << "cmake/installed_headers.txt is not among the scripts.";
+}
+
 INSTANTIATE_TEST_SUITE_P(Room, IncludeTest,
                          testing::Values("base", "locking", "objects", "ini", "runtime", "node",
                                          "samples"),

@@ -28,7 +28,7 @@ const std::map<std::string, Accepted> kLongFiles{};
 
 /// Folders that may hold more.
 const std::map<std::string, Accepted> kFullFolders{
-    {"runtime", {18, "an application finds one header for each thing it names"}},
+    {"runtime", {19, "an application finds one header for each thing it names"}},
 };
 
 /// Holds `size` against its budget, or against the accepted exception named `path`.
@@ -86,6 +86,19 @@ TEST(Sizes, LinesFitBesideEachOther) {
         EXPECT_LE(columnsOf(file.lines[i]), kColumns)
             << at(file, i + 1) << ": break the line (clang-format -i does it for code).";
       }
+    }
+  }
+}
+
+/// `// --- Locks ---------`, on one line: clang-format breaks a longer one in two.
+TEST(Sizes, RulersStandOnOneLine) {
+  for (const TextFile& file : code()) {
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      const auto text = line.find_first_not_of(' ');
+      if (text == std::string::npos || line.compare(text, 6, "// ---") != 0) continue;
+      EXPECT_NE(line.find_first_not_of('-', text + 3), std::string::npos)
+          << at(file, i + 1) << ": the ruler of the line before was broken off; make it shorter.";
     }
   }
 }

@@ -99,7 +99,8 @@ const std::vector<TextFile>& scripts() {
   static const std::vector<TextFile> files = collect([](const fs::path& path) {
     const std::string name = path.filename().string();
     return path.extension() == ".cmake" || path.extension() == ".sh" || name == "CMakeLists.txt" ||
-           name == "quickstart" || (name == "test" && path.parent_path() == kTop);
+           name == "installed_headers.txt" || name == "quickstart" ||
+           (name == "test" && path.parent_path() == kTop);
   });
   return files;
 }
