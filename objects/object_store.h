@@ -51,9 +51,9 @@ class StoreException : public std::runtime_error {
 /// Errors:  StoreException for what the world or the stored state forbids; std::invalid_argument
 ///          for what makes no sense by itself. Either way nothing was changed, except that a
 ///          commit that failed with Io may be there, whole, when the store is opened again.
-/// Threads: any method, from any thread. Commits of several threads share their disk syncs;
-///          commits of a common object go one after the other, the later being judged by what
-///          the earlier left.
+/// Threads: any method, from any thread. Commits of several threads share their disk syncs.
+///          Commits that touch the same object are serialised; the later one is validated against
+///          the result of the earlier.
 class ObjectStore {
  public:
   struct Options {

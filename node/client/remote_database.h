@@ -28,10 +28,9 @@ namespace nephrite {
 
 /// The database at the other end of a wire.
 ///
-/// Shape:   persistent objects and their locks are at the server; what was read of them is kept in
-/// a
-///          cache that the server invalidates, what is held in a table of its own. Shared
-///          transients and their locks are of this node alone, and live here.
+/// Shape:   persistent objects and their locks are at the server. What this node has read of them
+///          is in a cache that the server invalidates, what it holds in a table of its own. Shared
+///          transients and their locks belong to this node alone, and live here.
 /// Losing:  when the session with the server is lost, all nodes and processes of it are gone (they
 ///          are told ConnectionLost), the cache is empty, and a new session is begun: whoever signs
 ///          on next is in it.

@@ -17,8 +17,8 @@ namespace nephrite {
 /// The sockets of a server node and the one thread that serves them: what comes in is given to
 /// ServerSessions, and what goes out is sent together at the end of each turn.
 ///
-/// Waits:   for sockets and deadlines only; with a spin time, it looks for so long before it
-/// sleeps. Errors:  std::system_error, UsageException when an address cannot be listened on.
+/// Waits:   for sockets and deadlines only; with a spin time, it polls for so long before it sleeps.
+/// Errors:  std::system_error, UsageException when an address cannot be listened on.
 /// Threads: constructor, stop() and destructor one at a time; run() and post from any.
 class SocketServer {
  public:

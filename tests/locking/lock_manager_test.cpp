@@ -99,8 +99,7 @@ TEST_F(LockPlay, WhenALockWasAskedForThriceThenOneUnlockFreesIt) {
   EXPECT_EQ(ask(kBen, kOrder, Exclusive).outcome(), LockOutcome::Granted);
 }
 
-// --- 2.2: upgrades
-// ---------------------------------------------------------------------------------
+// --- 2.2: upgrades -------------------------------------------------------------------------------
 
 TEST_F(LockPlay, WhenAnUpgradeWaitsThenTheOldLockIsKeptAlsoWhenItFails) {
   ask(kAnna, kOrder, Share);
@@ -152,8 +151,7 @@ TEST_F(LockPlay, WhenSessionShareAsksForUpdateThenTheShareIsKept) {
   EXPECT_EQ(held(kAnna, kOrder), Share);
 }
 
-// --- 2.3: the queue
-// ----------------------------------------------------------------------------------
+// --- 2.3: the queue ------------------------------------------------------------------------------
 
 TEST_F(LockPlay, WhenSomebodyWaitsThenACompatibleNewcomerWaitsBehind) {
   ask(kAnna, kOrder, Share);
@@ -231,8 +229,7 @@ TEST_F(LockPlay, WhenAWaitIsCancelledThenThoseBehindAreServed) {
   EXPECT_EQ(cleo.outcome(), LockOutcome::Granted);
 }
 
-// --- 2.4: timeouts
-// -------------------------------------------------------------------------------------
+// --- 2.4: timeouts -------------------------------------------------------------------------------
 
 TEST_F(LockPlay, WhenTheTimeoutIsImmediateThenTheAnswerIsToo) {
   ask(kAnna, kOrder, Exclusive);
@@ -281,8 +278,7 @@ TEST_F(LockPlay, WhenTwoWaitsAreDueThenTheEarlierFiresFirstAndMayFreeTheOther) {
   EXPECT_EQ(cleo.outcome(), LockOutcome::Granted);
 }
 
-// --- 3: letting go
-// ----------------------------------------------------------------------------------
+// --- 3: letting go -------------------------------------------------------------------------------
 
 TEST_F(LockPlay, WhenALevelEndsThenOnlyItsOwnTransactionLocksGo) {
   ask(kAnna, kOrder, Share);
@@ -330,8 +326,7 @@ TEST_F(LockPlay, WhenALockerSignsOffThenAllItHeldGoesAndWhatItSendsLaterIsRefuse
   EXPECT_TRUE(locks.locksOn(kStock).empty());
 }
 
-// --- 4: commit
-// ----------------------------------------------------------------------------------------
+// --- 4: commit -----------------------------------------------------------------------------------
 
 TEST_F(LockPlay, WhenACommitUpgradesThenItWaitsForSharersAndNewRequestsQueue) {
   ask(kBen, kOrder, Share);
@@ -396,8 +391,7 @@ TEST_F(LockPlay, WhenTwoCommitsWaitForEachOthersSharesThenTheSecondIsADeadlock) 
   EXPECT_EQ(first.outcome(), LockOutcome::Granted);
 }
 
-// --- Fencing tokens
-// -------------------------------------------------------------------------------
+// --- Fencing tokens ------------------------------------------------------------------------------
 
 TEST_F(LockPlay, FencingTokensRiseForATargetAlsoAfterARestart) {
   const FencingToken first = ask(kAnna, kOrder, Share)->token;
@@ -418,8 +412,7 @@ TEST_F(LockPlay, FencingTokensRiseForATargetAlsoAfterARestart) {
   EXPECT_GT(asked->token, next);
 }
 
-// --- Looking
-// --------------------------------------------------------------------------------------
+// --- Looking -------------------------------------------------------------------------------------
 
 TEST_F(LockPlay, ListingsShowWhoHoldsAndWhoWaitsInOrder) {
   ask(kAnna, kOrder, Share);

@@ -70,8 +70,7 @@ void Report::trace(const Agenda& agenda, const std::string& what) {
   lines_.push_back(std::to_string(now.count()) + " ms  " + what);
 }
 
-// --- Names
-// -----------------------------------------------------------------------------------------
+// --- Names ---------------------------------------------------------------------------------------
 
 void Record::setTimeouts(std::chrono::milliseconds server, std::chrono::milliseconds background) {
   prepare(SettingLine{ScheduleSetting::ServerTimeout, static_cast<std::int32_t>(server.count())});
@@ -117,8 +116,7 @@ std::vector<LockerId> Record::lockersOf(const std::string& client) const {
   return lockers;
 }
 
-// --- Giving lines to the model
-// ---------------------------------------------------------------------
+// --- Giving lines to the model -------------------------------------------------------------------
 
 int Record::run(Content content) {
   ScheduleLine line{++line_, std::move(content)};
@@ -290,8 +288,7 @@ Record::StepPtr Record::beganSignOff(LockerId locker) {
   return step;
 }
 
-// --- What the database answers
-// ---------------------------------------------------------------------
+// --- What the database answers -------------------------------------------------------------------
 
 void Record::answered(const StepPtr& step, const std::string& outcome, bool queued) {
   if (step->request != 0) {

@@ -68,8 +68,7 @@ void SimClient::fail(const std::string& what) {
   network_.report.fail("client " + std::to_string(number_) + ": " + what);
 }
 
-// --- Asking
-// ------------------------------------------------------------------------------------------
+// --- Asking --------------------------------------------------------------------------------------
 
 std::shared_ptr<SimClient::Asked> SimClient::ask(const std::string& what, milliseconds bound) {
   const auto asked = std::make_shared<Asked>();
@@ -116,8 +115,7 @@ bool SimClient::wait(Call call) {
   return worked;
 }
 
-// --- Signing on
-// --------------------------------------------------------------------------------------
+// --- Signing on ----------------------------------------------------------------------------------
 
 void SimClient::signOnNode() {
   if (stopping_ || !database_) return;
@@ -184,8 +182,7 @@ void SimClient::leave(const ActorPtr& actor) {
   replaceLost();
 }
 
-// --- Steps
-// -------------------------------------------------------------------------------------------
+// --- Steps ---------------------------------------------------------------------------------------
 
 void SimClient::later(const ActorPtr& actor) {
   network_.agenda.in(milliseconds(1 + network_.random.below(temper_.pause)), number_,
@@ -383,8 +380,7 @@ void SimClient::readStep(const ActorPtr& actor, Oid object) {
   leave(actor);
 }
 
-// --- Commits
-// -----------------------------------------------------------------------------------------
+// --- Commits -------------------------------------------------------------------------------------
 
 void SimClient::commitStep(const ActorPtr& actor) {
   Session& session = *actor->session;
@@ -445,8 +441,7 @@ void SimClient::askOutcome(const CommitId& commit) {
   if (yes != record_.hasCommitted(commit)) fail("the outcome of a commit is told wrongly");
 }
 
-// --- Views
-// -------------------------------------------------------------------------------------------
+// --- Views ---------------------------------------------------------------------------------------
 
 std::vector<SimClient::Belief> SimClient::beliefs() const {
   std::vector<Belief> all;

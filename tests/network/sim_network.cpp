@@ -26,8 +26,7 @@ Duration SimNetwork::delay() {
   return milliseconds(1 + random.below(most));
 }
 
-// --- A connection
-// ----------------------------------------------------------------------------------
+// --- A connection --------------------------------------------------------------------------------
 
 SimLink::SimLink(SimNetwork& network, SimCarrier& carrier, int client)
     : network_(network),
@@ -138,8 +137,7 @@ void SimLink::abandon() {
                      [self = shared_from_this(), this] { carrier_.lost(*this); });
 }
 
-// --- A client's carrier
-// ------------------------------------------------------------------------------
+// --- A client's carrier --------------------------------------------------------------------------
 
 template <typename Call>
 void SimCarrier::call(Call call) {

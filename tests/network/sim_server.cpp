@@ -107,8 +107,7 @@ void SimServer::stop(bool bySurprise) {
   links_.clear();
 }
 
-// --- Events
-// ------------------------------------------------------------------------------------------
+// --- Events --------------------------------------------------------------------------------------
 
 void SimServer::onStrand(const std::function<void()>& work) {
   if (!life_) return;

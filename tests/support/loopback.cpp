@@ -8,8 +8,7 @@
 
 namespace nephrite {
 
-// --- The queue
-// ---------------------------------------------------------------------------------------
+// --- The queue -----------------------------------------------------------------------------------
 
 LoopbackQueue::LoopbackQueue(Threads threads) {
   if (threads == Threads::Own) thread_ = std::thread([this] { serve(); });
@@ -88,8 +87,7 @@ void LoopbackQueue::serve() {
   }
 }
 
-// --- The wire
-// ----------------------------------------------------------------------------------------
+// --- The wire ------------------------------------------------------------------------------------
 
 /// One connection, both ends of it. Its readers are used inside the queue only.
 class LoopbackCarrier::Connection final : public ServerConnection,

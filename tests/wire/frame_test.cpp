@@ -31,8 +31,7 @@ std::string errorOf(Action action) {
   return "no error";
 }
 
-// --- FrameReader
-// ----------------------------------------------------------------------------------
+// --- FrameReader ---------------------------------------------------------------------------------
 
 /// Given: three frames behind each other, one of them empty.
 class GivenThreeFrames : public testing::Test {
@@ -128,8 +127,7 @@ TEST(FrameReader, WaitsForAWholeHeader) {
   EXPECT_FALSE(reader.next().has_value());
 }
 
-// --- SessionStream
-// --------------------------------------------------------------------------------
+// --- SessionStream -------------------------------------------------------------------------------
 
 /// The only frame in `bytes`.
 Frame frameIn(const std::string& bytes) {

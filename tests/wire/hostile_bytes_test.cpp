@@ -57,8 +57,7 @@ std::string errorOfServer(const std::string& bytes) {
   return "no error";
 }
 
-// --- One thing wrong
-// ------------------------------------------------------------------------------
+// --- One thing wrong -----------------------------------------------------------------------------
 
 struct Wrong {
   std::function<std::string(Builder&)> bytes;
@@ -249,8 +248,7 @@ TEST(HostileBytes, WithAValueThatItsTypeDoesNotHoldAreRefused) {
   }
 }
 
-// --- What is mended
-// -------------------------------------------------------------------------------
+// --- What is mended ------------------------------------------------------------------------------
 
 TEST(HostileBytes, WithProseThatIsNotUtf8AreReadWithQuestionMarks) {
   Builder b;
@@ -286,8 +284,7 @@ TEST(Values, KeepTheSignOfZero) {
   EXPECT_TRUE(std::signbit(std::get<double>(decoded.record->values.at(0))));
 }
 
-// --- Any bytes
-// ------------------------------------------------------------------------------------
+// --- Any bytes -----------------------------------------------------------------------------------
 
 /// Must return: with a message or with a WireError.
 void tryBoth(const std::string& bytes) {
@@ -351,8 +348,7 @@ TEST(AnyBytes, MayNotHoldAListOfNumbersWhereNoneMayStand) {
   EXPECT_THAT(errors, UnorderedElementsAre("no error", HasSubstr("a list is not aligned")));
 }
 
-// --- A few bytes that say a lot
-// -------------------------------------------------------------------
+// --- A few bytes that say a lot ------------------------------------------------------------------
 
 TEST(Amplification, OfOneTextThatManyNameIsRefused) {
   Builder b;
