@@ -15,8 +15,8 @@ namespace nephrite {
 /// Which sessions may have which objects in their caches, and must be told when these change.
 ///
 /// Shape:   both ways round: sessions by object, objects by session. An object leaves when the
-///          session was told of its change, for the client drops it then. So the table grows only by
-///          what clients read.
+///          session was told of its change, for the client drops it then. So the table grows only
+///          by what clients read.
 /// Threads: one.
 class InterestTable {
  public:

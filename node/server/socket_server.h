@@ -17,7 +17,7 @@ namespace nephrite {
 /// The sockets of a server node and the one thread that serves them: what comes in is given to
 /// ServerSessions, and what goes out is sent together at the end of each turn.
 ///
-/// Waits:   for sockets and deadlines only; with a spin time, it polls for so long before it sleeps.
+/// Waits:   for sockets and deadlines only; with a spin time, it polls that long before it sleeps.
 /// Errors:  std::system_error, UsageException when an address cannot be listened on.
 /// Threads: constructor, stop() and destructor one at a time; run() and post from any.
 class SocketServer {

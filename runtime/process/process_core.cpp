@@ -66,8 +66,8 @@ void ProcessCore::signOff() {
 void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> operation) {
   const Use use(*this);
   if (handlers_.empty() && continuation.going != Going::Nowhere) {
-    // No handler is armed, and such a call runs no application code that might arm one. A refusal is
-    // not caught here to be thrown once more, which takes as long as throwing it.
+    // No handler is armed, and such a call runs no application code that might arm one. So a
+    // refusal is not caught here to be thrown once more, which takes as long as throwing it.
     try {
       return perform(operation);
     } catch (const ConnectionException& exception) {

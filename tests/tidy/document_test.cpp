@@ -87,7 +87,8 @@ TEST(Documents, NameFilesThatAreThere) {
         const std::string here = file.folder().empty() ? path : file.folder() + "/" + path;
         const bool ofTop = exists(first);
         const bool ofFolder = exists(file.folder() + "/" + first);
-        if (first == "." || first == "build" || (!ofTop && !ofFolder)) continue;  // Of another tree.
+        if (first == "." || first == "build" || (!ofTop && !ofFolder))
+          continue;  // Of another tree.
         EXPECT_TRUE((ofTop && existsLike(path)) || (ofFolder && existsLike(here)))
             << at(file, i + 1) << ": there is no " << path << ". Name the file that there is.";
       }
