@@ -1,30 +1,60 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
 
-#include <memory>
+#include <atomic>
+#include <cstdlib>
 
+#include "base/background_writer.h"
+#include "base/clock.h"
+#include "base/log_limit.h"
 #include "base/plain_text.h"
 
 namespace nephrite {
 namespace {
 
-spdlog::level::level_enum toSpdlog(LogLevel level) {
+constexpr std::size_t kLongestLine = 64u << 10;
+
+std::string_view nameOf(LogLevel level) {
   switch (level) {
-    case LogLevel::Debug: return spdlog::level::debug;
-    case LogLevel::Info: return spdlog::level::info;
-    case LogLevel::Warning: return spdlog::level::warn;
-    case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Debug: return "debug";
+    case LogLevel::Info: return "info";
+    case LogLevel::Warning: return "warning";
+    case LogLevel::Error: return "error";
   }
-  return spdlog::level::err;
+  return "error";
 }
 
-spdlog::logger& logger() {
-  // Leaked on purpose: threads may still log while statics are destroyed.
-  static spdlog::logger* const instance = [] {
-    auto* made = new spdlog::logger("nephrite", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+std::string lineOf(LogLevel level, std::string_view text) {
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(SystemClock::instance().wallNow());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}{}\n",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                     (now - seconds).count(), nameOf(level), text.substr(0, kLongestLine),
+                     text.size() > kLongestLine ? "..." : "");
+}
+
+std::string aboutGap(std::uint64_t dropped) {
+  return lineOf(LogLevel::Warning, fmt::format("log.dropped lines={}", dropped));
+}
+
+std::atomic<LogLevel> lowestLevel{LogLevel::Info};
+
+// Both are leaked on purpose: threads may still log while statics are destroyed.
+LogLimit& limit() {
+  static LogLimit* const instance = new LogLimit();
+  return *instance;
+}
+
+BackgroundWriter& writer() {
+  static BackgroundWriter* const instance = [] {
+    auto* const made = new BackgroundWriter({.descriptor = STDERR_FILENO, .gap = aboutGap});
+    ::pthread_atfork([] { writer().beforeFork(); }, [] { writer().afterForkInParent(); },
+                     [] { writer().afterForkInChild(); });
+    std::atexit([] { flushLog(std::chrono::seconds(1)); });
     return made;
   }();
   return *instance;
@@ -44,19 +74,33 @@ void appendQuoted(std::string& line, std::string_view value) {
 }  // namespace
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-  if (!logger().should_log(toSpdlog(level))) return;
-  std::string line(event);
+  if (level < lowestLevel.load(std::memory_order_relaxed)) return;
+  // Who asks for everything gets everything.
+  if (level > LogLevel::Debug && !limit().admits(event, SystemClock::instance().now())) return;
+  tellHeldBackLines();
+  std::string text(event);
   for (const LogField& field : fields) {
-    line.append(" ").append(field.key).append("=");
+    text.append(" ").append(field.key).append("=");
     if (needsQuotes(field.value)) {
-      appendQuoted(line, field.value);
+      appendQuoted(text, field.value);
     } else {
-      line += field.value;
+      text += field.value;
     }
   }
-  logger().log(toSpdlog(level), "{}", line);
+  writer().write(lineOf(level, text));
 }
 
-void setLogLevel(LogLevel level) { logger().set_level(toSpdlog(level)); }
+void setLogLevel(LogLevel level) { lowestLevel = level; }
+
+void tellHeldBackLines() {
+  while (const auto held = limit().takeHeldBack(SystemClock::instance().now())) {
+    writer().write(lineOf(LogLevel::Warning, fmt::format("log.held_back event={} lines={}",
+                                                         held->event, held->lines)));
+  }
+}
+
+bool flushLog(std::chrono::milliseconds longest) { return writer().flush(longest); }
+
+std::uint64_t logLinesDropped() { return writer().dropped(); }
 
 }  // namespace nephrite

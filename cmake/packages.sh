@@ -4,7 +4,7 @@
 build_packages=(
   g++ cmake ninja-build pkgconf
   libboost1.81-dev libboost-container1.81-dev libboost-json1.81-dev
-  libsystemd-dev libicu-dev libinih-dev librocksdb-dev libspdlog-dev libfmt-dev libcli11-dev
+  libsystemd-dev libicu-dev libinih-dev librocksdb-dev libfmt-dev libcli11-dev
   flatbuffers-compiler libflatbuffers-dev
 )
 test_packages=(clang-14 llvm-14 libclang-rt-14-dev libgtest-dev libgmock-dev valgrind)

@@ -23,6 +23,7 @@ class GivenTheLog : public testing::Test {
   static std::string written(const std::function<void()>& action) {
     testing::internal::CaptureStderr();
     action();
+    EXPECT_TRUE(flushLog(std::chrono::seconds(60)));
     return testing::internal::GetCapturedStderr();
   }
 };
@@ -59,6 +60,15 @@ TEST_F(GivenTheLog, WhenTheLevelIsErrorThenWarningsAreDropped) {
   EXPECT_THAT(lines, testing::Not(HasSubstr("store.slow")));
 }
 
+TEST_F(GivenTheLog, WhenAValueIsVeryLongThenTheLineIsCut) {
+  const std::string line = written([] {
+    log(LogLevel::Info, "event", {{"name", std::string(1'000'000, 'x')}});
+  });
+
+  EXPECT_LT(line.size(), 100'000u);
+  EXPECT_THAT(line, EndsWith("xxx...\n"));
+}
+
 struct Quoting {
   std::string value;
   std::string written;
@@ -69,6 +79,7 @@ class LogQuoting : public testing::TestWithParam<Quoting> {};
 TEST_P(LogQuoting, KeepsEveryValueOnItsLineAndReadable) {
   testing::internal::CaptureStderr();
   log(LogLevel::Info, "event", {{"key", GetParam().value}});
+  EXPECT_TRUE(flushLog(std::chrono::seconds(60)));
   const std::string line = testing::internal::GetCapturedStderr();
 
   EXPECT_THAT(line, EndsWith(" info event key=" + GetParam().written + "\n"));

@@ -21,7 +21,7 @@ const std::map<std::string, Rule>& rules() {
   // clang-format off
   static const std::map<std::string, Rule> table{
     {"base",    {{"base"},
-                 {"spdlog/", "fmt/"}}},
+                 {"fmt/"}}},
     {"locking", {{"base", "locking"},
                  {"boost/container/", "boost/unordered/", "boost/intrusive/"}}},
     {"objects", {{"base", "objects"},
@@ -44,7 +44,8 @@ const std::map<std::string, Rule>& rules() {
 bool isStandard(const std::string& include) {
   static const std::regex cpp("[a-z_0-9]+");
   static const std::set<std::string> posix{
-      "unistd.h", "fcntl.h", "signal.h", "dirent.h", "pwd.h", "linux/membarrier.h", "arpa/inet.h"};
+      "unistd.h", "fcntl.h",   "signal.h",   "dirent.h",           "pwd.h",
+      "poll.h",   "pthread.h", "sysexits.h", "linux/membarrier.h", "arpa/inet.h"};
   return std::regex_match(include, cpp) || posix.contains(include) || include.rfind("sys/", 0) == 0;
 }
 
