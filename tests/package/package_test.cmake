@@ -76,7 +76,8 @@ if(EXISTS ${prefix}/bin/nephrite)
     endif()
   endforeach()
   run("check the example INI"
-    ${prefix}/bin/nephrite ini check ${prefix}/share/doc/Nephrite/jade.ini)
+    ${prefix}/bin/nephrite ini check ${prefix}/share/doc/Nephrite/jade.ini
+    --set NephriteServer.AuditLog=${work}/audit.log)  # Its directory is made by the unit.
 
   file(READ ${prefix}/lib/systemd/system/nephrite.service unit)
   if(NOT unit MATCHES "ExecStart=${prefix}/bin/nephrite server ")
