@@ -1,10 +1,11 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include "base/threads.h"
 
 namespace nephrite {
 
@@ -66,7 +67,7 @@ class Awaited {
 
  private:
   static constexpr std::int32_t kOpen = 0, kSettled = 1, kCalled = 2, kElsewhere = 3;
-  std::atomic<std::int32_t> state_{kOpen};
+  Atomic<std::int32_t> state_{kOpen};
   std::shared_ptr<Waker> waker_;  // Written before, and read after, state_ was kElsewhere.
 };
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <condition_variable>
 #include <mutex>
 
 #include "base/clock.h"
+#include "base/threads.h"
 
 // The attributes that clang's -Wthread-safety checks at compile time; nothing elsewhere.
 #if defined(__clang__)
@@ -37,7 +37,7 @@ class NEPHRITE_CAPABILITY("mutex") Mutex {
 
  private:
   friend class CondVar;
-  std::mutex mutex_;
+  SystemMutex mutex_;
 };
 
 /// Holds a Mutex for a scope.
@@ -56,14 +56,14 @@ class NEPHRITE_SCOPED_CAPABILITY MutexLock {
 class CondVar {
  public:
   void wait(Mutex& mutex) NEPHRITE_REQUIRES(mutex) {
-    std::unique_lock<std::mutex> adopted(mutex.mutex_, std::adopt_lock);
+    std::unique_lock<SystemMutex> adopted(mutex.mutex_, std::adopt_lock);
     condition_.wait(adopted);
     adopted.release();
   }
 
   /// Waits at most `atMost` of real time.
   void waitFor(Mutex& mutex, Duration atMost) NEPHRITE_REQUIRES(mutex) {
-    std::unique_lock<std::mutex> adopted(mutex.mutex_, std::adopt_lock);
+    std::unique_lock<SystemMutex> adopted(mutex.mutex_, std::adopt_lock);
     condition_.wait_for(adopted, atMost);
     adopted.release();
   }
@@ -72,7 +72,7 @@ class CondVar {
   void notifyAll() { condition_.notify_all(); }
 
  private:
-  std::condition_variable condition_;
+  SystemCondition condition_;
 };
 
 }  // namespace nephrite

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/mutex.h"
+#include "base/threads.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define NEPHRITE_TSAN 1
@@ -15,36 +17,40 @@
 
 namespace nephrite {
 
-inline constexpr std::uint32_t kNoThread = UINT32_MAX;
-std::uint32_t takeThreadNumber();
+class OwnerMutex;
 
-// Found without a call, also in position-independent code: whoever reads it keeps its registers.
-[[gnu::tls_model("initial-exec")]] inline thread_local std::uint32_t theThreadNumber = kNoThread;
+/// Says which OwnerMutex its thread is inside of as the owner. One for each thread: nobody else
+/// ever writes it. It is never freed: a thread that ends leaves it to one that begins.
+struct alignas(64) OwnerWord {
+  Atomic<const OwnerMutex*> inside{nullptr};
+  OwnerWord* nextFree = nullptr;  ///< Of those that no thread has.
+};
 
-/// A small number of the calling thread, never 0 and never given twice in a program.
-inline std::uint32_t threadNumber() {
-  if (theThreadNumber == kNoThread) [[unlikely]]
-    theThreadNumber = takeThreadNumber();
-  return theThreadNumber;
-}
-/// The same, or kNoThread when it was never asked for.
-inline std::uint32_t knownThreadNumber() { return theThreadNumber; }
+/// Of a thread that has none yet; never an owner.
+inline OwnerWord noOwnerWord;
+inline NEPHRITE_PER_THREAD(OwnerWord*) theOwnerWord = &noOwnerWord;
 
 /// A mutex for what one thread uses all the time and others now and then. A thread that has come
-/// alone for a while owns it: it then goes in and out with plain stores. Whoever else comes takes
-/// that away first, which costs a system call (membarrier), and the mutex is an ordinary one until
-/// one thread has come alone for a longer while.
+/// alone for a while owns it: it then goes in and out with plain stores. Any other thread that
+/// comes takes the ownership away first, which costs a system call (membarrier), and the mutex is
+/// an ordinary one until one thread has come alone for a longer while.
 ///
-/// Proof:   Dekker's. The owner writes `inside_`, then reads `owner_`; who takes it away writes
-///          `owner_`, then reads `inside_`. One of them sees the other, if neither's write and read
-///          change places; for the owner a compiler barrier does, because the other's membarrier
-///          puts a full fence into every running thread of the program between its two. Where there
-///          is no membarrier nobody ever owns it; under ThreadSanitizer both sides are sequentially
-///          consistent instead.
-/// Threads: any. Not recursive. Nothing that waits may run while it is held.
+/// Proof:   Dekker's. The owner writes its own OwnerWord, then reads `owner_`; the thread that
+/// takes
+///          the ownership away writes `owner_`, then reads the word of the owner that it found
+///          there. One of them sees the other, if neither's write and read change places; for the
+///          owner a compiler barrier does, because the other's membarrier puts a full fence into
+///          every running thread of the program between its two. The word must be the thread's own:
+///          a thread that was the owner and is late writes it once more, and takes that back, and
+///          in a word of the mutex that would wipe out the mark of the next owner. Where there is
+///          no membarrier no thread ever owns it; under ThreadSanitizer both sides are sequentially
+///          consistent instead. tests/interleavings plays it in every order.
+/// Threads: any. Not recursive, and a thread is inside one OwnerMutex at a time. Nothing that waits
+///          may run while it is held.
 class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
  public:
-  OwnerMutex() = default;
+  /// A thread owns it that came so often in a row.
+  explicit OwnerMutex(std::uint32_t ownAfter = 32) : ownAfter_(ownAfter) {}
   OwnerMutex(const OwnerMutex&) = delete;
   OwnerMutex& operator=(const OwnerMutex&) = delete;
 
@@ -52,24 +58,28 @@ class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
   bool lock() NEPHRITE_ACQUIRE() NEPHRITE_NO_THREAD_SAFETY {
     if (lockAsOwner()) [[likely]]
       return true;
-    lockAmongOthers(threadNumber());
+    lockAmongOthers();
     return false;
   }
-  /// Comes in as the owner, or not at all. Calls nobody.
+  /// Comes in as the owner, or not at all. Calls no function.
   bool lockAsOwner() NEPHRITE_TRY_ACQUIRE(true) NEPHRITE_NO_THREAD_SAFETY {
-    const std::uint32_t me = knownThreadNumber();
+    OwnerWord* const me = theOwnerWord;
     if (owner_.load(std::memory_order_relaxed) != me) return false;
-    inside_.store(me, kBetween);
+#if !defined(NDEBUG)
+    NEPHRITE_CHECK(me->inside.load(std::memory_order_relaxed) == nullptr && "inside another one");
+#endif
+    me->inside.store(this, kBetween);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (owner_.load(kBetweenLoad) == me) [[likely]]
       return true;
-    inside_.store(0, std::memory_order_release);
+    me->inside.store(nullptr, std::memory_order_release);
     return false;
   }
 
   void unlock(bool asOwner) NEPHRITE_RELEASE() NEPHRITE_NO_THREAD_SAFETY {
     if (asOwner) [[likely]] {
-      inside_.store(0, std::memory_order_release);
+      OwnerWord* const me = theOwnerWord;
+      me->inside.store(nullptr, std::memory_order_release);
     } else {
       others_.unlock();
     }
@@ -80,18 +90,18 @@ class NEPHRITE_CAPABILITY("mutex") OwnerMutex {
   static constexpr auto kBetween = std::memory_order_seq_cst;
   static constexpr auto kBetweenLoad = std::memory_order_seq_cst;
 #else
-  static constexpr auto kBetween = std::memory_order_relaxed;
+  // Release: the word may have said another mutex before, which is then let go for certain.
+  static constexpr auto kBetween = std::memory_order_release;
   static constexpr auto kBetweenLoad = std::memory_order_acquire;
 #endif
 
-  void lockAmongOthers(std::uint32_t me) NEPHRITE_NO_THREAD_SAFETY;
+  void lockAmongOthers() NEPHRITE_NO_THREAD_SAFETY;
 
-  std::atomic<std::uint32_t> owner_{0};   // A threadNumber(); 0: nobody.
-  std::atomic<std::uint32_t> inside_{0};  // Written by the owner, or who was it a moment ago.
-  Mutex others_;                          // A leaf. Held by who is inside without owning.
-  std::uint32_t last_ NEPHRITE_GUARDED_BY(others_) = 0;    // Who was inside last,
-  std::uint32_t streak_ NEPHRITE_GUARDED_BY(others_) = 0;  // and how often in a row.
-  std::uint32_t ownAfter_ NEPHRITE_GUARDED_BY(others_) = 32;
+  Atomic<OwnerWord*> owner_{nullptr};  // Null: no thread.
+  Mutex others_;                       // A leaf. Held by a thread that is inside without owning.
+  OwnerWord* last_ NEPHRITE_GUARDED_BY(others_) = nullptr;  // Which thread was inside last,
+  std::uint32_t streak_ NEPHRITE_GUARDED_BY(others_) = 0;   // and how often in a row.
+  std::uint32_t ownAfter_ NEPHRITE_GUARDED_BY(others_);
 };
 
 /// Holds an OwnerMutex for a scope.

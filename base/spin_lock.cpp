@@ -1,11 +1,8 @@
 #include "base/spin_lock.h"
 
-#include <thread>
-
 namespace nephrite {
 
 void SpinWait::pause() {
-  constexpr unsigned kTurnsAwake = 64;
   if (++turns_ < kTurnsAwake) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -13,7 +10,7 @@ void SpinWait::pause() {
     return;
   }
   turns_ = 0;
-  std::this_thread::yield();
+  yieldThread();
 }
 
 void SpinLock::waitAndLock() {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/mutex.h"
+#include "base/threads.h"
 
 namespace nephrite {
 
@@ -24,7 +24,7 @@ class NEPHRITE_CAPABILITY("mutex") SpinLock {
  private:
   void waitAndLock();
 
-  std::atomic<std::uint32_t> taken_{0};
+  Atomic<std::uint32_t> taken_{0};
 };
 
 /// Holds a SpinLock for a scope.

@@ -24,7 +24,7 @@ function(nephrite_test folder)
     NEPHRITE_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" NEPHRITE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_link_libraries(${folder}_test PRIVATE
     nephrite_options ${arg_UNPARSED_ARGUMENTS} GTest::gmock GTest::gtest_main)
-  if(TARGET nephrite_test_support AND NOT folder MATCHES "^(base|tidy)$")
+  if(TARGET nephrite_test_support AND NOT folder MATCHES "^(base|tidy|interleavings)$")
     target_link_libraries(${folder}_test PRIVATE nephrite_test_support)
   endif()
   set(label ${folder})
@@ -42,6 +42,12 @@ nephrite_test(objects CONCURRENT nephrite_objects RocksDB::rocksdb)
 nephrite_test(disk CONCURRENT nephrite_objects RocksDB::rocksdb)
 nephrite_test(ini nephrite_ini)
 nephrite_test(tidy)
+# Our own synchronisation, built once more from what the explorer of interleavings steps through.
+file(GLOB explored CONFIGURE_DEPENDS base/*.cpp locking/*.cpp locking/table/*.cpp)
+nephrite_test(interleavings spdlog::spdlog fmt::fmt Boost::container Threads::Threads)
+target_sources(interleavings_test PRIVATE ${explored} node/client/reading_turn.cpp)
+target_compile_definitions(interleavings_test PRIVATE
+  NEPHRITE_EXPLORED="tests/interleavings/explored_threads.h")
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
   nephrite_test(statements CONCURRENT nephrite_node)

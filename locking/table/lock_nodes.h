@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/threads.h"
 #include "locking/lock_request.h"
 #include "locking/table/tagged_pointer.h"
 
@@ -83,8 +84,8 @@ struct Hold : Node {
  private:
   static constexpr std::uint64_t kNear = std::uint64_t{1} << 63;
 
-  std::atomic<std::uint64_t> acquired_{0};
-  std::atomic<std::uint64_t> token_{0};  // Last of all written, when it is taken anew.
+  Atomic<std::uint64_t> acquired_{0};
+  Atomic<std::uint64_t> token_{0};  // Last of all written, when it is taken anew.
   std::atomic<std::int64_t> since_{0};
 };
 static_assert(sizeof(Hold) == 56);

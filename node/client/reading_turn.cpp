@@ -6,7 +6,7 @@ namespace nephrite {
 namespace {
 
 // Where the calling thread waits, or is about to.
-thread_local const ReadingTurn* waitingAt = nullptr;
+NEPHRITE_PER_THREAD(const ReadingTurn*) waitingAt = nullptr;
 
 }  // namespace
 
@@ -16,21 +16,21 @@ bool ReadingTurn::begin() {
   if (waitingAt == this) return false;
   waitingAt = this;
   MutexLock hold(mutex_);
-  if (!open_ || wanted_ > 0 || reader_ != std::thread::id()) return true;
-  reader_ = std::this_thread::get_id();
+  if (!open_ || wanted_ > 0 || reader_ != ThreadId()) return true;
+  reader_ = currentThread();
   ++turns_;
   return true;
 }
 
 bool ReadingTurn::next(Awaited& answer) {
-  const std::thread::id me = std::this_thread::get_id();
+  const ThreadId me = currentThread();
   MutexLock hold(mutex_);
   while (!answer.isSettled()) {
     if (reader_ == me) {
       if (open_ && wanted_ == 0) return true;
       reader_ = {};
       passOn();
-    } else if (open_ && wanted_ == 0 && reader_ == std::thread::id()) {
+    } else if (open_ && wanted_ == 0 && reader_ == ThreadId()) {
       reader_ = me;
       ++turns_;
       return true;
@@ -49,17 +49,17 @@ bool ReadingTurn::next(Awaited& answer) {
 void ReadingTurn::end() {
   waitingAt = nullptr;
   MutexLock hold(mutex_);
-  if (reader_ != std::this_thread::get_id()) return;
+  if (reader_ != currentThread()) return;
   reader_ = {};
   passOn();
 }
 
 void ReadingTurn::take() {
-  const std::thread::id me = std::this_thread::get_id();
+  const ThreadId me = currentThread();
   MutexLock hold(mutex_);
   ++wanted_;
-  if (reader_ != std::thread::id()) means_.interrupt();
-  while (reader_ != std::thread::id()) given_.wait(mutex_);
+  if (reader_ != ThreadId()) means_.interrupt();
+  while (reader_ != ThreadId()) given_.wait(mutex_);
   --wanted_;
   reader_ = me;
 }
@@ -73,15 +73,15 @@ void ReadingTurn::give() {
 bool ReadingTurn::takeWhenFree() {
   MutexLock hold(mutex_);
   watched_ = false;
-  if (!open_ || reader_ != std::thread::id()) return false;
-  reader_ = std::this_thread::get_id();
+  if (!open_ || reader_ != ThreadId()) return false;
+  reader_ = currentThread();
   return true;
 }
 
 bool ReadingTurn::isIdle() {
   MutexLock hold(mutex_);
   if (!open_) return true;
-  if (reader_ != std::thread::id() || seen_ != turns_) {
+  if (reader_ != ThreadId() || seen_ != turns_) {
     seen_ = turns_;
     return false;
   }
@@ -102,12 +102,12 @@ void ReadingTurn::setUnattended(std::size_t requests) {
   MutexLock hold(mutex_);
   const bool more = requests > unattended_;
   unattended_ = requests;
-  if (more && open_ && reader_ == std::thread::id()) watch();
+  if (more && open_ && reader_ == ThreadId()) watch();
 }
 
 void ReadingTurn::passOn() {
   if (wanted_ > 0) return given_.notifyAll();
-  if (!open_ || reader_ != std::thread::id()) return;
+  if (!open_ || reader_ != ThreadId()) return;
   for (Awaited* const sleeper : sleepers_) {
     if (sleeper->call()) return;
   }

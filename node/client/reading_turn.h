@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <thread>
 #include <vector>
 
 #include "base/answer_wait.h"
 #include "base/mutex.h"
+#include "base/threads.h"
 
 namespace nephrite {
 
@@ -58,7 +58,7 @@ class ReadingTurn {
   const Means means_;
   Mutex mutex_;
   CondVar given_;
-  std::thread::id reader_ NEPHRITE_GUARDED_BY(mutex_);
+  ThreadId reader_ NEPHRITE_GUARDED_BY(mutex_);
   unsigned wanted_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // By take().
   bool open_ NEPHRITE_GUARDED_BY(mutex_) = false;
   bool watched_ NEPHRITE_GUARDED_BY(mutex_) = false;
