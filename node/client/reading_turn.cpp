@@ -25,6 +25,7 @@ bool ReadingTurn::begin() {
 bool ReadingTurn::next(Awaited& answer) {
   const ThreadId me = currentThread();
   MutexLock hold(mutex_);
+  bool slept = false;
   while (!answer.isSettled()) {
     if (reader_ == me) {
       if (open_ && wanted_ == 0) return true;
@@ -40,9 +41,11 @@ bool ReadingTurn::next(Awaited& answer) {
     answer.sleep();
     mutex_.lock();
     std::erase(sleepers_, &answer);
-    // It may have been called and settled at once: then the call is somebody else's.
-    if (answer.isSettled()) passOn();
+    slept = true;
   }
+  // This thread may have been called, and its answer settled before it took the turn: then another
+  // has to take it.
+  if (slept) passOn();
   return false;
 }
 
