@@ -21,7 +21,8 @@ constexpr Duration kRoughlyNow = std::chrono::milliseconds(5);
 /// Keeps what was read for a while. Never destroyed: whoever runs at the program's end may ask.
 class RoughTime {
  public:
-  explicit RoughTime(std::atomic<std::int64_t>& word) : word_(word) {
+  RoughTime(std::atomic<std::int64_t>& word, std::int64_t unknown)
+      : word_(word), unknown_(unknown) {
     std::thread([this] { forget(); }).detach();
   }
 
@@ -40,11 +41,12 @@ class RoughTime {
       while (!kept_) changed_.wait(mutex_);
       changed_.waitFor(mutex_, kRoughlyNow);
       kept_ = false;
-      word_.store(0, std::memory_order_relaxed);
+      word_.store(unknown_, std::memory_order_relaxed);
     }
   }
 
   std::atomic<std::int64_t>& word_;
+  const std::int64_t unknown_;
   const pid_t program_ = getpid();
   Mutex mutex_;  // A leaf.
   CondVar changed_;
@@ -54,7 +56,7 @@ class RoughTime {
 }  // namespace
 
 Instant SystemClock::readRough() const {
-  static auto* const time = new RoughTime(rough_);
+  static auto* const time = new RoughTime(rough_, kUnknown);
   const Instant read = now();
   time->keep(read);
   return read;

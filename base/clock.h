@@ -37,22 +37,30 @@ class Clock {
   /// now(), or up to some milliseconds before it where that is much cheaper to know: good for
   /// telling people since when.
   Instant roughNow() const {
-    const Instant known = roughIfKnown();
-    return known == Instant{} ? readRough() : known;
+    const Instant rough = roughIfKnown();
+    return isKnown(rough) ? rough : readRough();
   }
-  /// The same when it takes no more than a load; else the start.
+  /// The same when it takes no more than a load; else an Instant that is not known.
   Instant roughIfKnown() const { return {Duration(rough_->load(std::memory_order_relaxed))}; }
+  static bool isKnown(Instant rough) { return rough.sinceStart.count() >= 0; }
+
+  /// Does it move only when told to? What runs on such a clock is to do the same on every machine.
+  bool isManual() const { return isManual_; }
 
  protected:
-  Clock() : rough_(&kUnknown) {}
-  /// `rough` is 0 as long as it is to be read.
-  explicit Clock(const std::atomic<std::int64_t>& rough) : rough_(&rough) {}
+  static constexpr std::int64_t kUnknown = -1;
+
+  Clock() : rough_(&kNeverKnown) {}
+  /// `rough` is nanoseconds; kUnknown as long as it is to be read.
+  explicit Clock(const std::atomic<std::int64_t>& rough, bool isManual = false)
+      : rough_(&rough), isManual_(isManual) {}
 
  private:
   virtual Instant readRough() const { return now(); }
 
-  static inline const std::atomic<std::int64_t> kUnknown{0};
+  static inline const std::atomic<std::int64_t> kNeverKnown{kUnknown};
   const std::atomic<std::int64_t>* const rough_;
+  const bool isManual_ = false;
 };
 
 /// The machine's clocks: steady for now(), UTC for wallNow().
@@ -71,12 +79,15 @@ class SystemClock final : public Clock {
 
   // A thread of its own makes it stale some milliseconds after it was read, and sleeps while nobody
   // asks.
-  static inline std::atomic<std::int64_t> rough_{0};
+  static inline std::atomic<std::int64_t> rough_{kUnknown};
 };
 
-/// A clock that moves only when told to. wallNow() is the epoch plus now().
+/// A clock that moves only when told to. wallNow() is the epoch plus now(); its rough time is the
+/// time.
 class ManualClock final : public Clock {
  public:
+  ManualClock() : Clock(nanoseconds_, /*isManual=*/true) {}
+
   Instant now() const override { return {Duration(nanoseconds_.load())}; }
   WallTime wallNow() const override;
 

@@ -71,7 +71,7 @@ using lock_table::ReleaseScope;
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
-      : holds(options.tokensAbove), table(clock, std::move(options), holds, lockers) {}
+      : holds(options.tokensAbove, clock), table(clock, std::move(options), holds, lockers) {}
 
   // Order: `waiting`, then a locker's mutex, then a segment's of `holds`; pool and lockers last.
   lock_table::ChunkPool pool;

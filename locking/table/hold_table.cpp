@@ -34,8 +34,10 @@ void HolderList::sort() {
   for (Hold* const hold : all) append(*hold);
 }
 
-HoldTable::HoldTable(std::uint64_t tokensAbove)
-    : segments_(new Segment[kSegments]), grants_(tokensAbove) {
+HoldTable::HoldTable(std::uint64_t tokensAbove, const Clock& clock)
+    : segments_(new Segment[kSegments]),
+      counter_(tokensAbove),
+      grants_(clock.isManual() ? GrantClock(counter_) : GrantClock(tokensAbove)) {
   for (std::size_t i = 0; i < kSegments; ++i) {
     SpinHold spin(segments_[i].lock);
     segments_[i].clock = tokensAbove;

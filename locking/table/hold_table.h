@@ -49,7 +49,7 @@ struct ReleaseScope {
 ///          is taken again, its locker's alone decides.
 class HoldTable {
  public:
-  explicit HoldTable(std::uint64_t tokensAbove);
+  HoldTable(std::uint64_t tokensAbove, const Clock& clock);
   ~HoldTable();
   HoldTable(const HoldTable&) = delete;
   HoldTable& operator=(const HoldTable&) = delete;
@@ -157,6 +157,7 @@ class HoldTable {
   void settleNear(Entry& entry);
 
   const std::unique_ptr<Segment[]> segments_;
+  std::atomic<std::uint64_t> counter_;  // For a manual clock.
   const GrantClock grants_;
 };
 

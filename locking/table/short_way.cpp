@@ -51,7 +51,7 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
   FencingToken token = known->token();
   if (token.value == 0) {
     const Instant now = clock.roughIfKnown();
-    if (now == Instant{}) return {};
+    if (!Clock::isKnown(now)) return {};
     token = {locker.clock + 1};
     if (shared) {  // Others may be granted the same meanwhile.
       const std::uint64_t number = locker.grants.read();

@@ -35,6 +35,16 @@ TEST_F(GivenAManualClock, WhenMovedThenItShowsThatInstant) {
   EXPECT_EQ(clock.now(), Instant{7s});
 }
 
+TEST_F(GivenAManualClock, WhenAskedRoughlyThenItKnowsExactlyFromTheBeginning) {
+  EXPECT_TRUE(Clock::isKnown(clock.roughIfKnown()));
+  EXPECT_EQ(clock.roughIfKnown(), clock.now());
+  clock.advance(std::chrono::milliseconds(7));
+  EXPECT_EQ(clock.roughIfKnown(), clock.now());
+  EXPECT_EQ(clock.roughNow(), clock.now());
+  EXPECT_TRUE(clock.isManual());
+  EXPECT_FALSE(SystemClock::instance().isManual());
+}
+
 TEST_F(GivenAManualClock, WhenMovedThenTheCalendarMovesWithIt) {
   clock.advance(90s);
 

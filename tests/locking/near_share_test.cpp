@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -24,12 +26,46 @@ LockTerms terms(LockType type) {
   return {LockTimeout::ofMilliseconds(5000), 0, type, LockDuration::Transaction, false};
 }
 
-/// Given: Anna, Ben and Cleo, and the machine's clock, so that what can be taken again out of sight
-/// is.
-class NearShares : public testing::Test {
+/// Is a Share that was let go taken again out of everybody's sight? Asked more than once: the
+/// machine's clock may not be known roughly just then.
+bool sharesAreRetained(LockManager& locks) {
+  constexpr LockerId kProbe{99};
+  constexpr LockTarget kOther{999};
+  locks.signOn(kProbe);
+  const LockSeat seat = locks.seatOf(kProbe);
+  bool retained = false;
+  for (int i = 0; i < 100 && !retained; ++i) {
+    retained = locks.grantAtOnce(seat, kOther, terms(LockType::Share)).again;
+    locks.releaseAtOnce(seat, kOther);
+  }
+  locks.signOff(kProbe).deliver();
+  return retained;
+}
+
+std::string clockSource() {
+  std::string name;
+  std::ifstream("/sys/devices/system/clocksource/clocksource0/current_clocksource") >> name;
+  return name.empty() ? "an unknown clock" : name;
+}
+
+/// Whose numbers order the Shares that are taken again: the counter of a manual clock, or that of
+/// the processor, where the kernel keeps time by it.
+enum class Numbers { Counted, OfTheProcessor };
+
+const Clock& clockOf(Numbers numbers) {
+  static const ManualClock manual;
+  return numbers == Numbers::Counted ? static_cast<const Clock&>(manual) : SystemClock::instance();
+}
+
+/// Given: Anna, Ben and Cleo, and Shares that can be taken again out of sight. By name: what they
+/// do where they cannot is that of ordinary locks, and tested elsewhere.
+class NearShares : public testing::TestWithParam<Numbers> {
  protected:
-  NearShares() {
+  void SetUp() override {
     for (const LockerId locker : {kAnna, kBen, kCleo}) locks.signOn(locker);
+    if (sharesAreRetained(locks)) return;
+    ASSERT_EQ(GetParam(), Numbers::OfTheProcessor);
+    GTEST_SKIP() << "the kernel keeps time by " << clockSource() << ", not by tsc";
   }
   ~NearShares() override {
     locks.checkInvariants();
@@ -71,12 +107,18 @@ class NearShares : public testing::Test {
     locks.checkInvariants();
   }
 
-  LockManager locks{SystemClock::instance(), LockManager::Options{}};
+  LockManager locks{clockOf(GetParam()), LockManager::Options{}};
 };
+
+INSTANTIATE_TEST_SUITE_P(Numbers, NearShares,
+                         testing::Values(Numbers::Counted, Numbers::OfTheProcessor),
+                         [](const auto& numbers) {
+                           return numbers.param == Numbers::Counted ? "Counted" : "OfTheProcessor";
+                         });
 
 using Lockers = std::vector<LockerId>;
 
-TEST_F(NearShares, WhenTheyAreLetGoThenNobodySeesThem) {
+TEST_P(NearShares, WhenTheyAreLetGoThenNobodySeesThem) {
   haveBeenHere({kAnna, kBen});
 
   EXPECT_TRUE(holders().empty());
@@ -86,7 +128,7 @@ TEST_F(NearShares, WhenTheyAreLetGoThenNobodySeesThem) {
   EXPECT_EQ(locks.releaseAtOnce(locks.seatOf(kBen), kOrder), ReleasedAtOnce::Nothing);
 }
 
-TEST_F(NearShares, WhenTheyAreTakenAgainInAnotherOrderThenThatIsTheOrderOfTheirGrants) {
+TEST_P(NearShares, WhenTheyAreTakenAgainInAnotherOrderThenThatIsTheOrderOfTheirGrants) {
   haveBeenHere({kAnna, kBen, kCleo});
 
   const FencingToken cleo = share(kCleo), anna = share(kAnna), ben = share(kBen);
@@ -102,7 +144,7 @@ TEST_F(NearShares, WhenTheyAreTakenAgainInAnotherOrderThenThatIsTheOrderOfTheirG
   EXPECT_EQ(locks.lastToken(), ben.value);
 }
 
-TEST_F(NearShares, WhenAnyoneIsGrantedAnythingThenItsTokenIsAboveAllBefore) {
+TEST_P(NearShares, WhenAnyoneIsGrantedAnythingThenItsTokenIsAboveAllBefore) {
   FencingToken last;
   const auto rises = [&](LockerId locker, LockType type) {
     const FencingToken token = (*ask(locker, kOrder, type))->token;
@@ -131,7 +173,7 @@ TEST_F(NearShares, WhenAnyoneIsGrantedAnythingThenItsTokenIsAboveAllBefore) {
   }
 }
 
-TEST_F(NearShares, WhenSomebodyWantsToExcludeThenWhatWasLetGoIsNotInTheWay) {
+TEST_P(NearShares, WhenSomebodyWantsToExcludeThenWhatWasLetGoIsNotInTheWay) {
   haveBeenHere({kAnna, kBen});
 
   EXPECT_EQ(tryFor(kCleo, LockType::Exclusive), LockOutcome::Granted);
@@ -143,7 +185,7 @@ TEST_F(NearShares, WhenSomebodyWantsToExcludeThenWhatWasLetGoIsNotInTheWay) {
   EXPECT_EQ(tryFor(kAnna, LockType::Exclusive), LockOutcome::Granted);
 }
 
-TEST_F(NearShares, WhenAHolderWantsMoreThenWhatWasLetGoIsNotInTheWay) {
+TEST_P(NearShares, WhenAHolderWantsMoreThenWhatWasLetGoIsNotInTheWay) {
   for (const LockType first : {LockType::Share, LockType::Reserve, LockType::Update}) {
     haveBeenHere({kAnna, kBen, kCleo});
     ASSERT_EQ(tryFor(kCleo, first), LockOutcome::Granted);
@@ -155,7 +197,7 @@ TEST_F(NearShares, WhenAHolderWantsMoreThenWhatWasLetGoIsNotInTheWay) {
   }
 }
 
-TEST_F(NearShares, WhenOneIsHeldAgainThenItIsInTheWay) {
+TEST_P(NearShares, WhenOneIsHeldAgainThenItIsInTheWay) {
   haveBeenHere({kAnna, kBen});
   share(kBen);
 
@@ -167,7 +209,7 @@ TEST_F(NearShares, WhenOneIsHeldAgainThenItIsInTheWay) {
   EXPECT_EQ(holders(), Lockers{kBen});
 }
 
-TEST_F(NearShares, WhenSomebodyWaitsThenTheFirstInItsWayIsTheFirstThatWasGranted) {
+TEST_P(NearShares, WhenSomebodyWaitsThenTheFirstInItsWayIsTheFirstThatWasGranted) {
   haveBeenHere({kAnna, kBen});
   share(kBen);
   share(kAnna);
@@ -186,7 +228,7 @@ TEST_F(NearShares, WhenSomebodyWaitsThenTheFirstInItsWayIsTheFirstThatWasGranted
   EXPECT_EQ((*cleo)->outcome, LockOutcome::Granted);
 }
 
-TEST_F(NearShares, WhenThereIsADeadlockThenItsHoldsAreInTheOrderOfTheirGrants) {
+TEST_P(NearShares, WhenThereIsADeadlockThenItsHoldsAreInTheOrderOfTheirGrants) {
   haveBeenHere({kAnna, kBen, kCleo});
   haveBeenHere({kAnna, kBen, kCleo}, kStock);
   share(kCleo);
@@ -213,7 +255,7 @@ TEST_F(NearShares, WhenThereIsADeadlockThenItsHoldsAreInTheOrderOfTheirGrants) {
   EXPECT_TRUE(std::is_sorted(acquired.begin(), acquired.end()));
 }
 
-TEST_F(NearShares, WhenALockerHasTakenSomeAgainThenTheyAreInTheOrderOfItsAcquisitions) {
+TEST_P(NearShares, WhenALockerHasTakenSomeAgainThenTheyAreInTheOrderOfItsAcquisitions) {
   haveBeenHere({kAnna, kBen});
   haveBeenHere({kBen, kAnna}, kStock);
   share(kAnna, kStock);
@@ -227,7 +269,7 @@ TEST_F(NearShares, WhenALockerHasTakenSomeAgainThenTheyAreInTheOrderOfItsAcquisi
   EXPECT_LT(all[0].token, all[1].token);
 }
 
-TEST_F(NearShares, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
+TEST_P(NearShares, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
   for (std::uint64_t i = 1; i <= 100; ++i) haveBeenHere({kAnna, kBen}, {i << 20});
   share(kBen, {1 << 20});
 
@@ -243,7 +285,7 @@ TEST_F(NearShares, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
   locks.signOff({4}).deliver();
 }
 
-TEST_F(NearShares, WhenTheSameIsAskedForOtherwiseThenItIsAsAskedForNow) {
+TEST_P(NearShares, WhenTheSameIsAskedForOtherwiseThenItIsAsAskedForNow) {
   haveBeenHere({kAnna, kBen});
   share(kBen);
 
@@ -258,15 +300,18 @@ TEST_F(NearShares, WhenTheSameIsAskedForOtherwiseThenItIsAsAskedForNow) {
   EXPECT_EQ(holders(), (Lockers{kBen, kAnna}));
 }
 
-TEST(ManySharers, WhenThereAreManyThenTheOneWhoExcludesThemHasItAtOnce) {
+TEST(ManySharers, WhenThereAreManyThenTheFirstEightAreRetainedAndWhoExcludesThemHasItAtOnce) {
   constexpr std::uint64_t kMany = 100;
-  LockManager locks(SystemClock::instance(), {});
+  LockManager locks(clockOf(Numbers::Counted), {});
   for (std::uint64_t i = 1; i <= kMany; ++i) locks.signOn({i});
   for (int round = 0; round < 3; ++round) {
+    std::vector<std::uint64_t> again;
     for (std::uint64_t i = 2; i <= kMany; ++i) {
-      ASSERT_NE(locks.grantAtOnce(locks.seatOf({i}), kOrder, terms(LockType::Share)).token.value,
-                0u);
+      const auto granted = locks.grantAtOnce(locks.seatOf({i}), kOrder, terms(LockType::Share));
+      ASSERT_NE(granted.token.value, 0u);
+      if (granted.again) again.push_back(i);
     }
+    if (round > 0) EXPECT_EQ(again, (std::vector<std::uint64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
     EXPECT_EQ(locks.locksOn(kOrder).size(), kMany - 1);
     for (std::uint64_t i = kMany; i >= 2; --i) {
       EXPECT_EQ(locks.releaseAtOnce(locks.seatOf({i}), kOrder), ReleasedAtOnce::Done);
