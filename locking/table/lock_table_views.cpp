@@ -1,6 +1,11 @@
 // The part of LockTable that looks and does not touch.
 
 #include <algorithm>
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <span>
+#include <vector>
 
 #include "base/check.h"
 #include "locking/table/lock_table.h"
@@ -133,33 +138,127 @@ LockStatistics LockTable::statistics() const {
   return statistics;
 }
 
+namespace {
+
+struct Granted {
+  LockTarget target;
+  LockerId locker;
+  LockType type;
+};
+
+// Those of one target: nobody twice, and each type beside each other, and beside itself.
+void checkHolders(std::span<Granted> all) {
+  const auto earlier = [](const Granted& a, const Granted& b) { return a.locker < b.locker; };
+  std::sort(all.begin(), all.end(), earlier);
+  std::array<unsigned, 5> count{};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    NEPHRITE_CHECK(i == 0 || earlier(all[i - 1], all[i]));
+    ++count.at(static_cast<std::size_t>(all[i].type));
+  }
+  for (std::size_t a = 0; a < count.size(); ++a) {
+    for (std::size_t b = a; b < count.size(); ++b) {
+      const bool together = a == b ? count[a] > 1 : count[a] > 0 && count[b] > 0;
+      NEPHRITE_CHECK(!together || compatible(static_cast<LockType>(a), static_cast<LockType>(b)));
+    }
+  }
+}
+
+/// All waits at once, to see that they are in no cycle: WaitGraph looks from one locker, and to do
+/// that from each takes too long. In time proportional to the table: a waiter waits for the one
+/// ahead of it, and through that for all; newcomers that want the same type wait together for the
+/// holders that exclude it.
+class AllWaits {
+ public:
+  void add(const Entry& entry) {
+    std::array<std::uint32_t, 5> excluders{};  // By the type that is wanted; 0: not listed yet.
+    const Wait* ahead = nullptr;
+    for (const Wait& wait : entry.queue) {
+      const std::uint32_t me = nodeOf(*wait.locker);
+      if (ahead != nullptr && ahead->locker != wait.locker) waitsFor(me, nodeOf(*ahead->locker));
+      ahead = &wait;
+      if (wait.upgrade != 0) {
+        addExcluders(entry, wait.type(), wait.locker, me);
+        continue;
+      }
+      std::uint32_t& all = excluders.at(static_cast<std::size_t>(wait.type()));
+      if (all == 0) addExcluders(entry, wait.type(), nullptr, all = newNode());
+      waitsFor(me, all);
+    }
+  }
+  /// Takes away those that nobody waits for, again and again; what is left are cycles.
+  bool isCyclic() const {
+    std::vector<std::uint32_t> waiters(next_.size());
+    for (const auto& next : next_) {
+      for (const std::uint32_t node : next) ++waiters[node];
+    }
+    std::vector<std::uint32_t> free;
+    for (std::uint32_t node = 0; node < next_.size(); ++node) {
+      if (waiters[node] == 0) free.push_back(node);
+    }
+    std::size_t gone = 0;
+    while (!free.empty()) {
+      const std::uint32_t node = free.back();
+      free.pop_back();
+      ++gone;
+      for (const std::uint32_t next : next_[node]) {
+        if (--waiters[next] == 0) free.push_back(next);
+      }
+    }
+    return gone < next_.size();
+  }
+
+ private:
+  std::uint32_t newNode() {
+    next_.emplace_back();
+    return static_cast<std::uint32_t>(next_.size() - 1);
+  }
+  std::uint32_t nodeOf(const Locker& locker) {
+    const auto [it, isNew] = lockers_.try_emplace(&locker, 0);
+    if (isNew) it->second = newNode();
+    return it->second;
+  }
+  void waitsFor(std::uint32_t node, std::uint32_t next) { next_[node].push_back(next); }
+  void addExcluders(const Entry& entry, LockType type, const Locker* except, std::uint32_t node) {
+    for (const Hold& hold : entry.holders) {
+      if (&hold.locker() == except || compatible(hold.type(), type)) continue;
+      waitsFor(node, nodeOf(hold.locker()));
+    }
+  }
+
+  boost::unordered_flat_map<const Locker*, std::uint32_t> lockers_;
+  std::vector<std::vector<std::uint32_t>> next_{1};  // The first is none's.
+};
+
+}  // namespace
+
+// In time proportional to the table, but for sorting: also large ones are checked.
 void LockTable::checkInvariants() const {
   holds_.checkInvariants();
-  struct Seen {
-    LockTarget target;
-    LockerId locker;
-    LockType type;
-  };
-  std::vector<Seen> all;
+  std::vector<Granted> all;
   holds_.forEach([&](const Hold& hold) {
     NEPHRITE_CHECK(!hold.isSession() || covers(hold.type(), hold.session()));  // 6
     all.push_back({hold.target, hold.locker().id, hold.type()});
   });
-  for (std::size_t i = 0; i < all.size(); ++i) {  // 1
-    for (std::size_t j = i + 1; j < all.size() && all[j].target == all[i].target; ++j) {
-      NEPHRITE_CHECK(all[i].locker != all[j].locker && compatible(all[i].type, all[j].type));
-    }
+  for (auto first = all.begin(); first != all.end();) {  // 1
+    const auto last = std::find_if(
+        first, all.end(), [&](const Granted& each) { return each.target != first->target; });
+    checkHolders({first, last});
+    first = last;
   }
 
   boost::unordered_flat_set<const Entry*> entries;
   deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry); });
   std::size_t waits = 0;
+  AllWaits graph;
   for (const Entry* const entry : entries) {
     NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
+    graph.add(*entry);
+    boost::unordered_flat_set<const Locker*> holders;
+    for (const Hold& hold : entry->holders) holders.insert(&hold.locker());
     bool newcomers = false;
     for (const Wait& wait : entry->queue) {
       ++waits;
-      NEPHRITE_CHECK(wait.upgrade == (holdOn(*entry, *wait.locker) != nullptr));
+      NEPHRITE_CHECK((wait.upgrade != 0) == holders.contains(wait.locker));
       NEPHRITE_CHECK(!(wait.upgrade && newcomers));  // 3
       newcomers = newcomers || !wait.upgrade;
     }
@@ -170,10 +269,10 @@ void LockTable::checkInvariants() const {
     NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker, head.type()) != nullptr);  // 2
   }
   NEPHRITE_CHECK(waits == deadlines_.size());
+  NEPHRITE_CHECK(!graph.isCyclic());  // 4
 
   for (const LockSeat& locker : lockers_.all()) {
     holds_.checkInvariantsOf(*locker);
-    NEPHRITE_CHECK(WaitGraph::cycleThrough(*locker).empty());  // 4
     for (const Entry* const entry : locker->contended)
       NEPHRITE_CHECK(entries.contains(entry));  // 5
   }

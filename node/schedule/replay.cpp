@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -41,6 +42,12 @@ const std::shared_ptr<ObjectStore>& storeInMemory() {
   return store;
 }
 
+// The calls that Object makes: at once if that can be, else as Database says.
+bool unlocked(Session& session, Oid oid) {
+  const bool held = session.held(std::span(&oid, 1)).front() != LockType::Get;
+  return session.unlockAtOnce(oid) ? held : session.unlock(oid);
+}
+
 class LocalWorld final : public ReplayWorld {
  public:
   ManualClock& clock() override { return clock_; }
@@ -73,6 +80,7 @@ class Replay {
         database_(world.database()) {
     ClassDef wanted;
     wanted.name = "ScheduleObject";
+    wanted.properties = {{"line", ValueType::Integer64}};
     class_ = local_.defineClass(wanted)->number;
     database_.signOnNode({.name = "replay"},
                          [this](const NodeReply& reply) { node_ = reply.node.value(); });
@@ -92,7 +100,8 @@ class Replay {
     std::visit([&](const auto& content) { run(line.number, content); }, line.content);
   }
 
-  void checkInvariants() const { local_.checkInvariants(); }
+  /// Of the table of locks, in the state that it has after `line`.
+  void checkInvariants(int line);
 
   /// Those since the last call, oldest first.
   void showDeadlocks(const DeadlockSeen& seen);
@@ -112,6 +121,7 @@ class Replay {
 
   void start(const std::shared_ptr<Step>& step, Player& player);
   void startLock(const std::shared_ptr<Step>& step, Player& player);
+  void startUpdate(const std::shared_ptr<Step>& step, Player& player);
   void startState(const Step& step, Player& player);
   void ended(const std::shared_ptr<Step>& step, const StepResult& result);
   void immediate(const Step& step, std::string_view outcome, const std::string& more = "");
@@ -135,6 +145,7 @@ class Replay {
   std::map<std::string, Oid> objects_;
 
   std::uint64_t lastDeadlock_ = 0;
+  int nextCheck_ = 0;  // The line after which to check again.
   bool over_ = false;
 
   // While a step runs: its own first event, and those that it has caused so far.
@@ -142,6 +153,17 @@ class Replay {
   std::string first_;
   std::vector<std::string> caused_;
 };
+
+// A check looks at all locks. After each line while there are few; of more, so rarely that all
+// checks together take no longer than a fixed time for each line.
+void Replay::checkInvariants(int line) {
+  constexpr std::uint64_t kFew = 100;
+  if (line < nextCheck_) return;
+  local_.checkInvariants();
+  const LockStatistics now = local_.lockStatistics(Lifetime::Persistent);
+  const std::uint64_t size = now.locksHeld + now.requestsWaiting + players_.size();
+  nextCheck_ = line + static_cast<int>(std::min<std::uint64_t>(size / kFew, 1'000'000)) + 1;
+}
 
 void Replay::showDeadlocks(const DeadlockSeen& seen) {
   std::vector<DeadlockRecord> records = local_.deadlocks(Lifetime::Persistent, SIZE_MAX);
@@ -262,8 +284,8 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
     case ScheduleVerb::Lock:
     case ScheduleVerb::TryLock: return startLock(step, player);
     case ScheduleVerb::Unlock:
-      return immediate(*step, player.session.unlock(oid) ? "released" : "ignored");
-    case ScheduleVerb::Update: return player.session.change(oid, done);
+      return immediate(*step, unlocked(player.session, oid) ? "released" : "ignored");
+    case ScheduleVerb::Update: return startUpdate(step, player);
     case ScheduleVerb::Read: return player.session.read(oid, done);
     case ScheduleVerb::Commit: return player.session.commit(Lifetime::Persistent, done);
     case ScheduleVerb::Locks: return immediate(*step, "listed", listing(oid));
@@ -285,7 +307,38 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
       wish.timeout = LockTimeout::ofMilliseconds(content.timeout);
       if (content.duration == ScheduleDuration::Session) wish.duration = LockDuration::Session;
   }
+  if (player.session.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
+    return immediate(*step, "granted");
+  }
   player.session.lock(wish, [this, step](const StepResult& result) { ended(step, result); });
+}
+
+// Writes the number of the line: in odd lines as Object::set() does, in the others as a collection
+// that is added to.
+void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
+  const Oid oid = objects_.at(step->content.object);
+  const auto number = static_cast<std::int64_t>(step->line);
+  Session& session = player.session;
+  if (step->line % 2 != 0) {
+    if (Value* const value = session.replaceAtOnce(oid, 0, 1)) {
+      *value = number;
+      return immediate(*step, "updated");
+    }
+  }
+  const auto write = [number](ObjectRecord& record) {
+    if (record.values.empty()) record.values.resize(1);
+    record.values[0] = number;
+  };
+  if (ObjectRecord* const record = session.changeAtOnce(oid)) {
+    write(*record);
+    return immediate(*step, "updated");
+  }
+  session.change(oid, [this, step, &session, oid, write](const StepResult& result) {
+    if (ObjectRecord* const record = result.isDone() ? session.changeable(oid) : nullptr) {
+      write(*record);
+    }
+    ended(step, result);
+  });
 }
 
 void Replay::startState(const Step& step, Player& player) {
@@ -415,7 +468,7 @@ int replay(std::istream& schedule, std::ostream& events, std::ostream& errors, R
   try {
     while (const auto line = reader.next()) {
       run.play(*line);
-      if (checkInvariants) run.checkInvariants();
+      if (checkInvariants) run.checkInvariants(line->number);
       if (seen) run.showDeadlocks(seen);
     }
   } catch (const ScheduleError& error) {

@@ -34,7 +34,8 @@ class ReplayWorld {
 /// Writes one JSON object per event and line to `events`; what was wrong with a line, and its
 /// number, to `errors`. Returns the exit status: 0, or 2 when a line stopped the run (what came
 /// before it has been played). With `checkInvariants` those of the lock table are checked after
-/// each line, in time proportional to its size; a broken one stops the process. `seen` is called
+/// each line; when it is large, now and then, so that a line takes no longer for that. A broken one
+/// stops the process. `seen` is called
 /// after the line in which a deadlock came about.
 ///
 /// Source: docs/schedule.md.

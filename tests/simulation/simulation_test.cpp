@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "node/schedule/replay.h"
 #include "tests/simulation/comparison.h"
 #include "tests/simulation/schedule_generator.h"
 
@@ -82,6 +84,32 @@ TEST(ScheduleGenerator, WhenAScheduleIsWrittenAndReadThenTheModelSeesTheSame) {
     EXPECT_EQ(eventsOfModel(linesOf(textOf(schedule.lines))), schedule.model.events())
         << "seed " << seed;
   }
+}
+
+/// More than are looked at after each line.
+TEST(CheckedReplay, WhenThousandsWaitThenEachWaitsAndTheTableIsSound) {
+  constexpr int kWaiters = 2'000;
+  std::ostringstream schedule;
+  schedule << "object X\nprocess holder\nholder lock X share session 0\n";
+  for (int i = 0; i < kWaiters; ++i) {
+    schedule << "process P" << i << "\nP" << i << " lock X " << (i % 2 == 0 ? "exclusive" : "share")
+             << " session 2147483647\n";
+  }
+  schedule << "holder unlock X\n";
+  std::istringstream in(schedule.str());
+  std::ostringstream out, errors;
+
+  EXPECT_EQ(replay(in, out, errors, /*checkInvariants=*/true), 0) << errors.str();
+
+  const std::string events = out.str();
+  std::size_t queued = 0, granted = 0;
+  for (std::size_t at = 0; (at = events.find("\"queued\"", at)) != std::string::npos; ++at)
+    ++queued;
+  for (std::size_t at = 0; (at = events.find("\"granted\"", at)) != std::string::npos; ++at) {
+    ++granted;
+  }
+  EXPECT_EQ(queued, static_cast<std::size_t>(kWaiters));
+  EXPECT_EQ(granted, 2u) << "the holder, and the first that waited";
 }
 
 /// A simulation that never meets a rule does not test it.
