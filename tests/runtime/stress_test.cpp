@@ -1,5 +1,6 @@
 // Many threads at once, on the machine's clock: what must be true at the end whatever happened.
 
+#include <algorithm>
 #include <random>
 
 #include "tests/runtime/given_processes.h"
@@ -57,6 +58,12 @@ class ManyThreads : public testing::TestWithParam<Form> {
     for (const auto& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
+  }
+
+  bool isWaiting(LockerId locker) const {
+    const std::vector<LockInfo> locks = database->locksOf(locker, Lifetime::Persistent);
+    return std::any_of(locks.begin(), locks.end(),
+                       [](const LockInfo& lock) { return lock.waiting; });
   }
 
   /// Tries until it was no victim of a deadlock and met no commit in its upgrade's gap.
@@ -168,7 +175,11 @@ TEST_P(ManyThreads, SigningOnAndOffAndCancellingWhileOthersWait) {
   onAllThreads([&](Process& process, std::mt19937&) {
     for (int round = 0; round < 20; ++round) {
       std::stop_source stop;
-      std::thread stopper([&] { stop.request_stop(); });
+      // In turn: at any moment, and when the request stands in the queue for certain.
+      std::thread stopper([&, locker = process.info().locker] {
+        while (round % 2 == 0 && !isWaiting(locker)) std::this_thread::yield();
+        stop.request_stop();
+      });
       try {
         process.object(accounts[0]).sharedLock(LockTimeout::infinite(), stop.get_token());
       } catch (const CancelledException&) {
