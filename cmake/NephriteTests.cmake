@@ -44,7 +44,7 @@ nephrite_test(ini nephrite_ini)
 nephrite_test(tidy)
 # Our own synchronisation, built once more from what the explorer of interleavings steps through.
 file(GLOB explored CONFIGURE_DEPENDS base/*.cpp locking/*.cpp locking/table/*.cpp)
-nephrite_test(interleavings spdlog::spdlog fmt::fmt Boost::container Threads::Threads)
+nephrite_test(interleavings fmt::fmt Boost::container Threads::Threads)
 target_sources(interleavings_test PRIVATE ${explored} node/client/reading_turn.cpp)
 target_compile_definitions(interleavings_test PRIVATE
   NEPHRITE_EXPLORED="tests/interleavings/explored_threads.h")
