@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <list>
 
+#include "runtime/database.h"
 #include "tests/node/called_program.h"
 #include "tests/remote/server_program.h"
 
