@@ -222,11 +222,12 @@ RequestFailure ClientSession::whyDown() const {
 }
 
 RequestFailure ClientSession::downNow() const {
-  const bool refused = downCode_ == ErrorCode::ServerRefused;
-  return {downCode_, "server node " + carrier_.server() +
-                         (refused ? " refused: " + whyDown_
-                                  : ": no connection (" + whyDown_ +
-                                        "); locks are free and changes dropped: sign on again")};
+  const std::string server = "server node " + carrier_.server();
+  if (downCode_ == ErrorCode::ServerRefused) return {downCode_, server + " refused: " + whyDown_};
+  // Who has never been connected has no locks that could be free.
+  return {downCode_,
+          server + ": no connection (" + whyDown_ +
+              (hadSession_ ? "); locks are free and changes dropped: sign on again" : ")")};
 }
 
 // --- Connecting ----------------------------------------------------------------------------------
@@ -280,6 +281,7 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   state_ = State::Up;
   lostKey_.reset();
   welcome_ = welcome;
+  hadSession_ = true;
   serverTimeout_ = welcome.serverTimeout.count();
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);

@@ -177,6 +177,7 @@ class ClientSession final : private CarrierListener {
   mutable Mutex mutex_;
   State state_ NEPHRITE_GUARDED_BY(mutex_) = State::Pausing;
   std::optional<wire::Welcome> welcome_ NEPHRITE_GUARDED_BY(mutex_);  // Of the present session.
+  bool hadSession_ NEPHRITE_GUARDED_BY(mutex_) = false;  // This one, or one before it.
   std::atomic<std::int64_t> serverTimeout_{10'000};                   // Milliseconds.
   std::optional<wire::SessionKey> lostKey_ NEPHRITE_GUARDED_BY(mutex_);
   wire::SessionStream stream_ NEPHRITE_GUARDED_BY(mutex_);

@@ -1,10 +1,12 @@
 // The nephrite program: one verb for each thing that people do with a node.
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -303,7 +305,8 @@ int run(int argc, char** argv) {
       "  nephrite ini check jade.ini && nephrite server --ini jade.ini\n"
       "  nephrite server --ini jade.ini --set NephriteServer.Port=6006 NephriteLog.Level=Debug\n"
       "\n"
-      "Exit status: 0, or 1 when it could not start.");
+      "Exit status: 0; 1 when it could not start; 78 when its INI file has errors, so that no\n"
+      "supervisor starts it again before somebody has corrected them.");
 
   std::string schedule;
   CLI::App* const replayCommand = app.add_subcommand(
@@ -369,8 +372,7 @@ int run(int argc, char** argv) {
 
   if (const auto status = operatorVerbs.run()) return *status;
   if (*serverCommandLine) {
-    return serverCommand({served.file, served.name, served.overrides, NEPHRITE_VERSION}, std::cout,
-                         std::cerr);
+    return serverCommand({served.file, served.name, served.overrides, NEPHRITE_VERSION}, std::cerr);
   }
   if (*replayCommand) return replayFile(schedule, checked);
   if (*check) {
@@ -381,12 +383,27 @@ int run(int argc, char** argv) {
   return 2;
 }
 
+/// False, and said, when the standard output did not take everything; a reader that has gone wanted
+/// no more.
+bool wasWritten() {
+  std::cout.flush();
+  if (std::cout) return true;
+  const int why = errno;
+  pollfd reader{STDOUT_FILENO, POLLOUT, 0};
+  if (::poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0) return true;
+  std::cerr << "nephrite: not all of it could be written to the standard output: "
+            << std::strerror(why) << '\n';
+  return false;
+}
+
 }  // namespace
 }  // namespace nephrite
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // A reader that has had enough (| head) is no failure.
   try {
-    return nephrite::run(argc, argv);
+    const int status = nephrite::run(argc, argv);
+    return nephrite::wasWritten() ? status : 1;
   } catch (const std::exception& failure) {
     std::cerr << "nephrite: " << failure.what() << '\n';
     return 1;

@@ -1,7 +1,9 @@
 #include "node/program/server_command.h"
 
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <boost/asio.hpp>
 #include <chrono>
@@ -9,9 +11,12 @@
 #include <exception>
 #include <optional>
 #include <ostream>
+#include <string>
 
+#include "base/background_writer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "ini/ini_problem.h"
 #include "node/server_node.h"
 
 namespace nephrite {
@@ -87,6 +92,7 @@ class Supervisor {
     const std::size_t sessions = server_.sessionCount();
     ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%s, %zu sessions", drainUntil_ ? "draining" : "serving",
                  sessions);
+    tellHeldBackLines();
     timer_.expires_after(drainUntil_ ? kQuietCheck : every_);
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();
@@ -111,7 +117,9 @@ void raiseFileLimit() {
 
 }  // namespace
 
-int serverCommand(const ServerCommand& command, std::ostream& out, std::ostream& err) {
+int serverCommand(const ServerCommand& command, std::ostream& err) {
+  // Not even the reader of the readiness line is waited for.
+  BackgroundWriter out({.descriptor = STDOUT_FILENO, .gap = {}});
   try {
     raiseFileLimit();
     ServerNode::Options options;
@@ -121,11 +129,14 @@ int serverCommand(const ServerCommand& command, std::ostream& out, std::ostream&
     options.version = command.version;
     ServerNode server(options);
     Supervisor supervisor(server);
-    out << "nephrite server: ready on port " << server.port();
-    if (!server.unixSocket().empty()) out << " and " << server.unixSocket().string();
-    out << ", store " << server.storeDirectory().string() << std::endl;
+    std::string ready = "nephrite server: ready on port " + std::to_string(server.port());
+    if (!server.unixSocket().empty()) ready += " and " + server.unixSocket().string();
+    out.write(ready + ", store " + server.storeDirectory().string() + "\n");
     supervisor.run();
     return 0;
+  } catch (const IniError& wrong) {
+    err << "nephrite server: " << wrong.what() << '\n';
+    return EX_CONFIG;
   } catch (const std::exception& failure) {
     err << "nephrite server: " << failure.what() << '\n';
     return 1;

@@ -38,18 +38,32 @@ class ServerProgram {
   /// Until it is ready. False when it does not get there; log() says why.
   bool start(const std::vector<std::string>& environment = {},
              const std::vector<std::string>& overrides = {}) {
-    std::vector<std::string> command{NEPHRITE_BINARY_DIR "/nephrite", "server", "--ini", iniFile()};
-    if (!overrides.empty()) command.emplace_back("--set");
-    command.insert(command.end(), overrides.begin(), overrides.end());
-    program_ = std::make_unique<ChildProcess>(ChildProcess::Options{
-        .command = std::move(command),
-        .environment = environment,
-        .errors = folder_ / "server.log"});
+    launch({.environment = environment, .errors = folder_ / "server.log"}, overrides);
+    return isReady();
+  }
+  /// Waits for the line that says so; false when something else comes.
+  bool isReady() {
     ready_ = program_->heard();
     const std::string before = "nephrite server: ready on port ";
     if (!ready_.starts_with(before)) return false;
     port_ = static_cast<std::uint16_t>(std::stoi(ready_.substr(before.size())));
     return true;
+  }
+  /// The same without waiting for its readiness; `how` says all but the command.
+  void launch(ChildProcess::Options how, const std::vector<std::string>& overrides = {},
+              const std::string& before = "true") {
+    // `before`: what the shell does that becomes the server.
+    how.command = {"/bin/sh",
+                   "-c",
+                   before + "; exec \"$@\"",
+                   "sh",
+                   NEPHRITE_BINARY_DIR "/nephrite",
+                   "server",
+                   "--ini",
+                   iniFile()};
+    if (!overrides.empty()) how.command.emplace_back("--set");
+    how.command.insert(how.command.end(), overrides.begin(), overrides.end());
+    program_ = std::make_unique<ChildProcess>(std::move(how));
   }
   ChildProcess& program() { return *program_; }
 

@@ -35,7 +35,10 @@ class SpokenCarrier final : public Carrier {
 
   void welcome(const wire::Welcome& welcome) {
     listener_->connected();
-    const std::string bytes = wire::encode(wire::FromServer(welcome), Instant{});
+    sayUnnumbered(welcome);
+  }
+  void sayUnnumbered(const wire::FromServer& message) {
+    const std::string bytes = wire::encode(message, Instant{});
     listener_->received(framed(stream_.unnumbered(), bytes));
   }
   void say(const wire::FromServer& message) {

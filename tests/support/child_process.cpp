@@ -53,7 +53,8 @@ ChildProcess::ChildProcess(Options options) {
     throw std::system_error(errno, std::generic_category(), "making pipes");
   }
   const int errors =
-      options.errors.empty()
+      options.errorsDescriptor >= 0 ? ::dup(options.errorsDescriptor)
+      : options.errors.empty()
           ? ::dup(STDERR_FILENO)
           : ::open(options.errors.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   std::vector<std::string> environment = std::move(options.environment);
@@ -65,7 +66,7 @@ ChildProcess::ChildProcess(Options options) {
   if (pid_ == 0) {  // Only what may be called between fork() and exec() of a program with threads.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(in[0], STDIN_FILENO);
-    ::dup2(out[1], STDOUT_FILENO);
+    ::dup2(options.output >= 0 ? options.output : out[1], STDOUT_FILENO);
     ::dup2(errors, STDERR_FILENO);
     ::execve(words[0], words.data(), variables.data());
     ::_exit(127);

@@ -30,6 +30,8 @@ class ChildProcess {
     std::vector<std::string> command;
     std::vector<std::string> environment = {};  ///< NAME=value, added to ours.
     std::filesystem::path errors = {};          ///< Where standard error is appended.
+    int output = -1;            ///< Its standard output, instead of a pipe that heard() reads.
+    int errorsDescriptor = -1;  ///< Its standard error, instead of `errors`.
   };
 
   explicit ChildProcess(Options options);
