@@ -35,23 +35,29 @@ void LockAnswers::addFirst(LockSettle settle, LockAnswer answer) {
   first_.emplace(Owed{std::move(settle), std::move(answer)});
 }
 
+namespace {
+
+void logThrown(const LockAnswer& answer, const std::string& why) {
+  log(LogLevel::Error, "lock.receiver_threw",
+      {{"locker", std::to_string(answer.request.locker.value)},
+       {"target", std::to_string(answer.request.target.value)},
+       {"outcome", std::string(nameOf(answer.outcome))},
+       {"reason", why}});
+}
+
+}  // namespace
+
 // What one receiver throws is neither the fault of the others nor of the one who delivers, who may
 // be in the middle of a commit: it is told to the log.
 void LockAnswers::tell(const Owed& owed) noexcept {
   if (!owed.settle) return;
-  std::string why = "an exception that is no std::exception";
   try {
     owed.settle(owed.answer);
-    return;
   } catch (const std::exception& thrown) {
-    why = thrown.what();
+    logThrown(owed.answer, thrown.what());
   } catch (...) {
+    logThrown(owed.answer, "an exception that is no std::exception");
   }
-  log(LogLevel::Error, "lock.receiver_threw",
-      {{"locker", std::to_string(owed.answer.request.locker.value)},
-       {"target", std::to_string(owed.answer.request.target.value)},
-       {"outcome", std::string(nameOf(owed.answer.outcome))},
-       {"reason", why}});
 }
 
 void LockAnswers::deliver() {
@@ -67,7 +73,6 @@ void LockAnswers::deliver() {
 
 using lock_table::HoldTable;
 using lock_table::Locker;
-using lock_table::ReleaseScope;
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
@@ -233,10 +238,16 @@ void LockManager::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnsw
   state_->table.releaseAll(locker, scope, out);
 }
 
-LockAnswers LockManager::releaseTransactionLocks(LockerId id) {
+LockAnswers LockManager::releaseTransactionLocks(LockerId id, std::span<const LockTarget> deleted) {
   LockAnswers out;
   const LockSeat locker = state_->lockers.find(id);
-  if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Transaction, 0}, out);
+  if (locker == nullptr) return out;
+  for (const LockTarget target : deleted) {
+    if (held(locker, target).session == LockType::Get) continue;
+    MutexLock hold(state_->waiting);
+    state_->table.endSession(*locker, target);
+  }
+  releaseAll(*locker, {ReleaseScope::Kind::Transaction, 0}, out);
   return out;
 }
 
@@ -251,12 +262,28 @@ LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
 
 std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget target) const {
   std::optional<LockInfo> held;
+  const LockSeat seat = state_->lockers.find(locker);
+  if (seat == nullptr) return held;
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
-  state_->holds.forEachOn(target, [&](const lock_table::Hold& hold) {
-    if (hold.locker().id == locker) held = lock_table::LockTable::infoOf(hold, now, wall);
-  });
+  const auto take = [&](const lock_table::Hold& hold) {
+    held = lock_table::LockTable::infoOf(hold, now, wall);
+  };
+  if (state_->holds.look(*seat, target, take)) return held;
+  MutexLock hold(state_->waiting);
+  if (const auto* const found = state_->holds.find(*seat, target)) take(*found);
   return held;
+}
+
+HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
+  {
+    OwnerHold own(seat->mutex);
+    if (const std::optional<HeldLock> held = holds_.held(*seat, target)) return *held;
+  }
+  MutexLock hold(state_->waiting);
+  const lock_table::Hold* const found = holds_.find(*seat, target);
+  if (found == nullptr) return {};
+  return {found->token(), found->since(), found->level(), found->type(), found->session()};
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
+#include "locking/lock_rules.h"
 #include "locking/lock_seat.h"
 #include "locking/lock_statistics.h"
 
@@ -19,7 +20,6 @@ namespace nephrite {
 namespace lock_table {
 class HoldTable;
 class LockTable;
-struct ReleaseScope;
 }  // namespace lock_table
 
 /// What a change to the lock table decided: answers owed to lockers, in the order in which
@@ -151,8 +151,9 @@ class LockManager {
   ReleasedAtOnce releaseAtOnce(const LockSeat& seat, LockTarget target);
 
   /// Commit, abort: releases all Transaction locks; Session locks return to the type last
-  /// asked for with Session duration. In the order in which they were acquired.
-  LockAnswers releaseTransactionLocks(LockerId locker);
+  /// asked for with Session duration. In the order in which they were acquired. Of `deleted`, which
+  /// are no more, Session locks go too.
+  LockAnswers releaseTransactionLocks(LockerId locker, std::span<const LockTarget> deleted = {});
 
   /// endLoad, endLock outside transaction state: releases the Transaction locks acquired at
   /// `level`; when it is the outermost (1), Session locks return to their own type.
@@ -202,8 +203,7 @@ class LockManager {
   ReleasedAtOnce releaseForGood(const LockSeat& seat, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,
                   bool shareReleased);
-  void releaseAll(lock_table::Locker& locker, const lock_table::ReleaseScope& scope,
-                  LockAnswers& out);
+  void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
 
   const Clock& clock_;
   const std::function<void(Instant)> waitBegan_;

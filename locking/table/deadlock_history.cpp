@@ -31,7 +31,7 @@ class Snapshot {
     for (const bool cycle : {true, false}) {
       for (std::size_t at = 0; at < entries_.size(); ++at) {  // Grows meanwhile.
         for (const Hold& hold : entries_[at]->holders) follow(hold.locker(), cycle);
-        for (const Wait& wait : entries_[at]->queue) follow(*wait.locker, cycle);
+        for (const Wait& wait : entries_[at]->queue) follow(*wait.locker(), cycle);
       }
     }
   }
@@ -42,14 +42,14 @@ class Snapshot {
 
   void addEntriesOf(const Locker& locker, bool cycle) {
     for (const Wait& wait : locker.waits) {
-      if (seen_.contains(wait.entry)) continue;
+      if (seen_.contains(wait.entry())) continue;
       if (!cycle && others_ == DeadlockRecord::kMoreTargets) {
         record_.truncated = true;
         return;
       }
       others_ += cycle ? 0 : 1;
-      seen_.insert(wait.entry);
-      entries_.push_back(wait.entry);
+      seen_.insert(wait.entry());
+      entries_.push_back(wait.entry());
     }
   }
 
@@ -90,10 +90,10 @@ class Snapshot {
   void takeQueue(const Entry& entry) {
     std::size_t others = 0;
     for (const Wait& wait : entry.queue) {
-      if (!isKept(*wait.locker, others)) continue;
+      if (!isKept(*wait.locker(), others)) continue;
       DeadlockWait taken;
       taken.target = entry.target;
-      taken.locker = wait.locker->id;
+      taken.locker = wait.locker()->id;
       taken.wanted = wait.type();
       taken.duration = wait.duration();
       taken.upgrade = wait.upgrade;
@@ -101,7 +101,7 @@ class Snapshot {
       taken.asked = wait.sequence;
       taken.age = now_ - wait.since();
       taken.priority = wait.priority;
-      taken.timeout = wait.timeout;
+      taken.timeout = wait.timeout();
       taken.background = wait.isBackground();
       record_.waits.push_back(taken);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
+#include <utility>
 
 #include "base/check.h"
 
@@ -115,7 +116,31 @@ void HoldTable::contend(Entry& entry) {
     count(segment, 1, moved);
   }
   settleNear(entry);
-  for (Hold& hold : entry.holders) hold.locker().contended.insert(&entry);
+  for (Hold& hold : entry.holders) {
+    hold.locker().contended.emplace(&entry, HolderPlace{&hold});
+    ++entry.holderCount;
+    if (hold.type() != LockType::Share) entry.aboveShare = &hold;
+  }
+  if (!entry.hasFew()) keepPlaces(entry);
+}
+
+void HoldTable::keepPlaces(Entry& entry) {
+  Hold* before = entry.holders.last();
+  for (Hold& hold : entry.holders) placeOf(hold, entry).before = std::exchange(before, &hold);
+}
+
+// Who has more than Share may have changed. No more than one does: it excludes the others.
+void HoldTable::note(Entry& entry, Hold& hold) {
+  if (hold.type() != LockType::Share) {
+    entry.aboveShare = &hold;
+  } else if (entry.aboveShare == &hold) {
+    entry.aboveShare = nullptr;
+  }
+}
+
+void HoldTable::noteChanged(Segment& segment, Hold& hold) {
+  Node* const node = find(segment, hashOf(hold.target), hold.target)->get();
+  if (node->isEntry()) note(*static_cast<Entry*>(node), hold);
 }
 
 void HoldTable::settleNear(Entry& entry) {
@@ -167,18 +192,37 @@ Hold* HoldTable::find(const Locker& locker, LockTarget target) const {
   const std::uint64_t hash = hashOf(target);
   Segment& segment = segmentOf(hash);
   SpinHold spin(segment.lock);
-  Node* node = find(segment, hash, target)->get();
-  if (node != nullptr && node->isEntry()) {
-    for (Hold& hold : static_cast<Entry*>(node)->holders) {
-      if (&hold.locker() == &locker) return &hold;
-    }
-    return nullptr;
-  }
+  Node* const node = find(segment, hash, target)->get();
+  if (node != nullptr && node->isEntry()) return holdOn(*static_cast<Entry*>(node), locker);
+  return findInChain(node, locker, target);
+}
+
+Hold* HoldTable::findInChain(Node* node, const Locker& locker, LockTarget target) {
   for (; node != nullptr && node->target == target; node = node->chain.get()) {
     auto* const hold = static_cast<Hold*>(node);
     if (&hold->locker() == &locker) return hold->isIdle() ? nullptr : hold;
   }
   return nullptr;
+}
+
+bool HoldTable::look(const Locker& locker, LockTarget target,
+                     const std::function<void(const Hold&)>& look) const {
+  const std::uint64_t hash = hashOf(target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  Node* const node = find(segment, hash, target)->get();
+  const Hold* found = nullptr;
+  if (node != nullptr && node->isEntry()) {
+    const auto& entry = *static_cast<const Entry*>(node);
+    if (!entry.hasFew()) return false;
+    for (const Hold& hold : entry.holders) {
+      if (&hold.locker() == &locker) found = &hold;
+    }
+  } else {
+    found = findInChain(node, locker, target);
+  }
+  if (found != nullptr) look(*found);
+  return true;
 }
 
 Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
@@ -193,23 +237,38 @@ Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Ins
     const FencingToken token = nextToken(segment, locker);
     hold.setAcquired(token.value, false);
     hold.setToken(token);
+    Hold* const before = entry.holders.last();
     entry.holders.append(hold);
+    locker.contended.emplace(&entry, HolderPlace{&hold, before});
+    note(entry, hold);
+    if (++entry.holderCount == Entry::kFew + 1) {
+      keepPlaces(entry);
+    } else if (!entry.hasFew()) {
+      placeOf(HolderList::next(hold), entry).before = &hold;
+    }
   }
   locker.link(hold, asked.timeout);
-  locker.contended.insert(&entry);
   return hold;
 }
 
 void HoldTable::remove(Hold& hold, Entry& entry) {
   Locker& locker = hold.locker();
-  locker.contended.erase(&entry);
   OwnerHold own(locker.mutex);
   {
     Segment& segment = segmentOf(hashOf(entry.target));
     SpinHold spin(segment.lock);
     hear(segment, locker);
-    entry.holders.remove(hold);
+    if (entry.hasFew()) {
+      entry.holders.remove(hold);
+    } else {
+      Hold& before = *placeOf(hold, entry).before;
+      placeOf(HolderList::next(hold), entry).before = &before;
+      entry.holders.remove(hold, before);
+    }
+    --entry.holderCount;
+    if (entry.aboveShare == &hold) entry.aboveShare = nullptr;
   }
+  locker.contended.erase(&entry);
   drop(locker, hold);
 }
 
@@ -221,6 +280,7 @@ FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
   const bool session = asked.duration == LockDuration::Session;
   hold.set(asked.type, session ? asked.type : hold.session(), hold.level());
   hold.setTimeout(asked.timeout);
+  noteChanged(segment, hold);
   const FencingToken token = nextToken(segment, locker);
   hold.setToken(token);
   forget(locker, hold);
@@ -234,6 +294,7 @@ void HoldTable::change(Hold& hold, LockType type, LockType session) {
   SpinHold spin(segment.lock);
   hear(segment, locker);
   hold.set(type, session, hold.level());
+  noteChanged(segment, hold);
   forget(locker, hold);
 }
 
@@ -279,6 +340,23 @@ std::uint64_t HoldTable::lastToken() const {
   return last;
 }
 
+void HoldTable::checkHolders(const Entry& entry) {
+  const Hold* before = entry.holders.last();
+  const Hold* aboveShare = nullptr;
+  std::uint32_t count = 0;
+  for (const Hold& hold : entry.holders) {
+    NEPHRITE_CHECK(!hold.isNear() && !hold.isIdle());
+    const auto place = hold.locker().contended.find(&entry);
+    NEPHRITE_CHECK(place != hold.locker().contended.end());
+    NEPHRITE_CHECK(place->second.hold == &hold);
+    NEPHRITE_CHECK(entry.hasFew() || place->second.before == before);
+    before = &hold;
+    ++count;
+    if (hold.type() != LockType::Share) aboveShare = &hold;
+  }
+  NEPHRITE_CHECK(entry.holderCount == count && entry.aboveShare == aboveShare);
+}
+
 void HoldTable::checkInvariants() const {
   for (std::size_t i = 0; i < kSegments; ++i) {
     Segment& segment = segments_[i];
@@ -294,9 +372,7 @@ void HoldTable::checkInvariants() const {
         NEPHRITE_CHECK(headOf(segment, hash) == &segment.heads[head]);
         const Node* const next = node->chain.get();
         if (node->isEntry()) {
-          for (const Hold& hold : static_cast<const Entry*>(node)->holders) {
-            NEPHRITE_CHECK(!hold.isNear() && !hold.isIdle());
-          }
+          checkHolders(*static_cast<const Entry*>(node));
         } else if (const Hold& hold = *static_cast<const Hold*>(node); hold.isIdle()) {
           const bool shared = hold.type() == LockType::Share && hold.isNear();
           NEPHRITE_CHECK(shared || hold.type() == LockType::Exclusive);

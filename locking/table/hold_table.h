@@ -7,21 +7,18 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/spin_lock.h"
+#include "locking/lock_rules.h"
 #include "locking/table/locker.h"
 
 namespace nephrite::lock_table {
 
-/// What is let go at the end of a transaction or state, or at sign-off.
-struct ReleaseScope {
-  enum class Kind { Transaction, Level, Everything } kind = Kind::Transaction;
-  std::uint16_t level = 0;
-
-  enum class Fate { Stays, Returns, Goes };  ///< Returns: to its session type.
-  Fate of(const Hold& hold) const;
-};
+inline ReleaseFate fateOf(const Hold& hold, ReleaseScope scope) {
+  return fateOf(hold.session(), hold.level(), scope);
+}
 
 /// Who holds what. Takes and lets go by itself what no queue is needed for: the short way. A target
 /// that somebody waits for, or is about to, has an Entry here instead of its holds, and the short
@@ -76,8 +73,12 @@ class HoldTable {
   /// True when something is left that has to go the long way.
   bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
 
-  /// Of type Get when it holds nothing.
-  HeldLock held(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  /// Calls `look` with what it holds, if it does, under a lock of its own: nothing may be called
+  /// from it. False when a crowd holds the target: find() knows.
+  bool look(const Locker& locker, LockTarget target,
+            const std::function<void(const Hold&)>& look) const;
+  /// Of type Get when it holds nothing; empty when a crowd holds the target.
+  std::optional<HeldLock> held(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
 
   // --- The long way: under the mutex of those who wait -----------------------------------------
 
@@ -152,6 +153,14 @@ class HoldTable {
   /// An idle hold has to go; what an Entry has already is left to whoever made that.
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
+  static Hold* findInChain(Node* node, const Locker& locker, LockTarget target);
+  static HolderPlace& placeOf(const Hold& hold, const Entry& entry) {
+    return hold.locker().contended.find(&entry)->second;
+  }
+  static void keepPlaces(Entry& entry);
+  static void note(Entry& entry, Hold& hold);
+  static void noteChanged(Segment& segment, Hold& hold) NEPHRITE_REQUIRES(segment.lock);
+  static void checkHolders(const Entry& entry);
   /// The entry has the holds of its target since a moment ago: some may be idle. From now on none
   /// of them changes out of sight.
   void settleNear(Entry& entry);

@@ -113,12 +113,19 @@ class HolderList {
   Hold* last() const { return last_; }
   bool isOneOrNone() const { return empty() || after(*last_) == last_; }
 
+  /// `before` stands before `hold`.
+  void remove(Hold& hold, Hold& before) {
+    before.chain.set(after(hold));
+    if (last_ == &hold) last_ = &before == &hold ? nullptr : &before;
+  }
+  /// Only of one that is not the only one.
+  static Hold& next(const Hold& hold) { return *after(hold); }
   void append(Hold& hold) {
     hold.chain.set(empty() ? &hold : after(*last_));
     if (!empty()) last_->chain.set(&hold);
     last_ = &hold;
   }
-  /// `hold` is one of them.
+  /// `hold` is one of them: looks for it.
   void remove(Hold& hold);
   /// In the order of acquisition again, whatever happened while nobody looked.
   void sort();
@@ -159,11 +166,7 @@ struct CommitUpgrade {
 /// A request that stands in a queue. Small too: a hot object may have a million of them.
 struct Wait : EntryHook, LockerHook {
   LockSettle settle;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
-  Locker* locker = nullptr;
-  Entry* entry = nullptr;
   Instant deadline{};
-  std::int32_t waitsFor = 0;  ///< Milliseconds from its beginning to its deadline.
-  LockTimeout timeout = LockTimeout::serverDefined();
   std::int32_t priority = 0;
   std::uint32_t place = 0;              ///< In Deadlines.
   std::uint64_t sequence : 44 = 0;      ///< Rises with each wait: breaks ties between deadlines.
@@ -171,12 +174,26 @@ struct Wait : EntryHook, LockerHook {
   std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
 
   void ask(const LockRequest& request);
+  /// `milliseconds` from its beginning to its deadline.
+  void waitFor(Locker& locker, Entry& entry, std::int32_t milliseconds) {
+    const auto bits = static_cast<std::uint32_t>(milliseconds);
+    locker_.set(&locker, static_cast<std::uint16_t>(bits >> 16));
+    entry_.set(&entry, static_cast<std::uint16_t>(bits));
+  }
+  Locker* locker() const { return locker_.get(); }
+  Entry* entry() const { return entry_.get(); }
   LockRequest request() const;  ///< As asked.
+  LockTimeout timeout() const {
+    return hasServerTimeout_ != 0 ? LockTimeout::serverDefined()
+                                  : LockTimeout::ofMilliseconds(waitsFor());
+  }
   LockType type() const { return static_cast<LockType>(type_); }
-  LockDuration duration() const { return static_cast<LockDuration>(duration_); }
+  LockDuration duration() const {
+    return isSession_ != 0 ? LockDuration::Session : LockDuration::Transaction;
+  }
   bool isBackground() const { return background_ != 0; }
   std::uint64_t id() const;  ///< Of the request.
-  Instant since() const { return deadline + std::chrono::milliseconds(-std::int64_t{waitsFor}); }
+  Instant since() const { return deadline + std::chrono::milliseconds(-std::int64_t{waitsFor()}); }
 
   /// Null unless it is one of a commit's upgrades.
   CommitUpgrade* commit() const {
@@ -188,22 +205,46 @@ struct Wait : EntryHook, LockerHook {
   }
 
  private:
+  std::int32_t waitsFor() const {
+    return static_cast<std::int32_t>((std::uint32_t{locker_.tag()} << 16) | entry_.tag());
+  }
+
   std::uint64_t type_ : 3 = 0;
-  std::uint64_t duration_ : 2 = 0;
+  std::uint64_t isSession_ : 1 = 0;
+  std::uint64_t hasServerTimeout_ : 1 = 0;
   std::uint64_t inState_ : 1 = 0;
   std::uint64_t background_ : 1 = 0;
   std::uint64_t isOfCommit_ : 1 = 0;
   std::uint64_t level_ : 10 = 0;  // As in a Hold.
   std::uint64_t idOrCommit_ = 0;
+  TaggedPointer<Locker> locker_;  // Carry the halves of the time that it waits.
+  TaggedPointer<Entry> entry_;
 };
-static_assert(sizeof(Wait) == 112);
+static_assert(sizeof(Wait) == 104);
 
-/// A target that somebody waits for: made when the first has to, gone when the last need not any
-/// more.
+/// A target that somebody waits for, or that so many hold that they would be in each other's way in
+/// a chain. What is decided here takes as long however many hold it or wait.
 struct Entry : Node {
   HolderList holders;
-  Queue queue;  ///< Upgrades first, then newcomers; each in the order of asking.
+  Queue queue;                  ///< Upgrades first, then newcomers; each in the order of asking.
+  Hold* aboveShare = nullptr;   ///< The holder that has more than Share: there is one at most.
+  Wait* lastUpgrade = nullptr;  ///< Of the queue.
+  std::uint32_t holderCount = 0;
+
+  /// With more holders than the first a chain becomes an entry; with fewer than the second an entry
+  /// that nobody waits for becomes a chain.
+  static constexpr std::uint32_t kCrowd = 256, kNoCrowd = 128;
+  /// So many are looked through as quickly as the place of one is looked up.
+  static constexpr std::uint32_t kFew = 8;
+  bool hasFew() const { return holderCount <= kFew; }
+  bool isNeeded() const { return !queue.empty() || holderCount >= kNoCrowd; }
 };
-static_assert(sizeof(Entry) == 40);
+static_assert(sizeof(Entry) == 64);
+
+/// Of a hold that an Entry has: its place among the holders, known to its locker.
+struct HolderPlace {
+  Hold* hold = nullptr;
+  Hold* before = nullptr;  ///< In the ring; not kept while the entry has few.
+};
 
 }  // namespace nephrite::lock_table

@@ -8,10 +8,10 @@ namespace nephrite::lock_table {
 
 void Wait::ask(const LockRequest& request) {
   idOrCommit_ = request.id;
-  timeout = request.timeout;
   priority = request.priority;
   type_ = static_cast<unsigned>(request.type);
-  duration_ = static_cast<unsigned>(request.duration);
+  isSession_ = request.duration == LockDuration::Session ? 1 : 0;
+  hasServerTimeout_ = request.timeout.isServerDefined() ? 1 : 0;
   inState_ = request.inState ? 1 : 0;
   background_ = request.background ? 1 : 0;
   level_ = std::min(request.level, LockTerms::kMostLevel);
@@ -21,11 +21,11 @@ std::uint64_t Wait::id() const { return isOfCommit_ != 0 ? commit()->request.id 
 
 LockRequest Wait::request() const {
   LockRequest asked;
-  asked.locker = locker->id;
-  asked.target = entry->target;
+  asked.locker = locker()->id;
+  asked.target = entry()->target;
   asked.type = type();
   asked.duration = duration();
-  asked.timeout = timeout;
+  asked.timeout = timeout();
   asked.inState = inState_ != 0;
   asked.level = static_cast<std::uint16_t>(level_);
   asked.priority = priority;
@@ -70,8 +70,8 @@ Entry& LockTable::entryFor(LockTarget target) {
   return *entry;
 }
 
-void LockTable::dropIfIdle(Entry& entry) {
-  if (!entry.queue.empty()) return;
+void LockTable::dropUnlessNeeded(Entry& entry) {
+  if (entry.isNeeded()) return;
   holds_.settle(entry);
   entries_.destroy(&entry);
 }
@@ -111,7 +111,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   const bool upgrade = held != nullptr;
   if (mayBeGranted(entry, locker, request.type, upgrade)) {
     answer.token = grantHold(locker, entry, request, now);
-    dropIfIdle(entry);
+    dropUnlessNeeded(entry);
     out.addFirst(std::move(settle), std::move(answer));
     return;
   }
@@ -121,7 +121,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
     ++statistics_.refusals;
     answer.outcome = LockOutcome::Refused;
     describeObstacle(entry, locker, request.type, answer);
-    dropIfIdle(entry);
+    dropUnlessNeeded(entry);
     out.addFirst(std::move(settle), std::move(answer));
     return;
   }
@@ -137,93 +137,6 @@ bool LockTable::countRequest(Locker& locker) {
   OwnerHold own(locker.mutex);
   locker.lockRequests.add(1);
   return (locker.barred & Locker::kSignedOff) == 0;
-}
-
-// The Update locks among `targets`, each once, in the order in which they were acquired. As long as
-// the commit is under way they stay where they are.
-std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTarget> targets) {
-  std::vector<Hold*> holds;
-  OwnerHold own(locker.mutex);
-  locker.barred |= Locker::kCommitWaits;
-  for (const LockTarget target : targets) {
-    Hold* const hold = holds_.find(locker, target);
-    if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
-  }
-  std::sort(holds.begin(), holds.end(),
-            [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
-  holds.erase(std::unique(holds.begin(), holds.end()), holds.end());
-  return holds;
-}
-
-void LockTable::endCommit(Locker& locker) {
-  locker.commit = nullptr;
-  OwnerHold own(locker.mutex);
-  locker.barred &= ~Locker::kCommitWaits;
-}
-
-void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
-                                 std::span<const LockTarget> targets, LockSettle settle,
-                                 LockAnswers& out) {
-  LockAnswer answer;
-  answer.request = request;
-  answer.request.type = LockType::Exclusive;
-  if (!countRequest(locker) || locker.commit != nullptr) {
-    answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(settle), std::move(answer));
-    return;
-  }
-
-  const std::vector<Hold*> holds = beginCommit(locker, targets);
-  std::vector<Entry*> entries;
-  for (const Hold* const hold : holds) entries.push_back(&entryFor(hold->target));
-  const auto free = [&](const Entry* entry) {
-    return mayBeGranted(*entry, locker, LockType::Exclusive, true);
-  };
-  const auto busy = std::find_if_not(entries.begin(), entries.end(), free);
-  if (busy != entries.end()) {
-    answer.request.target = (*busy)->target;
-    contention_.count(answer.request.target);
-    if (request.timeout.isImmediate()) {
-      ++statistics_.refusals;
-      answer.outcome = LockOutcome::Refused;
-      describeObstacle(**busy, locker, LockType::Exclusive, answer);
-      for (Entry* const entry : entries) dropIfIdle(*entry);
-      endCommit(locker);
-      out.add(std::move(settle), std::move(answer));
-      return;
-    }
-  }
-
-  const Instant now = clock_.now();
-  CommitUpgrade* const commit = commits_.make();
-  commit->request = answer.request;
-  for (std::size_t i = 0; i < holds.size(); ++i) {
-    LockRequest part = answer.request;
-    part.target = holds[i]->target;
-    part.duration = LockDuration::Transaction;
-    commit->targets.push_back(part.target);
-    if (free(entries[i])) {
-      answer.token = holds_.upgrade(*holds[i], part);
-      commit->upgraded.push_back(holds[i]);
-      dropIfIdle(*entries[i]);
-      continue;
-    }
-    ++statistics_.queuedLocks;
-    Wait& wait = enqueue(locker, *entries[i], part, true, now);
-    wait.setCommit(*commit);
-    commit->pending.push_back(&wait);
-  }
-  if (commit->pending.empty()) {
-    commits_.destroy(commit);
-    endCommit(locker);
-    out.add(std::move(settle), std::move(answer));
-    return;
-  }
-  std::sort(commit->targets.begin(), commit->targets.end());
-  locker.commit = commit;
-  commit->settle = std::move(settle);
-  const Wait& wait = *commit->pending.front();
-  startWaiting(locker, wait.sequence, wait.deadline, out);
 }
 
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).
@@ -261,15 +174,14 @@ std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
 Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
                          Instant now) {
   Wait* const wait = waits_.make();
-  wait->locker = &locker;
-  wait->entry = &entry;
+  const std::int32_t milliseconds = millisecondsOf(request);
   wait->ask(request);
-  wait->waitsFor = millisecondsOf(request);
-  wait->deadline = now + std::chrono::milliseconds(wait->waitsFor);
+  wait->waitFor(locker, entry, milliseconds);
+  wait->deadline = now + std::chrono::milliseconds(milliseconds);
   wait->sequence = ++lastWait_;
   wait->upgrade = upgrade;
 
-  entry.queue.insert(upgrade ? afterUpgrades(entry) : entry.queue.end(), *wait);
+  enterQueue(*wait, upgrade ? afterUpgrades(entry) : entry.queue.end());
   locker.waits.push_back(*wait);
   deadlines_.insert(*wait);
   return *wait;
@@ -317,7 +229,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, Lock
       lower = &blocker;
     }
     if (nobodyYet) deadlocks_.begin(requester, waitGraph_, lower, false, clock_);
-    deadlocks_.addVictim(victim->locker->id);
+    deadlocks_.addVictim(victim->locker()->id);
     LockAnswer answer = refusalOf(*victim, LockOutcome::Deadlock);
     serveAll(detach(*victim, std::move(answer), victim == &own && ownFirst, out), out);
   }
@@ -332,8 +244,8 @@ void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockT
     return;
   }
   for (const Wait& ahead : entry.queue) {
-    if (ahead.locker == &locker) continue;
-    answer.lockedBy = ahead.locker->id;
+    if (ahead.locker() == &locker) continue;
+    answer.lockedBy = ahead.locker()->id;
     answer.lockedSince = ahead.since();
     return;
   }
@@ -345,41 +257,57 @@ void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockT
 void LockTable::serve(Entry& entry, LockAnswers& out) {
   while (!entry.queue.empty()) {
     Wait& head = entry.queue.front();
-    if (conflictingHolder(entry, *head.locker, head.type()) != nullptr) return;
+    if (conflictingHolder(entry, *head.locker(), head.type()) != nullptr) return;
     grant(head, out);
   }
-  dropIfIdle(entry);
+  dropUnlessNeeded(entry);
 }
 
 // What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
 // waited for it before: its request that has just been granted stood ahead of them all.
 void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
   for (Wait& wait : locker.waits) {
-    if (wait.entry != &entry || wait.upgrade) continue;
-    entry.queue.erase(entry.queue.iterator_to(wait));
+    if (wait.entry() != &entry || wait.upgrade) continue;
+    quitQueue(wait);
     wait.upgrade = true;
-    entry.queue.insert(afterUpgrades(entry), wait);
+    enterQueue(wait, afterUpgrades(entry));
   }
 }
 
 // What a locker that holds nothing here any more still asks for is no upgrade: it stands first of
 // the newcomers. True when there is such a one.
 bool LockTable::becomeNewcomers(Locker& locker, Entry& entry) {
+  if (entry.lastUpgrade == nullptr) return false;
   bool any = false;
   const Queue::iterator firstNewcomer = afterUpgrades(entry);
   for (Wait& wait : locker.waits) {
-    if (wait.entry != &entry || !wait.upgrade) continue;
-    entry.queue.erase(entry.queue.iterator_to(wait));
+    if (wait.entry() != &entry || !wait.upgrade) continue;
+    quitQueue(wait);
     wait.upgrade = false;
-    entry.queue.insert(firstNewcomer, wait);
+    enterQueue(wait, firstNewcomer);
     any = true;
   }
   return any;
 }
 
 Queue::iterator LockTable::afterUpgrades(Entry& entry) {
-  return std::find_if(entry.queue.begin(), entry.queue.end(),
-                      [](const Wait& wait) { return !wait.upgrade; });
+  if (entry.lastUpgrade == nullptr) return entry.queue.begin();
+  return std::next(entry.queue.iterator_to(*entry.lastUpgrade));
+}
+
+void LockTable::enterQueue(Wait& wait, Queue::iterator place) {
+  Entry& entry = *wait.entry();
+  entry.queue.insert(place, wait);
+  if (wait.upgrade) entry.lastUpgrade = &wait;
+}
+
+void LockTable::quitQueue(Wait& wait) {
+  Entry& entry = *wait.entry();
+  const auto at = entry.queue.iterator_to(wait);
+  if (entry.lastUpgrade == &wait) {
+    entry.lastUpgrade = at == entry.queue.begin() ? nullptr : &*std::prev(at);
+  }
+  entry.queue.erase(at);
 }
 
 void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
@@ -390,8 +318,8 @@ void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& ou
 
 void LockTable::grant(Wait& wait, LockAnswers& out) {
   const LockRequest request = wait.request();
-  Locker& locker = *wait.locker;
-  Entry& entry = *wait.entry;
+  Locker& locker = *wait.locker();
+  Entry& entry = *wait.entry();
   Hold* const before = holdOn(entry, locker);
   LockAnswer answer;
   answer.request = request;
@@ -437,11 +365,11 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   answer.request = wait.request();
   answer.queued = true;
   answer.shareReleased = wait.shareReleased;
-  describeObstacle(*wait.entry, *wait.locker, wait.type(), answer);
+  describeObstacle(*wait.entry(), *wait.locker(), wait.type(), answer);
   if (outcome != LockOutcome::Deadlock) return answer;
 
-  answer.cycle = WaitGraph::cycleThrough(*wait.locker);
-  answer.obtained = obtainedIn(answer.cycle, *wait.locker);
+  answer.cycle = WaitGraph::cycleThrough(*wait.locker());
+  answer.obtained = obtainedIn(answer.cycle, *wait.locker());
   if (answer.cycle.size() < 2) return answer;
   const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
   forEachBlocker(wait, [&](const Locker& blocker, const Hold* hold, const Wait* ahead) {
@@ -474,7 +402,7 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
     answer.waited = clock_.now() - wait.since();
     changed = takeBack(*commit);
   } else {
-    changed.push_back(wait.entry->target);
+    changed.push_back(wait.entry()->target);
     answer.waited = leaveQueue(wait);
     waits_.destroy(&wait);
   }
@@ -487,32 +415,12 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   return changed;
 }
 
-// Every upgrade of the commit is Update again, or no longer asked for (section 4).
-std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
-  std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) holds_.change(*hold, LockType::Update, hold->session());
-  Locker& locker = *commit.pending.front()->locker;
-  for (Wait* const wait : commit.pending) {
-    holds.push_back(holdOn(*wait->entry, locker));
-    leaveQueue(*wait);
-    waits_.destroy(wait);
-  }
-  commits_.destroy(&commit);
-  endCommit(locker);
-  std::sort(holds.begin(), holds.end(),
-            [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
-  std::vector<LockTarget> changed;
-  changed.reserve(holds.size());
-  for (const Hold* const hold : holds) changed.push_back(hold->target);
-  return changed;
-}
-
 Duration LockTable::leaveQueue(Wait& wait) {
   const Duration waited = clock_.now() - wait.since();
   statistics_.totalQueueWait += waited;
-  contention_.add(wait.entry->target, waited);
-  wait.entry->queue.erase(wait.entry->queue.iterator_to(wait));
-  wait.locker->waits.erase(wait.locker->waits.iterator_to(wait));
+  contention_.add(wait.entry()->target, waited);
+  quitQueue(wait);
+  wait.locker()->waits.erase(wait.locker()->waits.iterator_to(wait));
   deadlines_.erase(wait);
   return waited;
 }
@@ -523,11 +431,6 @@ LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
                                [&](const Wait& wait) { return wait.id() == requestId; });
   if (it != locker.waits.end()) fail(*it, LockOutcome::Cancelled, out);
   return out;
-}
-
-// A commit whose locks are being let go has nothing left to wait for.
-void LockTable::cancelCommitOf(Locker& locker, LockAnswers& out) {
-  if (locker.commit != nullptr) fail(*locker.commit->pending.front(), LockOutcome::Cancelled, out);
 }
 
 std::optional<Instant> LockTable::nextDeadline() const {
@@ -548,7 +451,7 @@ bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
   if (hold == nullptr) {
-    dropIfIdle(entry);
+    dropUnlessNeeded(entry);
     return false;
   }
   holds_.remove(*hold, entry);
@@ -572,22 +475,27 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
 void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
   cancelCommitOf(locker, out);
   // What serving grants meanwhile stays: it is not among these.
-  std::vector<std::pair<LockTarget, ReleaseScope::Fate>> left;
+  std::vector<std::pair<LockTarget, ReleaseFate>> left;
   {
     OwnerHold own(locker.mutex);
     holds_.releaseAll(locker, scope);
     for (Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
-      const ReleaseScope::Fate fate = scope.of(*hold);
-      if (fate != ReleaseScope::Fate::Stays) left.emplace_back(hold->target, fate);
+      const ReleaseFate fate = fateOf(*hold, scope);
+      if (fate != ReleaseFate::Stays) left.emplace_back(hold->target, fate);
     }
   }
   for (const auto& [target, fate] : left) {
-    if (fate == ReleaseScope::Fate::Goes) {
+    if (fate == ReleaseFate::Goes) {
       release(locker, target, out);
     } else {
       returnToSession(locker, target, out);
     }
   }
+}
+
+void LockTable::endSession(Locker& locker, LockTarget target) {
+  Hold* const hold = holds_.find(locker, target);
+  if (hold != nullptr) holds_.change(*hold, hold->type(), LockType::Get);
 }
 
 void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {

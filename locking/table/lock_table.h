@@ -29,7 +29,7 @@ namespace nephrite::lock_table {
 ///     whoever changes holders or queue calls serve() before returning.
 ///  3. In a queue, upgrades stand before newcomers. Nobody overtakes otherwise.
 ///  4. Nobody is on a cycle of waits: each was broken when its last edge came about.
-///  5. An entry is waited for; else it is gone.
+///  5. An entry is waited for, or has a crowd of holders; else it is gone.
 ///  6. A hold's session type is never stronger than its type.
 class LockTable {
  public:
@@ -56,6 +56,8 @@ class LockTable {
   /// False when it held nothing.
   bool unlock(Locker& locker, LockTarget target, LockAnswers& out);
   void releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out);
+  /// What it holds there has Transaction duration from now on.
+  void endSession(Locker& locker, LockTarget target);
 
   static LockInfo infoOf(const Hold& hold, Instant now, WallTime wall);
   std::vector<LockInfo> locksHeld(std::size_t maxEntries) const;
@@ -72,7 +74,7 @@ class LockTable {
 
  private:
   Entry& entryFor(LockTarget target);
-  void dropIfIdle(Entry& entry);
+  void dropUnlessNeeded(Entry& entry);
 
   // Asking.
   static bool mayBeGranted(const Entry& entry, const Locker& locker, LockType type, bool upgrade);
@@ -96,6 +98,8 @@ class LockTable {
   static void becomeUpgrades(Locker& locker, Entry& entry);
   static bool becomeNewcomers(Locker& locker, Entry& entry);
   static Queue::iterator afterUpgrades(Entry& entry);
+  static void enterQueue(Wait& wait, Queue::iterator place);
+  static void quitQueue(Wait& wait);
   void serveAll(const std::vector<LockTarget>& targets, LockAnswers& out);
   void grant(Wait& wait, LockAnswers& out);
   void fail(Wait& wait, LockOutcome outcome, LockAnswers& out);

@@ -31,9 +31,9 @@ LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) {
 
 LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   LockInfo info;
-  info.target = wait.entry->target;
-  info.requestedBy = wait.locker->id;
-  info.type = &wait == &wait.entry->queue.front() ? LockType::Get : wait.type();
+  info.target = wait.entry()->target;
+  info.requestedBy = wait.locker()->id;
+  info.type = &wait == &wait.entry()->queue.front() ? LockType::Get : wait.type();
   info.wanted = wait.type();
   info.duration = wait.duration();
   info.waiting = true;
@@ -44,7 +44,7 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   info.since = wait.since();
   info.elapsed = now - info.since;
   info.requestTime = wall - std::chrono::duration_cast<WallTime::duration>(info.elapsed);
-  info.timeout = wait.timeout;
+  info.timeout = wait.timeout();
   return info;
 }
 
@@ -87,7 +87,7 @@ std::vector<LockInfo> LockTable::queuedRequests(std::size_t maxEntries) const {
   boost::unordered_flat_set<const Entry*> seen;
   std::vector<const Entry*> entries;
   deadlines_.forEach([&](const Wait& wait) {
-    if (seen.insert(wait.entry).second) entries.push_back(wait.entry);
+    if (seen.insert(wait.entry()).second) entries.push_back(wait.entry());
   });
   std::sort(entries.begin(), entries.end(),
             [](const Entry* a, const Entry* b) { return a->target < b->target; });
@@ -173,11 +173,11 @@ class AllWaits {
     std::array<std::uint32_t, 5> excluders{};  // By the type that is wanted; 0: not listed yet.
     const Wait* ahead = nullptr;
     for (const Wait& wait : entry.queue) {
-      const std::uint32_t me = nodeOf(*wait.locker);
-      if (ahead != nullptr && ahead->locker != wait.locker) waitsFor(me, nodeOf(*ahead->locker));
+      const std::uint32_t me = nodeOf(*wait.locker());
+      if (ahead != nullptr && ahead->locker() != wait.locker()) waitsFor(me, nodeOf(*ahead->locker()));
       ahead = &wait;
       if (wait.upgrade != 0) {
-        addExcluders(entry, wait.type(), wait.locker, me);
+        addExcluders(entry, wait.type(), wait.locker(), me);
         continue;
       }
       std::uint32_t& all = excluders.at(static_cast<std::size_t>(wait.type()));
@@ -247,34 +247,35 @@ void LockTable::checkInvariants() const {
   }
 
   boost::unordered_flat_set<const Entry*> entries;
-  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry); });
+  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry()); });
+  for (const LockSeat& locker : lockers_.all()) {
+    for (const auto& [entry, place] : locker->contended) entries.insert(entry);
+  }
   std::size_t waits = 0;
   AllWaits graph;
   for (const Entry* const entry : entries) {
     NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
     graph.add(*entry);
-    boost::unordered_flat_set<const Locker*> holders;
-    for (const Hold& hold : entry->holders) holders.insert(&hold.locker());
+    NEPHRITE_CHECK(entry->isNeeded());  // 5
     bool newcomers = false;
+    const Wait* lastUpgrade = nullptr;
     for (const Wait& wait : entry->queue) {
       ++waits;
-      NEPHRITE_CHECK((wait.upgrade != 0) == holders.contains(wait.locker));
+      NEPHRITE_CHECK(wait.upgrade == (holdOn(*entry, *wait.locker()) != nullptr));
       NEPHRITE_CHECK(!(wait.upgrade && newcomers));  // 3
       newcomers = newcomers || !wait.upgrade;
+      if (wait.upgrade) lastUpgrade = &wait;
     }
-    for (const Hold& hold : entry->holders) {
-      NEPHRITE_CHECK(hold.locker().contended.contains(const_cast<Entry*>(entry)));
-    }
+    NEPHRITE_CHECK(entry->lastUpgrade == lastUpgrade);
+    if (entry->queue.empty()) continue;
     const Wait& head = entry->queue.front();
-    NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker, head.type()) != nullptr);  // 2
+    NEPHRITE_CHECK(conflictingHolder(*entry, *head.locker(), head.type()) != nullptr);  // 2
   }
   NEPHRITE_CHECK(waits == deadlines_.size());
   NEPHRITE_CHECK(!graph.isCyclic());  // 4
 
   for (const LockSeat& locker : lockers_.all()) {
     holds_.checkInvariantsOf(*locker);
-    for (const Entry* const entry : locker->contended)
-      NEPHRITE_CHECK(entries.contains(entry));  // 5
   }
 }
 

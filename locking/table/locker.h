@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -66,9 +65,10 @@ struct Locker : ChunkHead {
 
   // Guarded by the mutex of those who wait.
   WaitsOfLocker waits;
-  boost::unordered_flat_set<Entry*> contended;  ///< That it holds something on.
-  CommitUpgrade* commit = nullptr;              ///< That waits; null: none.
-  std::uint64_t mark = 0;                       ///< The search that has seen it (see WaitGraph).
+  /// Of all entries on whose targets it holds something.
+  boost::unordered_flat_map<const Entry*, HolderPlace> contended;
+  CommitUpgrade* commit = nullptr;  ///< That waits; null: none.
+  std::uint64_t mark = 0;           ///< The search that has seen it (see WaitGraph).
 
   /// A hold to fill in, and one to get rid of.
   Hold* take() NEPHRITE_REQUIRES(mutex) {
@@ -182,34 +182,14 @@ inline Locker& Hold::locker() const {
 
 /// What `locker` holds on the entry's target; null when nothing.
 inline Hold* holdOn(const Entry& entry, const Locker& locker) {
-  for (Hold& hold : entry.holders) {
-    if (&hold.locker() == &locker) return &hold;
+  if (entry.hasFew()) {
+    for (Hold& hold : entry.holders) {
+      if (&hold.locker() == &locker) return &hold;
+    }
+    return nullptr;
   }
-  return nullptr;
-}
-
-/// Does somebody else hold what excludes `type` for `locker`?
-inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, LockType type) {
-  for (const Hold& hold : entry.holders) {
-    if (&hold.locker() != &locker && !compatible(hold.type(), type)) return &hold;
-  }
-  return nullptr;
-}
-
-/// Calls `visit(locker, hold or null, wait or null)` for each locker that `wait` waits for: the
-/// holders in its way in the order of their grants, then those ahead in the queue. Stops when
-/// `visit` returns true.
-template <typename Visit>
-void forEachBlocker(const Wait& wait, Visit&& visit) {
-  for (const Hold& hold : wait.entry->holders) {
-    if (&hold.locker() == wait.locker || compatible(hold.type(), wait.type())) continue;
-    if (visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr))) return;
-  }
-  for (const Wait& ahead : wait.entry->queue) {
-    if (&ahead == &wait) return;
-    if (ahead.locker == wait.locker) continue;
-    if (visit(*ahead.locker, static_cast<const Hold*>(nullptr), &ahead)) return;
-  }
+  const auto place = locker.contended.find(&entry);
+  return place == locker.contended.end() ? nullptr : place->second.hold;
 }
 
 /// Those who are signed on. Threads: any.

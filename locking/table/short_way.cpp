@@ -30,17 +30,6 @@ void takeCovered(Hold& hold, LockTerms asked) {
 
 }  // namespace
 
-ReleaseScope::Fate ReleaseScope::of(const Hold& hold) const {
-  switch (kind) {
-    case Kind::Transaction: return hold.isSession() ? Fate::Returns : Fate::Goes;
-    case Kind::Level:
-      if (hold.isSession()) return level == 1 ? Fate::Returns : Fate::Stays;
-      return hold.level() >= std::min(level, LockTerms::kMostLevel) ? Fate::Goes : Fate::Stays;
-    case Kind::Everything: break;
-  }
-  return Fate::Goes;
-}
-
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
                                             const Clock& clock, bool shared) {
   if (locker.barred != 0) [[unlikely]]
@@ -108,8 +97,9 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
       amongNear = amongNear || hold->isNear();
       ++others;
     }
+    longWay = longWay || others > Entry::kCrowd;
     if (longWay) {
-      // What is covered by one's own conflicts with nobody else's; so this is not one of them.
+      // With a crowd, or a conflict: and what is covered by one's own conflicts with nobody else's.
     } else if (own == nullptr || own->isIdle()) {
       anew = true;
       Hold& hold = own == nullptr ? *spare : *own;
@@ -236,13 +226,13 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   for (Hold* hold = locker.first; hold != nullptr;) {
     Hold* const after = hold->after.get();
     if (after != nullptr) __builtin_prefetch(&segmentOf(hashOf(after->target)), /*write=*/1);
-    const ReleaseScope::Fate fate = scope.of(*hold);
-    const bool same = fate == ReleaseScope::Fate::Returns && hold->type() == hold->session();
+    const ReleaseFate fate = fateOf(*hold, scope);
+    const bool same = fate == ReleaseFate::Returns && hold->type() == hold->session();
     bool gone = false;
     const std::uint64_t hash = hashOf(hold->target);
-    const bool idles = fate == ReleaseScope::Fate::Goes && !forGood &&
-                       locker.index.at(hash) == hold && becomesIdle(locker, *hold);
-    if (fate != ReleaseScope::Fate::Stays && !same && !idles) {
+    const bool idles = fate == ReleaseFate::Goes && !forGood && locker.index.at(hash) == hold &&
+                       becomesIdle(locker, *hold);
+    if (fate != ReleaseFate::Stays && !same && !idles) {
       Segment& segment = segmentOf(hash);
       SpinHold spin(segment.lock);
       Link* link = find(segment, hash, hold->target);
@@ -250,7 +240,7 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
         longWay = true;
       } else {
         hear(segment, locker);
-        if (fate == ReleaseScope::Fate::Returns) {
+        if (fate == ReleaseFate::Returns) {
           hold->setType(hold->session());
         } else {
           while (link->get() != hold) link = &link->get()->chain;
@@ -273,11 +263,18 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   return longWay || (forGood && locker.idle() > 0);
 }
 
-HeldLock HoldTable::held(Locker& locker, LockTarget target) {
-  const Hold* hold = locker.index.at(hashOf(target));
-  if (hold == nullptr || hold->target != target) hold = find(locker, target);
-  if (hold == nullptr || hold->isIdle()) return {};
-  return {hold->token(), hold->since(), hold->level(), hold->type(), hold->session()};
+std::optional<HeldLock> HoldTable::held(Locker& locker, LockTarget target) {
+  HeldLock held;
+  const auto take = [&](const Hold& hold) {
+    held = {hold.token(), hold.since(), hold.level(), hold.type(), hold.session()};
+  };
+  const Hold* const known = locker.index.at(hashOf(target));
+  if (known == nullptr || known->target != target) {
+    if (!look(locker, target, take)) return std::nullopt;
+  } else if (!known->isIdle()) {
+    take(*known);
+  }
+  return held;
 }
 
 }  // namespace lock_table
@@ -339,11 +336,6 @@ ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget targ
 
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
   return held(seat, target).type;
-}
-
-HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
-  OwnerHold own(seat->mutex);
-  return holds_.held(*seat, target);
 }
 
 }  // namespace nephrite

@@ -1,42 +1,80 @@
 #include "locking/table/wait_graph.h"
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
 
 namespace nephrite::lock_table {
 
+namespace {
+
+/// A bit for each type that a wait may want.
+unsigned bitOf(LockType type) { return 1u << static_cast<unsigned>(type); }
+
+unsigned excludedBy(LockType held) {
+  unsigned types = 0;
+  for (const LockType type :
+       {LockType::Share, LockType::Reserve, LockType::Update, LockType::Exclusive}) {
+    if (!compatible(held, type)) types |= bitOf(type);
+  }
+  return types;
+}
+
+}  // namespace
+
 // Marks every locker that waits for `requester`, directly or through others. Walking against
 // the edges makes the common case free: a newcomer that holds nothing anybody wants, at the
-// tail of a queue however long, has nobody behind it.
+// tail of a queue however long, has nobody behind it. No queue is walked twice: neither for two
+// holders that exclude the same, nor by two who stand in it.
 bool WaitGraph::markWaitersFor(Locker& requester) {
   ++search_;
+  const auto isLast = [](const Wait& wait) { return &wait == &wait.entry()->queue.back(); };
+  if (requester.contended.empty() &&
+      std::all_of(requester.waits.begin(), requester.waits.end(), isLast)) {
+    return false;
+  }
   bool any = false;
   std::vector<Locker*> toVisit{&requester};
+  const auto isReached = [&](const Locker& locker) {
+    return &locker == &requester || locker.mark == search_;
+  };
   const auto reach = [&](Locker& locker) {
-    if (&locker == &requester || locker.mark == search_) return;
+    if (isReached(locker)) return;
     locker.mark = search_;
     any = true;
     toVisit.push_back(&locker);
   };
 
+  boost::unordered_flat_map<const Entry*, unsigned> reachedThroughHolders;  // Types of waits.
   while (!toVisit.empty()) {
     Locker& locker = *toVisit.back();
     toVisit.pop_back();
-    for (const Entry* const entry : locker.contended) {
-      const LockType held = holdOn(*entry, locker)->type();
+    for (const auto& [entry, place] : locker.contended) {
+      if (entry->queue.empty()) continue;
+      unsigned& reached = reachedThroughHolders[entry];
+      const unsigned types = excludedBy(place.hold->type()) & ~reached;
+      if (types == 0) continue;
+      reached |= types;
       for (const Wait& wait : entry->queue) {
-        if (!compatible(held, wait.type())) reach(*wait.locker);
+        if ((bitOf(wait.type()) & types) != 0) reach(*wait.locker());
       }
     }
     for (const Wait& wait : locker.waits) {
-      auto behind = std::next(wait.entry->queue.iterator_to(wait));
-      for (; behind != wait.entry->queue.end(); ++behind) reach(*behind->locker);
+      const Queue& queue = wait.entry()->queue;
+      for (auto behind = std::next(queue.iterator_to(wait)); behind != queue.end(); ++behind) {
+        // It walks on from there by itself, or has done so.
+        if (isReached(*behind->locker())) break;
+        reach(*behind->locker());
+      }
     }
   }
   return any;
 }
 
+// One of its waits leads there, for it is marked.
 Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) const {
+  if (std::next(blocker.waits.begin()) == blocker.waits.end()) return &blocker.waits.front();
   for (Wait& wait : blocker.waits) {
     bool towards = false;
     forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
@@ -51,11 +89,10 @@ Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) con
 std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
   std::vector<Blocker> found;
   if (!markWaitersFor(requester)) return found;
+  boost::unordered_flat_set<const Locker*> known;
   for (Wait& wait : requester.waits) {
     forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {
-      const bool known = std::any_of(found.begin(), found.end(),
-                                     [&](const Blocker& b) { return b.locker == &blocker; });
-      if (blocker.mark == search_ && !known) {
+      if (blocker.mark == search_ && known.insert(&blocker).second) {
         found.push_back({&blocker, waitTowardsMarked(blocker, requester), &wait});
       }
       return false;
@@ -66,6 +103,37 @@ std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
 
 namespace {
 
+/// The blockers of one wait after the other, each once, so that those of all in a queue are no more
+/// than stand in it and hold its target.
+class Blockers {
+ public:
+  /// Calls `visit(locker)` for those of `wait` that it was not called for before, in their order,
+  /// until it returns true. It may be called for some twice, and for the locker of `wait`.
+  template <typename Visit>
+  void forEachNew(const Wait& wait, const Visit& visit) {
+    const Entry& entry = *wait.entry();
+    unsigned& types = holdersOf_[&entry];
+    if ((types & (bitOf(wait.type()) | bitOf(LockType::Exclusive))) == 0) {
+      types |= bitOf(wait.type());
+      const auto visitHold = [&](const Hold& hold) { return visit(hold.locker()); };
+      if (forEachConflict(entry, *wait.locker(), wait.type(), visitHold)) return;
+    }
+    // Those ahead of one who was seen ahead of another were seen too.
+    std::vector<const Wait*> ahead;
+    for (auto at = entry.queue.iterator_to(wait); at != entry.queue.begin();) {
+      if (!aheadOfOthers_.insert(&*--at).second) break;
+      ahead.push_back(&*at);
+    }
+    for (auto at = ahead.rbegin(); at != ahead.rend(); ++at) {
+      if (visit(*(*at)->locker())) return;
+    }
+  }
+
+ private:
+  boost::unordered_flat_map<const Entry*, unsigned> holdersOf_;  // For waits of these types.
+  boost::unordered_flat_set<const Wait*> aheadOfOthers_;
+};
+
 struct Step {
   const Locker* locker;
   std::size_t from;  // Index of the step before; the first step has none.
@@ -75,23 +143,31 @@ struct Step {
 // The shortest way on from the last of `steps` back to the first.
 std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
   const Locker& member = *steps.front().locker;
-  boost::unordered_flat_map<const Locker*, bool> seen;
-  for (const Step& step : steps) seen.emplace(step.locker, true);
+  boost::unordered_flat_set<const Locker*> seen;
+  for (const Step& step : steps) seen.insert(step.locker);
 
+  Blockers blockers;
   for (std::size_t at = steps.size() - 1; at < steps.size(); ++at) {
-    for (const Wait& wait : steps[at].locker->waits) {
+    const Locker& locker = *steps[at].locker;
+    for (const Wait& wait : locker.waits) {
       bool closed = false;
-      forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
+      const auto visit = [&](const Locker& next) {
         closed = &next == &member;
-        if (!closed && seen.emplace(&next, true).second) steps.push_back({&next, at, &wait});
+        if (!closed && seen.insert(&next).second) steps.push_back({&next, at, &wait});
         return closed;
-      });
+      };
+      if (&locker == &member) {  // Another wait of its own in the queue closes no cycle.
+        forEachBlocker(wait,
+                       [&](const Locker& next, const Hold*, const Wait*) { return visit(next); });
+      } else {
+        blockers.forEachNew(wait, visit);
+      }
       if (!closed) continue;
 
-      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry->target, wait.type()}};
+      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry()->target, wait.type()}};
       for (std::size_t step = at; step != 0; step = steps[step].from) {
         const Wait& by = *steps[step].by;
-        cycle.push_back({by.locker->id, by.entry->target, by.type()});
+        cycle.push_back({by.locker()->id, by.entry()->target, by.type()});
       }
       std::reverse(cycle.begin(), cycle.end());
       return cycle;
@@ -113,9 +189,9 @@ std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Blo
 LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {
   if (cycle.empty()) return {};
   const WaitEdge& last = cycle.back();
-  for (const Entry* const entry : member.contended) {
+  for (const auto& [entry, place] : member.contended) {
     if (entry->target != last.target) continue;
-    return compatible(holdOn(*entry, member)->type(), last.wanted) ? LockTarget{} : last.target;
+    return compatible(place.hold->type(), last.wanted) ? LockTarget{} : last.target;
   }
   return {};
 }

@@ -8,6 +8,47 @@
 
 namespace nephrite::lock_table {
 
+/// Calls `visit(hold)` for all that others hold and that exclude `type` for `locker`, in the order
+/// of their grants, until it returns true; then true. Only Exclusive is excluded by more than one.
+template <typename Visit>
+bool forEachConflict(const Entry& entry, const Locker& locker, LockType type, const Visit& visit) {
+  if (type != LockType::Exclusive) {
+    Hold* const hold = entry.aboveShare;
+    if (hold == nullptr || &hold->locker() == &locker) return false;
+    return !compatible(hold->type(), type) && visit(*hold);
+  }
+  for (Hold& hold : entry.holders) {
+    if (&hold.locker() != &locker && visit(hold)) return true;
+  }
+  return false;
+}
+
+/// The first of them.
+inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, LockType type) {
+  const Hold* first = nullptr;
+  forEachConflict(entry, locker, type, [&](const Hold& hold) {
+    first = &hold;
+    return true;
+  });
+  return first;
+}
+
+/// Calls `visit(locker, hold or null, wait or null)` for each locker that `wait` waits for: the
+/// holders in its way in the order of their grants, then those ahead in the queue. Stops when
+/// `visit` returns true.
+template <typename Visit>
+void forEachBlocker(const Wait& wait, Visit&& visit) {
+  const auto visitHold = [&](const Hold& hold) {
+    return visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr));
+  };
+  if (forEachConflict(*wait.entry(), *wait.locker(), wait.type(), visitHold)) return;
+  for (const Wait& ahead : wait.entry()->queue) {
+    if (&ahead == &wait) return;
+    if (ahead.locker() == wait.locker()) continue;
+    if (visit(*ahead.locker(), static_cast<const Hold*>(nullptr), &ahead)) return;
+  }
+}
+
 /// Who waits for whom. The graph is not stored: its edges are read from the table, from each
 /// waiting request to the lockers that forEachBlocker() names.
 ///

@@ -157,6 +157,69 @@ void grantToWaiter(std::uint64_t count) {
   require(table.granted == 1 + count && table.queued == count, "not every waiter was granted");
 }
 
+// --- LockManager: many, of which each must cost what one of few does -----------------------------
+
+/// A lock manager with as many lockers, {1} and so on.
+struct Many {
+  explicit Many(std::uint64_t count) : lockers(count) {
+    for (std::uint64_t i = 1; i <= count; ++i) locks.signOn({i});
+  }
+
+  void ask(LockerId locker, LockTarget target, LockType type) {
+    LockRequest request;
+    request.locker = locker;
+    request.target = target;
+    request.type = type;
+    locks.request(request, [this](const LockAnswer&) { ++answered; }).deliver();
+  }
+  void signAllOff() {
+    for (std::uint64_t i = 1; i <= lockers; ++i) locks.signOff({i}).deliver();
+  }
+
+  const std::uint64_t lockers;
+  LockManager locks{SystemClock::instance(), {}};
+  std::uint64_t answered = 0;
+};
+
+void signManyOn(std::uint64_t count) {
+  Many many(count);
+  many.signAllOff();
+  require(many.locks.seatOf({count}).isNull(), "one is still signed on");
+}
+
+// All let go what one waits for, in no order that would help.
+void letManyShare(std::uint64_t count) {
+  Many many(count + 1);
+  const LockerId waiter{count + 1};
+  for (std::uint64_t i = 1; i <= count; ++i) many.ask({i}, {1}, LockType::Share);
+  require(many.answered == count, "not all share it");
+  many.ask(waiter, {1}, LockType::Exclusive);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    many.locks.unlock({1 + i * 7'919 % count}, {1}).deliver();  // A prime: each has its turn.
+  }
+  require(many.answered == count + 1, "the one who waited was not granted it");
+}
+
+// The holder of what all the others wait for waits too: does one of them wait for it?
+void searchManyForADeadlock(std::uint64_t count) {
+  Many many(count + 2);
+  const LockerId holder{count + 1}, other{count + 2};
+  many.ask(holder, {1}, LockType::Exclusive);
+  many.ask(other, {2}, LockType::Exclusive);
+  for (std::uint64_t i = 1; i <= count; ++i) many.ask({i}, {1}, LockType::Exclusive);
+  many.ask(holder, {2}, LockType::Exclusive);
+  require(many.answered == 2, "not all wait");
+  many.ask(other, {1}, LockType::Exclusive);  // Behind them all: the cycle is told, too.
+  require(many.answered == 3 && many.locks.statistics().deadlocks == 1, "no deadlock was seen");
+  many.signAllOff();
+}
+
+void listMany(std::uint64_t count) {
+  Many many(1);
+  for (std::uint64_t i = 1; i <= count; ++i) many.ask({1}, {i}, LockType::Exclusive);
+  require(many.locks.locksHeld(100'000).size() == count, "not all are listed");
+}
+
 // --- The wire ------------------------------------------------------------------------------------
 
 /// Takes what `encode` makes across as bytes, `count` times.
@@ -222,6 +285,10 @@ constexpr Case kCases[] = {
     {"manager_acquire_release", acquireAndReleaseInManager},
     {"manager_ask_again", askAgainInManager},
     {"manager_grant_waiter", grantToWaiter},
+    {"many_sign_on", signManyOn},
+    {"many_share", letManyShare},
+    {"many_search", searchManyForADeadlock},
+    {"many_list", listMany},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},
     {"wire_lock_ten", carryTenLocks},
