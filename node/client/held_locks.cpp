@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "locking/lock_rules.h"
+
 namespace nephrite {
 namespace {
 
@@ -9,7 +11,11 @@ namespace {
 // is not sure before it has seen those that were forgotten.
 constexpr std::size_t kRemembered = 4096;
 
-bool isSession(const HeldLock& lock) { return lock.session != LockType::Get; }
+bool survives(HeldLock& lock, ReleaseScope scope) {
+  const ReleaseFate fate = fateOf(lock.session, lock.level, scope);
+  if (fate == ReleaseFate::Returns) lock.type = lock.session;
+  return fate != ReleaseFate::Goes;
+}
 
 }  // namespace
 
@@ -138,13 +144,9 @@ bool HeldLocks::survives(HeldLock& lock, Oid target, const Sent& release) {
     case Sent::Kind::AskedForMany: return true;
     case Sent::Kind::Unlock: return target != release.target;
     case Sent::Kind::Transaction:
-      if (!isSession(lock)) return false;
-      lock.type = lock.session;
-      return true;
+      return nephrite::survives(lock, {ReleaseScope::Kind::Transaction, 0});
     case Sent::Kind::Level:
-      if (!isSession(lock)) return lock.level < release.level;
-      if (release.level == 1) lock.type = lock.session;
-      return true;
+      return nephrite::survives(lock, {ReleaseScope::Kind::Level, release.level});
   }
   return true;
 }

@@ -124,6 +124,10 @@ void RemoteDatabase::settleCommit(const CommitRequest& request, nephrite::Commit
   cacheCommit(request, reply);
   if (reply.outcome == CommitReply::Outcome::Committed) {
     held_.committed(request.upgrade.locker);
+    for (const ObjectChange& change : request.changes.changes) {  // With their Session locks.
+      if (change.kind == ChangeKind::Delete)
+        held_.taken(request.upgrade.locker, change.record->oid);
+    }
   }
   settle(reply);
 }

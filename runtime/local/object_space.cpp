@@ -351,14 +351,17 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
     if (leaves) locks_.signOff(locker).deliver();
     return;
   }
+  std::vector<LockTarget> deleted;
   for (const ObjectChange& change : commit->request.changes.changes) {
-    if (change.kind == ChangeKind::Delete) known_.remove(change.record->oid);
+    if (change.kind != ChangeKind::Delete) continue;
+    known_.remove(change.record->oid);
+    deleted.push_back(targetOf(change.record->oid));
   }
   if (options_.committed) options_.committed(commit->request.changes);
 
   // The committer is told before those whom its locks kept waiting. Once told, it may commit
   // again, from another thread: this commit has ended by then.
-  LockAnswers answers = locks_.releaseTransactionLocks(locker);
+  LockAnswers answers = locks_.releaseTransactionLocks(locker, deleted);
   const bool leaves = endsCommit(locker);
   commit->settle(reply);
   answers.deliver();

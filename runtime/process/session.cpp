@@ -105,12 +105,13 @@ void Session::endScope(std::uint64_t number) {
 }
 
 void Session::endInnermostState() {
-  const auto level = static_cast<std::uint16_t>(states_.size());
+  const std::size_t level = states_.size();
   states_.pop_back();
   keepLevel();
+  if (level > LockTerms::kMostLevel) return;  // Nothing was acquired at it: see fateOf().
   for (const Lifetime lifetime : {Lifetime::Persistent, Lifetime::SharedTransient}) {
     if (spaceOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
-    database_.releaseLevel(process_.locker, lifetime, level);
+    database_.releaseLevel(process_.locker, lifetime, levelKept(level));
   }
 }
 
@@ -130,12 +131,28 @@ void Session::leaveTransaction(Lifetime lifetime) {
   space.inTransaction = false;
   space.deletes = false;
   space.changes.clear();
+  space.unmade.clear();
   if (lifetime == Lifetime::Persistent) endAllStates();
 }
 
 void Session::abort(Lifetime lifetime) {
+  Space& space = spaceOf(lifetime);
+  std::vector<Oid> unmade = std::move(space.unmade);
+  space.changes.forEach([&](const Change& change) {
+    if (change.kind == ChangeKind::Create) unmade.push_back(change.oid);
+  });
   leaveTransaction(lifetime);
   database_.releaseTransactionLocks(process_.locker, lifetime);
+  unlockUnmade(unmade);
+}
+
+// What there never was is not locked any longer than the transaction that would have made it.
+void Session::unlockUnmade(std::span<const Oid> oids) {
+  if (oids.empty()) return;
+  const std::vector<LockType> types = held(oids);
+  for (std::size_t i = 0; i < oids.size(); ++i) {
+    if (types[i] != LockType::Get) database_.unlock(process_.locker, oids[i]);
+  }
 }
 
 void Session::commit(Lifetime lifetime, StepDone stepDone) {
@@ -166,7 +183,9 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
                      StepResult result = resultOf(reply.lock);
                      if (reply.outcome == CommitReply::Outcome::Committed) {
                        result.outcome = StepResult::Outcome::Done;
+                       const std::vector<Oid> unmade = std::move(spaceOf(lifetime).unmade);
                        leaveTransaction(lifetime);
+                       unlockUnmade(unmade);
                      } else if (reply.failure) {
                        result.outcome = StepResult::Outcome::Failed;
                        result.code = reply.failure->code;
@@ -187,7 +206,7 @@ LockRequest Session::requestFor(const Wish& wish) const {
   request.duration = wish.duration;
   request.timeout = wish.timeout.isProcessDefined() ? defaultTimeout_.load() : wish.timeout;
   request.inState = isInAnyState(wish.target.lifetime());
-  request.level = static_cast<std::uint16_t>(states_.size());
+  request.level = levelKept(states_.size());
   request.priority = deadlockPriority(wish.target.lifetime());
   request.background = process_.background;
   request.id = wish.id;
@@ -324,6 +343,7 @@ void Session::startRemoval(Oid oid) {
   Change* const change = changes.find(oid);
   if (change->kind == ChangeKind::Create) {
     changes.erase(*change);
+    spaceOf(oid.lifetime()).unmade.push_back(oid);
   } else {
     change->kind = ChangeKind::Delete;
     spaceOf(oid.lifetime()).deletes = true;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "locking/lock_rules.h"
 #include "runtime/database.h"
 #include "runtime/error_code.h"
 #include "runtime/local/local_quick_locks.h"
@@ -146,6 +147,7 @@ class Session {
     std::atomic<bool> inTransaction = false;
     std::atomic<bool> deletes = false;  ///< Something, in the open transaction.
     ChangeTable changes;
+    std::vector<Oid> unmade;  ///< Created and deleted in the open transaction.
   };
 
   Space& spaceOf(Lifetime lifetime);
@@ -169,8 +171,9 @@ class Session {
   LockType held(Oid oid) const;
   void startRemoval(Oid oid);
   void endAllStates();
-  void keepLevel() { level_ = static_cast<std::uint16_t>(states_.size()); }
+  void keepLevel() { level_ = levelKept(states_.size()); }
   void leaveTransaction(Lifetime lifetime);
+  void unlockUnmade(std::span<const Oid> oids);
 
   Database& database_;
   const ProcessInfo process_;
