@@ -1,6 +1,7 @@
 #include "runtime/collection.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "runtime/process/process_core.h"
@@ -38,6 +39,40 @@ class AccessLock {
   ProcessCore& process_;
   const Oid oid_;
   bool acquired_ = false;
+};
+
+/// A walk over an array that others may change between two batches. Places tell nothing then: what
+/// was seen is counted by member, and in each new edition so many of each are passed over.
+class ArrayWalk {
+ public:
+  /// Of the array as next() was last given it; 0 before that.
+  std::uint32_t edition() const { return edition_; }
+  void startAgain(std::uint32_t edition) {
+    edition_ = edition;
+    at_ = 0;
+    passOver_ = seen_;
+  }
+
+  /// The next members that have not been seen; empty at the end.
+  Members next(const Members& members) {
+    Members batch;
+    for (; at_ < members.size() && batch.size() < kDiscreteBatch; ++at_) {
+      const Oid member = members[at_].member;
+      const auto passed = passOver_.find(member);
+      if (passed != passOver_.end() && passed->second > 0) {
+        --passed->second;
+        continue;
+      }
+      ++seen_[member];
+      batch.push_back(members[at_]);
+    }
+    return batch;
+  }
+
+ private:
+  std::uint32_t edition_ = 0;
+  std::size_t at_ = 0;
+  std::unordered_map<Oid, std::size_t> seen_, passOver_;
 };
 
 /// One access: `look` sees the collection under Share.
@@ -147,23 +182,28 @@ void Collection::forEachEntry(
   }
 }
 
-// The next batch begins behind the last member seen, by index in arrays, by order elsewhere, so
-// that members added or removed meanwhile make nobody else be missed or seen twice.
+// The next batch begins behind the last member seen, by order, and in arrays as ArrayWalk has it;
+// so that members added or removed meanwhile make nobody else be missed or seen twice.
 void Collection::forEachDiscrete(
     const std::function<bool(const Value& key, const Object& member)>& visit) const {
   const ClassKind kind = core().classOf(oid())->kind;
+  ArrayWalk array;
   Members batch;
-  std::size_t seen = 0;
   for (;;) {
     access(core(), oid(), [&](const ObjectRecord& record) {
       const Members& members = record.members;
+      if (kind == ClassKind::Array) {
+        if (core().session().isChanged(oid()) || array.edition() != record.edition) {
+          array.startAgain(record.edition);
+        }
+        batch = array.next(members);
+        return;
+      }
       auto from = members.begin();
-      if (seen > 0 && kind == ClassKind::Array) {
-        from += static_cast<std::ptrdiff_t>(std::min(seen, members.size()));
-      } else if (seen > 0 && kind == ClassKind::Set) {
+      if (!batch.empty() && kind == ClassKind::Set) {
         from = std::upper_bound(members.begin(), members.end(), batch.back().member,
                                 [](Oid oid, const auto& entry) { return oid < entry.member; });
-      } else if (seen > 0) {
+      } else if (!batch.empty()) {
         from = std::upper_bound(
             members.begin(), members.end(), batch.back().key,
             [](const Value& key, const auto& entry) { return compareKeys(key, entry.key) < 0; });
@@ -175,7 +215,6 @@ void Collection::forEachDiscrete(
     for (const CollectionMember& entry : batch) {
       if (!visit(entry.key, Object(process(), entry.member))) return;
     }
-    seen += batch.size();
   }
 }
 

@@ -128,6 +128,53 @@ TEST_P(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheSet) 
   EXPECT_EQ(seen, before);
 }
 
+// By place, the one behind a batch would move to a place that was seen.
+TEST_P(Collections, ADiscreteLoopMissesAndRepeatsNobodyWhileOthersChangeTheArray) {
+  Array array(p1.create("OrderArray"));
+  for (int i = 0; i < 200; ++i) array.add(p1.create("Order"));
+  const Object twice = array.at(100);
+  array.add(twice);
+  p1.commitTransaction();
+  const std::vector<Object> before = array.clone();
+  std::vector<Object> seen;
+
+  array.forEach(
+      [&](const Object& member) {
+        if (seen.size() == 70) {  // In the second batch: some that were seen leave, one comes.
+          Transaction transaction(p2);
+          Array others(as(p2, array));
+          for (int i = 0; i < 3; ++i) others.remove(as(p2, before[static_cast<std::size_t>(i)]));
+          others.add(as(p2, o));
+          transaction.commit();
+        }
+        seen.push_back(member);
+        return true;
+      },
+      Collection::Iteration::Discrete);
+
+  std::vector<Object> expected = before;
+  expected.push_back(o);
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_P(Collections, ADiscreteLoopOverAnArrayThatItsOwnTransactionEmptiesSeesEachMemberOnce) {
+  Array array(p1.create("OrderArray"));
+  for (int i = 0; i < 200; ++i) array.add(p1.create("Order"));
+  const std::vector<Object> before = array.clone();
+  std::vector<Object> seen;
+
+  array.forEach(
+      [&](const Object& member) {
+        seen.push_back(member);
+        array.remove(member);
+        return true;
+      },
+      Collection::Iteration::Discrete);
+
+  EXPECT_EQ(seen, before);
+  EXPECT_EQ(array.size(), 0u);
+}
+
 // --- Lifetimes -----------------------------------------------------------------------------------
 
 class Lifetimes : public GivenProcesses {};
