@@ -155,23 +155,26 @@ std::uint32_t editionAfter(const Schema& schema, const ObjectChange& change,
   const Oid oid = change.record->oid;
   if (change.kind == ChangeKind::Create) {
     if (current == nullptr) return 1;
-    throw StoreException(Reason::StaleEdition, schema.show(oid) +
-                                                   " cannot be created: it exists, in edition " +
-                                                   std::to_string(current->edition));
+    throw StoreException(Reason::StaleEdition,
+                         schema.show(oid) + " cannot be created: it exists, in edition " +
+                             std::to_string(current->edition),
+                         oid);
   }
 
   const bool deletes = change.kind == ChangeKind::Delete;
   const char* const verb = deletes ? "deleted" : "updated";
   if (current == nullptr) {
     throw StoreException(Reason::NoSuchObject,
-                         schema.show(oid) + " cannot be " + verb + ": there is no such object");
+                         schema.show(oid) + " cannot be " + verb + ": there is no such object",
+                         oid);
   }
   if (current->edition != change.record->edition) {
     throw StoreException(Reason::StaleEdition,
                          schema.show(oid) + " cannot be " + verb + ": the change is based on " +
                              "edition " + std::to_string(change.record->edition) +
                              ", the latest is " + std::to_string(current->edition) +
-                             "; read it again");
+                             "; read it again",
+                         oid);
   }
   if (deletes) return 0;
   if (current->edition == UINT32_MAX) {

@@ -32,12 +32,15 @@ class StoreException : public std::runtime_error {
     StaleEdition,    ///< A change is based on an edition that is no longer the latest.
     NoSuchObject,    ///< Update or Delete of an object that does not exist.
   };
-  StoreException(Reason reason, const std::string& message)
-      : std::runtime_error(message), reason_(reason) {}
+  StoreException(Reason reason, const std::string& message, Oid object = Oid())
+      : std::runtime_error(message), reason_(reason), object_(object) {}
   Reason reason() const noexcept { return reason_; }
+  /// Of StaleEdition and NoSuchObject: which object. Else null.
+  Oid object() const noexcept { return object_; }
 
  private:
   Reason reason_;
+  Oid object_;
 };
 
 /// Objects at rest: a schema, and the latest committed edition of each persistent object.

@@ -173,7 +173,8 @@ class Database {
   // --- Operating: by force, for people who know what they do -------------------------------------
 
   /// Releases what `locker` holds on `target`, in any state. False when it held nothing. A commit
-  /// of a change to it is then refused.
+  /// of a change to it is then refused, with LockLost. While a commit of `locker` is being written
+  /// its locks stay, and this one goes when that has ended.
   virtual bool breakLock(LockerId locker, Oid target, const Operator& by) = 0;
   /// Signs a process off as if it had ended. False when it is not signed on.
   virtual bool forceSignOff(LockerId locker, const Operator& by) = 0;

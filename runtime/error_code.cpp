@@ -35,6 +35,9 @@ std::string_view nameOf(ErrorCode code) {
     case ErrorCode::CommitUnknown: return "commit unknown";
     case ErrorCode::NoAnswer: return "no answer";
     case ErrorCode::ServerRefused: return "server refused";
+    case ErrorCode::SchemaConflict: return "schema conflict";
+    case ErrorCode::StaleObject: return "object changed by another process";
+    case ErrorCode::LockLost: return "lock lost";
   }
   return "unknown error";
 }

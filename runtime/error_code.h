@@ -39,6 +39,9 @@ enum class ErrorCode : int {
   CommitUnknown = 64015,
   NoAnswer = 64016,
   ServerRefused = 64017,
+  SchemaConflict = 64018,
+  StaleObject = 64019,
+  LockLost = 64020,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

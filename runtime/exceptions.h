@@ -158,6 +158,40 @@ class StoreFailure : public SystemException {
       : SystemException(ErrorCode::StoreFailed, message) {}
 };
 
+/// 64018: a class or property exists with another type, kind or number, or the class of a changed
+/// object is not known to the store. Nothing was changed. Mend the definition.
+class SchemaConflictException : public SystemException {
+ public:
+  explicit SchemaConflictException(const std::string& message)
+      : SystemException(ErrorCode::SchemaConflict, message) {}
+};
+
+/// 64019: another process has changed or deleted target() since this transaction read it, which it
+/// could because the lock was gone. Nobody sees the changes; the transaction is still open. Abort
+/// it, read again, and do it again.
+class StaleObjectException : public SystemException {
+ public:
+  StaleObjectException(Oid target, const std::string& message)
+      : SystemException(ErrorCode::StaleObject, message), target_(target) {}
+  Oid target() const noexcept { return target_; }
+
+ private:
+  Oid target_;
+};
+
+/// 64020: the lock on target(), which this transaction has changed, was taken away: what() says by
+/// which operator, when and why. Nobody sees the changes; the transaction is still open. Abort it;
+/// ask the operator before doing it again.
+class LockLostException : public SystemException {
+ public:
+  LockLostException(Oid target, const std::string& message)
+      : SystemException(ErrorCode::LockLost, message), target_(target) {}
+  Oid lockTarget() const noexcept { return target_; }
+
+ private:
+  Oid target_;
+};
+
 /// 64014, 64016, 64017: the server of a client node cannot be reached, did not answer, or refused.
 /// After 64014 the process has signed off, its locks are free and its changes dropped: sign on
 /// again. what() says which server, why, and since when.

@@ -21,11 +21,9 @@ constexpr std::uint32_t kOidsAtOnce = 64;
 constexpr milliseconds kSlack{1'000};  // Over a request's own timeout, until we give up on it.
 
 [[noreturn]] void throwFailure(const RequestFailure& failure) {
-  switch (failure.code) {
-    case ErrorCode::StoreFailed: throw StoreException(StoreException::Reason::Io, failure.what);
-    case ErrorCode::WrongValueType: throw std::invalid_argument(failure.what);
-    default: throw ConnectionException(failure.code, failure.what);
-  }
+  if (const auto refused = storeExceptionOf(failure)) throw StoreException(*refused);
+  if (failure.code == ErrorCode::WrongValueType) throw std::invalid_argument(failure.what);
+  throw ConnectionException(failure.code, failure.what);
 }
 
 }  // namespace

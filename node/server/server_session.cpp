@@ -70,7 +70,7 @@ void ServerSession::aside(wire::RequestId id, std::function<wire::FromServer()> 
     try {
       done(work());
     } catch (const StoreException& failure) {
-      done(wire::FromServer(wire::FailureReply{id, {ErrorCode::StoreFailed, failure.what()}}));
+      done(wire::FromServer(wire::FailureReply{id, failureOf(failure)}));
     } catch (const std::exception& misuse) {
       done(wire::FromServer(wire::FailureReply{id, {ErrorCode::WrongValueType, misuse.what()}}));
     }
@@ -154,7 +154,7 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
         });
   } catch (const StoreException& failure) {
     --unanswered_;
-    fail(message.id, ErrorCode::StoreFailed, failure.what());
+    send(wire::FailureReply{message.id, failureOf(failure)});
   }
   return true;
 }
@@ -209,7 +209,7 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
         }));
   } catch (const StoreException& failure) {
     --unanswered_;
-    fail(message.id, ErrorCode::StoreFailed, failure.what());
+    send(wire::FailureReply{message.id, failureOf(failure)});
   }
   return true;
 }
@@ -229,7 +229,7 @@ bool ServerSession::handle(const wire::Fetch& message) {
   try {
     send(wire::ObjectReply{message.id, all_.database().fetch(message.oid)});
   } catch (const StoreException& failure) {
-    fail(message.id, ErrorCode::StoreFailed, failure.what());
+    send(wire::FailureReply{message.id, failureOf(failure)});
   }
   return true;
 }

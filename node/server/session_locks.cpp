@@ -50,6 +50,9 @@ void ServerSession::isInterestedIn(Oid oid) {
 }
 
 QuickLocks* ServerSession::quickOf(LockerId locker) const {
+  // What its commit relies on stays: see ObjectSpace.
+  const auto commit = commits_.lower_bound({locker.value, 0});
+  if (commit != commits_.end() && commit->first.first == locker.value) return nullptr;
   const auto process = processes_.find(locker.value);
   return process == processes_.end() ? nullptr : process->second.quick.get();
 }

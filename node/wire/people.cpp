@@ -27,7 +27,8 @@ At<fb::Node> pack(Writer& w, const NodeInfo& node) {
 
 At<fb::Failure> pack(Writer& w, const RequestFailure& failure) {
   const auto what = packText(w, failure.what);
-  return fb::CreateFailure(w.builder, nephrite::numberOf(failure.code), what);
+  return fb::CreateFailure(w.builder, nephrite::numberOf(failure.code), what,
+                           failure.object.bits());
 }
 
 ProcessInfo unpack(Reader& in, const fb::Process& process) {
@@ -66,7 +67,7 @@ ErrorCode errorCodeOf(std::int32_t number) {
 }
 
 RequestFailure unpack(Reader& in, const fb::Failure& failure) {
-  return {errorCodeOf(failure.code()), in.prose(failure.what())};
+  return {errorCodeOf(failure.code()), in.prose(failure.what()), Oid::fromBits(failure.object())};
 }
 
 }  // namespace nephrite::wire

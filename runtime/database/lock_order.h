@@ -9,16 +9,9 @@
 #include "locking/lock_request.h"
 #include "objects/change_set.h"
 #include "objects/oid.h"
-#include "runtime/error_code.h"
+#include "runtime/request_failure.h"
 
 namespace nephrite {
-
-/// Why a request could not be carried out at all: the store failed (64007), or the database is at
-/// the other end of a wire and did not answer (64014 to 64017).
-struct RequestFailure {
-  ErrorCode code = ErrorCode::StoreFailed;
-  std::string what;  ///< What was tried on what, and what to do.
-};
 
 /// The answer to a lock request, with what only the database knows.
 struct LockReply {

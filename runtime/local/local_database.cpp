@@ -347,9 +347,11 @@ LockContentionInfo LocalDatabase::contentionOf(Oid target) const {
 
 bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
   const ProcessInfo process = describe(locker);
-  const bool released = unlock(locker, target);
+  const ObjectSpace::Broken done = parts_->spaceOf(target.lifetime()).breakLock(locker, target, by);
+  const bool released = done != ObjectSpace::Broken::NotHeld;
   log(LogLevel::Warning, released ? "lock.broken" : "lock.not_held",
       {{"object", schema()->show(target)},
+       {"when", done == ObjectSpace::Broken::AfterCommit ? "after its commit" : "now"},
        {"process", std::to_string(locker.value)},
        {"name", process.name},
        {"by", by.user},

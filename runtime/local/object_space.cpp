@@ -1,5 +1,10 @@
 #include "runtime/local/object_space.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <span>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "runtime/database/system_class.h"
@@ -14,8 +19,10 @@ LockManager::Options withTokensAbove(LockManager::Options options, std::uint64_t
   return options;
 }
 
-RequestFailure storeFailure(const std::exception& failure) {
-  return {ErrorCode::StoreFailed, failure.what()};
+std::string clockTime(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
 }
 
 }  // namespace
@@ -37,6 +44,7 @@ struct ObjectSpace::Chain {
 
 ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options)
     : store_(std::move(store)),
+      clock_(clock),
       options_(std::move(options)),
       firstToken_(options_.durableTokens ? store_->reserveNumbers("fencing", kTokenBlock) : 1),
       lastReserved_(firstToken_ + kTokenBlock - 1),
@@ -51,7 +59,7 @@ RecordPtr ObjectSpace::fetch(Oid oid) const {
 void ObjectSpace::signOn(LockerId locker) {
   locks_.signOn(locker);
   MutexLock hold(mutex_);
-  signedOn_[locker.value] = Standing::Idle;
+  signedOn_[locker.value] = {};
 }
 
 void ObjectSpace::signOff(LockerId locker) {
@@ -59,11 +67,12 @@ void ObjectSpace::signOff(LockerId locker) {
     MutexLock hold(mutex_);
     const auto it = signedOn_.find(locker.value);
     if (it == signedOn_.end()) return;
-    if (it->second != Standing::Idle) {
-      it->second = Standing::LeavesAfterCommit;
+    if (it->second.standing != Standing::Idle) {
+      it->second.standing = Standing::LeavesAfterCommit;
       return;
     }
     signedOn_.erase(it);  // From here on it begins no commit.
+    forgetBroken(locker);
   }
   locks_.signOff(locker).deliver();
 }
@@ -83,6 +92,13 @@ bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
 }
 
 void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
+  // It might lower what its commit relies on. Whoever waits for its commit asks for nothing.
+  if (committing_.load(std::memory_order_relaxed) != 0 && isCommitting(order.request.locker)) {
+    LockReply reply;
+    reply.lock.request = order.request;
+    reply.lock.outcome = LockOutcome::Cancelled;
+    return settle(reply);
+  }
   const Oid oid = Oid::fromBits(order.request.target.value);
   std::uint32_t editionBefore = 0;
   // What is known to be there is looked up once, when it is locked; but an Update wants to know
@@ -96,7 +112,7 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
       reply.missing = record == nullptr;
       if (record) editionBefore = record->edition;
     } catch (const StoreException& failure) {
-      reply.failure = storeFailure(failure);
+      reply.failure = failureOf(failure);
     }
     if (reply.missing || reply.failure) return settle(reply);
   }
@@ -173,7 +189,7 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
   try {
     reply.record = fetch(oid);
   } catch (const StoreException& failure) {
-    reply.failure = storeFailure(failure);  // The lock is held.
+    reply.failure = failureOf(failure);  // The lock is held.
     return reply;
   }
   if (reply.record == nullptr) {
@@ -244,17 +260,81 @@ void ObjectSpace::cancel(LockerId locker, std::uint64_t requestId) {
 }
 
 bool ObjectSpace::unlock(LockerId locker, Oid target) {
-  bool released = false;
-  locks_.unlock(locker, targetOf(target), &released).deliver();
-  return released;
+  return release(locker, {.kind = Release::Kind::Unlock, .target = target}).released;
 }
 
 void ObjectSpace::releaseTransactionLocks(LockerId locker) {
-  locks_.releaseTransactionLocks(locker).deliver();
+  release(locker, {.kind = Release::Kind::Transaction});
 }
 
 void ObjectSpace::releaseLevel(LockerId locker, std::uint16_t level) {
-  locks_.releaseLevel(locker, level).deliver();
+  release(locker, {.kind = Release::Kind::Level, .level = level});
+}
+
+ObjectSpace::Broken ObjectSpace::breakLock(LockerId locker, Oid target, const Operator& by) {
+  const Released done = release(locker, {.kind = Release::Kind::Break, .target = target, .by = by});
+  if (!done.released) return Broken::NotHeld;
+  return done.deferred ? Broken::AfterCommit : Broken::Now;
+}
+
+// Under the mutex, so that no commit begins between the look at it and the release.
+ObjectSpace::Released ObjectSpace::release(LockerId locker, Release what) {
+  Released result;
+  std::optional<LockAnswers> answers;
+  {
+    MutexLock hold(mutex_);
+    const auto it = signedOn_.find(locker.value);
+    result.deferred = it != signedOn_.end() && it->second.standing != Standing::Idle;
+    if (result.deferred) {
+      result.released = !what.target.isNull() && lockStatus(locker, what.target).has_value();
+      it->second.afterCommit.push_back(std::move(what));
+    } else {
+      answers.emplace(carryOut(locker, what, result.released));
+    }
+  }
+  if (answers) answers->deliver();
+  return result;
+}
+
+LockAnswers ObjectSpace::carryOut(LockerId locker, const Release& what, bool& released) {
+  switch (what.kind) {
+    case Release::Kind::Transaction:
+      forgetBroken(locker);
+      return locks_.releaseTransactionLocks(locker);
+    case Release::Kind::Level: return locks_.releaseLevel(locker, what.level);
+    case Release::Kind::Unlock:
+    case Release::Kind::Break: break;
+  }
+  LockAnswers answers = locks_.unlock(locker, targetOf(what.target), &released);
+  if (released && what.kind == Release::Kind::Break) {
+    broken_[{locker.value, what.target.bits()}] = {what.by, clock_.wallNow()};
+  }
+  return answers;
+}
+
+void ObjectSpace::forgetBroken(LockerId locker) {
+  if (broken_.empty()) return;
+  broken_.erase(broken_.lower_bound({locker.value, 0}),
+                broken_.upper_bound({locker.value, UINT64_MAX}));
+}
+
+std::optional<RequestFailure> ObjectSpace::lostLock(LockerId locker, Oid target) {
+  BrokenLock lost;
+  {
+    MutexLock hold(mutex_);
+    const auto it = broken_.find({locker.value, target.bits()});
+    if (it == broken_.end()) return std::nullopt;
+    lost = it->second;
+  }
+  const auto& [by, when] = lost;
+  return RequestFailure{
+      ErrorCode::LockLost,
+      fmt::format("the change of {} cannot be committed: an operator took its lock from this "
+                  "process (by {}, at {}, reason: {}); abort the transaction, ask the operator, "
+                  "and try again",
+                  store_->schema()->show(target), by.user.empty() ? "-" : by.user, clockTime(when),
+                  by.reason.empty() ? "none given" : by.reason),
+      target};
 }
 
 std::optional<LockInfo> ObjectSpace::lockStatus(LockerId locker, Oid target) const {
@@ -305,6 +385,11 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
     commit->reply.lock = answer;
     if (answer.outcome != LockOutcome::Granted) {
       commit->reply.outcome = CommitReply::Outcome::LockRefused;
+      for (const Oid oid : commit->request.updateLocked) {
+        if (answer.outcome != LockOutcome::Cancelled || commit->reply.failure) break;
+        commit->reply.failure = lostLock(answer.request.locker, oid);
+      }
+      if (commit->reply.failure) commit->reply.outcome = CommitReply::Outcome::Failed;
       commit->settle(commit->reply);
     } else if (answer.queued && options_.finishLater) {
       options_.finishLater([this, commit] { finish(commit); });
@@ -316,16 +401,34 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
 }
 
 // Whatever has become of its locks since: broken by an operator, say.
-void ObjectSpace::checkLocked(const CommitRequest& request) const {
-  const LockSeat seat = locks_.seatOf(request.upgrade.locker);
+std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& request) {
+  const LockerId locker = request.upgrade.locker;
+  const LockSeat seat = locks_.seatOf(locker);
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
-    const LockTarget target = targetOf(change.record->oid);
-    if (!seat.isNull() && locks_.typeHeld(seat, target) == LockType::Exclusive) continue;
-    throw StoreException(StoreException::Reason::StaleEdition,
-                         "commit refused: " + store_->schema()->show(change.record->oid) +
-                             " is changed but not locked exclusively by this process; abort "
-                             "the transaction and try again");
+    const Oid oid = change.record->oid;
+    if (!seat.isNull() && locks_.typeHeld(seat, targetOf(oid)) == LockType::Exclusive) continue;
+    if (auto lost = lostLock(locker, oid)) return lost;
+    return RequestFailure{ErrorCode::LockLost,
+                          "the change of " + store_->schema()->show(oid) +
+                              " cannot be committed: this process does not hold its exclusive "
+                              "lock any more; abort the transaction and try again",
+                          oid};
+  }
+  return std::nullopt;
+}
+
+std::optional<RequestFailure> ObjectSpace::write(const CommitRequest& request) {
+  if (auto refused = notLocked(request)) return refused;
+  try {
+    if (!request.changes.empty()) store_->commit(request.changes);
+    return std::nullopt;
+  } catch (const std::exception& failed) {
+    RequestFailure failure = failureOf(failed);
+    if (failure.code != ErrorCode::StaleObject) return failure;
+    // It was locked again since; what was changed without a lock is not made good by that.
+    auto lost = lostLock(request.upgrade.locker, failure.object);
+    return lost ? lost : failure;
   }
 }
 
@@ -339,62 +442,73 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
     return;
   }
 
-  try {
-    checkLocked(commit->request);
-    if (!commit->request.changes.empty()) store_->commit(commit->request.changes);
-  } catch (const std::exception& failed) {
+  reply.failure = write(commit->request);
+  std::vector<LockAnswers> answers;
+  if (reply.failure) {
     reply.outcome = CommitReply::Outcome::Failed;
-    reply.failure = storeFailure(failed);
-    log(LogLevel::Error, "commit.failed", {{"reason", reply.failure->what}});
-    const bool leaves = endsCommit(locker);
-    commit->settle(reply);
-    if (leaves) locks_.signOff(locker).deliver();
-    return;
+    const bool isStores = reply.failure->code == ErrorCode::StoreFailed;
+    log(isStores ? LogLevel::Error : LogLevel::Info, isStores ? "commit.failed" : "commit.refused",
+        {{"process", std::to_string(locker.value)}, {"reason", reply.failure->what}});
+  } else {
+    std::vector<LockTarget> deleted;
+    for (const ObjectChange& change : commit->request.changes.changes) {
+      if (change.kind != ChangeKind::Delete) continue;
+      known_.remove(change.record->oid);
+      deleted.push_back(targetOf(change.record->oid));
+    }
+    if (options_.committed) options_.committed(commit->request.changes);
+    answers.push_back(locks_.releaseTransactionLocks(locker, deleted));
   }
-  std::vector<LockTarget> deleted;
-  for (const ObjectChange& change : commit->request.changes.changes) {
-    if (change.kind != ChangeKind::Delete) continue;
-    known_.remove(change.record->oid);
-    deleted.push_back(targetOf(change.record->oid));
-  }
-  if (options_.committed) options_.committed(commit->request.changes);
 
   // The committer is told before those whom its locks kept waiting. Once told, it may commit
   // again, from another thread: this commit has ended by then.
-  LockAnswers answers = locks_.releaseTransactionLocks(locker, deleted);
-  const bool leaves = endsCommit(locker);
+  Ended ended = endsCommit(locker);
   commit->settle(reply);
-  answers.deliver();
-  if (leaves) locks_.signOff(locker).deliver();
+  for (LockAnswers& each : answers) each.deliver();
+  for (LockAnswers& each : ended.answers) each.deliver();
+  if (ended.leaves) locks_.signOff(locker).deliver();
 }
 
 bool ObjectSpace::beginsCommit(LockerId locker) {
   MutexLock hold(mutex_);
   const auto it = signedOn_.find(locker.value);
-  if (it == signedOn_.end() || it->second != Standing::Idle) return false;
-  it->second = Standing::Committing;
+  if (it == signedOn_.end() || it->second.standing != Standing::Idle) return false;
+  it->second.standing = Standing::Committing;
+  committing_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
-bool ObjectSpace::endsCommit(LockerId locker) {
+bool ObjectSpace::isCommitting(LockerId locker) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(locker.value);
+  return it != signedOn_.end() && it->second.standing != Standing::Idle;
+}
+
+ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
   MutexLock hold(mutex_);
   const auto it = signedOn_.find(locker.value);
   NEPHRITE_CHECK(it != signedOn_.end());
-  const bool leaves = it->second == Standing::LeavesAfterCommit;
-  if (leaves) {
+  Ended ended;
+  ended.leaves = it->second.standing == Standing::LeavesAfterCommit;
+  committing_.fetch_sub(1, std::memory_order_relaxed);
+  for (const Release& each : std::exchange(it->second.afterCommit, {})) {
+    bool released = false;
+    ended.answers.push_back(carryOut(locker, each, released));
+  }
+  it->second.standing = Standing::Idle;
+  if (ended.leaves) {
     signedOn_.erase(it);
-  } else {
-    it->second = Standing::Idle;
+    forgetBroken(locker);
   }
   commitEnded_.notifyAll();
-  return leaves;
+  return ended;
 }
 
 void ObjectSpace::awaitCommit(LockerId locker) {
   MutexLock hold(mutex_);
   for (;;) {
     const auto it = signedOn_.find(locker.value);
-    if (it == signedOn_.end() || it->second == Standing::Idle) return;
+    if (it == signedOn_.end() || it->second.standing == Standing::Idle) return;
     commitEnded_.wait(mutex_);
   }
 }

@@ -28,9 +28,12 @@ struct LatestEdition {
 /// Objects of one lifetime: a lock table over a store, and the commits that go through both. What
 /// LocalDatabase is made of twice, and what a client node keeps of its own for shared transients.
 ///
+/// Commits: what would release a locker's locks while its commit is being written waits for the
+///          commit's end, and so does its sign-off. New lock requests of it are Cancelled until
+///          then.
 /// Answers: as Database says: once, with no mutex held.
-/// Threads: any method, from any thread. Mutex order: both are leaves, but `reserveMutex_` is held
-///          while the store reserves numbers.
+/// Threads: any method, from any thread. Mutex order: `mutex_` before those of the lock manager;
+///          `reserveMutex_` is held while the store reserves numbers.
 class ObjectSpace {
  public:
   struct Options {
@@ -81,9 +84,12 @@ class ObjectSpace {
   LatestEdition latestEdition(Oid oid) const;
   void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
-  bool unlock(LockerId locker, Oid target);
-  void releaseTransactionLocks(LockerId locker);
-  void releaseLevel(LockerId locker, std::uint16_t level);
+  bool unlock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
+  void releaseTransactionLocks(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+  void releaseLevel(LockerId locker, std::uint16_t level) NEPHRITE_EXCLUDES(mutex_);
+  enum class Broken { NotHeld, Now, AfterCommit };
+  /// By force. A later commit of a change to `target` is refused with LockLost, which names `by`.
+  Broken breakLock(LockerId locker, Oid target, const Operator& by) NEPHRITE_EXCLUDES(mutex_);
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
   LockType typeHeld(LockerId locker, Oid target) const;
 
@@ -120,13 +126,46 @@ class ObjectSpace {
       reserveTokens(given);
   }
   void reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
-  void checkLocked(const CommitRequest& request) const;
+  /// Of a commit whose changes are not all locked exclusively: why.
+  std::optional<RequestFailure> notLocked(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
+  std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
   bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
-  /// True: the locker wanted to leave meanwhile; sign it off.
-  bool endsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+  bool isCommitting(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+
+  /// Something that takes locks away from a locker.
+  struct Release {
+    enum class Kind { Unlock, Break, Transaction, Level };
+    Kind kind = Kind::Unlock;
+    Oid target = {};          ///< Unlock, Break.
+    std::uint16_t level = 0;  ///< Level.
+    Operator by = {};         ///< Break.
+  };
+  struct Released {
+    bool deferred = false;  ///< A commit of the locker is being written: it comes after that.
+    bool released = false;  ///< Unlock, Break: the lock was held.
+  };
+  Released release(LockerId locker, Release what) NEPHRITE_EXCLUDES(mutex_);
+  LockAnswers carryOut(LockerId locker, const Release& what, bool& released)
+      NEPHRITE_REQUIRES(mutex_);
+  struct Ended {
+    bool leaves = false;  ///< The locker wanted to leave meanwhile: sign it off.
+    std::vector<LockAnswers> answers;
+  };
+  /// Carries out what had to wait for the commit's end.
+  Ended endsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
+
+  /// A lock that an operator took away.
+  struct BrokenLock {
+    Operator by;
+    WallTime when{};
+  };
+  /// What there is to say when `locker` commits a change of `target` and an operator took its lock.
+  std::optional<RequestFailure> lostLock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
+  void forgetBroken(LockerId locker) NEPHRITE_REQUIRES(mutex_);
 
   const std::shared_ptr<ObjectStore> store_;
+  const Clock& clock_;
   const Options options_;
   KnownObjects known_;
   const std::uint64_t firstToken_;
@@ -135,9 +174,16 @@ class ObjectSpace {
   LockManager locks_;
 
   enum class Standing { Idle, Committing, LeavesAfterCommit };
+  struct SignedOn {
+    Standing standing = Standing::Idle;
+    std::vector<Release> afterCommit;
+  };
   Mutex mutex_;
   CondVar commitEnded_;
-  std::unordered_map<std::uint64_t, Standing> signedOn_ NEPHRITE_GUARDED_BY(mutex_);
+  std::unordered_map<std::uint64_t, SignedOn> signedOn_ NEPHRITE_GUARDED_BY(mutex_);
+  std::atomic<std::size_t> committing_{0};  // So many are not Idle; changed under mutex_.
+  // By locker and target; until the locker's transaction ends.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, BrokenLock> broken_ NEPHRITE_GUARDED_BY(mutex_);
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Chain>> chains_
       NEPHRITE_GUARDED_BY(mutex_);
 };

@@ -99,7 +99,7 @@ void ProcessCore::perform(FunctionRef<void()> operation) {
   try {
     operation();
   } catch (const StoreException& failure) {
-    throw StoreFailure(failure.what());
+    throwError(database(), codeOf(failure.reason()), failure.object(), failure.what());
   } catch (const std::invalid_argument& misuse) {
     throw UsageException(ErrorCode::WrongValueType, misuse.what());
   } catch (const std::overflow_error& full) {

@@ -70,10 +70,15 @@ void throwError(const Database& database, ErrorCode code, Oid target, const std:
     case ErrorCode::UpdatedBeforeUpgrade: throw UpgradeException(target, name);
     case ErrorCode::WaitCancelled: throw CancelledException(target, name);
     case ErrorCode::StoreFailed: throw StoreFailure(failure);
+    case ErrorCode::SchemaConflict: throw SchemaConflictException(failure);
+    case ErrorCode::StaleObject: throw StaleObjectException(target, failure);
+    case ErrorCode::LockLost: throw LockLostException(target, failure);
     case ErrorCode::ConnectionLost:
     case ErrorCode::NoAnswer:
     case ErrorCode::ServerRefused: throw ConnectionException(code, failure);
-    default: throw UsageException(code, (name.empty() ? "" : name + ": ") + adviceOn(code));
+    default:
+      if (!failure.empty()) throw UsageException(code, failure);
+      throw UsageException(code, (name.empty() ? "" : name + ": ") + adviceOn(code));
   }
 }
 
@@ -91,7 +96,8 @@ void throwRefusal(const Database& database, const StepResult& result, Oid target
       if (result.code == ErrorCode::CommitUnknown) {
         throw CommitUnknownException(result.commit, result.failure);
       }
-      throwError(database, result.code, target, result.failure);
+      throwError(database, result.code, result.object.isNull() ? target : result.object,
+                 result.failure);
   }
   checkFailed("a refusal that is none", __FILE__, __LINE__);
 }

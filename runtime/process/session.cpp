@@ -190,6 +190,7 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
                        result.outcome = StepResult::Outcome::Failed;
                        result.code = reply.failure->code;
                        result.failure = reply.failure->what;
+                       result.object = reply.failure->object;
                        result.commit = id;
                      }
                      stepDone(result);
@@ -241,8 +242,9 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
                    StepResult result = resultOf(reply);
                    if (const Change* const change = changeOf(oid)) {
                      if (reply.record && !change->complete(*reply.record)) {
-                       result = failed(ErrorCode::StoreFailed);
+                       result = failed(ErrorCode::StaleObject);
                        result.failure = whyNotWhole(database_, oid);
+                       result.object = oid;
                      }
                      result.record = change->record;
                    }
@@ -302,7 +304,8 @@ void Session::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
   const RecordPtr latest = database_.fetch(change.oid);
   if (latest && change.complete(*latest)) return;
-  throw StoreException(StoreException::Reason::StaleEdition, whyNotWhole(database_, change.oid));
+  throw StoreException(StoreException::Reason::StaleEdition, whyNotWhole(database_, change.oid),
+                       change.oid);
 }
 
 RecordPtr Session::peek(Oid oid) const {

@@ -35,6 +35,7 @@ StepResult resultOf(const LockReply& reply) {
   if (reply.failure) {
     result.code = reply.failure->code;
     result.failure = reply.failure->what;
+    result.object = reply.failure->object;
   } else {
     result.code = reply.missing ? ErrorCode::ObjectDeleted : ErrorCode::UpdatedBeforeUpgrade;
   }

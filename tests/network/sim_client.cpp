@@ -13,14 +13,19 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSlack{2'000};  // The client's own, and one second more.
 
+/// A commit that the server refused: the process goes on.
+bool isAnswered(ErrorCode code) {
+  return code == ErrorCode::StoreFailed || code == ErrorCode::StaleObject ||
+         code == ErrorCode::LockLost;
+}
+
 bool isFailure(ErrorCode code) {
   switch (code) {
     case ErrorCode::ConnectionLost:
     case ErrorCode::CommitUnknown:
     case ErrorCode::NoAnswer:
-    case ErrorCode::ServerRefused:
-    case ErrorCode::StoreFailed: return true;
-    default: return false;
+    case ErrorCode::ServerRefused: return true;
+    default: return isAnswered(code);
   }
 }
 
@@ -207,7 +212,7 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
         // It may still wait there: withdraw it, and go on.
         actor->session->cancel(request);
         if (network_.random.oneIn(2)) return leave(actor);
-      } else if (result.code != ErrorCode::StoreFailed) {
+      } else if (!isAnswered(result.code)) {
         return leave(actor);
       }
     }

@@ -96,8 +96,8 @@ TEST_F(ASignedOnProcess, WhenItChangesWhatItHasNotLockedThenTheCommitIsRefused) 
   const CommitReply reply = commit(sly);
 
   EXPECT_EQ(reply.outcome, CommitReply::Outcome::Failed);
-  EXPECT_NE(reply.failure->what.find("not locked exclusively"), std::string::npos)
-      << reply.failure->what;
+  EXPECT_EQ(reply.failure->code, ErrorCode::LockLost) << reply.failure->what;
+  EXPECT_EQ(reply.failure->object, oid);
   EXPECT_EQ(database.fetch(oid)->edition, 1u);
 }
 

@@ -1,48 +1,8 @@
 #include "tests/runtime/given_processes.h"
+#include "tests/runtime/store_with_hooks.h"
 
 namespace nephrite {
 namespace {
-
-/// A store whose disk can be told to fail.
-class FailingStore final : public ObjectStore {
- public:
-  explicit FailingStore(std::shared_ptr<ObjectStore> sound) : sound_(std::move(sound)) {}
-
-  std::atomic<bool> commitsFail{false};
-  std::atomic<bool> fetchesFail{false};
-
-  std::shared_ptr<const Schema> schema() const override { return sound_->schema(); }
-  std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
-    return sound_->defineClass(wanted);
-  }
-  Oid newOid(Oid::ClassNumber number) override { return sound_->newOid(number); }
-  RecordPtr fetch(Oid oid) const override {
-    if (fetchesFail) throw StoreException(StoreException::Reason::Io, "cannot read orders.sst");
-    return sound_->fetch(oid);
-  }
-  std::uint32_t knownEdition(Oid oid, bool fetchedSoon) const override {
-    return sound_->knownEdition(oid, fetchedSoon);
-  }
-  void commit(const ChangeSet& changes) override {
-    if (commitsFail) throw StoreException(StoreException::Reason::Io, "no space left on /data");
-    sound_->commit(changes);
-  }
-  std::vector<Oid> instances(Oid::ClassNumber number, Oid after,
-                             std::size_t maxEntries) const override {
-    return sound_->instances(number, after, maxEntries);
-  }
-  std::uint64_t lastCommitOf(std::uint64_t process) const override {
-    return sound_->lastCommitOf(process);
-  }
-  void forgetCommits(std::uint64_t process) override { sound_->forgetCommits(process); }
-  std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override {
-    return sound_->reserveNumbers(sequence, count);
-  }
-  Statistics statistics() const override { return sound_->statistics(); }
-
- private:
-  const std::shared_ptr<ObjectStore> sound_;
-};
 
 /// Given: two processes and a committed order in a store that works so far. A client keeps nothing
 /// that was read, for that needs no store.
@@ -51,7 +11,7 @@ class StoreFailures : public testing::TestWithParam<Form> {
   StoreFailures() {
     ObjectStore::Options inMemory;
     inMemory.inMemory = true;
-    store = std::make_shared<FailingStore>(ObjectStore::open(inMemory));
+    store = std::make_shared<StoreWithHooks>(ObjectStore::open(inMemory));
     LocalDatabase::Options options;
     options.threads = false;
     form = std::make_unique<DatabaseForm>(
@@ -70,7 +30,7 @@ class StoreFailures : public testing::TestWithParam<Form> {
   }
 
   ManualClock clock;
-  std::shared_ptr<FailingStore> store;
+  std::shared_ptr<StoreWithHooks> store;
   std::unique_ptr<DatabaseForm> form;
   std::shared_ptr<Database> database;
   Node node;

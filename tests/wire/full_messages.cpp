@@ -84,7 +84,9 @@ NodeInfo fullNode() {
   return node;
 }
 
-RequestFailure fullFailure() { return {ErrorCode::NoAnswer, "the disk is full; make room"}; }
+RequestFailure fullFailure() {
+  return {ErrorCode::NoAnswer, "the disk is full; make room", oidOf(3)};
+}
 
 LockAnswer fullAnswer() {
   LockAnswer answer;

@@ -1,0 +1,162 @@
+// Locks and commits of one ObjectSpace, met in moments that only it knows.
+
+#include "runtime/local/object_space.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "tests/runtime/store_with_hooks.h"
+
+namespace nephrite {
+namespace {
+
+using testing::HasSubstr;
+
+/// Given: two orders in a space of their own, and three lockers.
+class AnObjectSpace : public testing::Test {
+ protected:
+  static constexpr LockerId kAnna{1}, kBen{2}, kCleo{3};
+
+  AnObjectSpace() {
+    ObjectStore::Options inMemory;
+    inMemory.inMemory = true;
+    store = std::make_shared<StoreWithHooks>(ObjectStore::open(inMemory));
+    const auto order =
+        store->defineClass({.name = "Order", .properties = {{"total", ValueType::Integer}}});
+    for (Oid* const oid : {&first, &second}) {
+      *oid = store->newOid(order->number);
+      ChangeSet changes;
+      changes.changes.push_back({ChangeKind::Create, {*oid, 1, {0}, {}}});
+      store->commit(changes);
+    }
+    ObjectSpace::Options options;
+    options.fetch = [this](Oid oid) {
+      whenFetched(oid);
+      return store->fetch(oid);
+    };
+    space = std::make_unique<ObjectSpace>(store, clock, options);
+    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOn(locker);
+  }
+  ~AnObjectSpace() override {
+    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+  }
+
+  LockRequest request(LockerId locker, Oid oid, LockType type, LockTimeout timeout) {
+    LockRequest made;
+    made.locker = locker;
+    made.target = {oid.bits()};
+    made.type = type;
+    made.timeout = timeout;
+    made.inState = true;
+    made.id = 1;
+    return made;
+  }
+  LockOutcome tries(LockerId locker, Oid oid, LockType type) {
+    std::optional<LockOutcome> outcome;
+    space->lock({request(locker, oid, type, LockTimeout::immediate())},
+                [&](const LockReply& reply) { outcome = reply.lock.outcome; });
+    return outcome.value();
+  }
+  bool gets(LockerId locker, Oid oid, LockType type) {
+    return tries(locker, oid, type) == LockOutcome::Granted;
+  }
+
+  /// Anna commits that `first` has a total.
+  CommitReply commit(std::int32_t total) {
+    CommitRequest request;
+    request.upgrade.locker = kAnna;
+    request.changes.changes.push_back(
+        {ChangeKind::Update, {first, space->store().fetch(first)->edition, {total}, {}}});
+    std::optional<CommitReply> told;
+    space->commit(std::move(request), [&](const CommitReply& reply) { told = reply; });
+    return told.value();
+  }
+
+  /// What `takesAway` does while Anna's commit is written has no effect before that has ended.
+  void expectToWaitForTheCommit(const std::function<void()>& takesAway) {
+    ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
+    int looked = 0;
+    store->beforeCommit = [&] {
+      takesAway();
+      EXPECT_FALSE(gets(kBen, first, LockType::Share)) << "it is being changed";
+      ++looked;
+    };
+
+    EXPECT_EQ(commit(7).outcome, CommitReply::Outcome::Committed);
+
+    EXPECT_EQ(looked, 1);
+    EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
+    EXPECT_EQ(space->fetch(first)->edition, 2u);
+  }
+
+  ManualClock clock;
+  std::shared_ptr<StoreWithHooks> store;
+  std::function<void(Oid)> whenFetched = [](Oid) {};
+  Oid first, second;
+  std::unique_ptr<ObjectSpace> space;
+};
+
+TEST_F(AnObjectSpace, WhenAnOperatorTakesTheLockOfACommitThenItGoesWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] {
+    EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::AfterCommit);
+    EXPECT_EQ(space->breakLock(kAnna, second, {"ops", "urgent"}), ObjectSpace::Broken::NotHeld);
+  });
+}
+
+TEST_F(AnObjectSpace, WhenTheLockOfACommitIsLetGoThenItGoesWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { EXPECT_TRUE(space->unlock(kAnna, first)); });
+}
+
+TEST_F(AnObjectSpace, WhenTransactionLocksAreReleasedDuringACommitThenTheyGoWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { space->releaseTransactionLocks(kAnna); });
+}
+
+TEST_F(AnObjectSpace, WhenALevelIsReleasedDuringACommitThenItGoesWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { space->releaseLevel(kAnna, 0); });
+}
+
+TEST_F(AnObjectSpace, WhenItsLockIsAskedForAnewDuringACommitThenThatIsCancelled) {
+  expectToWaitForTheCommit([&] {
+    LockRequest lower = request(kAnna, first, LockType::Share, LockTimeout::immediate());
+    lower.inState = false;
+    std::optional<LockOutcome> outcome;
+    space->lock({lower}, [&](const LockReply& reply) { outcome = reply.lock.outcome; });
+    EXPECT_EQ(outcome, LockOutcome::Cancelled);
+  });
+}
+
+TEST_F(AnObjectSpace, WhenTheCommitFailsThenWhatAnOperatorTookIsGone) {
+  ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
+  store->beforeCommit = [&] {
+    EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::AfterCommit);
+    throw StoreException(StoreException::Reason::Io, "no space left on /data");
+  };
+  const CommitReply failed = commit(7);
+  EXPECT_EQ(failed.outcome, CommitReply::Outcome::Failed);
+  EXPECT_EQ(failed.failure.value().code, ErrorCode::StoreFailed);
+  store->beforeCommit = [] {};
+
+  const CommitReply refused = commit(7);
+
+  EXPECT_EQ(refused.outcome, CommitReply::Outcome::Failed);
+  EXPECT_EQ(refused.failure.value().code, ErrorCode::LockLost);
+  EXPECT_EQ(refused.failure->object, first);
+  EXPECT_THAT(refused.failure->what, HasSubstr("by ops"));
+  EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
+}
+
+TEST_F(AnObjectSpace, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotten) {
+  ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
+  EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::Now);
+  space->releaseTransactionLocks(kAnna);
+
+  const CommitReply refused = commit(7);
+
+  EXPECT_EQ(refused.failure.value().code, ErrorCode::LockLost) << "it holds no lock";
+  EXPECT_THAT(refused.failure->what, testing::Not(HasSubstr("ops")));
+}
+
+}  // namespace
+}  // namespace nephrite
