@@ -246,8 +246,17 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
       }
       if (arrived->exchange(true)) next(chain);
     });
-    if (!arrived->exchange(true)) return;
+    if (!arrived->exchange(true)) {
+      // A cancel may have come after the look above and before this lock stood in a queue.
+      if (isCancelled(*chain)) locks_.cancel(each.locker, each.id).deliver();
+      return;
+    }
   }
+}
+
+bool ObjectSpace::isCancelled(const Chain& chain) {
+  MutexLock hold(mutex_);
+  return chain.cancelled;
 }
 
 void ObjectSpace::cancel(LockerId locker, std::uint64_t requestId) {

@@ -115,6 +115,7 @@ class ObjectSpace {
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
+  bool isCancelled(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
   bool lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms);
   /// True when it was, and the object is there.
   bool wasGranted(const LockSeat& seat, Oid oid, FencingToken token);

@@ -98,6 +98,27 @@ class AnObjectSpace : public testing::Test {
   std::unique_ptr<ObjectSpace> space;
 };
 
+// The cancel came when the flag had been looked at and the lock was not in its queue yet.
+TEST_F(AnObjectSpace, WhenManyLocksAreCancelledBetweenTwoThenTheNextIsNotWaitedFor) {
+  ASSERT_TRUE(gets(kBen, second, LockType::Exclusive));
+  bool cancelled = false;
+  whenFetched = [&](Oid oid) {
+    if (oid != second || std::exchange(cancelled, true)) return;
+    space->cancel(kAnna, 1);
+  };
+
+  std::optional<LockAllReply> told;
+  // Update: for that each object is looked at before it is asked for.
+  space->lockAll({request(kAnna, Oid(), LockType::Update, LockTimeout::infinite()),
+                  {{first, Existence::Required}, {second, Existence::Required}}},
+                 [&](const LockAllReply& reply) { told = reply; });
+
+  EXPECT_TRUE(cancelled);
+  ASSERT_TRUE(told.has_value()) << "it waits for ever";
+  EXPECT_EQ(told->granted, 1u);
+  EXPECT_EQ(told->refused.value().lock.outcome, LockOutcome::Cancelled);
+}
+
 TEST_F(AnObjectSpace, WhenAnOperatorTakesTheLockOfACommitThenItGoesWhenThatHasEnded) {
   expectToWaitForTheCommit([&] {
     EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::AfterCommit);
