@@ -18,6 +18,8 @@ bool mayTryAgain(const Retry& retry) {
     return retry.afterLockTimeout;
   } catch (const UpgradeException&) {
     return retry.afterStaleObject;
+  } catch (const StaleObjectException&) {
+    return retry.afterStaleObject;
   } catch (...) {
     return false;
   }

@@ -330,7 +330,7 @@ std::vector<FromServer> fullMessagesOfServer() {
   const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30, kBig + 31,
                                   kBig + 32, kBig + 33, 24s,       kBig + 34, kBig + 35};
   return {fullWelcome(),
-          Refusal{fullFailure(), true},
+          Refusal{{fullFailure().code, fullFailure().what}, true},
           Ping{},
           NodeReply{1, {fullNode(), fullAnswer(), fullFailure()}, somePeople()},
           ProcessReply{2, {fullProcess(), fullAnswer(), fullFailure()}, somePeople()},

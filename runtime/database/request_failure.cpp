@@ -1,4 +1,4 @@
-#include "runtime/request_failure.h"
+#include "runtime/database/request_failure.h"
 
 namespace nephrite {
 
