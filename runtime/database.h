@@ -147,7 +147,10 @@ class Database {
   virtual void commit(CommitRequest request, CommitSettle settle) = 0;
   /// Of a commit whose process has signed off, whatever has become of it; waits until nothing of
   /// it is under way.
+  /// ConnectionException (64016) while its process is signed on: it may still commit.
   virtual CommitOutcome commitOutcome(const CommitId& commit) = 0;
+  /// Nobody will ask for the commits of this process, which has signed off, any more.
+  virtual void forgetCommits(LockerId /*locker*/) {}
 
   // --- Looking ----------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ std::string_view nameOf(ErrorCode code) {
     case ErrorCode::SchemaConflict: return "schema conflict";
     case ErrorCode::StaleObject: return "object changed by another process";
     case ErrorCode::LockLost: return "lock lost";
+    case ErrorCode::TooLarge: return "too large";
   }
   return "unknown error";
 }

@@ -42,6 +42,7 @@ enum class ErrorCode : int {
   SchemaConflict = 64018,
   StaleObject = 64019,
   LockLost = 64020,
+  TooLarge = 64021,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

@@ -3,6 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/plain_text.h"
+
 namespace nephrite {
 namespace {
 
@@ -20,9 +22,9 @@ std::string span(Duration duration) {
 
 std::string who(const ProcessInfo& process) {
   if (process.locker.isNull()) return "a process that has signed off";
-  return fmt::format("process {} (\"{}\", user {}, node {}{})", process.locker.value, process.name,
-                     process.user.empty() ? "-" : process.user, process.node,
-                     process.background ? ", background" : "");
+  return fmt::format("process {} (\"{}\", user {}, node {}{})", process.locker.value,
+                     plainText(process.name), process.user.empty() ? "-" : plainText(process.user),
+                     plainText(process.node), process.background ? ", background" : "");
 }
 
 std::string clockTime(WallTime time) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/plain_text.h"
 #include "runtime/exceptions.h"
 #include "runtime/process/lock_views.h"
 #include "runtime/process/process_core.h"
@@ -69,9 +70,9 @@ void checkStarter(ProcessCore& process, bool accepted) {
   const ProcessInfo starter = process.database().describe(state.startedBy);
   throw UsageException(ErrorCode::ContentionStatsTaken,
                        "lock contention statistics were begun by process " +
-                           std::to_string(starter.locker.value) + " (\"" + starter.name +
-                           "\", user " + starter.user + ", node " + starter.node +
-                           "), which alone may clear and end them");
+                           std::to_string(starter.locker.value) + " (\"" + plainText(starter.name) +
+                           "\", user " + plainText(starter.user) + ", node " +
+                           plainText(starter.node) + "), which alone may clear and end them");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "base/plain_text.h"
 
 namespace nephrite {
 
@@ -31,11 +32,11 @@ void AuditLog::write(const AuditEntry& entry) {
       {"verb", entry.verb},
       {"object", entry.object},
       {"process", entry.process.locker.value},
-      {"name", entry.process.name},
-      {"user", entry.process.user},
-      {"node", entry.process.node},
-      {"by", entry.by.user},
-      {"reason", entry.by.reason},
+      {"name", plainText(entry.process.name)},
+      {"user", plainText(entry.process.user)},
+      {"node", plainText(entry.process.node)},
+      {"by", plainText(entry.by.user)},
+      {"reason", plainText(entry.by.reason)},
       {"from", entry.address},
       {"done", entry.done},
   };

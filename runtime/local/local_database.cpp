@@ -5,9 +5,11 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/exceptions.h"
 #include "runtime/local/local_quick_locks.h"
 #include "runtime/local/lock_timer.h"
 #include "runtime/local/object_space.h"
+#include "runtime/local/sign_on_names.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
 #include "runtime/database/system_class.h"
@@ -16,6 +18,14 @@ namespace nephrite {
 namespace {
 
 LockTarget targetOf(Oid oid) { return {oid.bits()}; }
+
+template <class Reply>
+Reply refusedSignOn(std::optional<RequestFailure> why) {
+  Reply refused;
+  refused.lock.outcome = LockOutcome::Cancelled;
+  refused.failure = std::move(why);
+  return refused;
+}
 
 }  // namespace
 
@@ -45,6 +55,7 @@ struct LocalDatabase::Parts {
     if (lifetime != Lifetime::Persistent) return made;
     made.durableTokens = true;
     made.recordCommits = options.recordCommits;
+    made.mostObjectBytes = options.mostObjectBytes;
     made.committed = options.committed;
     made.fetch = [this](Oid oid) {
       return isSystemObject(oid) ? systemObjects.fetch(oid) : store->fetch(oid);
@@ -153,6 +164,7 @@ void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
 }
 
 void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
+  if (auto fault = faultOfNames(who)) return done(refusedSignOn<NodeReply>(std::move(fault)));
   const WallTime now = parts_->clock.wallNow();
   NodeInfo node = parts_->systemObjects.newNode(who, now);
   const ProcessInfo housekeeping =
@@ -182,6 +194,7 @@ void LocalDatabase::signOffNode(Oid oid) {
 
 void LocalDatabase::signOnProcess(const ProcessSignOn& who,
                                   std::function<void(const ProcessReply&)> done) {
+  if (auto fault = faultOfNames(who)) return done(refusedSignOn<ProcessReply>(std::move(fault)));
   const auto node = parts_->systemObjects.node(who.node);
   if (!node) {
     ProcessReply refused;
@@ -289,10 +302,20 @@ void LocalDatabase::commit(CommitRequest request, CommitSettle settle) {
 
 CommitOutcome LocalDatabase::commitOutcome(const CommitId& commit) {
   const LockerId locker{commit.process};
-  signOffProcess(locker);  // It commits nothing more: what is said here stays true.
+  if (parts_->systemObjects.isSignedOn(locker)) {
+    throw ConnectionException(ErrorCode::NoAnswer,
+                              "process " + std::to_string(locker.value) +
+                                  " is still signed on, and may commit: sign it off, then ask what "
+                                  "became of its commit");
+  }
+  // It commits nothing more: what is said here stays true.
   parts_->persistent.awaitCommit(locker);
   const bool committed = parts_->store->lastCommitOf(commit.process) == commit.number;
   return committed ? CommitOutcome::Committed : CommitOutcome::NotCommitted;
+}
+
+void LocalDatabase::forgetCommits(LockerId locker) {
+  if (!parts_->systemObjects.isSignedOn(locker)) parts_->store->forgetCommits(locker.value);
 }
 
 // --- Looking -------------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ class LocalDatabase final : public Database {
     bool threads = true;
     /// Commits are recorded under their id: for a database whose answers may get lost.
     bool recordCommits = false;
+    /// No persistent object may be larger (runtime/local/object_size.h): a commit of one that is,
+    /// is refused. 0: any size.
+    std::size_t mostObjectBytes = 0;
     /// Called when a commit of persistent objects is visible and its locks are still held.
     std::function<void(const ChangeSet&)> committed;
     /// Called when a class was defined, perhaps as it was before, and nobody has been told so yet.
@@ -80,6 +83,7 @@ class LocalDatabase final : public Database {
                              std::size_t maxEntries) const override;
   void commit(CommitRequest request, CommitSettle settle) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
+  void forgetCommits(LockerId locker) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
   std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const override;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "runtime/database/system_class.h"
+#include "runtime/local/object_size.h"
 
 namespace nephrite {
 namespace {
@@ -383,6 +384,11 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
   commit->request = std::move(request);
   commit->settle = std::move(settle);
   if (!options_.recordCommits) commit->request.changes.id.number = 0;
+  if (auto fault = faultOfSizes(commit->request.changes)) {
+    commit->reply.outcome = CommitReply::Outcome::Failed;
+    commit->reply.failure = std::move(fault);
+    return commit->settle(commit->reply);
+  }
   if (commit->request.updateLocked.empty()) {
     finish(commit);
     return;
@@ -407,6 +413,17 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
     }
   };
   locks_.upgradeForCommit(commit->request.upgrade, targets, upgraded).deliver();
+}
+
+// What is stored can be read by every node: it fits into a message.
+std::optional<RequestFailure> ObjectSpace::faultOfSizes(const ChangeSet& changes) const {
+  if (options_.mostObjectBytes == 0) return std::nullopt;
+  for (const ObjectChange& change : changes.changes) {
+    if (change.kind == ChangeKind::Delete) continue;
+    if (sizeOf(*change.record) <= options_.mostObjectBytes) continue;
+    return faultOfSize(*change.record, options_.mostObjectBytes, *store_->schema());
+  }
+  return std::nullopt;
 }
 
 // Whatever has become of its locks since: broken by an operator, say.

@@ -43,6 +43,8 @@ class ObjectSpace {
     bool durableTokens = false;
     /// Commits are recorded under their id, for commitOutcome().
     bool recordCommits = false;
+    /// Commits of larger objects are refused; 0: of none.
+    std::size_t mostObjectBytes = 0;
     /// Reads the latest committed edition; empty: from the store.
     std::function<RecordPtr(Oid)> fetch;
     /// Where the rest of a commit runs whose upgrades had to wait; empty: where it is freed.
@@ -130,6 +132,7 @@ class ObjectSpace {
   /// Of a commit whose changes are not all locked exclusively: why.
   std::optional<RequestFailure> notLocked(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
+  std::optional<RequestFailure> faultOfSizes(const ChangeSet& changes) const;
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
   bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
   bool isCommitting(LockerId locker) NEPHRITE_EXCLUDES(mutex_);

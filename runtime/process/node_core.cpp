@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/answer_wait.h"
+#include "base/plain_text.h"
 #include "runtime/process/process_core.h"
 #include "runtime/process/refusals.h"
 
@@ -37,7 +38,7 @@ NodeInfo NodeCore::signOnNode() const {
       *database_, [&](auto done) { database_->signOnNode(who_, std::move(done)); });
   if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);
   if (!reply.node) {
-    throw SignOnException("node \"" + who_.name + "\"",
+    throw SignOnException("node \"" + plainText(who_.name) + "\"",
                           factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
   }
   return *reply.node;
@@ -66,13 +67,13 @@ ProcessInfo NodeCore::signOn(const std::string& name, const std::string& user, b
     if (reply.process) return *reply.process;
     if (reply.failure) throwError(*database_, reply.failure->code, Oid(), reply.failure->what);
     if (reply.lock.outcome != LockOutcome::Cancelled) {
-      throw SignOnException("process \"" + name + "\"",
+      throw SignOnException("process \"" + plainText(name) + "\"",
                             factsOf(*database_, reply.lock, LockTimeout::serverDefined()));
     }
     if (closed || anew) {
-      throw UsageException(
-          ErrorCode::NotSignedOn,
-          "process \"" + name + "\" cannot sign on: node \"" + who_.name + "\" has signed off");
+      throw UsageException(ErrorCode::NotSignedOn, "process \"" + plainText(name) +
+                                                       "\" cannot sign on: node \"" +
+                                                       plainText(who_.name) + "\" has signed off");
     }
     // Two processes may find this out at once: the later one's node goes again.
     const NodeInfo fresh = signOnNode();

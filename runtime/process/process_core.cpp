@@ -10,6 +10,7 @@
 
 #include "base/answer_wait.h"
 #include "base/log.h"
+#include "base/plain_text.h"
 #include "objects/object_store.h"
 #include "runtime/database/system_class.h"
 #include "runtime/process/pauses.h"
@@ -92,7 +93,7 @@ void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> ope
 void ProcessCore::perform(FunctionRef<void()> operation) {
   if (!signedOn_) {
     throw UsageException(ErrorCode::NotSignedOn,
-                         "process \"" + info().name + "\" has signed off" +
+                         "process \"" + plainText(info().name) + "\" has signed off" +
                              (whySignedOff_.empty() ? "" : " (" + whySignedOff_ + ")") +
                              "; sign on again");
   }
