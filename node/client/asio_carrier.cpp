@@ -542,6 +542,8 @@ void AsioCarrier::Parts::writeRest() {
   if (writing) write();
 }
 
+void AsioCarrier::takeFramesOf(std::uint32_t bytes) { parts_->reader.setMaxLength(bytes); }
+
 // --- Time ----------------------------------------------------------------------------------------
 
 void AsioCarrier::wakeAt(Instant at) {

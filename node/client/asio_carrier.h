@@ -23,7 +23,8 @@ class AsioCarrier final : public Carrier, private AnswerSource {
     ServerNodeSpecification server;
     std::chrono::milliseconds connectTimeout{10'000};  ///< Of one attempt.
     std::chrono::microseconds spin{0};                 ///< Before the thread sleeps.
-    std::uint32_t maxFrame = 64u << 20;                ///< From the server; bytes.
+    /// From the server, in bytes; it may ask for more (takeFramesOf()).
+    std::uint32_t maxFrame = wire::kLeastClientFrame;
   };
 
   explicit AsioCarrier(Options options);
@@ -35,6 +36,7 @@ class AsioCarrier final : public Carrier, private AnswerSource {
   void disconnect() override;
   void send(std::string frame) override;
   void sendFramed(const wire::FrameHeader& header, std::string_view message) override;
+  void takeFramesOf(std::uint32_t bytes) override;
   void wakeAt(Instant at) override;
   AnswerSource* answers() override;
   bool callerWaits() const override;

@@ -3,6 +3,7 @@
 // Private to node.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,8 @@ class Carrier {
   virtual void sendFramed(const wire::FrameHeader& header, std::string_view message) {
     send(wire::frameBytes(header, message));
   }
+  /// Frames of at most so many bytes come from now on. From the listener.
+  virtual void takeFramesOf(std::uint32_t /*bytes*/) {}
   /// Calls tick() at `at` or soon after; replaces an earlier wish. Calls nobody back from here.
   virtual void wakeAt(Instant at) = 0;
 

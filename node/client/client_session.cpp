@@ -251,6 +251,7 @@ void ClientSession::connected() {
   hello.replaces = lostKey_;
   hello.takesGrants = true;
   hello.takesShort = true;
+  hello.takesParts = true;
   carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(hello), now)));
   setTimer();
 }
@@ -283,6 +284,7 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   welcome_ = welcome;
   hadSession_ = true;
   serverTimeout_ = welcome.serverTimeout.count();
+  carrier_.takeFramesOf(std::max(welcome.maxFrame, wire::kLeastClientFrame));
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
   if (events_.began) owed.calls.push_back([this, welcome] { events_.began(welcome); });
@@ -369,7 +371,8 @@ void ClientSession::dispatch(const wire::FrameHeader& header, Owed& owed) {
     return;
   }
   const auto it = pending_.find(*id);
-  if (it == pending_.end()) return;
+  if (it == pending_.end()) return parts_.forget(*id);
+  if (!parts_.isWhole(message)) return;
   if (auto* const failed = std::get_if<wire::FailureReply>(&message)) {
     RequestFailure failure = std::move(failed->failure);
     owed.came = std::move(failure);
@@ -421,6 +424,7 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   std::map<wire::RequestId, Pending> inOrder;
   for (auto& [id, pending] : pending_) inOrder.emplace(id, std::move(pending));
   pending_.clear();
+  parts_.forgetAll();
   setUnattended(0);
   deadlines_.clear();
   for (auto& [id, pending] : inOrder) {

@@ -18,6 +18,7 @@
 
 #include "base/function_ref.h"
 #include "base/mutex.h"
+#include "node/client/answer_parts.h"
 #include "node/client/asked.h"
 #include "node/client/carrier.h"
 #include "node/wire/messages.h"
@@ -200,6 +201,7 @@ class ClientSession final : private CarrierListener {
   std::mt19937_64 random_ NEPHRITE_GUARDED_BY(mutex_);
   wire::RequestId lastRequest_ NEPHRITE_GUARDED_BY(mutex_) = 0;
   PendingRequests pending_ NEPHRITE_GUARDED_BY(mutex_);
+  AnswerParts parts_ NEPHRITE_GUARDED_BY(mutex_);           // Of answers that are not whole yet.
   std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of these.
   // A heap, the earliest first. Of requests that are answered, too, until they come up or are many.
   std::vector<std::pair<Instant, wire::RequestId>> deadlines_ NEPHRITE_GUARDED_BY(mutex_);

@@ -1,8 +1,10 @@
 // The part of RemoteDatabase that commits.
 
+#include <algorithm>
 #include <utility>
 
 #include "node/client/remote_database.h"
+#include "runtime/local/object_size.h"
 
 namespace nephrite {
 namespace {
@@ -58,7 +60,10 @@ class RemoteDatabase::AskedCommit final : public Asked {
       if (change.kind != ChangeKind::Create) changed.push_back(change.record->oid);
     }
     const auto unsure = database_.held_.unsure(request.upgrade.locker, changed);
-    request.updateLocked.insert(request.updateLocked.end(), unsure.begin(), unsure.end());
+    std::vector<Oid>& all = request.updateLocked;
+    all.insert(all.end(), unsure.begin(), unsure.end());
+    std::sort(all.begin(), all.end());  // What was not sure may have been sure a moment ago.
+    all.erase(std::unique(all.begin(), all.end()), all.end());
   }
   nephrite::CommitReply replyFrom(ClientAnswer answer, const Arrived& arrived);
 
@@ -113,6 +118,13 @@ void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
   }
   if (request.lifetime == Lifetime::SharedTransient) {
     return shared_->commit(std::move(request), std::move(settle));
+  }
+  for (const ObjectChange& change : request.changes.changes) {
+    if (change.kind == ChangeKind::Delete || sizeOf(*change.record) <= mostObjectBytes_) continue;
+    nephrite::CommitReply reply;
+    reply.outcome = CommitReply::Outcome::Failed;
+    reply.failure = faultOfSize(*change.record, mostObjectBytes_, *schema());
+    return settle(reply);
   }
   const LockerId locker = request.upgrade.locker;
   session_->ask(std::make_shared<AskedCommit>(*this, std::move(request), std::move(settle)),

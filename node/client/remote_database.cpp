@@ -8,8 +8,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "objects/object_store.h"
-#include "runtime/exceptions.h"
 #include "runtime/database/system_class.h"
+#include "runtime/exceptions.h"
+#include "runtime/local/sign_on_names.h"
 
 namespace nephrite {
 namespace {
@@ -23,6 +24,7 @@ constexpr milliseconds kSlack{1'000};  // Over a request's own timeout, until we
 [[noreturn]] void throwFailure(const RequestFailure& failure) {
   if (const auto refused = storeExceptionOf(failure)) throw StoreException(*refused);
   if (failure.code == ErrorCode::WrongValueType) throw std::invalid_argument(failure.what);
+  if (failure.code == ErrorCode::TooLarge) throw UsageException(failure.code, failure.what);
   throw ConnectionException(failure.code, failure.what);
 }
 
@@ -68,6 +70,7 @@ RemoteDatabase::~RemoteDatabase() {
 
 void RemoteDatabase::began(const wire::Welcome& welcome) {
   coherent_ = options_.coherent && welcome.coherent;
+  mostObjectBytes_ = welcome.maxFrame - std::min(welcome.maxFrame, wire::kRoomBesideObject);
   takeClasses(welcome.classes, true);
   shared_->locks().setTimeouts(welcome.serverTimeout, backgroundTimeout());
   MutexLock hold(mutex_);
@@ -200,6 +203,12 @@ void RemoteDatabase::meet(const wire::People& people) const {
 // --- Nodes and processes -------------------------------------------------------------------------
 
 void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
+  if (auto fault = faultOfNames(who)) {
+    NodeReply refused;
+    refused.lock.outcome = LockOutcome::Cancelled;
+    refused.failure = std::move(fault);
+    return done(refused);
+  }
   ClientSession::Request request;
   request.waitsForSession = true;
   request.bound = backgroundTimeout() + kSlack;
@@ -247,6 +256,12 @@ void RemoteDatabase::signOffNode(Oid node) {
 
 void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
                                    std::function<void(const ProcessReply&)> done) {
+  if (auto fault = faultOfNames(who)) {
+    ProcessReply refused;
+    refused.lock.outcome = LockOutcome::Cancelled;
+    refused.failure = std::move(fault);
+    return done(refused);
+  }
   ClientSession::Request request;
   request.waitsForSession = true;
   request.bound = backgroundTimeout() + kSlack;

@@ -187,6 +187,7 @@ class RemoteDatabase final : public Database {
   Carrier& carrier_;
   const Clock& clock_;
   const Options options_;
+  std::atomic<std::size_t> mostObjectBytes_{SIZE_MAX};  // That the server takes.
   std::atomic<bool> coherent_{
       false};  // The server tells what has changed, and we keep what we read.
   std::atomic<std::int64_t> backgroundTimeout_;  // Milliseconds.

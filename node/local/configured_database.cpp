@@ -1,5 +1,6 @@
 #include "node/local/configured_database.h"
 
+#include "node/wire/frame.h"
 #include "objects/object_store.h"
 
 namespace nephrite {
@@ -19,6 +20,7 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
   options.locks.serverTimeout = settings.server.serverTimeout;
   options.locks.backgroundTimeout = settings.server.backgroundProcessServerTimeout;
   options.locks.doubleDeadlock = settings.server.doubleDeadlockException;
+  options.mostObjectBytes = settings.network.maxFrameSize - wire::kRoomBesideObject;
   options.locks.keptDeadlocks = settings.network.keptDeadlocks;
   return options;
 }

@@ -33,6 +33,7 @@ struct Hello {
   std::optional<SessionKey> replaces;
   bool takesGrants = false;  ///< Reads `grants` of LockAnswered.
   bool takesShort = false;   ///< Reads short messages (messages.h).
+  bool takesParts = false;   ///< Reads lists in parts: `more` of a reply.
 };
 struct Ping {};
 struct Goodbye {};

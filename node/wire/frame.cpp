@@ -1,5 +1,6 @@
 #include "node/wire/frame.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/endian/conversion.hpp>
 
@@ -79,17 +80,17 @@ std::optional<Frame> FrameReader::next() {
 
 // --- SessionStream -------------------------------------------------------------------------------
 
-FrameHeader SessionStream::number(std::string_view message) {
+FrameHeader SessionStream::number(std::string_view message, std::uint64_t acknowledged) {
   const std::uint64_t number = ++lastSent_;
-  if (keepBytes_ > 0 && !overflowed_) {
-    kept_.push_back({number, lastReceived_, message.size()});
+  if (keepBytes_ > 0) {
+    kept_.push_back({number, acknowledged, message.size()});
     bytes_ += message;
     if (bytesKept() > keepBytes_) {
-      overflowed_ = true;
+      droppedUpTo_ = number;
       forgetAll();
     }
   }
-  return {0, number, lastReceived_};
+  return {0, number, acknowledged};
 }
 
 std::string SessionStream::sendUnnumbered(std::string_view message) const {
@@ -107,6 +108,7 @@ SessionStream::Arrival SessionStream::received(const FrameHeader& header) {
 }
 
 void SessionStream::forgetUpTo(std::uint64_t number) {
+  acknowledged_ = std::max(acknowledged_, number);
   while (!kept_.empty() && kept_.front().number <= number) {
     at_ += kept_.front().length;
     kept_.pop_front();

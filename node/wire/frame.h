@@ -13,6 +13,11 @@
 
 namespace nephrite::wire {
 
+/// A client takes messages of at least so many bytes, whatever MaxFrameSize its server has.
+inline constexpr std::uint32_t kLeastClientFrame = 64u << 20;
+/// What a message may have besides the one object that it is about.
+inline constexpr std::uint32_t kRoomBesideObject = 4096;
+
 /// What stands before each message. 24 bytes, little-endian: u32 length of the message, u32 magic
 /// "NPH1", u64 sequence, u64 acknowledged.
 ///
@@ -88,7 +93,9 @@ class SessionStream {
   explicit SessionStream(std::size_t keepBytes) : keepBytes_(keepBytes) {}
 
   /// Numbers a message of the session: the header of its frame.
-  FrameHeader number(std::string_view message);
+  FrameHeader number(std::string_view message) { return number(message, lastReceived_); }
+  /// The same of one that was made when `acknowledged` was the last that had come.
+  FrameHeader number(std::string_view message, std::uint64_t acknowledged);
   /// The same, and its frame.
   std::string send(std::string_view message) { return frameBytes(number(message), message); }
   /// The header and the frame of a message of the connection.
@@ -100,11 +107,17 @@ class SessionStream {
   Arrival received(const FrameHeader& header);
   std::uint64_t lastReceived() const { return lastReceived_; }
   std::uint64_t lastSent() const { return lastSent_; }
+  /// The other side has received all up to this number.
+  std::uint64_t acknowledged() const { return acknowledged_; }
 
   /// The frames that the other side, which has received up to `number`, still misses; empty when
   /// they are no longer kept.
   std::optional<std::vector<std::string>> missingAfter(std::uint64_t number);
-  bool keepsAll() const { return !overflowed_; }
+  /// Could the other side go on now? Not when something that it has not acknowledged was too much
+  /// to keep; when that has arrived all the same, it could again.
+  bool keepsAll() const { return acknowledged_ >= droppedUpTo_; }
+  /// For what is sent from now on.
+  void setKeepBytes(std::size_t keepBytes) { keepBytes_ = keepBytes; }
 
  private:
   struct Sent {
@@ -122,7 +135,8 @@ class SessionStream {
   std::deque<Sent> kept_;
   std::string bytes_;   // Of their messages, one behind the other,
   std::size_t at_ = 0;  // from here on.
-  bool overflowed_ = false;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t droppedUpTo_ = 0;  // Numbers that are not kept though nothing acknowledged them.
 };
 
 }  // namespace nephrite::wire

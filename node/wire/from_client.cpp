@@ -28,7 +28,8 @@ At<fb::Hello> pack(Writer& w, const Hello& hello) {
   const auto session = packKey(w, hello.session);
   const auto replaces = packKey(w, hello.replaces);
   return fb::CreateHello(w.builder, hello.versionLow, hello.versionHigh, host, program, hello.pid,
-                         session, hello.epoch, replaces, hello.takesGrants, hello.takesShort);
+                         session, hello.epoch, replaces, hello.takesGrants, hello.takesShort,
+                         hello.takesParts);
 }
 
 At<fb::Ping> pack(Writer& w, const Ping&) { return fb::CreatePing(w.builder); }
@@ -67,6 +68,7 @@ Hello unpack(Reader& in, const fb::Hello& hello) {
   said.replaces = unpackKey(hello.replaces());
   said.takesGrants = hello.takes_grants();
   said.takesShort = hello.takes_short();
+  said.takesParts = hello.takes_parts();
   return said;
 }
 

@@ -163,17 +163,17 @@ At<fb::YesNo> pack(Writer& w, const YesNo& reply) {
 At<fb::LocksReply> pack(Writer& w, const LocksReply& reply) {
   const auto locks = packAll(w, reply.locks);
   const auto people = packAll(w, reply.people);
-  return fb::CreateLocksReply(w.builder, reply.id, locks, people);
+  return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more);
 }
 
 At<fb::NodesReply> pack(Writer& w, const NodesReply& reply) {
   const auto nodes = packAll(w, reply.nodes);
-  return fb::CreateNodesReply(w.builder, reply.id, nodes);
+  return fb::CreateNodesReply(w.builder, reply.id, nodes, reply.more);
 }
 
 At<fb::ProcessesReply> pack(Writer& w, const ProcessesReply& reply) {
   const auto processes = packAll(w, reply.processes);
-  return fb::CreateProcessesReply(w.builder, reply.id, processes);
+  return fb::CreateProcessesReply(w.builder, reply.id, processes, reply.more);
 }
 
 At<fb::StatisticsReply> pack(Writer& w, const StatisticsReply& reply) {
@@ -193,7 +193,7 @@ At<fb::ContentionReply> pack(Writer& w, const ContentionReply& reply) {
 At<fb::DeadlocksReply> pack(Writer& w, const DeadlocksReply& reply) {
   const auto records = packAll(w, reply.records);
   const auto people = packAll(w, reply.people);
-  return fb::CreateDeadlocksReply(w.builder, reply.id, records, people);
+  return fb::CreateDeadlocksReply(w.builder, reply.id, records, people, reply.more);
 }
 
 At<fb::StatusReply> pack(Writer& w, const StatusReply& reply) {
@@ -227,15 +227,15 @@ YesNo unpack(Reader&, const fb::YesNo& reply) { return {reply.id(), reply.yes()}
 
 LocksReply unpack(Reader& in, const fb::LocksReply& reply) {
   return {reply.id(), unpackAll<LockInfo>(in, reply.locks()),
-          unpackAll<ProcessInfo>(in, reply.people())};
+          unpackAll<ProcessInfo>(in, reply.people()), reply.more()};
 }
 
 NodesReply unpack(Reader& in, const fb::NodesReply& reply) {
-  return {reply.id(), unpackAll<NodeInfo>(in, reply.nodes())};
+  return {reply.id(), unpackAll<NodeInfo>(in, reply.nodes()), reply.more()};
 }
 
 ProcessesReply unpack(Reader& in, const fb::ProcessesReply& reply) {
-  return {reply.id(), unpackAll<ProcessInfo>(in, reply.processes())};
+  return {reply.id(), unpackAll<ProcessInfo>(in, reply.processes()), reply.more()};
 }
 
 StatisticsReply unpack(Reader& in, const fb::StatisticsReply& reply) {
@@ -257,7 +257,7 @@ ContentionReply unpack(Reader& in, const fb::ContentionReply& reply) {
 
 DeadlocksReply unpack(Reader& in, const fb::DeadlocksReply& reply) {
   return {reply.id(), unpackAll<DeadlockRecord>(in, reply.records()),
-          unpackAll<ProcessInfo>(in, reply.people())};
+          unpackAll<ProcessInfo>(in, reply.people()), reply.more()};
 }
 
 StatusReply unpack(Reader& in, const fb::StatusReply& reply) {

@@ -99,14 +99,17 @@ struct LocksReply {
   RequestId id = 0;
   std::vector<LockInfo> locks;  ///< `elapsed` is the age; `duration` of those held from `session`.
   People people;
+  bool more = false;  ///< Here and below: the next message of this `id` goes on with the list.
 };
 struct NodesReply {
   RequestId id = 0;
   std::vector<NodeInfo> nodes;
+  bool more = false;
 };
 struct ProcessesReply {
   RequestId id = 0;
   People processes;
+  bool more = false;
 };
 struct StatisticsReply {
   RequestId id = 0;
@@ -123,6 +126,7 @@ struct DeadlocksReply {
   RequestId id = 0;
   std::vector<DeadlockRecord> records;
   People people;
+  bool more = false;
 };
 /// How a server node is doing.
 struct Status {

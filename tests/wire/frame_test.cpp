@@ -221,6 +221,18 @@ TEST(SessionStream, WhenTooMuchWouldHaveToBeKeptThenNothingIs) {
   EXPECT_THAT(anna.missingAfter(2), Optional(IsEmpty())) << "nothing is missing";
 }
 
+TEST(SessionStream, WhenWhatWasTooMuchToKeepHasArrivedThenTheOtherSideCouldGoOnAgain) {
+  SessionStream anna(1000), ben(1000);
+  ben.received(frameIn(anna.send(std::string(1200, 'x'))).header);
+  anna.send("small");
+  EXPECT_FALSE(anna.keepsAll());
+
+  anna.received(frameIn(ben.send("thanks")).header);
+
+  EXPECT_TRUE(anna.keepsAll());
+  EXPECT_THAT(anna.missingAfter(1), Optional(testing::SizeIs(1))) << "the small one";
+}
+
 TEST(SessionStream, WhenNothingIsToBeKeptThenNothingIs) {
   SessionStream anna(0);
   anna.send("one");

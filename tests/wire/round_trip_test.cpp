@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "node/wire/messages.h"
+#include "runtime/local/object_size.h"
 #include "tests/wire/every_field.h"
 #include "tests/wire/full_messages.h"
 
@@ -89,6 +90,31 @@ TYPED_TEST(RoundTrip, KeepsWhatIsEmpty) {
         },
         message);
   }
+}
+
+// What limits say of an object's size is never less than what is sent of it.
+TEST(SizeOfAnObject, IsAtLeastThatOfItsRecordInAMessage) {
+  const std::size_t around = encode(FromServer(ObjectReply{1, nullptr}), kNow).size();
+  ObjectRecord record;
+  record.oid = Oid(Lifetime::Persistent, 2048, 5);
+  const auto fits = [&] {
+    const auto sent = std::make_shared<const ObjectRecord>(record);
+    const std::size_t bytes = encode(FromServer(ObjectReply{1, sent}), kNow).size() - around;
+    EXPECT_LE(bytes, sizeOf(record)) << record.values.size() << " " << record.members.size();
+  };
+  fits();
+  for (const Value& value : someValues()) {
+    record.values = {value};
+    fits();
+    record.values = {};
+    for (int i = 0; i < 1'000; ++i) record.values.push_back(value);
+    fits();
+  }
+  record.values = {};
+  for (int i = 0; i < 1'000; ++i) record.members.push_back({Value(), record.oid});
+  fits();
+  for (CollectionMember& member : record.members) member.key = std::string(9, 'k');
+  fits();
 }
 
 }  // namespace
