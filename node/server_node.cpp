@@ -31,7 +31,6 @@ SocketServer::Options socketsOf(const Settings& settings) {
   options.port = network.port;
   options.unixSocket = network.unixSocket;
   options.maxFrame = static_cast<std::uint32_t>(network.maxFrameSize);
-  options.pauseReadingAbove = network.slowReaderWarning;
   options.spin = network.spinTime;
   options.blockingThreads = network.commitThreads;
   return options;

@@ -3,6 +3,7 @@
 // Private to node.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ class ServerConnection {
   virtual void close() = 0;
   /// What the other side has not taken yet.
   virtual std::size_t bytesQueued() const = 0;
+  /// What it has taken so far.
+  virtual std::uint64_t bytesTaken() const { return 0; }
   /// Who is there: "127.0.0.1:40112".
   virtual const std::string& address() const = 0;
 };

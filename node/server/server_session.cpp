@@ -6,12 +6,19 @@
 #include "base/log.h"
 #include "objects/object_store.h"
 #include "runtime/database/system_class.h"
+#include "runtime/exceptions.h"
+#include "runtime/local/sign_on_names.h"
 
 namespace nephrite {
 namespace {
 
 constexpr std::uint32_t kMostOidsAtOnce = 4096;
 constexpr std::uint64_t kMostInOneReply = 100'000;
+
+std::vector<LockInfo> firstOf(std::vector<LockInfo> locks, std::size_t most) {
+  if (locks.size() > most) locks.resize(most);
+  return locks;
+}
 
 }  // namespace
 
@@ -23,34 +30,11 @@ ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wi
       origin_{"", hello.host, hello.program, hello.pid},
       takesGrants_(hello.takesGrants),
       takesShort_(hello.takesShort),
+      takesParts_(hello.takesParts),
       stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
-
-void ServerSession::attach(std::shared_ptr<ServerConnection> connection) {
-  connection_ = std::move(connection);
-  warnedSlow_ = false;
-}
 
 bool ServerSession::handle(wire::FromClient& message) {
   return std::visit([this](auto& content) { return handle(content); }, message);
-}
-
-void ServerSession::send(const wire::FromServer& message) {
-  sendEncoded(wire::encodeInPlace(message, all_.clock().now()));
-}
-
-void ServerSession::sendEncoded(std::string_view message) {
-  if (over_) return;
-  const wire::FrameHeader header = stream_.number(message);
-  all_.countSent();
-  if (connection_ == nullptr) return;  // Kept for the next one.
-  connection_->sendFramed(header, message);
-  if (warnedSlow_ || connection_->bytesQueued() <= all_.options().limits.slowReaderWarning) return;
-  warnedSlow_ = true;
-  log(LogLevel::Warning, "session.slow",
-      {{"session", std::to_string(number_)},
-       {"from", connection_->address()},
-       {"unsent_bytes", std::to_string(connection_->bytesQueued())}});
-  send(wire::Notice{"this client reads its answers too slowly and will be disconnected", {}});
 }
 
 void ServerSession::end() {
@@ -61,18 +45,28 @@ void ServerSession::end() {
 }
 
 void ServerSession::aside(wire::RequestId id, std::function<wire::FromServer()> work) {
-  const auto done = later([](ServerSession& session, const wire::FromServer& reply) {
+  asideMany(id, [work = std::move(work)] { return std::vector<wire::FromServer>{work()}; });
+}
+
+void ServerSession::asideMany(wire::RequestId id,
+                              std::function<std::vector<wire::FromServer>()> work) {
+  const auto done = later([](ServerSession& session, const std::vector<wire::FromServer>& replies) {
     --session.unanswered_;
-    session.send(reply);
+    for (const wire::FromServer& reply : replies) session.send(reply);
   });
+  const auto failed = [id, done](RequestFailure why) {
+    done(std::vector<wire::FromServer>{wire::FailureReply{id, std::move(why)}});
+  };
   ++unanswered_;
-  all_.hooks().block([id, work = std::move(work), done] {
+  all_.hooks().block([work = std::move(work), done, failed] {
     try {
       done(work());
     } catch (const StoreException& failure) {
-      done(wire::FromServer(wire::FailureReply{id, failureOf(failure)}));
+      failed(failureOf(failure));
+    } catch (const SystemException& refusal) {
+      failed({refusal.code(), refusal.what()});
     } catch (const std::exception& misuse) {
-      done(wire::FromServer(wire::FailureReply{id, {ErrorCode::WrongValueType, misuse.what()}}));
+      failed({ErrorCode::WrongValueType, misuse.what()});
     }
   });
 }
@@ -85,10 +79,19 @@ bool ServerSession::mayAsk(wire::RequestId id) {
   return false;
 }
 
-bool ServerSession::maySignOn(wire::RequestId id) {
-  if (!all_.isDraining()) return mayAsk(id);
-  fail(id, ErrorCode::ServerRefused, "the server is shutting down");
-  return false;
+// `here` of them are signed on, or about to be.
+bool ServerSession::maySignOn(wire::RequestId id, std::size_t here, const char* what) {
+  if (all_.isDraining()) {
+    fail(id, ErrorCode::ServerRefused, "the server is shutting down");
+    return false;
+  }
+  if (here >= all_.options().limits.maxProcessesPerSession) {
+    fail(id, ErrorCode::ServerRefused,
+         "this client node has " + std::to_string(here) + " " + what +
+             ", as many as [NephriteServer] MaxProcessesPerSession allows");
+    return false;
+  }
+  return mayAsk(id);
 }
 
 void ServerSession::fail(wire::RequestId id, ErrorCode code, const std::string& what) {
@@ -125,18 +128,21 @@ bool ServerSession::handle(const wire::Ping&) {
 }
 
 bool ServerSession::handle(const wire::Goodbye&) {
+  std::vector<LockerId> forgotten = knowAllTheirCommits(Oid());
   all_.end(*this, "");
+  forgetCommits(std::move(forgotten));
   return true;
 }
 
 bool ServerSession::handle(const wire::SignOnNode& message) {
-  if (!maySignOn(message.id)) return true;
+  if (!maySignOn(message.id, nodes_.size() + nodesComing_, "nodes")) return true;
   NodeSignOn who;
   who.name = message.name;
   who.origin = origin_;
   if (connection_) who.origin.address = connection_->address();
   who.backgroundTimeout = message.backgroundTimeout;
   ++unanswered_;
+  ++nodesComing_;
   // Not later(): a node that is signed on when its session is over must sign off.
   try {
     all_.database().signOnNode(
@@ -148,12 +154,14 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
               return;
             }
             --session->unanswered_;
+            --session->nodesComing_;
             if (reply.node) session->nodes_.insert(reply.node->oid);
             session->send(wire::NodeReply{id, reply, session->peopleOf(reply.lock)});
           });
         });
   } catch (const StoreException& failure) {
     --unanswered_;
+    --nodesComing_;
     send(wire::FailureReply{message.id, failureOf(failure)});
   }
   return true;
@@ -161,8 +169,10 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
 
 bool ServerSession::handle(const wire::SignOffNode& message) {
   if (!nodes_.contains(message.node)) return true;
+  std::vector<LockerId> forgotten = knowAllTheirCommits(message.node);
   forget(message.node);
   all_.database().signOffNode(message.node);
+  forgetCommits(std::move(forgotten));
   return true;
 }
 
@@ -179,13 +189,7 @@ void ServerSession::forget(LockerId locker) {
 }
 
 bool ServerSession::handle(const wire::SignOnProcess& message) {
-  if (!maySignOn(message.id)) return true;
-  if (processes_.size() >= all_.options().limits.maxProcessesPerSession) {
-    fail(message.id, ErrorCode::ServerRefused,
-         "this client node has " + std::to_string(processes_.size()) +
-             " processes, as many as [NephriteServer] MaxProcessesPerSession allows");
-    return true;
-  }
+  if (!maySignOn(message.id, processes_.size() + processesComing_, "processes")) return true;
   if (!nodes_.contains(message.who.node)) {
     wire::ProcessReply refused;
     refused.id = message.id;
@@ -194,11 +198,13 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
     return true;
   }
   ++unanswered_;
+  ++processesComing_;
   try {
     all_.database().signOnProcess(
         message.who, later([id = message.id, node = message.who.node](ServerSession& session,
                                                                       const ProcessReply& reply) {
           --session.unanswered_;
+          --session.processesComing_;
           // When the node has gone meanwhile, the process has gone with it.
           if (reply.process && session.nodes_.contains(node)) {
             const LockerId locker = reply.process->locker;
@@ -209,15 +215,42 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
         }));
   } catch (const StoreException& failure) {
     --unanswered_;
+    --processesComing_;
     send(wire::FailureReply{message.id, failureOf(failure)});
   }
   return true;
 }
 
+// A process that signs off by itself, and has been told what became of its commits, never asks for
+// them again: what is recorded of them can go. One that has given up on an answer says so by
+// signing off before that answer comes.
+std::vector<LockerId> ServerSession::knowAllTheirCommits(Oid node) const {
+  std::vector<LockerId> all;
+  for (const auto& [locker, process] : processes_) {
+    if (process.node != node && !node.isNull()) continue;
+    if (knowsItsCommits(process)) all.push_back({locker});
+  }
+  return all;
+}
+
+bool ServerSession::knowsItsCommits(const Signed& process) const {
+  return process.commitsUnderWay == 0 && process.lastCommitReply > 0 &&
+         process.lastCommitReply <= stream_.acknowledged();
+}
+
+void ServerSession::forgetCommits(std::vector<LockerId> lockers) {
+  if (lockers.empty()) return;
+  all_.hooks().block([&database = all_.database(), lockers = std::move(lockers)] {
+    for (const LockerId locker : lockers) database.forgetCommits(locker);
+  });
+}
+
 bool ServerSession::handle(const wire::SignOffProcess& message) {
   if (!owns(message.locker)) return true;
+  const bool forgotten = knowsItsCommits(processes_.at(message.locker.value));
   forget(message.locker);
   all_.database().signOffProcess(message.locker);
+  if (forgotten) forgetCommits({message.locker});
   return true;
 }
 
@@ -227,7 +260,12 @@ bool ServerSession::handle(const wire::Fetch& message) {
   if (!isPersistent(message.oid)) return false;
   isInterestedIn(message.oid);  // First: a commit that comes in between is told after the answer.
   try {
-    send(wire::ObjectReply{message.id, all_.database().fetch(message.oid)});
+    RecordPtr record = all_.database().fetch(message.oid);
+    if (const auto fault = all_.faultOf(record)) {
+      fail(message.id, fault->code, fault->what);
+    } else {
+      send(wire::ObjectReply{message.id, std::move(record)});
+    }
   } catch (const StoreException& failure) {
     send(wire::FailureReply{message.id, failureOf(failure)});
   }
@@ -266,6 +304,46 @@ bool ServerSession::handle(const wire::DefineClass& message) {
   return true;
 }
 
+// What no client of ours sends, and the database may not be asked to do.
+bool ServerSession::mayCommit(const wire::Commit& message) {
+  const CommitRequest& request = message.request;
+  const auto refuse = [&](ErrorCode code, Oid oid, const std::string& how) {
+    fail(message.id, code,
+         "commit " + std::to_string(request.changes.id.number) + " of process " +
+             std::to_string(request.upgrade.locker.value) +
+             " is refused: " + all_.database().schema()->show(oid) + how);
+    return false;
+  };
+  std::vector<Oid> changed;
+  changed.reserve(request.changes.changes.size());
+  for (const ObjectChange& change : request.changes.changes) {
+    const Oid oid = change.record->oid;
+    if (isSystemObject(oid)) {
+      return refuse(ErrorCode::SystemObject, oid, " is kept by the system and cannot be changed");
+    }
+    changed.push_back(oid);
+  }
+  std::sort(changed.begin(), changed.end());
+  const auto twice = std::adjacent_find(changed.begin(), changed.end());
+  if (twice != changed.end()) {
+    return refuse(ErrorCode::ServerRefused, *twice, " is changed twice in it; change it once");
+  }
+  std::vector<Oid> upgraded = request.updateLocked;
+  std::sort(upgraded.begin(), upgraded.end());
+  const auto again = std::adjacent_find(upgraded.begin(), upgraded.end());
+  if (again != upgraded.end()) {
+    return refuse(ErrorCode::ServerRefused, *again,
+                  " stands twice in its update_locked; name each object once");
+  }
+  for (const Oid oid : upgraded) {
+    if (std::binary_search(changed.begin(), changed.end(), oid)) continue;
+    return refuse(ErrorCode::ServerRefused, oid,
+                  " stands in its update_locked and is not changed by it; name changed objects "
+                  "alone");
+  }
+  return true;
+}
+
 bool ServerSession::handle(wire::Commit& message) {
   message.request.changes.handedOver = true;  // Nobody else has what was just decoded.
   CommitRequest& request = message.request;
@@ -284,7 +362,7 @@ bool ServerSession::handle(wire::Commit& message) {
     send(gone);
     return true;
   }
-  if (!mayAsk(message.id)) return true;
+  if (!mayAsk(message.id) || !mayCommit(message)) return true;
   // The client keeps what it commits; from now on it is told when others change that.
   for (const ObjectChange& change : request.changes.changes) isInterestedIn(change.record->oid);
   ++unanswered_;
@@ -292,11 +370,18 @@ bool ServerSession::handle(wire::Commit& message) {
   const std::uint64_t upgrade = request.upgrade.id;
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   commits_[{locker.value, upgrade}] = cancelled;
+  ++processes_.at(locker.value).commitsUnderWay;
   auto answer =
       later([id = message.id, locker, upgrade](ServerSession& session, const CommitReply& reply) {
         --session.unanswered_;
         session.commits_.erase({locker.value, upgrade});
+        const bool waits = session.defers();
         session.send(wire::CommitReply{id, reply, session.peopleOf(reply.lock)});
+        const auto process = session.processes_.find(locker.value);
+        if (process == session.processes_.end()) return;
+        --process->second.commitsUnderWay;
+        // One that waits has no number yet: as if it never arrived.
+        process->second.lastCommitReply = waits ? UINT64_MAX : session.stream_.lastSent();
       });
   all_.hooks().block([&database = all_.database(), request = std::move(request), locker, upgrade,
                       cancelled, answer = std::move(answer)]() mutable {
@@ -308,11 +393,7 @@ bool ServerSession::handle(wire::Commit& message) {
 }
 
 bool ServerSession::handle(const wire::AskOutcome& message) {
-  if (all_.ownerOf({message.commit.process}) != nullptr) {
-    fail(message.id, ErrorCode::NoAnswer,
-         "the process of that commit is still signed on: ask when it has signed off");
-    return true;
-  }
+  if (!mayAsk(message.id)) return true;
   aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
     return wire::YesNo{message.id,
                        database.commitOutcome(message.commit) == CommitOutcome::Committed};
@@ -329,7 +410,11 @@ bool ServerSession::handle(const wire::Look& message) {
     return true;
   }
   if (!mayAsk(message.id)) return true;
-  aside(message.id, [self = shared_from_this(), message] { return self->look(message); });
+  asideMany(message.id, [self = shared_from_this(), message] {
+    wire::FromServer list = self->look(message);
+    return self->takesParts_ ? inParts(std::move(list))
+                             : std::vector<wire::FromServer>{std::move(list)};
+  });
   return true;
 }
 
@@ -346,9 +431,9 @@ wire::FromServer ServerSession::look(const wire::Look& message) const {
     case wire::Subject::LocksHeld: return locks(database.locksHeld(Lifetime::Persistent, most));
     case wire::Subject::QueuedRequests:
       return locks(database.queuedRequests(Lifetime::Persistent, most));
-    case wire::Subject::LocksOn: return locks(database.locksOn(message.oid));
+    case wire::Subject::LocksOn: return locks(firstOf(database.locksOn(message.oid), most));
     case wire::Subject::LocksOf:
-      return locks(database.locksOf(message.locker, Lifetime::Persistent));
+      return locks(firstOf(database.locksOf(message.locker, Lifetime::Persistent), most));
     case wire::Subject::Nodes: return wire::NodesReply{message.id, database.nodes()};
     case wire::Subject::Processes: return wire::ProcessesReply{message.id, database.processes()};
     case wire::Subject::Describe:
@@ -405,6 +490,10 @@ wire::ContentionReply ServerSession::contention(const wire::AskContention& messa
 
 bool ServerSession::handle(const wire::Force& message) {
   if (!message.target.isNull() && !isPersistent(message.target)) return false;
+  if (const auto fault = faultOfNames(message.by)) {
+    fail(message.id, fault->code, fault->what);
+    return true;
+  }
   AuditEntry entry;
   entry.process = all_.database().describe(message.locker);
   entry.by = message.by;

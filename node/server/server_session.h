@@ -3,6 +3,7 @@
 // Private to node.
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,13 +41,20 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 
   const std::shared_ptr<ServerConnection>& connection() const { return connection_; }
   void attach(std::shared_ptr<ServerConnection> connection);
-  void detach() { connection_ = nullptr; }
+  void detach();
 
   /// Does what `message` asks. False when no client of ours could have sent it.
   bool handle(wire::FromClient& message);
 
+  /// Soon, in the order of calls; not before its client has taken most of what came before.
   void send(const wire::FromServer& message);
-  void sendEncoded(std::string_view message);
+  /// The same of a message whose bytes are known: `encoded`.
+  void send(const wire::FromServer& message, std::string_view encoded);
+  /// Sends what had to wait, as far as there is room now.
+  void sendDeferred();
+  /// Bytes that its client has not taken yet, with those of messages that are not encoded yet,
+  /// about.
+  std::size_t bytesUnsent() const;
   /// An operator has signed it off: a process, or a node with its processes.
   void forget(LockerId locker);
   void forget(Oid node);
@@ -80,18 +88,32 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 
   void forceOff(const wire::Force& message, AuditEntry& entry);
 
-  /// A process, and its short way to its locks.
+  /// A process, its short way to its locks, and what it has committed.
   struct Signed {
     Oid node;
-    std::shared_ptr<QuickLocks> quick;  // Null when the database has none.
+    std::shared_ptr<QuickLocks> quick = nullptr;  // Null when the database has none.
+    std::size_t commitsUnderWay = 0;
+    std::uint64_t lastCommitReply = 0;  // Its number in the stream; 0: there is none.
   };
+  bool knowsItsCommits(const Signed& process) const;
+  /// Those of `node`, or of any node when it is null, that have heard of all they committed.
+  std::vector<LockerId> knowAllTheirCommits(Oid node) const;
+  void forgetCommits(std::vector<LockerId> lockers);
   bool owns(LockerId locker) const { return processes_.contains(locker.value); }
   /// Null when it is not ours, or has no short way.
   QuickLocks* quickOf(LockerId locker) const;
   bool mayAsk(wire::RequestId id);
-  bool maySignOn(wire::RequestId id);
+  bool maySignOn(wire::RequestId id, std::size_t here, const char* what);
+  bool mayCommit(const wire::Commit& message);
   void fail(wire::RequestId id, ErrorCode code, const std::string& what);
+  /// Must what is sent now wait for what was sent before?
+  bool defers() const;
+  void defer(const wire::FromServer& message);
+  void sendNow(std::string_view encoded, std::uint64_t acknowledged);
+  /// `list` as messages of bounded length, the last but one of which say that there is more.
+  static std::vector<wire::FromServer> inParts(wire::FromServer list);
   /// Runs `work` aside; what it returns, or the failure it throws, is sent.
+  void asideMany(wire::RequestId id, std::function<std::vector<wire::FromServer>()> work);
   void aside(wire::RequestId id, std::function<wire::FromServer()> work);
   /// Runs `answer` on the strand if the session is still there then.
   template <typename Answer>
@@ -99,6 +121,11 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
   std::size_t lockAtOnce(QuickLocks& quick, const LockRequest& request,
                          std::span<const wire::KnownTarget> targets);
+  /// Has `record` its place in an answer with `bytes` of others? Then they are counted.
+  bool fits(const ObjectRecord& record, std::size_t& bytes) const;
+  /// A lock was granted whose object the client will fetch by itself: it must not think that what
+  /// it has is the latest.
+  void leaveOut(const wire::KnownTarget& known);
   void sendAnswered(wire::RequestId id);
   /// What the database told, for who knows `knownEdition`.
   wire::LockReply replyFrom(const LockReply& told, std::uint32_t knownEdition);
@@ -114,7 +141,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   const std::uint64_t number_;
   const wire::SessionKey key_;
   const NodeOrigin origin_;  // But for the address.
-  const bool takesGrants_, takesShort_;
+  const bool takesGrants_, takesShort_, takesParts_;
   std::shared_ptr<ServerConnection> connection_;
   wire::SessionStream stream_;
   std::set<Oid> nodes_;
@@ -122,7 +149,15 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
   std::size_t unanswered_ = 0;
-  bool warnedSlow_ = false;
+  std::size_t nodesComing_ = 0, processesComing_ = 0;  // Sign-ons that are not answered.
+  /// What there was no room for, as it was when it was said.
+  struct Deferred {
+    std::uint64_t acknowledged = 0;
+    std::size_t bytes = 0;  // About.
+    wire::FromServer message;
+  };
+  std::deque<Deferred> deferred_;
+  std::size_t deferredBytes_ = 0;
   bool over_ = false;
   wire::LockAnswered answered_;  // Kept for its memory.
 };

@@ -7,13 +7,49 @@
 
 #include "base/log.h"
 #include "node/server/server_session.h"
+#include "runtime/local/object_size.h"
+#include "runtime/local/sign_on_names.h"
 
 namespace nephrite {
+namespace {
+
+constexpr std::size_t kMostStaleAtOnce = 100'000;
+
+/// All `classes`, as many in a row as go well into one message.
+std::vector<std::vector<ClassDef>> inParts(
+    const std::vector<std::shared_ptr<const ClassDef>>& classes) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  std::vector<std::vector<ClassDef>> parts;
+  std::size_t bytes = kMostBytes;
+  for (const auto& known : classes) {
+    std::size_t more = 64 + known->name.size();
+    for (const PropertyDef& property : known->properties) more += 32 + property.name.size();
+    if (bytes + more > kMostBytes) {
+      parts.emplace_back();
+      bytes = 0;
+    }
+    bytes += more;
+    parts.back().push_back(*known);
+  }
+  return parts;
+}
+
+/// Why a client node may not be called what it says; empty when it may.
+std::optional<RequestFailure> faultOfNames(const wire::Hello& hello) {
+  auto fault = faultOfName("the name of a host", hello.host);
+  return fault ? fault : faultOfName("the name of a program", hello.program);
+}
+
+}  // namespace
 
 struct ServerSessions::Link {
   std::shared_ptr<ServerConnection> connection;
   std::shared_ptr<ServerSession> session;  // Null until its Hello.
   Instant lastHeard{};
+  std::optional<LinksSince::iterator> slow = {};  // Where it stands in these.
+  std::optional<LinksSince::iterator> tooSlow = {};
+  bool warned = false;
+  std::uint64_t takenThen = 0;  // Of it, when it began to stand in tooSlow_.
 };
 
 ServerSessions::ServerSessions(Database& database, const Clock& clock, Options options, Hooks hooks)
@@ -71,7 +107,6 @@ void ServerSessions::received(ServerConnection& connection, const wire::FrameVie
   if (!session->handle(message)) {
     return violated(connection, "a message that no client node sends");
   }
-  watch(*session);
 }
 
 void ServerSessions::heard(ServerConnection& connection) {
@@ -104,6 +139,8 @@ void ServerSessions::lose(Link& link, const std::string& why) {
   const std::shared_ptr<ServerConnection> connection = link.connection;
   const auto known = linkByConnection_.find(connection.get());
   const Links::iterator at = known->second;
+  if (link.slow) slow_.erase(*link.slow);
+  if (link.tooSlow) tooSlow_.erase(*link.tooSlow);
   linkByConnection_.erase(known);
   links_.erase(at);
   connection->close();
@@ -135,6 +172,7 @@ void ServerSessions::hello(Link& link, const wire::Hello& hello, const wire::Fra
                       " of the protocol, the client " + std::to_string(hello.versionLow) + " to " +
                       std::to_string(hello.versionHigh) + "; install matching versions");
   }
+  if (const auto fault = faultOfNames(hello)) return refuse(link, fault->code, fault->what);
   if (hello.session && resume(link, hello, header)) return;
   if (hello.replaces) {
     const auto old = sessionByKey_.find(*hello.replaces);
@@ -174,7 +212,7 @@ bool ServerSessions::resume(Link& link, const wire::Hello& hello, const wire::Fr
   log(LogLevel::Info, "session.resumed", {{"session", std::to_string(session->number())}});
   welcome(link, true);
   for (const std::string& frame : *missing) link.connection->send(frame);
-  watch(*session);
+  session->sendDeferred();
   return true;
 }
 
@@ -204,24 +242,77 @@ void ServerSessions::welcome(Link& link, bool resumed) {
   welcome.takesShort = true;
   welcome.system = database_.system();
   welcome.systemNodes = database_.systemNodes();
-  for (const auto& known : database_.schema()->classes()) welcome.classes.push_back(*known);
+  auto parts = inParts(database_.schema()->classes());
+  if (!parts.empty()) welcome.classes = std::move(parts.front());
   link.connection->send(
       link.session->stream().sendUnnumbered(wire::encode(wire::FromServer(welcome), clock_.now())));
+  if (resumed) return;  // The others it has been told of, in the session.
+  for (std::size_t part = 1; part < parts.size(); ++part)
+    link.session->send(wire::ClassesChanged{std::move(parts[part])});
 }
 
-// After each message: whoever asks and does not read must not fill our memory.
-void ServerSessions::watch(ServerSession& session) {
-  const auto& connection = session.connection();
-  if (session.isOver() || connection == nullptr) return;
-  if (connection->bytesQueued() <= options_.limits.slowReaderLimit) return;
-  Link* const link = linkOf(*connection);
+// --- Slow readers --------------------------------------------------------------------------------
+
+// A large answer is no sign of a slow reader; what stays unsent for a time is.
+void ServerSessions::flushed(ServerConnection& connection) {
+  Link* const link = linkOf(connection);
+  if (link == nullptr || link->session == nullptr) return;
+  link->session->sendDeferred();
+  const std::size_t unsent = link->session->bytesUnsent();
+  const Instant now = clock_.now();
+  const auto stand = [&](LinksSince& in, std::optional<LinksSince::iterator>& at, bool is) {
+    if (is == at.has_value()) return;
+    if (is) {
+      at = in.emplace(in.end(), now, link);
+    } else {
+      in.erase(*at);
+      at.reset();
+    }
+  };
+  const bool isSlow = unsent > options_.limits.slowReaderWarning;
+  stand(slow_, link->slow, isSlow && !link->warned);
+  if (!isSlow) link->warned = false;
+
+  const std::size_t limit = options_.limits.slowReaderLimit;
+  const bool isOver = unsent > limit;
+  const bool goesOn = link->tooSlow && connection.bytesTaken() - link->takenThen > limit;
+  if (goesOn) stand(tooSlow_, link->tooSlow, false);
+  if (isOver && !link->tooSlow) link->takenThen = connection.bytesTaken();
+  stand(tooSlow_, link->tooSlow, isOver);
+}
+
+void ServerSessions::warnSlow(Link& link) {
+  slow_.erase(*link.slow);
+  link.slow.reset();
+  link.warned = true;
+  const std::shared_ptr<ServerSession> session = link.session;
+  log(LogLevel::Warning, "session.slow",
+      {{"session", std::to_string(session->number())},
+       {"from", link.connection->address()},
+       {"unsent_bytes", std::to_string(session->bytesUnsent())}});
+  session->send(wire::Notice{
+      "this client reads its answers too slowly; it will be disconnected when too much is left",
+      {}});
+}
+
+void ServerSessions::endSlow(Link& link) {
+  const std::shared_ptr<ServerSession> session = link.session;
+  const std::string why = "it reads too slowly: " + std::to_string(session->bytesUnsent()) +
+                          " bytes are unsent, more than [NephriteServer] SlowReaderLimit=" +
+                          std::to_string(options_.limits.slowReaderLimit) + ", for " +
+                          std::to_string(options_.limits.tooSlowAfter().count()) + " ms";
   log(LogLevel::Warning, "session.too_slow",
-      {{"session", std::to_string(session.number())},
-       {"from", connection->address()},
-       {"unsent_bytes", std::to_string(connection->bytesQueued())}});
-  const std::shared_ptr<ServerSession> kept = session.shared_from_this();
-  if (link != nullptr) lose(*link, "it reads too slowly");
-  if (!kept->isOver()) end(*kept, "it reads too slowly");
+      {{"session", std::to_string(session->number())},
+       {"from", link.connection->address()},
+       {"unsent_bytes", std::to_string(session->bytesUnsent())}});
+  lose(link, why);
+  if (!session->isOver()) end(*session, why);
+}
+
+std::optional<RequestFailure> ServerSessions::faultOf(const RecordPtr& record) const {
+  if (record == nullptr) return std::nullopt;
+  const std::uint32_t most = std::max(options_.limits.maxFrame, wire::kLeastClientFrame);
+  return faultOfSize(*record, most - wire::kRoomBesideObject, *database_.schema());
 }
 
 void ServerSessions::end(ServerSession& session, const std::string& why) {
@@ -266,7 +357,7 @@ ServerSession* ServerSessions::ownerOf(Oid node) const {
 
 void ServerSessions::broadcast(const wire::FromServer& message) {
   const std::string encoded = wire::encode(message, clock_.now());
-  for (const auto& [number, session] : sessions_) session->sendEncoded(encoded);
+  for (const auto& [number, session] : sessions_) session->send(message, encoded);
 }
 
 // --- Time ----------------------------------------------------------------------------------------
@@ -278,10 +369,19 @@ std::optional<Instant> ServerSessions::nextDeadline() const {
     const Instant over = lost_.front().first + options_.limits.grace;
     next = next ? std::min(*next, over) : over;
   }
+  if (!slow_.empty()) next = std::min(*next, slow_.front().first + options_.limits.slowAfter());
+  if (!tooSlow_.empty())
+    next = std::min(*next, tooSlow_.front().first + options_.limits.tooSlowAfter());
   return next;
 }
 
 void ServerSessions::expire(Instant now) {
+  while (!slow_.empty() && slow_.front().first + options_.limits.slowAfter() <= now) {
+    warnSlow(*slow_.front().second);
+  }
+  while (!tooSlow_.empty() && tooSlow_.front().first + options_.limits.tooSlowAfter() <= now) {
+    endSlow(*tooSlow_.front().second);
+  }
   while (!links_.empty() && links_.front().lastHeard + options_.limits.keepAlive <= now) {
     Link& link = links_.front();
     const std::string why =
@@ -304,6 +404,10 @@ void ServerSessions::expire(Instant now) {
 void ServerSessions::setLimits(const ServerLimits& limits,
                                std::chrono::milliseconds serverTimeout) {
   options_.limits = limits;
+  for (const auto& [number, session] : sessions_) {
+    session->stream().setKeepBytes(limits.grace.count() > 0 ? limits.slowReaderLimit : 0);
+    session->sendDeferred();
+  }
   if (options_.serverTimeout == serverTimeout) return;
   options_.serverTimeout = serverTimeout;
   broadcast(wire::Notice{"ServerTimeout is now " + std::to_string(serverTimeout.count()) + " ms",
@@ -356,9 +460,12 @@ void ServerSessions::tell(const ChangeSet& changes) {
   for (auto& [number, invalidate] : stale) {
     const auto session = sessions_.find(number);
     if (session == sessions_.end()) continue;
-    const std::shared_ptr<ServerSession> kept = session->second;
-    kept->send(std::move(invalidate));
-    watch(*kept);
+    for (std::size_t from = 0; from < invalidate.objects.size(); from += kMostStaleAtOnce) {
+      const auto first = invalidate.objects.begin() + static_cast<std::ptrdiff_t>(from);
+      const auto rest = static_cast<std::size_t>(invalidate.objects.end() - first);
+      const auto last = first + static_cast<std::ptrdiff_t>(std::min(rest, kMostStaleAtOnce));
+      session->second->send(wire::Invalidate{{first, last}, false});
+    }
   }
 }
 

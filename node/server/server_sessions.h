@@ -30,9 +30,17 @@ struct ServerLimits {
   std::size_t maxProcessesPerSession = 1'000;
   std::size_t maxRequestsPerSession = 100'000;  ///< Not yet answered.
   std::uint32_t maxFrame = 16u << 20;           ///< Bytes.
-  std::size_t slowReaderWarning = 1u << 20;     ///< Unsent bytes.
+  /// Unsent bytes of a session: with more, what else it would be told waits, nothing is read from
+  /// it, and a log line names it when that lasts.
+  std::size_t slowReaderWarning = 1u << 20;
+  /// The same, with what waits: a session that has more is ended when that lasts, and it takes less
+  /// than so much meanwhile.
   std::size_t slowReaderLimit = 32u << 20;
   std::size_t cachedObjectsPerSession = 1'000'000;  ///< Whose changes it is told of.
+
+  /// What lasts so long is no large answer that is on its way.
+  std::chrono::milliseconds slowAfter() const { return keepAlive / 3; }
+  std::chrono::milliseconds tooSlowAfter() const { return 2 * keepAlive / 3; }
 };
 
 /// What an operator did by force.
@@ -98,6 +106,12 @@ class ServerSessions {
   void closed(ServerConnection& connection);
   /// It took what we had to send: a sign of life, when it cannot say anything itself.
   void heard(ServerConnection& connection);
+  /// What it takes at once has been sent, and something was left then or is now.
+  void flushed(ServerConnection& connection);
+  /// Whether to read from it. Who asks and does not listen is not read from.
+  bool listensTo(const ServerConnection& connection) const {
+    return connection.bytesQueued() <= options_.limits.slowReaderWarning;
+  }
 
   // --- Time --------------------------------------------------------------------------------------
 
@@ -143,12 +157,15 @@ class ServerSessions {
   /// Told to every session.
   void broadcast(const wire::FromServer& message);
   void end(ServerSession& session, const std::string& why);
+  /// Why a client could not be sent `record`, which may be null; empty when it can.
+  std::optional<RequestFailure> faultOf(const RecordPtr& record) const;
   bool isDraining() const { return draining_; }
   void countSent() { ++framesOut_; }
 
  private:
   struct Link;  // A connection and the session it belongs to.
   using Links = std::list<Link>;
+  using LinksSince = std::list<std::pair<Instant, Link*>>;  // In order.
 
   Link* linkOf(ServerConnection& connection);
   void heard(Links::iterator link, Instant now);
@@ -158,7 +175,8 @@ class ServerSessions {
   void welcome(Link& link, bool resumed);
   void refuse(Link& link, ErrorCode code, const std::string& what);
   void lose(Link& link, const std::string& why);
-  void watch(ServerSession& session);
+  void warnSlow(Link& link);
+  void endSlow(Link& link);
   void tell(const ChangeSet& changes);
 
   Database& database_;
@@ -175,7 +193,9 @@ class ServerSessions {
   std::uint64_t framesOut_ = 0;
   WallTime started_;
 
-  Links links_;  // Longest silent first.
+  Links links_;      // Longest silent first.
+  LinksSince slow_;  // Since when more is unsent than the warning says, and no warning was given.
+  LinksSince tooSlow_;  // Since when it is more than the limit.
   std::unordered_map<const ServerConnection*, Links::iterator> linkByConnection_;
   std::unordered_map<std::uint64_t, std::shared_ptr<ServerSession>> sessions_;
   std::map<wire::SessionKey, std::uint64_t> sessionByKey_;

@@ -5,11 +5,14 @@
 
 #include "node/server/server_session.h"
 #include "objects/object_store.h"
+#include "runtime/local/object_size.h"
 #include "runtime/local/quick_locks.h"
 #include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {
+
+constexpr std::size_t kMostLocksAtOnce = 250'000;
 
 bool isPersistent(const wire::KnownOrder& known) {
   return isPersistent(Oid::fromBits(known.order.request.target.value));
@@ -63,6 +66,7 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
   answered_.replies.clear();
   LockRequest one = request;
   std::uint32_t place = 0;
+  std::size_t bytes = 0;
   for (const wire::KnownTarget& known : targets) {
     if (known.existence != Existence::Required) break;
     one.target = {known.oid.bits()};
@@ -73,9 +77,14 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
     if (!isLatest) {
       record = recordOf(all_.database(), known.oid);
       if (record == nullptr) break;  // Whoever asks again, who may wait, tells why.
+      if (targets.size() == 1 && all_.faultOf(record)) break;  // The same.
       isInterestedIn(known.oid);
     }
-    if (isLatest || (known.knownEdition != 0 && record->edition == known.knownEdition)) {
+    const bool hasLatest =
+        isLatest || (known.knownEdition != 0 && record->edition == known.knownEdition);
+    const bool leftOut = !hasLatest && targets.size() > 1 && !fits(*record, bytes);
+    if (leftOut) leaveOut(known);
+    if (hasLatest || leftOut) {
       answered_.grants.push_back(
           {held.token, held.since, place, held.level, held.type, held.session});
     } else {
@@ -90,11 +99,27 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
   return place;
 }
 
+bool ServerSession::fits(const ObjectRecord& record, std::size_t& bytes) const {
+  constexpr std::size_t kMostOfAnswer = std::size_t{4} << 20;
+  const std::size_t more = sizeOf(record);
+  if (bytes + more > kMostOfAnswer) return false;
+  bytes += more;
+  return true;
+}
+
+void ServerSession::leaveOut(const wire::KnownTarget& known) {
+  if (known.knownEdition != 0) send(wire::Invalidate{{{known.oid, 0}}, false});
+}
+
 void ServerSession::sendAnswered(wire::RequestId id) {
   answered_.id = id;
   const Instant now = all_.receivedAt();
-  const auto shortly = takesShort_ ? wire::encodeShort(answered_, now) : std::nullopt;
-  sendEncoded(shortly ? *shortly : wire::encodeInPlace(answered_, now));
+  if (defers()) {
+    defer(answered_);
+  } else {
+    const auto shortly = takesShort_ ? wire::encodeShort(answered_, now) : std::nullopt;
+    sendNow(shortly ? *shortly : wire::encodeInPlace(answered_, now), stream_.lastReceived());
+  }
   constexpr std::size_t kKept = 1024;
   if (answered_.count() > kKept) answered_ = {};
 }
@@ -107,6 +132,10 @@ wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t kn
     isInterestedIn(oid);
     one.unchanged = knownEdition != 0 && one.reply.record->edition == knownEdition;
     if (one.unchanged) one.reply.record = nullptr;
+    if (auto fault = all_.faultOf(one.reply.record)) {
+      one.reply.record = nullptr;
+      one.reply.failure = std::move(fault);  // The lock is held.
+    }
   }
   if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
   return one;
@@ -124,6 +153,7 @@ void ServerSession::answerLock(wire::RequestId id, const wire::LockReply& reply)
 void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply& told) {
   wire::LockAnswered answered;
   answered.id = message.id;
+  std::size_t bytes = 0;
   for (std::size_t place = 0; place < told.granted; ++place) {
     const wire::KnownOrder order = message.at(place);
     LockReply granted;
@@ -131,8 +161,21 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
     if (order.order.existence == Existence::Required) {
       granted.record = recordOf(all_.database(), message.targets[place].oid);
     }
-    wire::LockReply& one = answered.replies.emplace_back(replyFrom(granted, order.knownEdition));
+    const RecordPtr record = granted.record;
+    wire::LockReply one = replyFrom(granted, order.knownEdition);
     if (one.held) one.reply.lock.token = one.held->token;
+    if (record != nullptr && !one.unchanged && !fits(*record, bytes)) {
+      leaveOut(message.targets[place]);
+      one.reply.record = nullptr;
+      one.reply.failure.reset();
+      if (takesGrants_ && one.held) {
+        const LockInfo& held = *one.held;
+        answered.grants.push_back({held.token, held.since, static_cast<std::uint32_t>(place),
+                                   held.level, held.type, held.session});
+        continue;
+      }
+    }
+    answered.replies.push_back(std::move(one));
   }
   if (told.refused) {
     const LockAnswer& lock = told.refused->lock;
@@ -175,6 +218,13 @@ bool ServerSession::handle(wire::LockAll& message) {
   for (const wire::KnownTarget& target : message.targets)
     if (!isPersistent(target.oid)) return false;
   if (!mayAsk(message.id)) return true;
+  if (message.targets.size() > kMostLocksAtOnce) {
+    fail(message.id, ErrorCode::TooLarge,
+         "locks on " + std::to_string(message.targets.size()) +
+             " objects are asked for in one request, and at most " +
+             std::to_string(kMostLocksAtOnce) + " are answered; ask for them in several");
+    return true;
+  }
   const LockerId locker = message.request.locker;
   QuickLocks* const quick = takesGrants_ ? quickOf(locker) : nullptr;
   const std::size_t granted =

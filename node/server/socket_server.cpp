@@ -163,11 +163,12 @@ class SocketServer::Connection final : public ServerConnection,
     isDirty();
   }
   std::size_t bytesQueued() const override { return unsent_.size() - sent_; }
+  std::uint64_t bytesTaken() const override { return taken_; }
   const std::string& address() const override { return address_; }
 
   void close() override {
     if (closed_) return;
-    flush();
+    write();
     closed_ = true;
     parts_.loop.remove(socket_.number(), *this);
     ::shutdown(socket_.number(), SHUT_RDWR);
@@ -193,10 +194,21 @@ class SocketServer::Connection final : public ServerConnection,
   void flush() {
     dirty_ = false;
     if (closed_ || bytesQueued() == 0) return;
+    const bool hadMuch = std::exchange(leavesSome_, false) || !parts_.sessions->listensTo(*this);
+    write();
+    leavesSome_ = bytesQueued() > 0;
+    if (leavesSome_ || hadMuch) parts_.sessions->flushed(*this);
+    wait();
+  }
+
+ private:
+  void write() {
+    if (bytesQueued() == 0) return;
     const ssize_t sent = ::send(socket_.number(), unsent_.data() + sent_, bytesQueued(),
                                 MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return;  // The reader sees it, too.
     sent_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    taken_ += static_cast<std::uint64_t>(std::max<ssize_t>(sent, 0));
     if (bytesQueued() == 0) {
       sent_ = 0;
       unsent_.clear();
@@ -206,20 +218,19 @@ class SocketServer::Connection final : public ServerConnection,
       unsent_.erase(0, sent_);
       sent_ = 0;
     }
-    wait();
   }
 
- private:
   void isDirty() {
     if (dirty_) return;
     dirty_ = true;
     parts_.dirty.push_back(shared_from_this());
   }
 
-  /// Who asks and does not listen is not read from.
   void wait() {
-    const bool listens = bytesQueued() <= parts_.options.pauseReadingAbove;
-    const std::uint32_t now = (listens ? EPOLLIN : 0u) | (bytesQueued() > 0 ? EPOLLOUT : 0u);
+    if (closed_) return;
+    const bool reads = parts_.sessions->listensTo(*this) && !framesWait_;
+    const bool writes = bytesQueued() > 0 || framesWait_;
+    const std::uint32_t now = (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u);
     if (now == waitsFor_) return;
     waitsFor_ = now;
     parts_.loop.change(socket_.number(), *this, now);
@@ -229,6 +240,7 @@ class SocketServer::Connection final : public ServerConnection,
     const std::size_t before = bytesQueued();
     flush();
     if (bytesQueued() < before) parts_.sessions->heard(*this);
+    if (framesWait_) readFrames();
   }
 
   void readable() {
@@ -236,10 +248,19 @@ class SocketServer::Connection final : public ServerConnection,
         ::recv(socket_.number(), parts_.chunk.data(), parts_.chunk.size(), MSG_DONTWAIT);
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (bytes <= 0) return parts_.sessions->closed(*this);
+    reader_.append({parts_.chunk.data(), static_cast<std::size_t>(bytes)});
+    readFrames();
+  }
+
+  /// As long as the other side takes the answers: a few bytes may ask for many.
+  void readFrames() {
     const Instant now = SystemClock::instance().now();
+    framesWait_ = false;
     try {
-      reader_.append({parts_.chunk.data(), static_cast<std::size_t>(bytes)});
       while (!closed_) {
+        if (!parts_.sessions->listensTo(*this)) flush();
+        framesWait_ = !closed_ && !parts_.sessions->listensTo(*this);
+        if (framesWait_) break;
         const auto frame = reader_.nextInPlace();
         if (!frame) break;
         parts_.sessions->received(*this, *frame, now);
@@ -247,6 +268,7 @@ class SocketServer::Connection final : public ServerConnection,
     } catch (const wire::WireError& wrong) {
       return parts_.sessions->violated(*this, wrong.what());
     }
+    wait();
   }
 
   Parts& parts_;
@@ -256,6 +278,9 @@ class SocketServer::Connection final : public ServerConnection,
   std::string unsent_;  // From `sent_` on.
   std::size_t sent_ = 0;
   std::uint32_t waitsFor_ = EPOLLIN;
+  std::uint64_t taken_ = 0;
+  bool leavesSome_ = false;  // What was flushed last.
+  bool framesWait_ = false;  // In reader_, for the other side to take what there is for it.
   bool dirty_ = false;
   bool closed_ = false;
 };

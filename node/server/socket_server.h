@@ -27,7 +27,6 @@ class SocketServer {
     std::uint16_t port = 0;            ///< 0: any that is free.
     std::filesystem::path unixSocket;  ///< Empty: none.
     std::uint32_t maxFrame = 16u << 20;
-    std::size_t pauseReadingAbove = 1u << 20;  ///< Unsent bytes of a connection.
     std::chrono::microseconds spin{0};
     unsigned blockingThreads = 8;
   };

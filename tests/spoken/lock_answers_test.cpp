@@ -6,9 +6,7 @@
 
 #include <chrono>
 
-#include "node/server/server_sessions.h"
-#include "objects/object_store.h"
-#include "runtime/local/local_database.h"
+#include "tests/spoken/spoken_server.h"
 
 namespace nephrite {
 namespace {
@@ -31,55 +29,13 @@ std::vector<LockOutcome> outcomesOf(const wire::LockAnswered& answered) {
   return outcomes;
 }
 
-/// A client node that says and hears messages.
-class SpokenConnection final : public ServerConnection {
- public:
-  explicit SpokenConnection(ServerSessions& sessions) : sessions_(sessions) {}
-
-  void send(std::string frame) override {
-    reader_.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
-    while (const auto one = reader_.next()) {
-      stream.received(one->header);
-      heard.push_back(wire::decodeFromServer(one->message, Instant{}));
-    }
-  }
-  void close() override {}
-  std::size_t bytesQueued() const override { return 0; }
-  const std::string& address() const override { return address_; }
-
-  void say(const wire::FromClient& message) {
-    heard.clear();
-    const bool first = std::holds_alternative<wire::Hello>(message);
-    const std::string bytes = wire::encode(message, Instant{});
-    wire::FrameReader reader(UINT32_MAX);
-    const std::string frame = first ? stream.sendUnnumbered(bytes) : stream.send(bytes);
-    reader.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
-    sessions_.received(*this, *reader.nextInPlace());
-  }
-  /// The last message heard.
-  template <class Message>
-  Message last() const {
-    const Message* const found = heard.empty() ? nullptr : std::get_if<Message>(&heard.back());
-    EXPECT_NE(found, nullptr) << heard.size();
-    return found == nullptr ? Message() : *found;
-  }
-
-  wire::SessionStream stream{0};
-  std::vector<wire::FromServer> heard;
-
- private:
-  ServerSessions& sessions_;
-  wire::FrameReader reader_{UINT32_MAX};
-  const std::string address_ = "here";
-};
-
 /// Given: a server with four objects in their first edition, and two client nodes with a process
 /// each: Anna, and Ben, who holds the last object exclusively. Anna's takes grants, or not.
-class LockAnswers : public testing::TestWithParam<bool> {
+class LockAnswers : public testing::TestWithParam<bool>, protected SpokenServer {
  protected:
-  LockAnswers() {
-    anna = signOn(annas, GetParam());
-    ben = signOn(bens, true);
+  LockAnswers() : annas(connect(GetParam())), bens(connect()) {
+    anna = signOn(annas);
+    ben = signOn(bens);
     ClassDef order;
     order.name = "Order";
     annas->say(wire::DefineClass{1, order});
@@ -90,80 +46,30 @@ class LockAnswers : public testing::TestWithParam<bool> {
     for (int i = 0; i < 4; ++i) {
       const Oid oid = database.newOid(Lifetime::Persistent, number);
       objects.push_back(oid);
-      LockRequest request = exclusive(anna, oid);
+      LockRequest request = asks(anna, oid);
       annas->say(wire::Lock{2, {{request, Existence::CreatedByLocker}, 0}});
       made.changes.changes.emplace_back(ChangeKind::Create, ObjectRecord{oid, 1, {}, {}});
     }
     annas->say(wire::Commit{3, made});
     EXPECT_EQ(annas->last<wire::CommitReply>().reply.outcome, CommitReply::Outcome::Committed);
-    bens->say(wire::Lock{1, {{exclusive(ben, objects[3])}, 0}});
-  }
-
-  LockerId signOn(std::shared_ptr<SpokenConnection>& connection, bool takesGrants) {
-    connection = std::make_shared<SpokenConnection>(sessions);
-    sessions.opened(connection);
-    wire::Hello hello;
-    hello.takesGrants = takesGrants;
-    connection->say(hello);
-    connection->say(wire::SignOnNode{1, "node", {}});
-    const auto node = connection->last<wire::NodeReply>().reply.node;
-    connection->say(wire::SignOnProcess{2, {node->oid, "desk", "somebody", false}});
-    return connection->last<wire::ProcessReply>().reply.process->locker;
-  }
-
-  static LockRequest exclusive(LockerId locker, Oid oid) {
-    LockRequest request;
-    request.locker = locker;
-    request.target = {oid.bits()};
-    request.type = LockType::Exclusive;
-    request.inState = true;
-    request.id = 77;
-    return request;
-  }
-
-  static ServerSessions::Hooks hooks() {
-    ServerSessions::Hooks made;
-    made.run = [](const std::function<void()>& work) { work(); };
-    made.block = [](const std::function<void()>& work) { work(); };
-    made.audit = [](const AuditEntry&) {};
-    made.newKey = [last = std::uint8_t{0}]() mutable {
-      wire::SessionKey key{};
-      key[0] = ++last;
-      return key;
-    };
-    return made;
-  }
-
-  /// What happens, happens on the test's thread.
-  static LocalDatabase::Options withoutThreads() {
-    LocalDatabase::Options options;
-    options.threads = false;
-    return options;
-  }
-  static std::shared_ptr<ObjectStore> storeInMemory() {
-    ObjectStore::Options options;
-    options.inMemory = true;
-    return ObjectStore::open(options);
+    bens->say(wire::Lock{1, {{asks(ben, objects[3])}, 0}});
   }
 
   wire::LockAll all(const std::vector<std::uint32_t>& editions) const {
-    wire::LockAll message{9, exclusive(anna, Oid()), {}};
+    wire::LockAll message{9, asks(anna, Oid()), {}};
     for (std::size_t i = 0; i < editions.size(); ++i) {
       message.targets.push_back({objects[i], editions[i]});
     }
     return message;
   }
 
-  ManualClock clock;
-  LocalDatabase database{storeInMemory(), clock, withoutThreads()};
-  ServerSessions sessions{database, clock, {}, hooks()};
-  std::shared_ptr<SpokenConnection> annas, bens;
+  const std::shared_ptr<SpokenConnection> annas, bens;
   LockerId anna, ben;
   std::vector<Oid> objects;
 };
 
 TEST_P(LockAnswers, WhenTheLatestEditionIsKnownThenAGrantSaysAllThereIs) {
-  annas->say(wire::Lock{9, {{exclusive(anna, objects[0])}, 1}});
+  annas->say(wire::Lock{9, {{asks(anna, objects[0])}, 1}});
 
   const auto answered = annas->last<wire::LockAnswered>();
   const auto held = database.lockStatus(anna, objects[0]);
@@ -184,7 +90,7 @@ TEST_P(LockAnswers, WhenTheLatestEditionIsKnownThenAGrantSaysAllThereIs) {
 }
 
 TEST_P(LockAnswers, WhenAnotherEditionIsKnownThenTheReplyBringsTheObject) {
-  annas->say(wire::Lock{9, {{exclusive(anna, objects[0])}, 7}});
+  annas->say(wire::Lock{9, {{asks(anna, objects[0])}, 7}});
 
   const auto answered = annas->last<wire::LockAnswered>();
   EXPECT_THAT(answered.grants, IsEmpty());
@@ -248,8 +154,8 @@ TEST_P(LockAnswers, WhenTheWaitForTheLastIsCancelledThenTheOthersStayGranted) {
 }
 
 TEST_P(LockAnswers, WhenSomebodyElseLocksThenAnUnlockServesThem) {
-  annas->say(wire::Lock{9, {{exclusive(anna, objects[0])}, 1}});
-  bens->say(wire::Lock{5, {{exclusive(ben, objects[0])}, 1}});
+  annas->say(wire::Lock{9, {{asks(anna, objects[0])}, 1}});
+  bens->say(wire::Lock{5, {{asks(ben, objects[0])}, 1}});
   EXPECT_THAT(bens->heard, IsEmpty());
 
   annas->say(wire::Unlock{anna, objects[0]});
@@ -260,7 +166,7 @@ TEST_P(LockAnswers, WhenSomebodyElseLocksThenAnUnlockServesThem) {
 
 TEST_P(LockAnswers, WhenThereIsNoSuchObjectThenThatIsSaidAndNothingIsHeld) {
   const Oid none(Lifetime::Persistent, objects[0].classNumber(), 4711);
-  annas->say(wire::Lock{9, {{exclusive(anna, none)}, 0}});
+  annas->say(wire::Lock{9, {{asks(anna, none)}, 0}});
 
   const auto answered = annas->last<wire::LockAnswered>();
   ASSERT_THAT(answered.replies, SizeIs(1));

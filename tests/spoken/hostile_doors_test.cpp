@@ -1,0 +1,257 @@
+// What no client of ours sends, message by message: the server refuses it with a sentence, and
+// others keep what is theirs.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/nephrite.h"
+#include "tests/spoken/spoken_server.h"
+
+namespace nephrite {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+ServerLimits fewOfEach() {
+  ServerLimits limits;
+  limits.maxProcessesPerSession = 3;
+  limits.maxRequestsPerSession = 5;
+  return limits;
+}
+
+/// Given: Anna's client, which is hostile, and Ben's, which is not, at a server with two orders.
+class HostileDoors : public testing::Test, protected SpokenServer {
+ protected:
+  HostileDoors() : SpokenServer(fewOfEach()), annas(connect()), bens(connect()) {
+    anna = signOn(annas);
+    ben = signOn(bens);
+  }
+
+  wire::Commit commitOf(const std::vector<Oid>& changed, const std::vector<Oid>& updateLocked,
+                        std::uint64_t number = 1) const {
+    wire::Commit commit;
+    commit.id = 9;
+    commit.request.upgrade.locker = anna;
+    commit.request.upgrade.id = 8;
+    commit.request.changes.id = {anna.value, number};
+    commit.request.updateLocked = updateLocked;
+    for (const Oid oid : changed)
+      commit.request.changes.changes.emplace_back(ChangeKind::Update, ObjectRecord{oid, 1, {}, {}});
+    return commit;
+  }
+  void lock(LockType type, Oid oid, bool inState = true) {
+    LockRequest request = asks(anna, oid, type);
+    request.inState = inState;
+    annas->say(wire::Lock{3, {{request}, 0}});
+  }
+  RequestFailure refusal() const { return annas->last<wire::FailureReply>().failure; }
+  void expectServed() {
+    database.checkInvariants();
+    bens->say(wire::Ping{});
+    EXPECT_THAT(bens->all<wire::Ping>(), SizeIs(1));
+  }
+
+  const std::shared_ptr<SpokenConnection> annas, bens;
+  LockerId anna, ben;
+  const Oid order = newOrder(), other = newOrder();
+};
+
+// --- Commit --------------------------------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenACommitNamesAnUpgradeTwiceThenItIsRefusedAndTheLockStays) {
+  lock(LockType::Update, order);
+
+  annas->say(commitOf({order}, {order, order}));
+
+  EXPECT_THAT(refusal().what, AllOf(HasSubstr(database.schema()->show(order)),
+                                    HasSubstr("twice in its update_locked"),
+                                    HasSubstr("process " + std::to_string(anna.value))));
+  EXPECT_EQ(database.lockStatus(anna, order)->type, LockType::Update);
+  annas->say(commitOf({order}, {order}));
+  EXPECT_EQ(annas->last<wire::CommitReply>().reply.outcome, CommitReply::Outcome::Committed);
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenACommitChangesAnObjectTwiceThenItIsRefused) {
+  lock(LockType::Exclusive, order);
+  annas->say(commitOf({order, order}, {}));
+  EXPECT_THAT(refusal().what, HasSubstr("changed twice"));
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenACommitUpgradesWhatItDoesNotChangeThenItIsRefused) {
+  lock(LockType::Update, other);
+  annas->say(commitOf({order}, {other}));
+  EXPECT_THAT(refusal().what, HasSubstr("not changed by it"));
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenACommitChangesASystemObjectThenItIsRefused) {
+  annas->say(commitOf({database.systemNodes()}, {}));
+  EXPECT_EQ(refusal().code, ErrorCode::SystemObject);
+  expectServed();
+}
+
+// What a client says of its state is believed: it must not lead to a lock that is not there.
+TEST_F(HostileDoors, WhenALockIsLoweredAndAskedForAgainWhileItsCommitWaitsThenTheServerGoesOn) {
+  bens->say(wire::Lock{3, {{asks(ben, order, LockType::Share)}, 0}});
+  lock(LockType::Update, order);
+  annas->say(commitOf({order}, {order}));
+  EXPECT_THAT(annas->heard, IsEmpty()) << "it waits for Ben's Share";
+
+  lock(LockType::Share, order, false);
+  lock(LockType::Update, order);
+  bens->say(wire::Unlock{ben, order});
+
+  expectServed();
+  annas->say(wire::Goodbye{});
+  EXPECT_THAT(database.locksOn(order), IsEmpty());
+  database.checkInvariants();
+}
+
+TEST_F(HostileDoors, WhenTheSameIsTriedUntilTheTimeoutThenTheServerGoesOn) {
+  bens->say(wire::Lock{3, {{asks(ben, order, LockType::Share)}, 0}});
+  lock(LockType::Update, order);
+  annas->say(commitOf({order}, {order}));
+  lock(LockType::Share, order, false);
+  lock(LockType::Update, order);
+
+  pass(std::chrono::seconds(14));
+
+  expectServed();
+  EXPECT_EQ(database.lockStatus(ben, order)->type, LockType::Share);
+}
+
+// --- AskOutcome ----------------------------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenItAsksForTheCommitsOfAProcessThatIsHereThenNobodyIsSignedOff) {
+  const LockerId housekeeping = database.nodes().back().locker;
+  Node servers = Node::signOn(std::shared_ptr<Database>(&database, [](Database*) {}), "server");
+  Process worker = servers.signOn({.name = "worker"});
+  for (const LockerId locker : {ben, housekeeping, worker.info().locker, servers.info().locker}) {
+    annas->say(wire::AskOutcome{5, {locker.value, 1}});
+    EXPECT_EQ(refusal().code, ErrorCode::NoAnswer) << locker.value;
+    EXPECT_THAT(refusal().what, HasSubstr("still signed on"));
+  }
+  EXPECT_TRUE(worker.isSignedOn());
+  EXPECT_TRUE(servers.signOn({.name = "another"}).isSignedOn());
+  bens->say(wire::Lock{3, {{asks(ben, order)}, 0}});
+  EXPECT_EQ(database.lockStatus(ben, order)->type, LockType::Exclusive);
+}
+
+TEST_F(HostileDoors, WhenItAsksForOneThatHasGoneThenItIsTold) {
+  lock(LockType::Exclusive, order);
+  annas->say(commitOf({order}, {}, 4));
+  const auto later = connect();
+  annas->isClosed = true;
+  sessions.closed(*annas);
+
+  later->say(wire::AskOutcome{5, {anna.value, 4}});
+  EXPECT_TRUE(later->last<wire::YesNo>().yes);
+  later->say(wire::AskOutcome{6, {anna.value, 5}});
+  EXPECT_FALSE(later->last<wire::YesNo>().yes);
+}
+
+TEST_F(HostileDoors, WhenItAsksForManyAtOnceThenTheLimitOfRequestsHolds) {
+  holdAside();
+  for (int i = 0; i < 5; ++i) annas->say(wire::AskOutcome{5, {77, 1}});
+  EXPECT_THAT(annas->heard, IsEmpty());
+  annas->say(wire::AskOutcome{6, {77, 1}});
+  EXPECT_THAT(refusal().what, HasSubstr("5 requests"));
+  doAside();
+}
+
+// --- What is remembered of commits ---------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenAProcessKnowsItsCommitsAndSignsOffThenTheyAreForgotten) {
+  lock(LockType::Exclusive, order);
+  annas->say(commitOf({order}, {}, 4));
+  EXPECT_EQ(store->lastCommitOf(anna.value), 4u);
+
+  annas->say(wire::SignOffProcess{anna});
+
+  EXPECT_EQ(store->lastCommitOf(anna.value), 0u) << "one more key for each process, for ever";
+}
+
+TEST_F(HostileDoors, WhenItSignsOffWithoutHavingHeardOfItsCommitThenThatIsRemembered) {
+  lock(LockType::Exclusive, order);
+  annas->reads = false;
+  annas->say(commitOf({order}, {}, 4));
+  annas->say(wire::SignOffProcess{anna});
+  EXPECT_EQ(store->lastCommitOf(anna.value), 4u) << "it may still ask";
+}
+
+TEST_F(HostileDoors, WhenItSaysGoodbyeThenWhatItKnowsIsForgotten) {
+  lock(LockType::Exclusive, order);
+  annas->say(commitOf({order}, {}, 4));
+  annas->say(wire::Goodbye{});
+  EXPECT_EQ(store->lastCommitOf(anna.value), 0u);
+}
+
+// --- Names and numbers of things -----------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenNamesAreTooLongThenTheyAreRefusedAndTheLimitIsNamed) {
+  const std::string longName(300, 'n');
+  const auto isRefused = [&](const std::optional<RequestFailure>& failure) {
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->code, ErrorCode::TooLarge);
+    EXPECT_THAT(failure->what, AllOf(HasSubstr("300 bytes"), HasSubstr("255")));
+  };
+  annas->say(wire::SignOnNode{5, longName, {}});
+  isRefused(annas->last<wire::NodeReply>().reply.failure);
+  const Oid node = database.nodes().front().oid;
+  annas->say(wire::SignOnProcess{5, {node, longName, "", false}});
+  isRefused(annas->last<wire::ProcessReply>().reply.failure);
+  annas->say(wire::SignOnProcess{5, {node, "", longName, false}});
+  isRefused(annas->last<wire::ProcessReply>().reply.failure);
+  annas->say(wire::Force{5, ben, order, {longName, ""}});
+  isRefused(refusal());
+  annas->say(wire::Force{5, ben, order, {"", std::string(3'000, 'r')}});
+  EXPECT_THAT(refusal().what, HasSubstr("3000 bytes"));
+
+  const auto third = std::make_shared<SpokenConnection>(sessions);
+  sessions.opened(third);
+  wire::Hello hello;
+  hello.program = longName;
+  third->say(hello);
+  isRefused(third->last<wire::Refusal>().failure);
+  EXPECT_TRUE(third->isClosed);
+}
+
+TEST_F(HostileDoors, WhenItSignsOnTooManyNodesThenItIsRefusedAlsoWhileTheyWait) {
+  // Ben keeps the dictionary of nodes to himself: those who sign on wait.
+  bens->say(wire::Lock{3, {{asks(ben, database.systemNodes())}, 0}});
+  annas->say(wire::SignOnNode{5, "second", {}});
+  annas->say(wire::SignOnNode{6, "third", {}});
+  EXPECT_THAT(annas->heard, IsEmpty());
+
+  annas->say(wire::SignOnNode{7, "fourth", {}});
+
+  EXPECT_EQ(annas->last<wire::FailureReply>().id, 7u);
+  EXPECT_THAT(refusal().what, AllOf(HasSubstr("3 nodes"), HasSubstr("MaxProcessesPerSession")));
+  bens->say(wire::Unlock{ben, database.systemNodes()});
+  EXPECT_THAT(annas->all<wire::NodeReply>(), SizeIs(2));
+}
+
+TEST_F(HostileDoors, WhenItSignsOnTooManyProcessesAtOnceThenThoseThatWaitCount) {
+  const NodeInfo node = database.nodes().front();
+  bens->say(wire::Lock{3, {{asks(ben, node.processes)}, 0}});
+  annas->say(wire::SignOnProcess{5, {node.oid, "two", "", false}});
+  annas->say(wire::SignOnProcess{6, {node.oid, "three", "", false}});
+  annas->say(wire::SignOnProcess{7, {node.oid, "four", "", false}});
+  EXPECT_THAT(refusal().what, AllOf(HasSubstr("3 processes"), HasSubstr("MaxProcessesPerSession")));
+}
+
+TEST_F(HostileDoors, WhenItLocksMillionsInOneRequestThenItIsToldHowMany) {
+  wire::LockAll wish{9, asks(anna, Oid()), {}};
+  wish.targets.assign(250'001, {order, 0, Existence::Required});
+  annas->say(wish);
+  EXPECT_EQ(refusal().code, ErrorCode::TooLarge);
+  EXPECT_THAT(refusal().what, AllOf(HasSubstr("250001"), HasSubstr("250000")));
+}
+
+}  // namespace
+}  // namespace nephrite

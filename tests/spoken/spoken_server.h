@@ -1,0 +1,202 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "node/server/server_sessions.h"
+#include "objects/object_store.h"
+#include "runtime/local/local_database.h"
+
+namespace nephrite {
+
+/// A client node that says and hears messages. It takes what it is sent at once, unless it is told
+/// to read nothing: then it takes as much as it is told.
+class SpokenConnection final : public ServerConnection {
+ public:
+  explicit SpokenConnection(ServerSessions& sessions) : sessions_(sessions) {}
+
+  void send(std::string frame) override {
+    if (isClosed) return;
+    unsent_ += frame;
+    mostUnsent = std::max(mostUnsent, unsent_.size());
+    if (reads) hear(unsent_.size());
+  }
+  void close() override { isClosed = true; }
+  std::size_t bytesQueued() const override { return unsent_.size(); }
+  std::uint64_t bytesTaken() const override { return taken_; }
+  const std::string& address() const override { return address_; }
+
+  void say(const wire::FromClient& message) {
+    heard.clear();
+    const bool first = std::holds_alternative<wire::Hello>(message);
+    const bool alone = first || std::holds_alternative<wire::Ping>(message);
+    const std::string bytes = wire::encode(message, Instant{});
+    wire::FrameReader reader(UINT32_MAX);
+    const std::string frame = alone ? stream.sendUnnumbered(bytes) : stream.send(bytes);
+    reader.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
+    sessions_.received(*this, *reader.nextInPlace());
+  }
+  /// What it has been sent goes out, as far as it takes it.
+  void flushed() { sessions_.flushed(*this); }
+  /// Takes so many bytes of what it was sent.
+  void take(std::size_t bytes) {
+    hear(std::min(bytes, unsent_.size()));
+    sessions_.heard(*this);
+    sessions_.flushed(*this);
+  }
+  void takeAll() {
+    while (bytesQueued() > 0) take(bytesQueued());
+  }
+  /// The last message heard.
+  template <class Message>
+  Message last() const {
+    const Message* const found = heard.empty() ? nullptr : std::get_if<Message>(&heard.back());
+    EXPECT_NE(found, nullptr) << heard.size();
+    return found == nullptr ? Message() : *found;
+  }
+  /// All of a kind that were heard since it spoke last.
+  template <class Message>
+  std::vector<Message> all() const {
+    std::vector<Message> found;
+    for (const wire::FromServer& message : heard)
+      if (const auto* const one = std::get_if<Message>(&message)) found.push_back(*one);
+    return found;
+  }
+
+  wire::SessionStream stream{0};
+  std::vector<wire::FromServer> heard;
+  std::vector<std::uint64_t> acknowledged;  // By the frames of all that was heard, ever.
+  bool reads = true;
+  bool isClosed = false;
+  std::size_t mostUnsent = 0;
+
+ private:
+  void hear(std::size_t bytes) {
+    const std::string part = unsent_.substr(0, bytes);
+    unsent_.erase(0, bytes);
+    taken_ += bytes;
+    reader_.append({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()});
+    while (const auto one = reader_.next()) {
+      stream.received(one->header);
+      acknowledged.push_back(one->header.acknowledged);
+      heard.push_back(wire::decodeFromServer(one->message, Instant{}));
+    }
+  }
+
+  ServerSessions& sessions_;
+  wire::FrameReader reader_{UINT32_MAX};
+  std::string unsent_;
+  std::uint64_t taken_ = 0;
+  const std::string address_ = "here";
+};
+
+/// A server whose clients say what they are told to. What happens, happens on the test's thread;
+/// what is done aside is done at once, unless it is held.
+class SpokenServer {
+ protected:
+  explicit SpokenServer(const ServerLimits& limits = {},
+                        const LocalDatabase::Options& options = withoutThreads())
+      : database(store, clock, options), sessions(database, clock, {.limits = limits}, hooks()) {}
+
+  std::shared_ptr<SpokenConnection> connect(bool takesGrants = true, bool takesParts = true) {
+    auto connection = std::make_shared<SpokenConnection>(sessions);
+    sessions.opened(connection);
+    wire::Hello hello;
+    hello.takesGrants = takesGrants;
+    hello.takesParts = takesParts;
+    connection->say(hello);
+    return connection;
+  }
+  /// A process of a node of its own.
+  LockerId signOn(const std::shared_ptr<SpokenConnection>& connection) {
+    connection->say(wire::SignOnNode{1, "node", {}});
+    const auto node = connection->last<wire::NodeReply>().reply.node;
+    connection->say(wire::SignOnProcess{2, {node->oid, "desk", "somebody", false}});
+    return connection->last<wire::ProcessReply>().reply.process->locker;
+  }
+  Oid::ClassNumber defineOrder() {
+    ClassDef order;
+    order.name = "Order";
+    order.properties = {{"note", ValueType::String}};
+    return database.defineClass(order)->number;
+  }
+  /// An order in the store, with a note of so many bytes.
+  Oid newOrder(std::size_t bytes = 1) {
+    const Oid oid = store->newOid(defineOrder());
+    ChangeSet made;
+    made.changes.emplace_back(ChangeKind::Create,
+                              ObjectRecord{oid, 1, {Value(std::string(bytes, 'x'))}, {}});
+    store->commit(made);
+    return oid;
+  }
+
+  static LockRequest asks(LockerId locker, Oid oid, LockType type = LockType::Exclusive) {
+    LockRequest request;
+    request.locker = locker;
+    request.target = {oid.bits()};
+    request.type = type;
+    request.inState = true;
+    request.id = 77;
+    return request;
+  }
+
+  void holdAside() { holdsAside_ = true; }
+  void doAside() {
+    holdsAside_ = false;
+    while (!aside_.empty()) {
+      const auto work = std::move(aside_.front());
+      aside_.pop_front();
+      work();
+    }
+  }
+  void pass(std::chrono::milliseconds time) {
+    clock.advance(time);
+    sessions.expire(clock.now());
+    while (database.expireNextWait(clock.now())) {
+    }
+  }
+
+  ServerSessions::Hooks hooks() {
+    ServerSessions::Hooks made;
+    made.run = [](const std::function<void()>& work) { work(); };
+    made.block = [this](const std::function<void()>& work) {
+      if (holdsAside_) return aside_.push_back(work);
+      work();
+    };
+    made.audit = [](const AuditEntry&) {};
+    made.newKey = [last = std::uint64_t{0}]() mutable {
+      wire::SessionKey key{};
+      ++last;
+      for (std::size_t i = 0; i < 8; ++i) key[i] = static_cast<std::uint8_t>(last >> 8 * i);
+      return key;
+    };
+    return made;
+  }
+  static LocalDatabase::Options withoutThreads() {
+    LocalDatabase::Options options;
+    options.threads = false;
+    options.recordCommits = true;
+    return options;
+  }
+  static std::shared_ptr<ObjectStore> storeInMemory() {
+    ObjectStore::Options options;
+    options.inMemory = true;
+    return ObjectStore::open(options);
+  }
+
+  ManualClock clock;
+  const std::shared_ptr<ObjectStore> store = storeInMemory();
+  LocalDatabase database;
+  std::deque<std::function<void()>> aside_;
+  bool holdsAside_ = false;
+  ServerSessions sessions;
+};
+
+}  // namespace nephrite
