@@ -141,6 +141,9 @@ class Database {
   virtual Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) = 0;
   /// The latest committed edition; null when there is no such object.
   virtual RecordPtr fetch(Oid oid) const = 0;
+  /// Throws ConnectionException when `locker` has lost the other end, with its locks, and can only
+  /// sign off: what fetch() still finds is then not for it.
+  virtual void checkReach(LockerId) const {}
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                                      std::size_t maxEntries) const = 0;
   /// Durable, then visible, then unlocked: on Committed the locker's Transaction locks are gone.

@@ -383,7 +383,12 @@ void AsioCarrier::Parts::fail(std::uint64_t attempt, const std::string& why) {
 
 AnswerSource* AsioCarrier::answers() { return this; }
 
-bool AsioCarrier::callerWaits() const { return parts_->turn.isWaiting(); }
+// From a reader that tells, nobody waits: whoever is told there must not.
+bool AsioCarrier::callerAsks() {
+  if (!parts_->turn.isWaiting() || isOwnThread()) return false;
+  parts_->turn.asks();
+  return true;
+}
 
 void AsioCarrier::setUnattended(std::size_t requests) { parts_->turn.setUnattended(requests); }
 

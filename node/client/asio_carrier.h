@@ -39,7 +39,7 @@ class AsioCarrier final : public Carrier, private AnswerSource {
   void takeFramesOf(std::uint32_t bytes) override;
   void wakeAt(Instant at) override;
   AnswerSource* answers() override;
-  bool callerWaits() const override;
+  bool callerAsks() override;
   void setUnattended(std::size_t requests) override;
   bool isOwnThread() const override;
   const std::string& server() const override;

@@ -56,8 +56,8 @@ class Carrier {
   virtual bool pump() { return false; }
   /// Where threads wait for answers that they fetch by themselves; null: just sleep.
   virtual AnswerSource* answers() { return nullptr; }
-  /// Does the calling thread wait there, or is it about to?
-  virtual bool callerWaits() const { return false; }
+  /// The calling thread asks for something. True: it will wait there for the answer.
+  virtual bool callerAsks() { return false; }
   /// So many requests are on their way that no thread waits for there.
   virtual void setUnattended(std::size_t) {}
   /// Is this a thread that calls the listener just now, or the one that does nothing else?

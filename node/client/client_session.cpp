@@ -69,7 +69,7 @@ void ClientSession::ask(Request request) {
 }
 
 void ClientSession::ask(std::shared_ptr<Asked> asked, const Terms& terms) {
-  Waiting wish{{}, std::move(asked), terms, carrier_.callerWaits() && !carrier_.isOwnThread()};
+  Waiting wish{{}, std::move(asked), terms, carrier_.callerAsks()};
   Owed owed;
   {
     MutexLock hold(mutex_);
@@ -206,9 +206,10 @@ bool ClientSession::isUp() const {
   return welcome_ && !isSilent(timeouts_.now());
 }
 
-bool ClientSession::isSure() const {
-  MutexLock hold(mutex_);
-  return state_ == State::Up && !isSilent(timeouts_.now());
+void ClientSession::keepSure() {
+  const bool may = state_ == State::Up && hasBegun_;
+  const Instant until = may ? provenAt_ + keepAlive() : Instant{};
+  sureUntil_.store(until.sinceStart.count(), std::memory_order_release);
 }
 
 std::optional<wire::Welcome> ClientSession::welcome() const {
@@ -268,6 +269,7 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
       return pause();
     }
     state_ = State::Up;
+    keepSure();
     log(LogLevel::Info, "session.resumed", {{"server", carrier_.server()}});
     for (const std::string& frame : *missing) carrier_.send(frame);
     return;
@@ -288,6 +290,11 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
   if (events_.began) owed.calls.push_back([this, welcome] { events_.began(welcome); });
+  owed.calls.push_back([this, key = welcome.session] {
+    MutexLock hold(mutex_);
+    hasBegun_ = welcome_ && welcome_->session == key;
+    keepSure();
+  });
   // They are sent when `began` is through, by the order of what is owed.
   for (Waiting& wish : std::exchange(waiting_, {})) {
     owed.calls.push_back([this, shared = std::make_shared<Waiting>(std::move(wish))] {
@@ -417,6 +424,8 @@ void ClientSession::connectionOver(const std::string& why, Owed& owed) {
 void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   lostKey_ = welcome_->session;
   welcome_.reset();
+  hasBegun_ = false;
+  keepSure();
   whyDown_ = why;
   downCode_ = ErrorCode::ConnectionLost;
   stream_ = wire::SessionStream(0);
@@ -453,6 +462,7 @@ void ClientSession::noteProof(const wire::FromServer& message, const wire::Frame
     provenAt_ = std::max(provenAt_, pingsSent_.front());  // They are answered in order.
     pingsSent_.pop_front();
   }
+  keepSure();
 }
 
 milliseconds ClientSession::keepAlive() const {
@@ -469,6 +479,7 @@ void ClientSession::pause() {
                                                       std::max<std::int64_t>(longest, 1));
   pauseUntil_ = timeouts_.now() + milliseconds(between(random_));
   state_ = State::Pausing;
+  keepSure();
 }
 
 void ClientSession::tick() {
@@ -584,6 +595,7 @@ void ClientSession::close() {
       carrier_.send(stream_.send(wire::encode(wire::FromClient(wire::Goodbye{}), timeouts_.now())));
     }
     state_ = State::Closed;
+    keepSure();
     if (welcome_) sessionOver("this client node has closed it", owed);
     whyDown_ = "this client node is closed";
     for (Waiting& wish : std::exchange(waiting_, {})) owed.fails(std::move(wish.asked), downNow());

@@ -87,9 +87,11 @@ class ClientSession final : private CarrierListener {
 
   /// Is there a session that the server still believes in?
   bool isUp() const NEPHRITE_EXCLUDES(mutex_);
-  /// Does the server certainly still keep what it has granted? Not while a lost connection waits to
-  /// be gone on with.
-  bool isSure() const NEPHRITE_EXCLUDES(mutex_);
+  /// Does the server certainly still keep what it has granted, and tell what has changed? Not while
+  /// a lost connection waits to be gone on with, nor before `began` has been told of a session.
+  bool isSure() const {
+    return timeouts_.now().sinceStart.count() < sureUntil_.load(std::memory_order_acquire);
+  }
   std::optional<wire::Welcome> welcome() const NEPHRITE_EXCLUDES(mutex_);
   /// How long a server-defined wait lasts at the server, as far as is known.
   std::chrono::milliseconds serverTimeout() const {
@@ -151,6 +153,8 @@ class ClientSession final : private CarrierListener {
   void connectionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void sessionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   bool isSilent(Instant now) const NEPHRITE_REQUIRES(mutex_);
+  /// Whenever what isSure() stands on may have changed.
+  void keepSure() NEPHRITE_REQUIRES(mutex_);
   void noteSent(Instant now) NEPHRITE_REQUIRES(mutex_);
   void noteProof(const wire::FromServer& message, const wire::FrameHeader& header)
       NEPHRITE_REQUIRES(mutex_);
@@ -187,6 +191,8 @@ class ClientSession final : private CarrierListener {
   // When we sent the latest of what the server is known to have heard. It keeps the session for the
   // keep-alive time at least from then on; when we hear it does not matter.
   Instant provenAt_ NEPHRITE_GUARDED_BY(mutex_){};
+  bool hasBegun_ NEPHRITE_GUARDED_BY(mutex_) = false;  // The session, as far as `began` was told.
+  std::atomic<std::int64_t> sureUntil_{0};             // Since the clock's start; nanoseconds.
   // What is on its way to become a proof: a message, a ping.
   struct Sample {
     std::uint64_t number = 0;

@@ -15,24 +15,27 @@ bool ReadingTurn::isWaiting() const { return waitingAt == this; }
 bool ReadingTurn::begin() {
   if (waitingAt == this) return false;
   waitingAt = this;
-  MutexLock hold(mutex_);
-  if (!open_ || wanted_ > 0 || reader_ != ThreadId()) return true;
-  reader_ = currentThread();
-  ++turns_;
   return true;
+}
+
+void ReadingTurn::asks() {
+  MutexLock hold(mutex_);
+  if (open_ && wanted_ == 0 && !isTaken()) reader_.store(currentThread());
 }
 
 bool ReadingTurn::next(Awaited& answer) {
   const ThreadId me = currentThread();
   MutexLock hold(mutex_);
-  bool slept = false;
+  bool mayPassOn = false;
   while (!answer.isSettled()) {
-    if (reader_ == me) {
-      if (open_ && wanted_ == 0) return true;
-      reader_ = {};
-      passOn();
-    } else if (open_ && wanted_ == 0 && reader_ == ThreadId()) {
-      reader_ = me;
+    if (reader_.load() == me) {
+      if (open_ && wanted_ == 0) {
+        ++turns_;
+        return true;
+      }
+      letGo();
+    } else if (open_ && wanted_ == 0 && !isTaken()) {
+      reader_.store(me);
       ++turns_;
       return true;
     }
@@ -41,50 +44,53 @@ bool ReadingTurn::next(Awaited& answer) {
     answer.sleep();
     mutex_.lock();
     std::erase(sleepers_, &answer);
-    slept = true;
+    mayPassOn = true;
   }
   // This thread may have been called, and its answer settled before it took the turn: then another
   // has to take it.
-  if (slept) passOn();
+  if (reader_.load() == me) {
+    letGo();
+  } else if (mayPassOn) {
+    passOn();
+  }
   return false;
 }
 
 void ReadingTurn::end() {
   waitingAt = nullptr;
+  // No other thread makes this one the reader, or takes that away.
+  if (reader_.load() != currentThread()) return;
   MutexLock hold(mutex_);
-  if (reader_ != currentThread()) return;
-  reader_ = {};
-  passOn();
+  letGo();
 }
 
 void ReadingTurn::take() {
   const ThreadId me = currentThread();
   MutexLock hold(mutex_);
   ++wanted_;
-  if (reader_ != ThreadId()) means_.interrupt();
-  while (reader_ != ThreadId()) given_.wait(mutex_);
+  if (isTaken()) means_.interrupt();
+  while (isTaken()) given_.wait(mutex_);
   --wanted_;
-  reader_ = me;
+  reader_.store(me);
 }
 
 void ReadingTurn::give() {
   MutexLock hold(mutex_);
-  reader_ = {};
-  passOn();
+  letGo();
 }
 
 bool ReadingTurn::takeWhenFree() {
   MutexLock hold(mutex_);
   watched_ = false;
-  if (!open_ || reader_ != ThreadId()) return false;
-  reader_ = currentThread();
+  if (!open_ || isTaken()) return false;
+  reader_.store(currentThread());
   return true;
 }
 
 bool ReadingTurn::isIdle() {
   MutexLock hold(mutex_);
   if (!open_) return true;
-  if (reader_ != ThreadId() || seen_ != turns_) {
+  if (isTaken() || seen_ != turns_) {
     seen_ = turns_;
     return false;
   }
@@ -105,12 +111,17 @@ void ReadingTurn::setUnattended(std::size_t requests) {
   MutexLock hold(mutex_);
   const bool more = requests > unattended_;
   unattended_ = requests;
-  if (more && open_ && reader_ == ThreadId()) watch();
+  if (more && open_ && !isTaken()) watch();
+}
+
+void ReadingTurn::letGo() {
+  reader_.store(ThreadId());
+  passOn();
 }
 
 void ReadingTurn::passOn() {
   if (wanted_ > 0) return given_.notifyAll();
-  if (!open_ || reader_ != ThreadId()) return;
+  if (!open_ || isTaken()) return;
   for (Awaited* const sleeper : sleepers_) {
     if (sleeper->call()) return;
   }

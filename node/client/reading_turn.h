@@ -15,10 +15,13 @@ namespace nephrite {
 /// Whose turn it is to read what comes over a connection and to tell of it: the carrier's own
 /// thread, or one of those that wait for an answer (docs/decisions/0014).
 ///
-/// Shape:   one thread has the turn or none. A caller takes it when it is free, before it asks, and
+/// Shape:   one thread has the turn or none. A caller takes it when it is free, as it asks, and
 ///          keeps it until its answer is there; those who wait meanwhile sleep, and one of them is
 ///          called when it is free again. The carrier's thread takes it for whatever else is to be
 ///          done, and need not be quick: who has it is told that it is wanted.
+/// Reading: only a caller that waits for an answer reads. One that asks the server for nothing,
+///          because its node knows the answer, does not touch the turn and does not count: the
+///          carrier's thread watches the socket however often such callers come.
 /// Nobody:  without a turn the socket is watched by the carrier's thread: at once when somebody is
 ///          asked for who does not wait, else when no caller has come for a while (isIdle()).
 /// Threads: any, but for what is said. One mutex, a leaf; what Means name is called with it held.
@@ -30,8 +33,9 @@ class ReadingTurn {
   };
   explicit ReadingTurn(Means means) : means_(std::move(means)) {}
 
-  // A caller that waits: begin(), then read while next() says so, then end().
-  bool begin() NEPHRITE_EXCLUDES(mutex_);  ///< False: within another wait of this thread.
+  // A caller that waits: begin(), asks(), then read while next() says so, then end().
+  bool begin();                           ///< False: within another wait of this thread.
+  void asks() NEPHRITE_EXCLUDES(mutex_);  ///< Takes the turn if it is free. Only when isWaiting().
   /// True: this thread has the turn and reads. False: `answer` is settled. Sleeps in between.
   bool next(Awaited& answer) NEPHRITE_EXCLUDES(mutex_);
   void end() NEPHRITE_EXCLUDES(mutex_);
@@ -52,18 +56,21 @@ class ReadingTurn {
   void setUnattended(std::size_t requests) NEPHRITE_EXCLUDES(mutex_);
 
  private:
+  bool isTaken() const { return reader_.load() != ThreadId(); }
+  void letGo() NEPHRITE_REQUIRES(mutex_);
   void passOn() NEPHRITE_REQUIRES(mutex_);
   void watch() NEPHRITE_REQUIRES(mutex_);
 
   const Means means_;
   Mutex mutex_;
   CondVar given_;
-  ThreadId reader_ NEPHRITE_GUARDED_BY(mutex_);
+  // Written under the mutex; a thread may ask without it whether it is the one.
+  Atomic<ThreadId> reader_{ThreadId()};
   unsigned wanted_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // By take().
   bool open_ NEPHRITE_GUARDED_BY(mutex_) = false;
   bool watched_ NEPHRITE_GUARDED_BY(mutex_) = false;
   std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;
-  std::uint64_t turns_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of callers.
+  std::uint64_t turns_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of callers that read.
   std::uint64_t seen_ NEPHRITE_GUARDED_BY(mutex_) = 0;   // Of these, by isIdle().
   std::vector<Awaited*> sleepers_ NEPHRITE_GUARDED_BY(mutex_);
 };

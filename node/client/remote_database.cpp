@@ -85,6 +85,7 @@ void RemoteDatabase::lost(const RequestFailure& why) {
     for (auto& [locker, known] : lockers_) {
       if (known.lost) continue;
       known.lost = why;
+      ++lostLockers_;
       lockers.push_back({locker});
     }
   }
@@ -92,6 +93,18 @@ void RemoteDatabase::lost(const RequestFailure& why) {
   cache_.clear();
   forgetLateGrants([](LockerId) { return true; });
   for (const LockerId locker : lockers) shared_->signOff(locker);
+}
+
+void RemoteDatabase::checkReach(LockerId locker) const {
+  if (lostLockers_ == 0) return;
+  RequestFailure why;
+  {
+    MutexLock hold(mutex_);
+    const auto known = lockers_.find(locker.value);
+    if (known == lockers_.end() || !known->second.lost) return;
+    why = *known->second.lost;
+  }
+  throwFailure(why);
 }
 
 void RemoteDatabase::pushed(wire::FromServer& message) {
@@ -246,6 +259,7 @@ void RemoteDatabase::signOffNode(Oid node) {
     MutexLock hold(mutex_);
     std::erase_if(lockers_, [&](const auto& entry) {
       if (entry.second.node != node) return false;
+      if (entry.second.lost) --lostLockers_;
       gone.push_back({entry.first});
       return true;
     });
@@ -301,7 +315,10 @@ void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
 void RemoteDatabase::signOffProcess(LockerId locker) {
   {
     MutexLock hold(mutex_);
-    if (lockers_.erase(locker.value) == 0) return;
+    const auto known = lockers_.find(locker.value);
+    if (known == lockers_.end()) return;
+    if (known->second.lost) --lostLockers_;
+    lockers_.erase(known);
   }
   session_->tell(wire::SignOffProcess{locker});
   forget(locker);
@@ -314,6 +331,7 @@ void RemoteDatabase::loses(LockerId locker, const RequestFailure& why) {
     const auto known = lockers_.find(locker.value);
     if (known == lockers_.end() || known->second.lost) return;
     known->second.lost = why;
+    ++lostLockers_;
   }
   held_.forget(locker);
   shared_->signOff(locker);
@@ -416,7 +434,7 @@ Oid RemoteDatabase::newOid(Lifetime lifetime, Oid::ClassNumber classNumber) {
 RecordPtr RemoteDatabase::fetch(Oid oid) const {
   if (oid.lifetime() == Lifetime::SharedTransient) return shared_->fetch(oid);
   const bool kept = !isSystemObject(oid);
-  if (kept && coherent_) {
+  if (kept && coherent_ && session_->isSure()) {
     if (RecordPtr known = cache_.find(oid).record) return known;
   }
   ClientSession::Request request;

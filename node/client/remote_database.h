@@ -92,6 +92,7 @@ class RemoteDatabase final : public Database {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
+  void checkReach(LockerId locker) const override NEPHRITE_EXCLUDES(mutex_);
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
   void commit(CommitRequest request, CommitSettle settle) override;
@@ -204,6 +205,7 @@ class RemoteDatabase final : public Database {
     std::optional<RequestFailure> lost;  // With its session; it has not signed off yet.
   };
   std::unordered_map<std::uint64_t, Locker> lockers_ NEPHRITE_GUARDED_BY(mutex_);
+  std::atomic<std::size_t> lostLockers_{0};  // Of these; changes under the mutex.
   std::unordered_map<Oid::ClassNumber, std::deque<Oid>> oids_ NEPHRITE_GUARDED_BY(mutex_);
 
   // Locks that were granted when their asker had given up, by process and object, and are kept for

@@ -302,7 +302,7 @@ bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
 
 void Session::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
-  const RecordPtr latest = database_.fetch(change.oid);
+  const RecordPtr latest = fetch(change.oid);
   if (latest && change.complete(*latest)) return;
   throw StoreException(StoreException::Reason::StaleEdition, whyNotWhole(database_, change.oid),
                        change.oid);
@@ -316,7 +316,7 @@ RecordPtr Session::peek(Oid oid) const {
     return change->record;
   }
   if (oid.lifetime() == Lifetime::Transient) return nullptr;
-  return database_.fetch(oid);
+  return fetch(oid);
 }
 
 void Session::read(Oid oid, StepDone stepDone) {

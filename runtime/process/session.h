@@ -156,6 +156,11 @@ class Session {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
+  /// The latest committed edition, for a process that can still be told of it.
+  RecordPtr fetch(Oid oid) const {
+    if (quick_ == nullptr) database_.checkReach(process_.locker);
+    return database_.fetch(oid);
+  }
   struct State {
     StateKind kind;
     std::uint64_t number;

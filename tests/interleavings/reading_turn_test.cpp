@@ -58,6 +58,7 @@ struct Connection {
 
   void call(std::size_t which) {
     turn.begin();
+    turn.asks();
     waitFor(which);
     turn.end();
   }

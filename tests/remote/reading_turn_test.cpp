@@ -39,6 +39,7 @@ class ATurn : public testing::Test {
   std::future<void> caller(AnswerWait<int>& answer) {
     return std::async(std::launch::async, [&] {
       EXPECT_TRUE(turn.begin());
+      turn.asks();
       while (turn.next(answer)) {
         ++reads;
         if (answer.sleepsAt(waker)) waker->sleep();
@@ -148,13 +149,42 @@ TEST_F(ATurn, WhenTheReaderGoesAndOthersDoNotWaitThenTheSocketIsWatched) {
   EXPECT_EQ(watches, 1);
 }
 
-TEST_F(ATurn, WhenNoCallerHasComeForAWhileThenTheSocketIsWatched) {
+TEST_F(ATurn, WhenNoCallerHasReadForAWhileThenTheSocketIsWatched) {
   AnswerWait<int> answer;
+  auto waits = caller(answer);
+  ASSERT_TRUE(eventually([&] { return reads > 0; }));
   answer.settle(1);
-  caller(answer).get();
+  waits.get();
   EXPECT_FALSE(turn.isIdle()) << "there was one";
   EXPECT_TRUE(turn.isIdle());
   EXPECT_EQ(watches, 1);
+}
+
+// As a thread that reads cached objects all the time.
+TEST_F(ATurn, WhenCallersComeThatAskForNothingThenTheSocketIsWatchedAllTheSame) {
+  AnswerWait<int> known;
+  known.settle(1);
+  EXPECT_TRUE(turn.begin());
+  EXPECT_TRUE(turn.isIdle()) << "the one inside will not read";
+  turn.end();
+
+  EXPECT_EQ(watches, 1);
+  EXPECT_TRUE(turn.takeWhenFree()) << "what comes is read by the carrier's thread";
+  turn.give();
+}
+
+// It goes on with other work before it ends.
+TEST_F(ATurn, WhenACallersAnswerIsThereThenOthersMayReadBeforeItGoes) {
+  AnswerWait<int> answer;
+  EXPECT_TRUE(turn.begin());
+  turn.asks();
+  EXPECT_TRUE(turn.next(answer));
+  answer.settle(1);
+  EXPECT_FALSE(turn.next(answer));
+
+  EXPECT_TRUE(turn.takeWhenFree());
+  turn.give();
+  turn.end();
 }
 
 // --- Processes that wait -------------------------------------------------------------------------
@@ -296,6 +326,21 @@ TEST_F(ProcessesOfOneNode, WhenNobodyWaitsThenWhatTheServerTellsIsHeard) {
 
   // From the cache, until it is told that this is stale.
   EXPECT_TRUE(eventually([&] { return seen.get<int>("total") == 7; }));
+}
+
+// Reading what is in the cache asks the server for nothing, however often.
+TEST_F(ProcessesOfOneNode, WhenOneReadsItsCacheAllTheTimeThenWhatTheServerTellsIsHeard) {
+  Object seen = anna.object(third);
+  EXPECT_EQ(seen.get<int>("total"), 0);
+  Transaction work(zoe);
+  zoe.object(third).set("total", 7);
+  work.commit();
+
+  const auto longest = std::chrono::steady_clock::now() + 30s;
+  while (seen.get<int>("total") != 7 && std::chrono::steady_clock::now() < longest) {
+  }
+
+  EXPECT_EQ(seen.get<int>("total"), 7);
 }
 
 TEST_F(ProcessesOfOneNode, WhenUnlocksAreManyInARowThenNoneIsHeldBack) {

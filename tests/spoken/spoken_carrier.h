@@ -34,12 +34,20 @@ class SpokenCarrier final : public Carrier {
   const std::string& server() const override { return name_; }
 
   void welcome(const wire::Welcome& welcome) {
+    welcome_ = welcome;
     listener_->connected();
     sayUnnumbered(welcome);
   }
   void sayUnnumbered(const wire::FromServer& message) {
     const std::string bytes = wire::encode(message, Instant{});
     listener_->received(framed(stream_.unnumbered(), bytes));
+  }
+  /// On a new connection, to a new session.
+  void welcomeAgain() {
+    stream_ = wire::SessionStream(0);
+    wire::Welcome another = welcome_;
+    ++another.session[0];
+    welcome(another);
   }
   void say(const wire::FromServer& message) {
     const std::string bytes = wire::encode(message, Instant{});
@@ -82,6 +90,7 @@ class SpokenCarrier final : public Carrier {
   }
 
   CarrierListener* listener_ = nullptr;
+  wire::Welcome welcome_;
   wire::SessionStream stream_{0};
   wire::FrameReader reader_{UINT32_MAX};
   const std::string name_ = "spoken:1";
