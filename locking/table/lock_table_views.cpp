@@ -174,7 +174,8 @@ class AllWaits {
     const Wait* ahead = nullptr;
     for (const Wait& wait : entry.queue) {
       const std::uint32_t me = nodeOf(*wait.locker());
-      if (ahead != nullptr && ahead->locker() != wait.locker()) waitsFor(me, nodeOf(*ahead->locker()));
+      if (ahead != nullptr && ahead->locker() != wait.locker())
+        waitsFor(me, nodeOf(*ahead->locker()));
       ahead = &wait;
       if (wait.upgrade != 0) {
         addExcluders(entry, wait.type(), wait.locker(), me);
@@ -256,12 +257,14 @@ void LockTable::checkInvariants() const {
   for (const Entry* const entry : entries) {
     NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
     graph.add(*entry);
+    boost::unordered_flat_set<const Locker*> holders;
+    for (const Hold& hold : entry->holders) holders.insert(&hold.locker());
     NEPHRITE_CHECK(entry->isNeeded());  // 5
     bool newcomers = false;
     const Wait* lastUpgrade = nullptr;
     for (const Wait& wait : entry->queue) {
       ++waits;
-      NEPHRITE_CHECK(wait.upgrade == (holdOn(*entry, *wait.locker()) != nullptr));
+      NEPHRITE_CHECK((wait.upgrade != 0) == holders.contains(wait.locker()));
       NEPHRITE_CHECK(!(wait.upgrade && newcomers));  // 3
       newcomers = newcomers || !wait.upgrade;
       if (wait.upgrade) lastUpgrade = &wait;
@@ -274,9 +277,7 @@ void LockTable::checkInvariants() const {
   NEPHRITE_CHECK(waits == deadlines_.size());
   NEPHRITE_CHECK(!graph.isCyclic());  // 4
 
-  for (const LockSeat& locker : lockers_.all()) {
-    holds_.checkInvariantsOf(*locker);
-  }
+  for (const LockSeat& locker : lockers_.all()) holds_.checkInvariantsOf(*locker);
 }
 
 }  // namespace nephrite::lock_table

@@ -1,6 +1,7 @@
-// Locks of Session duration on objects that are no more (docs/locking.md, section 7), on both forms
-// of the database.
+// When locks end: with an object that is no more, and with very many load and lock states one in
+// the other (docs/locking.md, section 7); on both forms of the database.
 
+#include "runtime/database.h"
 #include "tests/runtime/given_processes.h"
 
 namespace nephrite {
@@ -22,7 +23,7 @@ TEST_P(LocksOfDeleted, WhenTheDeleteIsCommittedThenTheSessionLockOfItsHolderGoes
   ASSERT_TRUE(getsForSession(p1, o, Exclusive));
   ASSERT_TRUE(getsForSession(p1, o2, Share));
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
   EXPECT_EQ(held(p1, o), Exclusive);
 
   p1.commitTransaction();
@@ -35,7 +36,7 @@ TEST_P(LocksOfDeleted, WhenTheDeleteIsCommittedThenTheSessionLockOfItsHolderGoes
 TEST_P(LocksOfDeleted, WhenTheDeleteIsAbortedThenTheSessionLockStays) {
   ASSERT_TRUE(getsForSession(p1, o, Exclusive));
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
 
   p1.abortTransaction();
 
@@ -48,7 +49,7 @@ TEST_P(LocksOfDeleted, WhenSomebodyWaitsForItThenThatOneIsToldThatThereIsNoSuchO
   const auto asked = start(p2, [&] { as(p2, o).sharedLock(); });
   ASSERT_TRUE(asked->isWaiting());
   p1.beginTransaction();
-  as(p1, o).remove();
+  as(p1, o).deleteObject();
 
   p1.commitTransaction();
 
@@ -86,7 +87,7 @@ TEST_P(LocksOfDeleted, WhenItIsCreatedAndDeletedInOneTransactionThenTheLockEndsW
     p1.beginTransaction();
     Object made = p1.create("Order");
     ASSERT_TRUE(getsForSession(p1, made, Exclusive));
-    made.remove();
+    made.deleteObject();
 
     if (commits) {
       p1.commitTransaction();
@@ -100,6 +101,43 @@ TEST_P(LocksOfDeleted, WhenItIsCreatedAndDeletedInOneTransactionThenTheLockEndsW
 }
 
 NEPHRITE_ON_BOTH_FORMS(LocksOfDeleted);
+
+class NestedStates : public GivenProcesses {
+ protected:
+  void open(int states) {
+    for (int i = 0; i < states; ++i) p1.beginLoad();
+  }
+  void end(int states) {
+    for (int i = 0; i < states; ++i) p1.endLoad();
+  }
+};
+
+TEST_P(NestedStates,
+       WhenALockIsAcquiredDeeperThanLevelsAreKeptThenItIsFreeWhenTheKeptOnesHaveEnded) {
+  open(1'100);
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+  end(50);
+  EXPECT_EQ(held(p1, o), Exclusive) << "late, never early";
+
+  end(1'100 - 50 - 1'022);
+  EXPECT_EQ(held(p1, o), Get);
+  EXPECT_TRUE(gets(p2, o, Exclusive));
+  EXPECT_FALSE(as(p1, o).tryLock(Share)) << "it does not believe that it still holds it";
+  end(1'022);
+}
+
+TEST_P(NestedStates, WhenMoreStatesAreOpenThanANumberOf16BitsCountsThenItIsStillAState) {
+  open(65'536);
+  ASSERT_TRUE(gets(p1, o, Exclusive));
+
+  as(p1, o).unlock();
+
+  EXPECT_EQ(held(p1, o), Exclusive) << "unlock is ignored in load state";
+  end(65'536);
+  EXPECT_EQ(held(p1, o), Get);
+}
+
+NEPHRITE_ON_BOTH_FORMS(NestedStates);
 
 }  // namespace
 }  // namespace nephrite
