@@ -496,6 +496,16 @@ std::vector<LockType> RemoteDatabase::typesHeld(LockerId locker,
 
 std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) const {
   if (isShared(target)) return shared_->lockStatus(locker, target);
+  auto known = lockKnown(locker, target);
+  if (known || !held_.mayHold(locker, target)) return known;
+  for (LockInfo& lock : locksOn(target)) {
+    if (lock.requestedBy == locker && !lock.waiting) known = std::move(lock);
+  }
+  return known;
+}
+
+std::optional<LockInfo> RemoteDatabase::lockKnown(LockerId locker, Oid target) const {
+  if (isShared(target)) return shared_->lockStatus(locker, target);
   const HeldLock held = held_.find(locker, target);
   if (held.type == LockType::Get) return std::nullopt;
   LockInfo info;

@@ -256,7 +256,7 @@ void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid obj
 
 // Who was told of a grant holds the lock, as far as it knows.
 void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
-  const auto held = database_->lockStatus(actor.locker(), object);
+  const auto held = database_->lockKnown(actor.locker(), object);
   if (!held || strengthOf(held->type) < strengthOf(asked)) {
     fail(actor.name + " was granted " + record_.nameOf(object) + " and does not hold it");
   }
@@ -345,7 +345,7 @@ void SimClient::readHeld(const ActorPtr& actor, Oid object) {
   if (!database_ || actor->over || network_.waiting) return;
   RecordPtr record;
   const bool worked = wait([&] { record = database_->fetch(object); });
-  if (!worked || !database_->lockStatus(actor->locker(), object)) return;
+  if (!worked || !database_->lockKnown(actor->locker(), object)) return;
   checkLatest(*actor, "read", object, record);
 }
 
@@ -454,7 +454,7 @@ std::vector<SimClient::Belief> SimClient::beliefs() const {
   for (const ActorPtr& actor : actors_) {
     if (actor->over || actor->busy || !actor->session) continue;
     for (const Oid oid : record_.objects()) {
-      const auto held = database_->lockStatus(actor->locker(), oid);
+      const auto held = database_->lockKnown(actor->locker(), oid);
       if (held) all.push_back({actor->locker(), oid, held->type});
     }
   }
@@ -480,7 +480,7 @@ void SimClient::checkViews(const Database& server) {
     if (actor->over || !actor->session) continue;
     if (actor->busy) return fail(actor->name + " is still not answered");
     for (const Oid oid : record_.objects()) {
-      const auto mine = database_->lockStatus(actor->locker(), oid);
+      const auto mine = database_->lockKnown(actor->locker(), oid);
       const auto theirs = server.lockStatus(actor->locker(), oid);
       const bool same = mine.has_value() == theirs.has_value() &&
                         (!mine || (mine->type == theirs->type && mine->session == theirs->session &&

@@ -71,7 +71,7 @@ TEST_P(ManyLocks, WhenAllAreGrantedThenAllAreHeldAndWhatWasMissedIsCached) {
   EXPECT_EQ(reply->granted, 3u);
   EXPECT_FALSE(reply->refused);
   EXPECT_EQ(held(), std::vector(3, LockType::Exclusive));
-  EXPECT_EQ(database.lockStatus(kAnna, orders[2])->token, FencingToken{102});
+  EXPECT_EQ(database.lockKnown(kAnna, orders[2])->token, FencingToken{102});
   EXPECT_EQ(database.fetch(orders[1])->edition, 4u);
 }
 

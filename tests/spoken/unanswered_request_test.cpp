@@ -96,7 +96,7 @@ TEST_F(UnansweredRequest, WhenALowerTypeWasAskedForThenTheHigherIsNotGrantedFrom
   giveUp();
 
   EXPECT_EQ(held(), LockType::Get);
-  EXPECT_FALSE(database.lockStatus(kAnna, order));
+  EXPECT_FALSE(database.lockKnown(kAnna, order));
   EXPECT_NE(ask({LockType::Reserve, LockDuration::Session}), 0u);
 }
 
