@@ -1,8 +1,9 @@
 #include "node/server_node.h"
 
-#include <atomic>
+#include <memory>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "node/local/configured_database.h"
 #include "node/server/audit_log.h"
 #include "node/server/server_sessions.h"
@@ -45,17 +46,42 @@ bool isCoherent(const ServerSettings& settings) {
 
 }  // namespace
 
+namespace {
+
+/// What the database tells the sessions. Somebody's node may keep the database, and commit to it,
+/// for longer than there are sessions.
+class Told {
+ public:
+  /// Null from the moment at which this returns: nobody is being told any more.
+  void setSessions(ServerSessions* sessions) NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    sessions_ = sessions;
+  }
+  void committed(const ChangeSet& changes) NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    if (sessions_ != nullptr) sessions_->committed(changes);
+  }
+  void classDefined(const std::shared_ptr<const ClassDef>& known) NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    if (sessions_ != nullptr) sessions_->classDefined(known);
+  }
+
+ private:
+  Mutex mutex_;  // Before those of ServerSessions and EventLoop.
+  ServerSessions* sessions_ NEPHRITE_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace
+
 struct ServerNode::Parts {
   explicit Parts(const Options& options)
       : configured({options.iniFile, {options.iniName, options.iniOverrides}},
-                   [this](LocalDatabase::Options& made) {
+                   [told = told](LocalDatabase::Options& made) {
                      made.recordCommits = true;
-                     made.committed = [this](const ChangeSet& changes) {
-                       if (ServerSessions* const all = serving.load()) all->committed(changes);
+                     made.committed = [told](const ChangeSet& changes) {
+                       told->committed(changes);
                      };
-                     made.classDefined = [this](const auto& known) {
-                       if (ServerSessions* const all = serving.load()) all->classDefined(known);
-                     };
+                     made.classDefined = [told](const auto& known) { told->classDefined(known); };
                    }),
         settings(configured.settings()),
         audit(settings.network.auditLog, SystemClock::instance()),
@@ -63,7 +89,7 @@ struct ServerNode::Parts {
         node(Node::signOn(configured.database(), options.nodeName)),
         sessions(*configured.database(), SystemClock::instance(), sessionOptions(options),
                  hooks()) {
-    serving = &sessions;
+    told->setSessions(&sessions);
     sockets.start(sessions);
   }
 
@@ -81,6 +107,12 @@ struct ServerNode::Parts {
   ServerSessions::Hooks hooks() {
     ServerSessions::Hooks made = sockets.hooks();
     made.audit = [this](const AuditEntry& entry) { audit.write(entry); };
+    made.auditTrouble = [this] { return audit.trouble(); };
+    // Weak: the sessions' hooks may be kept by the database itself.
+    made.storeTrouble = [database = std::weak_ptr(configured.database())] {
+      const auto kept = database.lock();
+      return kept ? kept->store().trouble() : std::string();
+    };
     return made;
   }
 
@@ -88,13 +120,13 @@ struct ServerNode::Parts {
     if (stopped) return;
     stopped = true;
     sockets.run([this] { sessions.endAll("the server node has stopped"); });
+    told->setSessions(nullptr);
     sockets.stop();
-    serving = nullptr;
     node.close();
     log(LogLevel::Info, "server.stopped");
   }
 
-  std::atomic<ServerSessions*> serving{nullptr};
+  const std::shared_ptr<Told> told = std::make_shared<Told>();
   ConfiguredDatabase configured;
   const Settings settings;  // As at the start.
   AuditLog audit;
@@ -151,6 +183,8 @@ std::size_t ServerNode::sessionCount() const {
   parts_->sockets.run([&] { count = parts_->sessions.status().sessions; });
   return count;
 }
+
+std::string ServerNode::trouble() const { return parts_->sessions.trouble(); }
 
 void ServerNode::touch() const {
   parts_->sockets.run([] {});

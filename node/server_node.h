@@ -65,8 +65,10 @@ class ServerNode {
   /// Ends all sessions and closes the store. Idempotent.
   void stop();
 
-  /// Client sessions now; for status lines.
+  /// Client sessions now; for status lines. 0 after stop().
   std::size_t sessionCount() const;
+  /// Why nothing can be committed, or audited, and what to do; empty when all can be done.
+  std::string trouble() const;
   /// Calls `work` on the serving thread and waits for it: who wants to know that it is alive.
   void touch() const;
 

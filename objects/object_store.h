@@ -94,6 +94,8 @@ class ObjectStore {
   /// The latest committed edition; null when there is no such object. Never an older one than a
   /// fetch() that ended before has shown.
   virtual RecordPtr fetch(Oid oid) const = 0;
+  /// The same when it is in memory, so that no disk is waited for; else null.
+  virtual RecordPtr fetchCached(Oid oid) const { return fetch(oid); }
   /// The edition that fetch() would show, if that is known without looking for it; else 0. The
   /// record itself is not touched; when it will be `fetchedSoon` it is called for, as expectFetch()
   /// calls for where it is found.
@@ -134,6 +136,9 @@ class ObjectStore {
   virtual std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) = 0;
 
   // --- Looking -----------------------------------------------------------------------------
+
+  /// Why nothing can be committed any more, and what to do; empty when it can.
+  virtual std::string trouble() const { return {}; }
 
   struct Statistics {
     std::uint64_t fetches = 0;    ///< fetch() calls.

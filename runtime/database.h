@@ -144,6 +144,8 @@ class Database {
   /// Throws ConnectionException when `locker` has lost the other end, with its locks, and can only
   /// sign off: what fetch() still finds is then not for it.
   virtual void checkReach(LockerId) const {}
+  /// The same when it is known without waiting for a disk; else empty.
+  virtual std::optional<RecordPtr> fetchAtOnce(Oid oid) const { return fetch(oid); }
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                                      std::size_t maxEntries) const = 0;
   /// Durable, then visible, then unlocked: on Committed the locker's Transaction locks are gone.

@@ -197,7 +197,8 @@ class OperatorVerbs {
     CLI::App* const verb = addVerb(app, "ping", "Is the server there, and how far away?");
     verb->add_option("--count", count_, "Round trips")->capture_default_str();
     verb->footer(
-        "Exit status 0 when it answers, else 1: fit for a health check.\n"
+        "Exit status 0 when it answers and can do its work, 1 when it does not answer, 3 when it\n"
+        "answers and cannot commit, or audit: fit for a health check.\n"
         "\n"
         "Example:\n"
         "  nephrite ping --count 1 --connect Unix,/run/nephrite/nephrite.sock");

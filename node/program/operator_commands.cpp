@@ -230,6 +230,7 @@ int ping(int count, const OperatorOptions& options, OperatorOutput& output) {
       output.out << boost::json::serialize(boost::json::object{{"version", status.version},
                                                                {"pid", status.pid},
                                                                {"draining", status.draining},
+                                                               {"trouble", status.trouble},
                                                                {"count", times.size()},
                                                                {"minUs", times.front()},
                                                                {"medianUs", median},
@@ -241,7 +242,9 @@ int ping(int count, const OperatorOptions& options, OperatorOutput& output) {
           status.version, status.pid, status.draining ? ", shutting down" : "", times.size(),
           median, times.front(), times.back());
     }
-    return 0;
+    if (status.trouble.empty()) return 0;
+    if (!options.json) output.err << "nephrite: TROUBLE: " << status.trouble << '\n';
+    return 3;
   });
 }
 

@@ -16,6 +16,7 @@
 #include "base/background_writer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plain_text.h"
 #include "ini/ini_problem.h"
 #include "node/server_node.h"
 
@@ -88,10 +89,12 @@ class Supervisor {
     if (drainUntil_ && (SystemClock::instance().now() >= *drainUntil_ || server_.isQuiet())) {
       return context_.stop();
     }
-    // Asked of the serving thread: when it hangs, so do we, and the watchdog barks.
+    // Asked of the serving thread: when it hangs, so do we, and the watchdog barks. A store that
+    // takes no commits is told and not barked at: a restart would end what can still be read.
     const std::size_t sessions = server_.sessionCount();
-    ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%s, %zu sessions", drainUntil_ ? "draining" : "serving",
-                 sessions);
+    tellTrouble(server_.trouble());
+    ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%s, %zu sessions%s", drainUntil_ ? "draining" : "serving",
+                 sessions, trouble_.empty() ? "" : ("; " + plainText(trouble_)).c_str());
     tellHeldBackLines();
     timer_.expires_after(drainUntil_ ? kQuietCheck : every_);
     timer_.async_wait([this](const boost::system::error_code& error) {
@@ -99,7 +102,16 @@ class Supervisor {
     });
   }
 
+  /// In the log when it begins, changes or ends.
+  void tellTrouble(const std::string& now) {
+    if (now == trouble_) return;
+    trouble_ = now;
+    if (now.empty()) return log(LogLevel::Info, "server.trouble_ended");
+    log(LogLevel::Error, "server.trouble", {{"what", now}});
+  }
+
   ServerNode& server_;
+  std::string trouble_;
   asio::io_context context_;
   asio::signal_set signals_;
   asio::steady_timer timer_;

@@ -472,6 +472,9 @@ View statsView(RemoteDatabase& database, const Selection&) {
   add("bytesQueued", "bytes that clients have not read", status.bytesQueued);
   add("framesIn", "messages received", status.framesIn);
   add("framesOut", "messages sent", status.framesOut);
+  add("logLinesDropped", "log lines dropped", status.logLinesDropped);
+  view.json["trouble"] = status.trouble;
+  if (!status.trouble.empty()) view.below = "TROUBLE: " + status.trouble;
   return view;
 }
 

@@ -62,10 +62,18 @@ void EventLoop::post(std::function<void()> work) {
   bool first = false;
   {
     MutexLock hold(mutex_);
+    if (closed_) return;
     first = posted_.empty();
     posted_.push_back(std::move(work));
   }
   if (first) ::eventfd_write(wake_.number(), 1);
+}
+
+void EventLoop::close() {
+  std::vector<std::function<void()>> dropped;  // They may call us when they end.
+  MutexLock hold(mutex_);
+  closed_ = true;
+  dropped.swap(posted_);
 }
 
 void EventLoop::runPosted() {

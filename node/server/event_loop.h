@@ -65,6 +65,8 @@ class EventLoop {
   /// Runs until stop(). Looks for `spin` microseconds, which may change, before it sleeps.
   void run(const std::atomic<std::int64_t>& spin);
   void stop();
+  /// When run() has ended: drops what is posted, and what is posted from now on.
+  void close() NEPHRITE_EXCLUDES(mutex_);
 
  private:
   /// Does what there is; when there is nothing, sleeps first if it may.
@@ -82,6 +84,7 @@ class EventLoop {
 
   Mutex mutex_;  // A leaf.
   std::vector<std::function<void()>> posted_ NEPHRITE_GUARDED_BY(mutex_);
+  bool closed_ NEPHRITE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace nephrite

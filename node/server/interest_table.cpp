@@ -16,6 +16,11 @@ bool InterestTable::add(SessionNumber session, Oid oid) {
   return fits;
 }
 
+bool InterestTable::contains(SessionNumber session, Oid oid) const {
+  const auto its = objectsOf_.find(session);
+  return its != objectsOf_.end() && its->second.contains(oid.bits());
+}
+
 std::vector<InterestTable::SessionNumber> InterestTable::takeAllBut(SessionNumber except, Oid oid) {
   std::vector<SessionNumber> taken;
   const auto it = sessionsOf_.find(oid.bits());

@@ -28,6 +28,7 @@ class InterestTable {
   /// False when the session had too many: it must forget its whole cache, and this object is the
   /// first of its new one.
   bool add(SessionNumber session, Oid oid);
+  bool contains(SessionNumber session, Oid oid) const;
   /// Whoever has `oid`, but for `except`, and no longer has it now.
   std::vector<SessionNumber> takeAllBut(SessionNumber except, Oid oid);
   void forget(SessionNumber session);

@@ -26,6 +26,8 @@ class ServerConnection {
   /// Sends what is queued, if the other side takes it at once, and hangs up. No frame comes from it
   /// any more.
   virtual void close() = 0;
+  /// Gives no frames to the sessions for a while; they wait here and in the system.
+  virtual void pauseReading(bool) {}
   /// What the other side has not taken yet.
   virtual std::size_t bytesQueued() const = 0;
   /// What it has taken so far.

@@ -33,8 +33,26 @@ ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wi
       takesParts_(hello.takesParts),
       stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
 
-bool ServerSession::handle(wire::FromClient& message) {
+bool ServerSession::handle(wire::FromClient& message, std::size_t bytes) {
+  if (isAside_ && !std::holds_alternative<wire::Ping>(message)) {
+    waitInTurn(std::move(message), bytes);
+    return true;
+  }
+  heardUpTo_ = stream_.acknowledged();
+  return doIt(message);
+}
+
+bool ServerSession::doIt(wire::FromClient& message) {
   return std::visit([this](auto& content) { return handle(content); }, message);
+}
+
+bool ServerSession::handle(const wire::Ping&) {
+  if (connection_) {
+    const Instant now = all_.clock().now();
+    connection_->sendFramed(stream_.unnumbered(),
+                            wire::encodeInPlace(wire::FromServer(wire::Ping{}), now));
+  }
+  return true;
 }
 
 void ServerSession::end() {
@@ -79,21 +97,6 @@ bool ServerSession::mayAsk(wire::RequestId id) {
   return false;
 }
 
-// `here` of them are signed on, or about to be.
-bool ServerSession::maySignOn(wire::RequestId id, std::size_t here, const char* what) {
-  if (all_.isDraining()) {
-    fail(id, ErrorCode::ServerRefused, "the server is shutting down");
-    return false;
-  }
-  if (here >= all_.options().limits.maxProcessesPerSession) {
-    fail(id, ErrorCode::ServerRefused,
-         "this client node has " + std::to_string(here) + " " + what +
-             ", as many as [NephriteServer] MaxProcessesPerSession allows");
-    return false;
-  }
-  return mayAsk(id);
-}
-
 void ServerSession::fail(wire::RequestId id, ErrorCode code, const std::string& what) {
   send(wire::FailureReply{id, {code, what}});
 }
@@ -116,160 +119,25 @@ wire::People ServerSession::peopleOf(const std::vector<LockInfo>& locks) const {
   return people;
 }
 
-// --- Nodes and processes -------------------------------------------------------------------------
-
-bool ServerSession::handle(const wire::Ping&) {
-  if (connection_) {
-    const Instant now = all_.clock().now();
-    connection_->sendFramed(stream_.unnumbered(),
-                            wire::encodeInPlace(wire::FromServer(wire::Ping{}), now));
-  }
-  return true;
-}
-
-bool ServerSession::handle(const wire::Goodbye&) {
-  std::vector<LockerId> forgotten = knowAllTheirCommits(Oid());
-  all_.end(*this, "");
-  forgetCommits(std::move(forgotten));
-  return true;
-}
-
-bool ServerSession::handle(const wire::SignOnNode& message) {
-  if (!maySignOn(message.id, nodes_.size() + nodesComing_, "nodes")) return true;
-  NodeSignOn who;
-  who.name = message.name;
-  who.origin = origin_;
-  if (connection_) who.origin.address = connection_->address();
-  who.backgroundTimeout = message.backgroundTimeout;
-  ++unanswered_;
-  ++nodesComing_;
-  // Not later(): a node that is signed on when its session is over must sign off.
-  try {
-    all_.database().signOnNode(
-        who, [weak = weak_from_this(), &all = all_, id = message.id](const NodeReply& reply) {
-          all.hooks().run([weak, &all, id, reply] {
-            const auto session = weak.lock();
-            if (session == nullptr || session->over_) {
-              if (reply.node) all.database().signOffNode(reply.node->oid);
-              return;
-            }
-            --session->unanswered_;
-            --session->nodesComing_;
-            if (reply.node) session->nodes_.insert(reply.node->oid);
-            session->send(wire::NodeReply{id, reply, session->peopleOf(reply.lock)});
-          });
-        });
-  } catch (const StoreException& failure) {
-    --unanswered_;
-    --nodesComing_;
-    send(wire::FailureReply{message.id, failureOf(failure)});
-  }
-  return true;
-}
-
-bool ServerSession::handle(const wire::SignOffNode& message) {
-  if (!nodes_.contains(message.node)) return true;
-  std::vector<LockerId> forgotten = knowAllTheirCommits(message.node);
-  forget(message.node);
-  all_.database().signOffNode(message.node);
-  forgetCommits(std::move(forgotten));
-  return true;
-}
-
-void ServerSession::forget(Oid node) {
-  nodes_.erase(node);
-  std::erase_if(processes_, [&](const auto& process) {
-    if (process.second.node == node) all_.disown({process.first});
-    return process.second.node == node;
-  });
-}
-
-void ServerSession::forget(LockerId locker) {
-  if (processes_.erase(locker.value) > 0) all_.disown(locker);
-}
-
-bool ServerSession::handle(const wire::SignOnProcess& message) {
-  if (!maySignOn(message.id, processes_.size() + processesComing_, "processes")) return true;
-  if (!nodes_.contains(message.who.node)) {
-    wire::ProcessReply refused;
-    refused.id = message.id;
-    refused.reply.lock.outcome = LockOutcome::Cancelled;
-    send(refused);
-    return true;
-  }
-  ++unanswered_;
-  ++processesComing_;
-  try {
-    all_.database().signOnProcess(
-        message.who, later([id = message.id, node = message.who.node](ServerSession& session,
-                                                                      const ProcessReply& reply) {
-          --session.unanswered_;
-          --session.processesComing_;
-          // When the node has gone meanwhile, the process has gone with it.
-          if (reply.process && session.nodes_.contains(node)) {
-            const LockerId locker = reply.process->locker;
-            session.processes_[locker.value] = {node, session.all_.database().quickLocks(locker)};
-            session.all_.own(locker, session.number_);
-          }
-          session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});
-        }));
-  } catch (const StoreException& failure) {
-    --unanswered_;
-    --processesComing_;
-    send(wire::FailureReply{message.id, failureOf(failure)});
-  }
-  return true;
-}
-
-// A process that signs off by itself, and has been told what became of its commits, never asks for
-// them again: what is recorded of them can go. One that has given up on an answer says so by
-// signing off before that answer comes.
-std::vector<LockerId> ServerSession::knowAllTheirCommits(Oid node) const {
-  std::vector<LockerId> all;
-  for (const auto& [locker, process] : processes_) {
-    if (process.node != node && !node.isNull()) continue;
-    if (knowsItsCommits(process)) all.push_back({locker});
-  }
-  return all;
-}
-
-bool ServerSession::knowsItsCommits(const Signed& process) const {
-  return process.commitsUnderWay == 0 && process.lastCommitReply > 0 &&
-         process.lastCommitReply <= stream_.acknowledged();
-}
-
-void ServerSession::forgetCommits(std::vector<LockerId> lockers) {
-  if (lockers.empty()) return;
-  all_.hooks().block([&database = all_.database(), lockers = std::move(lockers)] {
-    for (const LockerId locker : lockers) database.forgetCommits(locker);
-  });
-}
-
-bool ServerSession::handle(const wire::SignOffProcess& message) {
-  if (!owns(message.locker)) return true;
-  const bool forgotten = knowsItsCommits(processes_.at(message.locker.value));
-  forget(message.locker);
-  all_.database().signOffProcess(message.locker);
-  if (forgotten) forgetCommits({message.locker});
-  return true;
-}
-
 // --- Objects -------------------------------------------------------------------------------------
 
 bool ServerSession::handle(const wire::Fetch& message) {
   if (!isPersistent(message.oid)) return false;
   isInterestedIn(message.oid);  // First: a commit that comes in between is told after the answer.
-  try {
-    RecordPtr record = all_.database().fetch(message.oid);
-    if (const auto fault = all_.faultOf(record)) {
-      fail(message.id, fault->code, fault->what);
-    } else {
-      send(wire::ObjectReply{message.id, std::move(record)});
-    }
-  } catch (const StoreException& failure) {
-    send(wire::FailureReply{message.id, failureOf(failure)});
+  if (const auto record = all_.database().fetchAtOnce(message.oid)) {
+    answerFetch(message.id, *record);
+  } else if (mayAsk(message.id)) {
+    fetchAside(message.id, message.oid);
   }
   return true;
+}
+
+void ServerSession::answerFetch(wire::RequestId id, const RecordPtr& record) {
+  if (const auto fault = all_.faultOf(record)) {
+    fail(id, fault->code, fault->what);
+  } else {
+    send(wire::ObjectReply{id, record});
+  }
 }
 
 bool ServerSession::handle(const wire::Instances& message) {
@@ -492,6 +360,11 @@ bool ServerSession::handle(const wire::Force& message) {
   if (!message.target.isNull() && !isPersistent(message.target)) return false;
   if (const auto fault = faultOfNames(message.by)) {
     fail(message.id, fault->code, fault->what);
+    return true;
+  }
+  const auto& auditTrouble = all_.hooks().auditTrouble;
+  if (const std::string why = auditTrouble ? auditTrouble() : std::string(); !why.empty()) {
+    fail(message.id, ErrorCode::ServerRefused, "nothing was done: " + why);
     return true;
   }
   AuditEntry entry;

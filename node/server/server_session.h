@@ -43,8 +43,11 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   void attach(std::shared_ptr<ServerConnection> connection);
   void detach();
 
-  /// Does what `message` asks. False when no client of ours could have sent it.
-  bool handle(wire::FromClient& message);
+  /// Does what `message` of so many bytes asks, after what came before it. False when no client of
+  /// ours could have sent it.
+  bool handle(wire::FromClient& message, std::size_t bytes);
+  /// Is nothing read from its client for now, however often it says that it is there?
+  bool isTooFarAhead() const { return waitingBytes_ > kMostWaiting; }
 
   /// Soon, in the order of calls; not before its client has taken most of what came before.
   void send(const wire::FromServer& message);
@@ -61,8 +64,11 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Signs everything off.
   void end();
   bool isOver() const { return over_; }
+  /// An object that it had has changed: of what is being read for it an older edition may come.
+  void outdate(Oid oid);
 
  private:
+  bool doIt(wire::FromClient& message);
   bool handle(const wire::Hello&) { return false; }
   bool handle(const wire::Ping&);
   bool handle(const wire::Goodbye&);
@@ -104,6 +110,10 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   QuickLocks* quickOf(LockerId locker) const;
   bool mayAsk(wire::RequestId id);
   bool maySignOn(wire::RequestId id, std::size_t here, const char* what);
+  /// To be called, from any thread, when the store could not sign on one of those that `coming`
+  /// counts.
+  std::function<void(const RequestFailure&)> signOnFailed(wire::RequestId id,
+                                                          std::size_t ServerSession::*coming);
   bool mayCommit(const wire::Commit& message);
   void fail(wire::RequestId id, ErrorCode code, const std::string& what);
   /// Must what is sent now wait for what was sent before?
@@ -121,6 +131,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
   std::size_t lockAtOnce(QuickLocks& quick, const LockRequest& request,
                          std::span<const wire::KnownTarget> targets);
+  static constexpr std::size_t kMostOfAnswer = std::size_t{4} << 20;  // Of its records: bytes.
   /// Has `record` its place in an answer with `bytes` of others? Then they are counted.
   bool fits(const ObjectRecord& record, std::size_t& bytes) const;
   /// A lock was granted whose object the client will fetch by itself: it must not think that what
@@ -131,7 +142,25 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   wire::LockReply replyFrom(const LockReply& told, std::uint32_t knownEdition);
   void answerLock(wire::RequestId id, const wire::LockReply& reply);
   void answerLocks(const wire::LockAll& message, const LockAllReply& told);
+  /// The same when all that was granted has been read, if need be elsewhere.
+  void readAndAnswer(const std::shared_ptr<const wire::LockAll>& message, const LockAllReply& told);
   void isInterestedIn(Oid oid);
+  /// Reads `oid`, of which the client is told, elsewhere.
+  void fetchAside(wire::RequestId id, Oid oid);
+  void answerFetch(wire::RequestId id, const RecordPtr& record);
+  bool isInMemory(std::span<const wire::KnownTarget> targets) const;
+  /// Runs `work`, which may wait for the disk, elsewhere. What the client says next waits until it
+  /// has been done, so that it takes effect in its turn.
+  void inTurnAside(std::function<void()> work);
+  void waitInTurn(wire::FromClient message, std::size_t bytes);
+  void goOn();
+  /// The last message of the client that has taken effect: with what is said now it is told that
+  /// the server has seen all up to that one, and no more.
+  std::uint64_t tookEffect() const {
+    return waiting_.empty() ? stream_.lastReceived() : waiting_.front().number - 1;
+  }
+  /// The object, when it is in memory, or was read for this answer; null when the store cannot say.
+  RecordPtr recordOf(Oid oid) const;
   wire::FromServer look(const wire::Look& message) const;
   wire::ContentionReply contention(const wire::AskContention& message) const;
   wire::People peopleOf(const LockAnswer& answer) const;
@@ -148,6 +177,21 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   std::map<std::uint64_t, Signed> processes_;
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
+  /// Being read elsewhere, by the object: set when it may be outdated by then.
+  std::multimap<Oid, std::shared_ptr<bool>> fetches_;
+  /// What came while something was done aside in its turn.
+  struct Waiting {
+    std::uint64_t number = 0;     // In the stream.
+    std::uint64_t heardUpTo = 0;  // What its sender had received when it sent it.
+    std::size_t bytes = 0;        // About.
+    wire::FromClient message;
+  };
+  static constexpr std::size_t kMostWaiting = std::size_t{1} << 20;  // Bytes.
+  std::deque<Waiting> waiting_;
+  std::size_t waitingBytes_ = 0;
+  bool isAside_ = false;
+  std::uint64_t heardUpTo_ = 0;  // What the client had received when it sent the present message.
+  std::map<Oid, RecordPtr> readFor_;  // The present answer.
   std::size_t unanswered_ = 0;
   std::size_t nodesComing_ = 0, processesComing_ = 0;  // Sign-ons that are not answered.
   /// What there was no room for, as it was when it was said.

@@ -39,6 +39,7 @@ std::optional<RequestFailure> faultOfNames(const wire::Hello& hello) {
   auto fault = faultOfName("the name of a host", hello.host);
   return fault ? fault : faultOfName("the name of a program", hello.program);
 }
+constexpr const char* kForeignMessage = "a message that no client node sends";
 
 }  // namespace
 
@@ -104,8 +105,8 @@ void ServerSessions::received(ServerConnection& connection, const wire::FrameVie
       return violated(connection, "messages are missing before number " +
                                       std::to_string(frame.header.sequence));
   }
-  if (!session->handle(message)) {
-    return violated(connection, "a message that no client node sends");
+  if (!session->handle(message, frame.message.size())) {
+    return violated(connection, kForeignMessage);
   }
 }
 
@@ -126,6 +127,11 @@ void ServerSessions::violated(ServerConnection& connection, const std::string& h
   const std::shared_ptr<ServerSession> session = link->session;
   refuse(*link, ErrorCode::ServerRefused, how);
   if (session) end(*session, "it broke the protocol: " + how);
+}
+
+void ServerSessions::violated(ServerSession& session) {
+  if (session.connection()) return violated(*session.connection(), kForeignMessage);
+  end(session, std::string("it broke the protocol: ") + kForeignMessage);
 }
 
 void ServerSessions::closed(ServerConnection& connection) {
@@ -384,6 +390,10 @@ void ServerSessions::expire(Instant now) {
   }
   while (!links_.empty() && links_.front().lastHeard + options_.limits.keepAlive <= now) {
     Link& link = links_.front();
+    if (link.session && link.session->isTooFarAhead()) {
+      heard(links_.begin(), now);  // It may have said that it is there.
+      continue;
+    }
     const std::string why =
         "nothing was heard for " + std::to_string(options_.limits.keepAlive.count()) + " ms";
     if (link.session &&
@@ -442,7 +452,23 @@ void ServerSessions::committed(const ChangeSet& changes) {
     const ObjectRecord known{change.record->oid, change.basedOn, {}, {}};
     told.changes.emplace_back(change.kind, known);
   }
-  hooks_.run([this, told = std::move(told)] { tell(told); });
+  {
+    MutexLock hold(committedMutex_);
+    committedUntold_.push_back(std::move(told));
+    hasCommitted_.store(true, std::memory_order_release);
+  }
+  hooks_.run([this] { tellCommitted(); });
+}
+
+bool ServerSessions::tellAllCommitted() {
+  std::vector<ChangeSet> untold;
+  {
+    MutexLock hold(committedMutex_);
+    untold.swap(committedUntold_);
+    hasCommitted_.store(false, std::memory_order_relaxed);
+  }
+  for (const ChangeSet& changes : untold) tell(changes);
+  return !untold.empty();
 }
 
 void ServerSessions::tell(const ChangeSet& changes) {
@@ -455,6 +481,8 @@ void ServerSessions::tell(const ChangeSet& changes) {
     const wire::Stale one{change.record->oid, deleted ? 0 : change.basedOn + 1};
     for (const std::uint64_t number : interest_.takeAllBut(except, one.oid)) {
       stale[number].objects.push_back(one);
+      const auto session = sessions_.find(number);
+      if (session != sessions_.end()) session->second->outdate(one.oid);
     }
   }
   for (auto& [number, invalidate] : stale) {
@@ -478,6 +506,13 @@ void ServerSessions::classDefined(const std::shared_ptr<const ClassDef>& made) {
   });
 }
 
+std::string ServerSessions::trouble() const {
+  std::string all = hooks_.storeTrouble ? hooks_.storeTrouble() : std::string();
+  const std::string audit = hooks_.auditTrouble ? hooks_.auditTrouble() : std::string();
+  if (!all.empty() && !audit.empty()) all += "\n";
+  return all + audit;
+}
+
 wire::Status ServerSessions::status() const {
   wire::Status status;
   status.version = options_.version;
@@ -493,6 +528,8 @@ wire::Status ServerSessions::status() const {
   for (const Link& link : links_) status.bytesQueued += link.connection->bytesQueued();
   status.framesIn = framesIn_;
   status.framesOut = framesOut_;
+  status.logLinesDropped = logLinesDropped();
+  status.trouble = trouble();
   const LockStatistics locks = database_.lockStatistics(Lifetime::Persistent);
   status.locksHeld = locks.locksHeld;
   status.requestsWaiting = locks.requestsWaiting;

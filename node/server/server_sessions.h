@@ -2,6 +2,7 @@
 
 // Private to node.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -11,7 +12,9 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "base/mutex.h"
 #include "node/server/interest_table.h"
 #include "node/server/server_connection.h"
 #include "node/wire/frame.h"
@@ -83,6 +86,10 @@ class ServerSessions {
     /// Runs work that may wait for the disk, elsewhere.
     std::function<void(std::function<void()>)> block;
     std::function<void(const AuditEntry&)> audit;
+    /// Why nothing can be audited now; empty, as without the hook: it can.
+    std::function<std::string()> auditTrouble = {};
+    /// Why nothing can be committed now; empty, as without the hook: it can.
+    std::function<std::string()> storeTrouble = {};
     /// 128 random bits that nobody can guess.
     std::function<wire::SessionKey()> newKey;
   };
@@ -131,20 +138,26 @@ class ServerSessions {
   void endAll(const std::string& why);
 
   /// Tells the others which objects a commit changed. Any thread; before its locks are released.
-  void committed(const ChangeSet& changes);
+  void committed(const ChangeSet& changes) NEPHRITE_EXCLUDES(committedMutex_);
 
   /// Tells everybody of a class that is new or has grown. Any thread; before anybody can have made
   /// an object of it.
   void classDefined(const std::shared_ptr<const ClassDef>& made);
 
   wire::Status status() const;
+  /// Why the server cannot do all of its work, and what to do; empty when it can.
+  std::string trouble() const;
 
   // --- For the sessions --------------------------------------------------------------------------
 
   Database& database() const { return database_; }
+  /// The same for who may outlive these sessions.
+  std::weak_ptr<Database*> databaseWhileHere() const { return databaseWhileHere_; }
   const Clock& clock() const { return clock_; }
   /// When the message came that is being dealt with.
   Instant receivedAt() const { return receivedAt_; }
+  /// A message is dealt with that has waited.
+  void goesOn() { receivedAt_ = clock_.now(); }
   const Options& options() const { return options_; }
   const Hooks& hooks() const { return hooks_; }
   InterestTable& interest() { return interest_; }
@@ -157,9 +170,16 @@ class ServerSessions {
   /// Told to every session.
   void broadcast(const wire::FromServer& message);
   void end(ServerSession& session, const std::string& why);
+  /// The same of one whose client has sent what no client of ours sends.
+  void violated(ServerSession& session);
   /// Why a client could not be sent `record`, which may be null; empty when it can.
   std::optional<RequestFailure> faultOf(const RecordPtr& record) const;
   bool isDraining() const { return draining_; }
+  /// Before anything is said of a lock that was granted: the commits that made the grant possible
+  /// are told first. True when there was one.
+  bool tellCommitted() {
+    return hasCommitted_.load(std::memory_order_acquire) && tellAllCommitted();
+  }
   void countSent() { ++framesOut_; }
 
  private:
@@ -177,9 +197,11 @@ class ServerSessions {
   void lose(Link& link, const std::string& why);
   void warnSlow(Link& link);
   void endSlow(Link& link);
+  bool tellAllCommitted() NEPHRITE_EXCLUDES(committedMutex_);
   void tell(const ChangeSet& changes);
 
   Database& database_;
+  const std::shared_ptr<Database*> databaseWhileHere_ = std::make_shared<Database*>(&database_);
   const Clock& clock_;
   Options options_;
   const Hooks hooks_;
@@ -202,6 +224,12 @@ class ServerSessions {
   std::list<std::pair<Instant, std::uint64_t>> lost_;  // Since when without a connection; in order.
   std::unordered_map<std::uint64_t, std::uint64_t> owners_;  // Session by locker.
   std::map<Oid::ClassNumber, std::shared_ptr<const ClassDef>> classesTold_;
+
+  // Commits whose locks are perhaps released already, and which are not told yet. They do not come
+  // as posted work alone: what the strand is dealing with may be granted one of those locks first.
+  Mutex committedMutex_;  // A leaf.
+  std::vector<ChangeSet> committedUntold_ NEPHRITE_GUARDED_BY(committedMutex_);
+  std::atomic<bool> hasCommitted_{false};
 };
 
 }  // namespace nephrite

@@ -5,9 +5,9 @@
 
 #include "node/server/server_session.h"
 #include "objects/object_store.h"
+#include "runtime/database/system_class.h"
 #include "runtime/local/object_size.h"
 #include "runtime/local/quick_locks.h"
-#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {
@@ -25,15 +25,6 @@ LockReply goneFor(const LockRequest& request) {
   return gone;
 }
 
-/// Null, too, when the store cannot say.
-RecordPtr recordOf(const Database& database, Oid oid) {
-  try {
-    return database.fetch(oid);
-  } catch (const StoreException&) {
-    return nullptr;
-  }
-}
-
 LockInfo infoOf(const HeldLock& held) {
   LockInfo info;
   info.type = held.type;
@@ -48,7 +39,7 @@ LockInfo infoOf(const HeldLock& held) {
 
 // The object is locked, or about to be changed by nobody else: what is read now is the latest.
 void ServerSession::isInterestedIn(Oid oid) {
-  if (!all_.options().coherent || isSystemObject(oid)) return;
+  if (over_ || !all_.options().coherent || isSystemObject(oid)) return;
   if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
 }
 
@@ -72,10 +63,12 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
     one.target = {known.oid.bits()};
     const auto [held, isLatest] = quick.grant(one, known.knownEdition);
     if (held.type == LockType::Get) break;
-    // Who knows the latest edition has been interested since it was told that.
+    // Who knows the latest edition has been interested since it was told that, and is again when it
+    // was only just told.
+    if (all_.tellCommitted() && isLatest) isInterestedIn(known.oid);
     RecordPtr record;
     if (!isLatest) {
-      record = recordOf(all_.database(), known.oid);
+      record = all_.database().fetchAtOnce(known.oid).value_or(nullptr);
       if (record == nullptr) break;  // Whoever asks again, who may wait, tells why.
       if (targets.size() == 1 && all_.faultOf(record)) break;  // The same.
       isInterestedIn(known.oid);
@@ -100,7 +93,6 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
 }
 
 bool ServerSession::fits(const ObjectRecord& record, std::size_t& bytes) const {
-  constexpr std::size_t kMostOfAnswer = std::size_t{4} << 20;
   const std::size_t more = sizeOf(record);
   if (bytes + more > kMostOfAnswer) return false;
   bytes += more;
@@ -118,18 +110,22 @@ void ServerSession::sendAnswered(wire::RequestId id) {
     defer(answered_);
   } else {
     const auto shortly = takesShort_ ? wire::encodeShort(answered_, now) : std::nullopt;
-    sendNow(shortly ? *shortly : wire::encodeInPlace(answered_, now), stream_.lastReceived());
+    sendNow(shortly ? *shortly : wire::encodeInPlace(answered_, now), tookEffect());
   }
   constexpr std::size_t kKept = 1024;
   if (answered_.count() > kKept) answered_ = {};
 }
 
 wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t knownEdition) {
+  all_.tellCommitted();
   wire::LockReply one{told, false, std::nullopt};
   const LockRequest& request = one.reply.lock.request;
   const Oid oid = Oid::fromBits(request.target.value);
   if (one.reply.record) {
     isInterestedIn(oid);
+    // It was read on another thread, a moment ago; and the lock may be gone since.
+    const auto latest = all_.database().fetchAtOnce(oid);
+    if (latest && *latest) one.reply.record = *latest;
     one.unchanged = knownEdition != 0 && one.reply.record->edition == knownEdition;
     if (one.unchanged) one.reply.record = nullptr;
     if (auto fault = all_.faultOf(one.reply.record)) {
@@ -159,12 +155,13 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
     LockReply granted;
     granted.lock.request = order.order.request;
     if (order.order.existence == Existence::Required) {
-      granted.record = recordOf(all_.database(), message.targets[place].oid);
+      granted.record = recordOf(message.targets[place].oid);
     }
     const RecordPtr record = granted.record;
     wire::LockReply one = replyFrom(granted, order.knownEdition);
     if (one.held) one.reply.lock.token = one.held->token;
-    if (record != nullptr && !one.unchanged && !fits(*record, bytes)) {
+    const bool isWanted = order.order.existence == Existence::Required && !one.unchanged;
+    if (isWanted && (record == nullptr || !fits(*record, bytes))) {
       leaveOut(message.targets[place]);
       one.reply.record = nullptr;
       one.reply.failure.reset();
@@ -205,11 +202,18 @@ bool ServerSession::handle(const wire::Lock& message) {
     return true;
   }
   ++unanswered_;
-  all_.database().lock(
-      order, later([id = message.id, known](ServerSession& session, const LockReply& reply) {
-        --session.unanswered_;
-        session.answerLock(id, session.replyFrom(reply, known));
-      }));
+  auto answer = later([id = message.id, known](ServerSession& session, const LockReply& reply) {
+    --session.unanswered_;
+    session.answerLock(id, session.replyFrom(reply, known));
+  });
+  const wire::KnownTarget target{Oid::fromBits(request.target.value), known, order.existence};
+  if (isInMemory({&target, 1})) {
+    all_.database().lock(order, std::move(answer));
+  } else {
+    inTurnAside([&database = all_.database(), order, answer = std::move(answer)] {
+      database.lock(order, answer);
+    });
+  }
   return true;
 }
 
@@ -241,15 +245,21 @@ bool ServerSession::handle(wire::LockAll& message) {
   rest.targets.reserve(message.targets.size() - granted);
   for (const wire::KnownTarget& target : std::span(message.targets).subspan(granted))
     rest.targets.push_back({target.oid, target.existence});
+  const bool inMemory = isInMemory(std::span(message.targets).subspan(granted));
   ++unanswered_;
-  all_.database().lockAll(std::move(rest),
-                          later([asked = std::make_shared<const wire::LockAll>(std::move(message)),
-                                 granted](ServerSession& session, const LockAllReply& reply) {
-                            --session.unanswered_;
-                            LockAllReply all = reply;
-                            all.granted += granted;
-                            session.answerLocks(*asked, all);
-                          }));
+  auto answer = later([asked = std::make_shared<const wire::LockAll>(std::move(message)), granted](
+                          ServerSession& session, const LockAllReply& reply) {
+    LockAllReply all = reply;
+    all.granted += granted;
+    session.readAndAnswer(asked, all);
+  });
+  if (inMemory) {
+    all_.database().lockAll(std::move(rest), std::move(answer));
+  } else {
+    inTurnAside([&database = all_.database(), rest = std::move(rest), answer = std::move(answer)] {
+      database.lockAll(rest, answer);
+    });
+  }
   return true;
 }
 

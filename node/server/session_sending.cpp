@@ -98,7 +98,7 @@ bool ServerSession::defers() const {
 
 void ServerSession::defer(const wire::FromServer& message) {
   const std::size_t bytes = bytesOf(message);
-  deferred_.push_back({stream_.lastReceived(), bytes, message});
+  deferred_.push_back({tookEffect(), bytes, message});
   deferredBytes_ += bytes;
 }
 
@@ -109,13 +109,13 @@ std::size_t ServerSession::bytesUnsent() const {
 void ServerSession::send(const wire::FromServer& message) {
   if (over_) return;
   if (defers()) return defer(message);
-  sendNow(wire::encodeInPlace(message, all_.clock().now()), stream_.lastReceived());
+  sendNow(wire::encodeInPlace(message, all_.clock().now()), tookEffect());
 }
 
 void ServerSession::send(const wire::FromServer& message, std::string_view encoded) {
   if (over_) return;
   if (defers()) return defer(message);
-  sendNow(encoded, stream_.lastReceived());
+  sendNow(encoded, tookEffect());
 }
 
 void ServerSession::sendNow(std::string_view encoded, std::uint64_t acknowledged) {

@@ -190,6 +190,16 @@ class SocketServer::Connection final : public ServerConnection,
     });
   }
 
+  void pauseReading(bool pauses) override {
+    if (paused_ == pauses || closed_) return;
+    paused_ = pauses;
+    wait();
+    if (pauses) return;
+    // What has been read already is dealt with in a turn of its own.
+    parts_.loop.post(
+        [self = shared_from_this()] { self->parts_.turn([&] { self->readFrames(); }); });
+  }
+
   /// At the end of a turn: whatever the other side takes at once, in one call of the system.
   void flush() {
     dirty_ = false;
@@ -228,7 +238,7 @@ class SocketServer::Connection final : public ServerConnection,
 
   void wait() {
     if (closed_) return;
-    const bool reads = parts_.sessions->listensTo(*this) && !framesWait_;
+    const bool reads = parts_.sessions->listensTo(*this) && !framesWait_ && !paused_;
     const bool writes = bytesQueued() > 0 || framesWait_;
     const std::uint32_t now = (reads ? EPOLLIN : 0u) | (writes ? EPOLLOUT : 0u);
     if (now == waitsFor_) return;
@@ -252,12 +262,13 @@ class SocketServer::Connection final : public ServerConnection,
     readFrames();
   }
 
-  /// As long as the other side takes the answers: a few bytes may ask for many.
+  /// As long as the other side takes the answers: a few bytes may ask for many. And as long as the
+  /// sessions want more of them.
   void readFrames() {
     const Instant now = SystemClock::instance().now();
     framesWait_ = false;
     try {
-      while (!closed_) {
+      while (!closed_ && !paused_) {
         if (!parts_.sessions->listensTo(*this)) flush();
         framesWait_ = !closed_ && !parts_.sessions->listensTo(*this);
         if (framesWait_) break;
@@ -282,12 +293,13 @@ class SocketServer::Connection final : public ServerConnection,
   bool leavesSome_ = false;  // What was flushed last.
   bool framesWait_ = false;  // In reader_, for the other side to take what there is for it.
   bool dirty_ = false;
+  bool paused_ = false;
   bool closed_ = false;
 };
 
 // --- Listening -----------------------------------------------------------------------------------
 
-SocketServer::SocketServer(Options options) : parts_(std::make_unique<Parts>(std::move(options))) {
+SocketServer::SocketServer(Options options) : parts_(std::make_shared<Parts>(std::move(options))) {
   parts_->listen();
 }
 
@@ -420,14 +432,14 @@ void SocketServer::start(ServerSessions& sessions) {
 
 ServerSessions::Hooks SocketServer::hooks() {
   ServerSessions::Hooks hooks;
-  hooks.run = [parts = parts_.get()](std::function<void()> work) {
+  hooks.run = [parts = parts_](std::function<void()> work) {
     if (parts->serving.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
       return parts->turn(work);
     }
-    parts->loop.post([parts, work = std::move(work)] { parts->turn(work); });
+    parts->loop.post([parts = parts.get(), work = std::move(work)] { parts->turn(work); });
   };
-  hooks.block = [parts = parts_.get()](std::function<void()> work) {
-    asio::post(parts->blocking, std::move(work));
+  hooks.block = [parts = parts_](std::function<void()> work) {
+    if (!parts->stopped) asio::post(parts->blocking, std::move(work));
   };
   hooks.newKey = [] {
     wire::SessionKey key{};
@@ -438,12 +450,14 @@ ServerSessions::Hooks SocketServer::hooks() {
 }
 
 void SocketServer::run(const std::function<void()>& work) {
-  std::promise<void> done;
-  parts_->loop.post([&] {
-    parts_->turn(work);
-    done.set_value();
+  auto done = std::make_shared<std::promise<void>>();
+  const std::future<void> isDone = done->get_future();
+  // Kept nowhere else: when the loop drops it, that ends the waiting, too.
+  parts_->loop.post([parts = parts_.get(), &work, done = std::move(done)] {
+    parts->turn(work);
+    done->set_value();
   });
-  done.get_future().wait();
+  isDone.wait();
 }
 
 void SocketServer::post(std::function<void()> work) {
@@ -470,6 +484,7 @@ void SocketServer::stop() {
     run([] {});
     parts_->loop.stop();
     parts_->thread.join();
+    parts_->loop.close();
   } else {
     parts_->stopAccepting();
     parts_->blocking.join();

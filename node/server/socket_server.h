@@ -37,11 +37,13 @@ class SocketServer {
   SocketServer& operator=(const SocketServer&) = delete;
 
   std::uint16_t port() const;
-  ServerSessions::Hooks hooks();  ///< `run`, `block` and `newKey`.
+  /// `run`, `block` and `newKey`. They may outlive this, and do nothing any more after stop().
+  ServerSessions::Hooks hooks();
 
   /// Begins to serve. `sessions` outlives stop().
   void start(ServerSessions& sessions);
-  /// Runs `work` on the serving thread and waits for it. Not from that thread.
+  /// Runs `work` on the serving thread and waits for it. Not from that thread. After stop() it does
+  /// nothing.
   void run(const std::function<void()>& work);
   /// Calls `work` on the serving thread, soon.
   void post(std::function<void()> work);
@@ -55,7 +57,7 @@ class SocketServer {
  private:
   struct Parts;
   class Connection;
-  const std::unique_ptr<Parts> parts_;
+  const std::shared_ptr<Parts> parts_;  // The hooks have it, too.
 };
 
 }  // namespace nephrite

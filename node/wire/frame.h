@@ -23,7 +23,8 @@ inline constexpr std::uint32_t kRoomBesideObject = 4096;
 ///
 /// Messages of a session are numbered from 1 in each direction; what concerns a connection alone
 /// (Hello, Welcome, Refusal, Ping) has number 0. `acknowledged` is the number of the last message
-/// of the session that came from the other side.
+/// of the session that came from the other side; in a numbered one of a server, the last that had
+/// taken effect when it was said.
 struct FrameHeader {
   static constexpr std::size_t kBytes = 24;
   static constexpr std::uint32_t kMagic = 0x3148504e;

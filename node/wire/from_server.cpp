@@ -199,11 +199,13 @@ At<fb::DeadlocksReply> pack(Writer& w, const DeadlocksReply& reply) {
 At<fb::StatusReply> pack(Writer& w, const StatusReply& reply) {
   const Status& status = reply.status;
   const auto version = packText(w, status.version);
+  const auto trouble = packText(w, status.trouble);
   return fb::CreateStatusReply(w.builder, reply.id, version, status.pid,
                                microsecondsOf(status.started), status.sessions, status.nodes,
                                status.processes, status.locksHeld, status.requestsWaiting,
                                status.draining, status.committed, status.epoch, status.lostSessions,
-                               status.bytesQueued, status.framesIn, status.framesOut);
+                               status.bytesQueued, status.framesIn, status.framesOut,
+                               status.logLinesDropped, trouble);
 }
 
 At<fb::FailureReply> pack(Writer& w, const FailureReply& reply) {
@@ -277,6 +279,8 @@ StatusReply unpack(Reader& in, const fb::StatusReply& reply) {
   status.bytesQueued = reply.bytes_queued();
   status.framesIn = reply.frames_in();
   status.framesOut = reply.frames_out();
+  status.logLinesDropped = reply.log_dropped();
+  status.trouble = in.prose(reply.trouble());
   return {reply.id(), status};
 }
 

@@ -145,6 +145,8 @@ struct Status {
   std::uint64_t bytesQueued = 0;  ///< Not yet taken by clients.
   std::uint64_t framesIn = 0;
   std::uint64_t framesOut = 0;
+  std::uint64_t logLinesDropped = 0;
+  std::string trouble;  ///< Why the server cannot do its work, and what to do; empty: it can.
 };
 struct StatusReply {
   RequestId id = 0;

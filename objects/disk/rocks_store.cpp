@@ -459,8 +459,25 @@ void RocksStore::write(rocksdb::WriteBatch& batch, bool sync, Tried tried) {
   how.disableWAL = options_.inMemory;
   const rocksdb::Status status = database_->write(how, batch);
   if (status.ok()) return;
-  writable_.store(false);
-  throwStatus(status, tried(), options_.directory);
+  try {
+    throwStatus(status, tried(), options_.directory);
+  } catch (const StoreException& failure) {
+    MutexLock hold(refusalMutex_);
+    if (writable_.exchange(false)) whyFailed_ = failure.what();
+    throw;
+  }
+}
+
+std::string RocksStore::trouble() const {
+  if (writable_.load()) return {};
+  MutexLock hold(refusalMutex_);
+  const std::string why = whyGone_.empty()
+                              ? whyFailed_ + ". Reading goes on; correct the cause"
+                              : whyGone_ +
+                                    " while the store was open, so that another program may write "
+                                    "there. Reading goes on; see that no other program uses " +
+                                    options_.directory.string();
+  return "nothing can be committed: " + why + ", then open the store again (restart the server)";
 }
 
 // --- Looking ----------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class RocksStore final : public ObjectStore {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
+  RecordPtr fetchCached(Oid oid) const override { return cache_.find(oid).record; }
   std::uint32_t knownEdition(Oid oid, bool fetchedSoon) const override {
     return cache_.edition(oid, fetchedSoon);
   }
@@ -55,6 +56,7 @@ class RocksStore final : public ObjectStore {
   std::uint64_t lastCommitOf(std::uint64_t process) const override;
   void forgetCommits(std::uint64_t process) override;
   std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override;
+  std::string trouble() const override NEPHRITE_EXCLUDES(refusalMutex_);
   Statistics statistics() const override;
 
  private:
@@ -100,9 +102,10 @@ class RocksStore final : public ObjectStore {
   std::unique_ptr<CommitMarks> marks_;
 
   std::atomic<bool> writable_{true};  // Only ever goes to false.
-  mutable Mutex refusalMutex_;
-  std::string whyGone_
-      NEPHRITE_GUARDED_BY(refusalMutex_);  // Empty: it is not writable_ for another reason.
+  mutable Mutex refusalMutex_;        // A leaf.
+  // Both empty: writable. The store's directory or lock is gone; or how a write failed.
+  std::string whyGone_ NEPHRITE_GUARDED_BY(refusalMutex_);
+  std::string whyFailed_ NEPHRITE_GUARDED_BY(refusalMutex_);
   CommitGate gate_;
   mutable RecordCache cache_;
 

@@ -290,6 +290,10 @@ Oid LocalDatabase::newOid(Lifetime lifetime, Oid::ClassNumber classNumber) {
 
 RecordPtr LocalDatabase::fetch(Oid oid) const { return parts_->spaceOf(oid.lifetime()).fetch(oid); }
 
+std::optional<RecordPtr> LocalDatabase::fetchAtOnce(Oid oid) const {
+  return parts_->spaceOf(oid.lifetime()).fetchAtOnce(oid);
+}
+
 std::vector<Oid> LocalDatabase::instances(Oid::ClassNumber classNumber, Oid after,
                                           std::size_t maxEntries) const {
   return parts_->store->instances(classNumber, after, maxEntries);

@@ -79,6 +79,7 @@ class LocalDatabase final : public Database {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
+  std::optional<RecordPtr> fetchAtOnce(Oid oid) const override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
   void commit(CommitRequest request, CommitSettle settle) override;

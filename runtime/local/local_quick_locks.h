@@ -33,8 +33,8 @@ class LocalQuickLocks final : public QuickLocks {
   }
   Grant grant(const LockRequest& request, std::uint32_t edition) override {
     const Oid oid = Oid::fromBits(request.target.value);
-    if (!lock(oid, request.terms())) return {};
     const Table& table = tableOf(oid);
+    if (!table.space.lockInMemory(table.seat, oid, request.terms())) return {};
     return {table.space.locks().held(table.seat, request.target),
             table.space.isLatest(oid, edition)};
   }

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 
 #include "base/check.h"
@@ -53,6 +54,15 @@ ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock,
 
 RecordPtr ObjectSpace::fetch(Oid oid) const {
   return options_.fetch ? options_.fetch(oid) : store_->fetch(oid);
+}
+
+std::optional<RecordPtr> ObjectSpace::fetchAtOnce(Oid oid) const {
+  if (isSystemObject(oid)) return fetch(oid);
+  try {
+    if (RecordPtr record = store_->fetchCached(oid)) return record;
+  } catch (const StoreException&) {  // fetch() tells it.
+  }
+  return std::nullopt;
 }
 
 // --- Lockers -------------------------------------------------------------------------------------
@@ -119,9 +129,43 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   }
   auto answered = [this, existence = order.existence, editionBefore,
                    settle = std::move(settle)](const LockAnswer& answer) {
-    settle(replyTo(answer, existence, editionBefore));
+    if (isAnsweredAtOnce(answer, existence))
+      return settle(replyTo(answer, existence, editionBefore));
+    options_.finishLater([this, answer, existence, editionBefore, settle] {
+      settle(replyTo(answer, existence, editionBefore));
+    });
   };
   locks_.request(order.request, std::move(answered)).deliver();
+}
+
+// Asked on the thread of whoever let the lock go, which may serve others.
+bool ObjectSpace::isAnsweredAtOnce(const LockAnswer& answer, Existence existence) {
+  if (answer.outcome != LockOutcome::Granted || !options_.finishLater) return true;
+  if (options_.durableTokens && !isReserved(answer.token)) return false;
+  // What did not wait is answered to its asker, who may wait for the disk.
+  if (!answer.queued || existence == Existence::CreatedByLocker) return true;
+  return fetchAtOnce(Oid::fromBits(answer.request.target.value)).has_value();
+}
+
+bool ObjectSpace::isReserved(FencingToken given) {
+  const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
+  if (given.value + kTokenBlock / 2 < last) return true;
+  if (!options_.finishLater) return false;
+  if (!reserving_.exchange(true))
+    options_.finishLater([this, given] { reserveTokens(given), reserving_ = false; });
+  return given.value < last;
+}
+
+bool ObjectSpace::lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms) {
+  if (!known_.contains(oid) && !fetchAtOnce(oid).value_or(nullptr)) return false;
+  const GrantedAtOnce granted = locks_.grantAtOnce(seat, targetOf(oid), terms);
+  if (granted.token.value == 0) return false;
+  if (options_.durableTokens && !isReserved(granted.token)) return false;
+  if (granted.again || known_.contains(oid)) return true;
+  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+  if (!fetchAtOnce(oid).value_or(nullptr)) return false;
+  remember(seat, oid);
+  return true;
 }
 
 bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
@@ -183,7 +227,7 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
   LockReply reply;
   reply.lock = answer;
   if (answer.outcome != LockOutcome::Granted) return reply;
-  if (options_.durableTokens) keepTokensReserved(answer.token);
+  if (options_.durableTokens && !isReserved(answer.token)) reserveTokens(answer.token);
   if (existence == Existence::CreatedByLocker) return reply;
   const Oid oid = Oid::fromBits(answer.request.target.value);
   if (answer.shareReleased) reply.updatedMeanwhile = hasMoved(oid, editionBefore);
@@ -197,8 +241,8 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
     // Deleted while we waited: give the lock back.
     unlock(answer.request.locker, oid);
     reply.missing = true;
-  } else {
-    if (!known_.contains(oid)) remember(locks_.seatOf(answer.request.locker), oid);
+  } else if (!known_.contains(oid)) {
+    remember(locks_.seatOf(answer.request.locker), oid);
   }
   return reply;
 }
@@ -245,7 +289,7 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
       } else {
         chain->reply.refused = reply;
       }
-      if (arrived->exchange(true)) next(chain);
+      if (arrived->exchange(true)) goOn(chain);
     });
     if (!arrived->exchange(true)) {
       // A cancel may have come after the look above and before this lock stood in a queue.
@@ -258,6 +302,19 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
 bool ObjectSpace::isCancelled(const Chain& chain) {
   MutexLock hold(mutex_);
   return chain.cancelled;
+}
+
+// On the thread of whoever let the last lock go.
+void ObjectSpace::goOn(const std::shared_ptr<Chain>& chain) {
+  const auto isInMemory = [this](const LockOrders::Target& target) {
+    return target.existence == Existence::CreatedByLocker || fetchAtOnce(target.oid).has_value();
+  };
+  const auto& targets = chain->orders.targets;
+  const auto first = targets.begin() + static_cast<std::ptrdiff_t>(chain->reply.granted);
+  if (chain->reply.refused || !options_.finishLater ||
+      std::all_of(first, targets.end(), isInMemory))
+    return next(chain);
+  options_.finishLater([this, chain] { next(chain); });
 }
 
 void ObjectSpace::cancel(LockerId locker, std::uint64_t requestId) {

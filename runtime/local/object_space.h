@@ -47,7 +47,9 @@ class ObjectSpace {
     std::size_t mostObjectBytes = 0;
     /// Reads the latest committed edition; empty: from the store.
     std::function<RecordPtr(Oid)> fetch;
-    /// Where the rest of a commit runs whose upgrades had to wait; empty: where it is freed.
+    /// Where the disk is waited for that somebody else's release makes necessary: for the rest of a
+    /// commit whose upgrades had to wait, and for an object that is not in memory and whose lock
+    /// was waited for. Empty: on the thread that released.
     std::function<void(std::function<void()>)> finishLater;
     /// Called when a commit is visible and its locks are still held.
     std::function<void(const ChangeSet&)> committed;
@@ -60,6 +62,8 @@ class ObjectSpace {
   const LockManager& locks() const { return locks_; }
   ObjectStore& store() const { return *store_; }
   RecordPtr fetch(Oid oid) const;
+  /// The same when it is known without waiting for a disk; else empty.
+  std::optional<RecordPtr> fetchAtOnce(Oid oid) const;
   /// Is `edition` of `oid` the latest, as far as is known without looking for it?
   bool isLatest(Oid oid, std::uint32_t edition) const {
     return edition != 0 && store_->knownEdition(oid, /*fetchedSoon=*/false) == edition;
@@ -80,6 +84,8 @@ class ObjectSpace {
     if (options_.durableTokens) keepTokensReserved(granted.token);
     return true;
   }
+  /// The same for a caller who waits for no disk, even when the object is there.
+  bool lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms);
   /// The same for who is going to change the object; number 0: nothing was done. StoreException
   /// when it cannot be read; it is locked then.
   LatestEdition lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
@@ -118,6 +124,7 @@ class ObjectSpace {
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
   bool isCancelled(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
+  void goOn(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
   bool lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms);
   /// True when it was, and the object is there.
   bool wasGranted(const LockSeat& seat, Oid oid, FencingToken token);
@@ -128,6 +135,10 @@ class ObjectSpace {
     if (given.value + kTokenBlock / 2 >= last) [[unlikely]]
       reserveTokens(given);
   }
+  /// Has the store reserved it? If it soon runs out of them, more are reserved elsewhere.
+  bool isReserved(FencingToken given);
+  /// Can a lock that was granted be answered without a disk?
+  bool isAnsweredAtOnce(const LockAnswer& answer, Existence existence);
   void reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
   /// Of a commit whose changes are not all locked exclusively: why.
   std::optional<RequestFailure> notLocked(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
@@ -174,6 +185,7 @@ class ObjectSpace {
   KnownObjects known_;
   const std::uint64_t firstToken_;
   std::atomic<std::uint64_t> lastReserved_;
+  std::atomic<bool> reserving_{false};  // Elsewhere.
   Mutex reserveMutex_;
   LockManager locks_;
 

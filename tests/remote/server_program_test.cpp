@@ -105,7 +105,7 @@ TEST_F(NephriteServer, WhenItCannotStartThenItSaysWhatToDo) {
 
   const std::string elsewhere = " PersistentDb.SystemFileDirectory=other";
   const Ran address = second("NephriteServer.ListenAddress=0.0.0.0" + elsewhere);
-  EXPECT_EQ(address.status, 1);
+  EXPECT_EQ(address.status, 78) << "its INI file is wrong: it is not started again";
   EXPECT_THAT(address.output, HasSubstr("ssh -L"));
 
   const std::string port = "NephriteServer.Port=" + std::to_string(server.port());

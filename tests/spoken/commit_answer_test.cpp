@@ -63,7 +63,7 @@ TEST_F(CommitAnswer, WhenItIsTooLargeForTheServerThenItHasFailedAndTheProcessKee
 
   ASSERT_TRUE(reply && reply->failure);
   EXPECT_EQ(reply->outcome, CommitReply::Outcome::Failed);
-  EXPECT_EQ(reply->failure->code, ErrorCode::ServerRefused);
+  EXPECT_EQ(reply->failure->code, ErrorCode::TooLarge);
   EXPECT_THAT(reply->failure->what, HasSubstr("MaxFrameSize"));
   EXPECT_FALSE(hasLeft()) << "nothing was said, least of all that she signs off";
   EXPECT_TRUE(holdsOrder());
@@ -95,7 +95,7 @@ TEST_F(CommitAnswer, WhenANameIsTooLongOrIsNoTextThenTheSessionGoesOn) {
 
   database.signOnProcess({.name = std::string(2u << 20, 'x')}, done);
   ASSERT_TRUE(signedOn && signedOn->failure);
-  EXPECT_THAT(signedOn->failure->what, HasSubstr("MaxFrameSize"));
+  EXPECT_THAT(signedOn->failure->what, HasSubstr("at most 255 are kept"));
 
   database.signOnProcess({.name = "caf\xe9"}, done);
   ASSERT_TRUE(signedOn && signedOn->failure);

@@ -203,7 +203,7 @@ class Hostile : protected SpokenServer {
 
   void step() {
     if (oneIn(12)) return passTime(milliseconds(below(oneIn(4) ? 20'000 : 800)));
-    if (oneIn(10)) return holdsAside_ ? doAside() : holdAside();
+    if (oneIn(10)) return holdsAside_ ? doAndLearn() : holdAside();
     if (hostile_.size() < 5 && oneIn(20)) return open();
     Client& client = hostile_[below(hostile_.size())];
     if (client.wire->isClosed) return;
@@ -216,6 +216,11 @@ class Hostile : protected SpokenServer {
     if (holdsAside_) EXPECT_LT(aside_.size(), 200u) << "what waits for it is bounded";
   }
 
+  void doAndLearn() {
+    doAside();
+    for (const Client& client : hostile_) learn(*client.wire);
+  }
+
   void leave(Client& client) {
     if (client.wire->isClosed) return;
     if (oneIn(3)) return client.wire->say(wire::Goodbye{});
@@ -224,9 +229,9 @@ class Hostile : protected SpokenServer {
   }
 
   /// What it was told of itself: its nodes and processes, so that what it says is half right.
-  void learn(const SpokenConnection& wire) {
+  void learn(SpokenConnection& wire) {
     if (wire.isClosed) ++reached_.ended;
-    for (const wire::FromServer& message : wire.heard) {
+    for (const wire::FromServer& message : std::exchange(wire.heard, {})) {
       if (const auto* const locks = std::get_if<wire::LockAnswered>(&message))
         reached_.granted += locks->grants.size();
       if (const auto* const commit = std::get_if<wire::CommitReply>(&message))

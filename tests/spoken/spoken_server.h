@@ -16,11 +16,26 @@
 
 namespace nephrite {
 
+/// Where a server's sessions run.
+class Strand {
+ public:
+  void run(const std::function<void()>& work) {
+    ++depth_;
+    work();
+    --depth_;
+  }
+  bool isHere() const { return depth_ > 0; }
+
+ private:
+  int depth_ = 0;
+};
+
 /// A client node that says and hears messages. It takes what it is sent at once, unless it is told
 /// to read nothing: then it takes as much as it is told.
 class SpokenConnection final : public ServerConnection {
  public:
-  explicit SpokenConnection(ServerSessions& sessions) : sessions_(sessions) {}
+  explicit SpokenConnection(ServerSessions& sessions, Strand* strand = nullptr)
+      : sessions_(sessions), strand_(strand) {}
 
   void send(std::string frame) override {
     if (isClosed) return;
@@ -29,6 +44,7 @@ class SpokenConnection final : public ServerConnection {
     if (reads) hear(unsent_.size());
   }
   void close() override { isClosed = true; }
+  void pauseReading(bool pauses) override { isPaused = pauses; }
   std::size_t bytesQueued() const override { return unsent_.size(); }
   std::uint64_t bytesTaken() const override { return taken_; }
   const std::string& address() const override { return address_; }
@@ -41,7 +57,8 @@ class SpokenConnection final : public ServerConnection {
     wire::FrameReader reader(UINT32_MAX);
     const std::string frame = alone ? stream.sendUnnumbered(bytes) : stream.send(bytes);
     reader.append({reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()});
-    sessions_.received(*this, *reader.nextInPlace());
+    const auto receive = [&] { sessions_.received(*this, *reader.nextInPlace()); };
+    strand_ == nullptr ? receive() : strand_->run(receive);
   }
   /// What it has been sent goes out, as far as it takes it.
   void flushed() { sessions_.flushed(*this); }
@@ -75,6 +92,7 @@ class SpokenConnection final : public ServerConnection {
   std::vector<std::uint64_t> acknowledged;  // By the frames of all that was heard, ever.
   bool reads = true;
   bool isClosed = false;
+  bool isPaused = false;  // The server reads nothing from it; what it says arrives all the same.
   std::size_t mostUnsent = 0;
 
  private:
@@ -91,6 +109,7 @@ class SpokenConnection final : public ServerConnection {
   }
 
   ServerSessions& sessions_;
+  Strand* const strand_;
   wire::FrameReader reader_{UINT32_MAX};
   std::string unsent_;
   std::uint64_t taken_ = 0;
@@ -98,15 +117,18 @@ class SpokenConnection final : public ServerConnection {
 };
 
 /// A server whose clients say what they are told to. What happens, happens on the test's thread;
-/// what is done aside is done at once, unless it is held.
+/// what is done aside is done at once, unless it is held; what comes back from there is, too.
 class SpokenServer {
  protected:
   explicit SpokenServer(const ServerLimits& limits = {},
-                        const LocalDatabase::Options& options = withoutThreads())
-      : database(store, clock, options), sessions(database, clock, {.limits = limits}, hooks()) {}
+                        const LocalDatabase::Options& options = withoutThreads(),
+                        std::shared_ptr<ObjectStore> objects = storeInMemory())
+      : store(std::move(objects)),
+        database(store, clock, options),
+        sessions(database, clock, {.limits = limits}, hooks()) {}
 
   std::shared_ptr<SpokenConnection> connect(bool takesGrants = true, bool takesParts = true) {
-    auto connection = std::make_shared<SpokenConnection>(sessions);
+    auto connection = std::make_shared<SpokenConnection>(sessions, &strand);
     sessions.opened(connection);
     wire::Hello hello;
     hello.takesGrants = takesGrants;
@@ -150,11 +172,13 @@ class SpokenServer {
   void holdAside() { holdsAside_ = true; }
   void doAside() {
     holdsAside_ = false;
-    while (!aside_.empty()) {
-      const auto work = std::move(aside_.front());
-      aside_.pop_front();
-      work();
-    }
+    while (!aside_.empty()) doOneAside();
+  }
+  void doOneAside() { takeFirst(aside_)(); }
+  /// From now on what comes back from aside waits, until doPosted().
+  void holdPosted() { holdsPosted_ = true; }
+  void doPosted() {
+    while (!posted_.empty()) strand.run(takeFirst(posted_));
   }
   void pass(std::chrono::milliseconds time) {
     clock.advance(time);
@@ -165,7 +189,10 @@ class SpokenServer {
 
   ServerSessions::Hooks hooks() {
     ServerSessions::Hooks made;
-    made.run = [](const std::function<void()>& work) { work(); };
+    made.run = [this](const std::function<void()>& work) {
+      if (holdsPosted_ && !strand.isHere()) return posted_.push_back(work);
+      work();
+    };
     made.block = [this](const std::function<void()>& work) {
       if (holdsAside_) return aside_.push_back(work);
       work();
@@ -191,11 +218,19 @@ class SpokenServer {
     return ObjectStore::open(options);
   }
 
+  using Works = std::deque<std::function<void()>>;
+  static std::function<void()> takeFirst(Works& works) {
+    const auto work = std::move(works.front());
+    works.pop_front();
+    return work;
+  }
+
   ManualClock clock;
-  const std::shared_ptr<ObjectStore> store = storeInMemory();
+  Strand strand;
+  const std::shared_ptr<ObjectStore> store;
   LocalDatabase database;
-  std::deque<std::function<void()>> aside_;
-  bool holdsAside_ = false;
+  Works aside_, posted_;
+  bool holdsAside_ = false, holdsPosted_ = false;
   ServerSessions sessions;
 };
 

@@ -201,6 +201,8 @@ Status fullStatus() {
   status.bytesQueued = kBig + 15;
   status.framesIn = kBig + 16;
   status.framesOut = kBig + 17;
+  status.logLinesDropped = kBig + 18;
+  status.trouble = "nothing can be committed";
   return status;
 }
 
@@ -355,6 +357,12 @@ std::vector<FromServer> fullMessagesOfServer() {
           LockBroken{lockerOf(25), oidOf(19)},
           SignedOff{lockerOf(26), "by an operator"},
           Notice{"the server drains", 12'000ms}};
+}
+
+template <>
+Refusal withUnsentFields(Refusal refusal) {
+  refusal.failure.object = fullFailure().object;
+  return refusal;
 }
 
 template <>

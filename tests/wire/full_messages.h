@@ -27,8 +27,11 @@ LockAnswered exampleGrants();
 /// One of each type; a Decimal of 38 digits, text of more than one byte a character.
 std::vector<Value> someValues();
 
-// Not sent, because it goes without saying: of a reply's request all but target and type, of a lock
-// that is held what the answer says, and that commits are of persistent objects.
+// Not sent, because it goes without saying: of a refusal which object, of a reply's request all but
+// target and type, of a lock that is held what the answer says, and that commits are of persistent
+// objects.
+template <>
+Refusal withUnsentFields(Refusal refusal);
 template <>
 LockAnswer withUnsentFields(LockAnswer answer);
 template <>
