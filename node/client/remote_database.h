@@ -82,7 +82,7 @@ class RemoteDatabase final : public Database {
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
   void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
-  /// Asks the server when it is not sure what is held: a request is on its way, or was not answered.
+  /// Asks the server when it is not sure what is held, as after a request without an answer.
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
   /// What is surely held; null also when that is not sure. Does not wait.
   std::optional<LockInfo> lockKnown(LockerId locker, Oid target) const;

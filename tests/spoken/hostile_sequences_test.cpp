@@ -190,7 +190,19 @@ class Hostile : protected SpokenServer {
     client.wire->reads = !oneIn(4);
     if (oneIn(8)) client.wire->say(anything());
     if (!client.wire->isClosed) client.wire->say(hello);
+    if (!oneIn(4)) signOnAsOursDo(*client.wire);
     hostile_.push_back(client);
+  }
+
+  // Most do what a client of ours does first: what is never signed on is soon refused or ended.
+  void signOnAsOursDo(SpokenConnection& wire) {
+    if (wire.isClosed) return;
+    const std::size_t nodes = known_.nodes.size();
+    wire.say(wire::SignOnNode{1, "node", {}});
+    learn(wire);
+    if (known_.nodes.size() == nodes || wire.isClosed) return;
+    wire.say(wire::SignOnProcess{2, {known_.nodes.back(), "process", "", false}});
+    learn(wire);
   }
 
   /// The hostile ones may be silent; the honest are not.

@@ -1,5 +1,5 @@
 #include "tests/runtime/given_processes.h"
-#include "tests/runtime/store_with_hooks.h"
+#include "tests/database/store_with_hooks.h"
 
 namespace nephrite {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <optional>
 
-#include "tests/runtime/store_with_hooks.h"
+#include "tests/database/store_with_hooks.h"
 
 namespace nephrite {
 namespace {
