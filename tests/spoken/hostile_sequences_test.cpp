@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -116,6 +117,8 @@ class Hostile : protected SpokenServer {
     held_ = lockedByHonest();
     hostile_.clear();
     known_.clear();
+    own_.clear();
+    speaker_ = nullptr;
   }
 
   // It goes, in one way or another; what it began is done; nothing of it stays.
@@ -220,6 +223,7 @@ class Hostile : protected SpokenServer {
     Client& client = hostile_[below(hostile_.size())];
     if (client.wire->isClosed) return;
     if (oneIn(40)) return leave(client);
+    speaker_ = client.wire.get();
     client.wire->say(anything());
     learn(*client.wire);
     client.wire->flushed();
@@ -253,7 +257,7 @@ class Hostile : protected SpokenServer {
         known_.nodes.push_back(node->reply.node->oid);
       if (const auto* const one = std::get_if<wire::ProcessReply>(&message);
           one && one->reply.process)
-        known_.lockers.push_back(one->reply.process->locker);
+        known_.lockers.push_back(own_[&wire].emplace_back(one->reply.process->locker));
     }
   }
 
@@ -280,6 +284,8 @@ class Hostile : protected SpokenServer {
     return oneIn(3) ? oneOf(kOdd) : below(64);
   }
   LockerId anyLocker() {
+    const std::vector<LockerId>& own = own_[speaker_];
+    if (!own.empty() && !oneIn(4)) return oneOf(own);
     if (!known_.lockers.empty() && !oneIn(5)) return oneOf(known_.lockers);
     switch (below(4)) {
       case 0: return oneOf(lockers_);
@@ -433,6 +439,8 @@ class Hostile : protected SpokenServer {
   std::mt19937_64 random_;
   std::vector<Client> hostile_;
   Known known_;
+  std::map<const SpokenConnection*, std::vector<LockerId>> own_;  // Processes of each session.
+  const SpokenConnection* speaker_ = nullptr;
   Reached reached_;
 };
 
@@ -463,7 +471,7 @@ TEST(HostileSequences, WhenAClientSaysWhatItLikesThenTheServerGoesOnAndOthersKee
     }
     const Hostile::Reached& reached = hostile.reached();
     if (begin + kOfOneServer > first + count) continue;
-    EXPECT_GT(reached.granted, 100u) << begin;
+    EXPECT_GT(reached.granted, 30u) << begin;
     EXPECT_GT(reached.committed, 20u) << begin;
     EXPECT_GT(reached.refused, 100u) << begin;
     EXPECT_GT(reached.ended, 20u) << begin;
