@@ -370,6 +370,7 @@ std::string GivenIniEffects::refusal(const std::function<void()>& action) {
 bool GivenIniEffects::logged(std::string_view event, const std::function<void()>& action) {
   testing::internal::CaptureStderr();
   action();
+  EXPECT_TRUE(flushLog(std::chrono::seconds(60)));  // A thread of its own writes it.
   const std::string written = testing::internal::GetCapturedStderr();
   return written.find(event) != std::string::npos;
 }
