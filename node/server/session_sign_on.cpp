@@ -71,9 +71,9 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
       if (session == nullptr || session->over_) return;
       --session->unanswered_;
       --session->nodesComing_;
-      const NodeReply reply = node->take();
-      if (reply.node) session->nodes_.insert(reply.node->oid);
-      session->send(wire::NodeReply{id, reply, session->peopleOf(reply.lock)});
+      const NodeReply taken = node->take();
+      if (taken.node) session->nodes_.insert(taken.node->oid);
+      session->send(wire::NodeReply{id, taken, session->peopleOf(taken.lock)});
     });
   };
   // Aside: its Oid may have to be reserved in the store.
