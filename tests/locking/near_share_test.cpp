@@ -311,7 +311,9 @@ TEST(ManySharers, WhenThereAreManyThenTheFirstEightAreRetainedAndWhoExcludesThem
       ASSERT_NE(granted.token.value, 0u);
       if (granted.again) again.push_back(i);
     }
-    if (round > 0) EXPECT_EQ(again, (std::vector<std::uint64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+    if (round > 0) {
+      EXPECT_EQ(again, (std::vector<std::uint64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+    }
     EXPECT_EQ(locks.locksOn(kOrder).size(), kMany - 1);
     for (std::uint64_t i = kMany; i >= 2; --i) {
       EXPECT_EQ(locks.releaseAtOnce(locks.seatOf({i}), kOrder), ReleasedAtOnce::Done);

@@ -288,7 +288,9 @@ TEST_P(Collections, ALoopOverMembersHoldsShareUntilItsEnd) {
   std::size_t seen = 0;
   for (const Object& line : lines.members()) {
     EXPECT_EQ(line, seen % 2 == 0 ? o : o2);
-    if (seen++ == 0) EXPECT_FALSE(gets(p2, lines, Exclusive)) << "p3 is looping";
+    if (seen++ == 0) {
+      EXPECT_FALSE(gets(p2, lines, Exclusive)) << "p3 is looping";
+    }
   }
   EXPECT_EQ(seen, 300u);
   EXPECT_EQ(held(p3, lines), Get);

@@ -229,7 +229,9 @@ class Hostile : protected SpokenServer {
     client.wire->flushed();
     if (!client.wire->reads && oneIn(6)) client.wire->take(below(40'000));
     EXPECT_LT(client.wire->mostUnsent, 300'000u);
-    if (holdsAside_) EXPECT_LT(aside_.size(), 200u) << "what waits for it is bounded";
+    if (holdsAside_) {
+      EXPECT_LT(aside_.size(), 200u) << "what waits for it is bounded";
+    }
   }
 
   void doAndLearn() {
