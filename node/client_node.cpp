@@ -21,10 +21,10 @@ struct ClientNode::Parts {
   explicit Parts(const Options& options)
       : running(options.iniFile, argumentsOf(options)),
         connected(std::make_shared<ConnectedDatabase>(running.now())) {
-    node = Node::signOn(
-        ConnectedDatabase::asDatabase(connected),
-        NodeSignOn{.name = options.nodeName,
-                   .backgroundTimeout = running.now().client.backgroundProcessServerTimeout});
+    NodeSignOn who;
+    who.name = options.nodeName;
+    who.backgroundTimeout = running.now().client.backgroundProcessServerTimeout;
+    node = Node::signOn(ConnectedDatabase::asDatabase(connected), who);
     log(LogLevel::Info, "node.started",
         {{"node", options.nodeName}, {"server", connected->server()}});
   }

@@ -43,14 +43,14 @@ TEST_P(Handlers, AreGoneWithTheirGuard) {
 }
 
 TEST_P(Handlers, AreAskedAboutAClassThatMakesNoSense) {
-  int asked = 0;
+  int code = 0;
   const auto armed = p1.armExceptionHandler([&](const SystemException& exception) {
-    asked = exception.errorCode();
+    code = exception.errorCode();
     return HandlerAction::PassBack;
   });
   const ClassDef misnamed = classNamed("no identifier", ClassKind::Object, {});
   EXPECT_THROW(p1.defineClass(misnamed), UsageException);
-  EXPECT_EQ(asked, 64010);
+  EXPECT_EQ(code, 64010);
 }
 
 TEST_P(Handlers, TryLockAsksNobodyForItRaisesNothing) {

@@ -359,9 +359,9 @@ class Hostile : protected SpokenServer {
       if (oneIn(6)) record.values = {Value(std::int32_t{1}), Value(true)};
       if (oneIn(8)) record.members.push_back({Value(), oid});
       // Deleting what others share would not be harmless, were it allowed; it is tried.
-      static const ChangeKind kKinds[] = {ChangeKind::Update, ChangeKind::Update,
-                                          ChangeKind::Create, ChangeKind::Delete};
-      ChangeKind kind = kKinds[below(std::size(kKinds))];
+      static const ChangeKind kChanges[] = {ChangeKind::Update, ChangeKind::Update,
+                                            ChangeKind::Create, ChangeKind::Delete};
+      ChangeKind kind = kChanges[below(std::size(kChanges))];
       if (kind == ChangeKind::Delete && oid == orders_[5]) kind = ChangeKind::Update;
       commit.request.changes.changes.emplace_back(kind, record);
       if (oneIn(2)) commit.request.updateLocked.push_back(oneIn(4) ? anyOid() : oid);
