@@ -24,7 +24,9 @@ namespace nephrite {
 class BackgroundWriter {
  public:
   struct Options {
-    int descriptor = -1;              ///< Not closed; outlives this.
+    /// Not closed. When the destructor has given up, the thread may still be writing to it: it then
+    /// stays open for as long as the program runs.
+    int descriptor = -1;
     std::size_t mostBytes = 1 << 20;  ///< Of lines that wait.
     /// The line that stands for `dropped` lines.
     std::function<std::string(std::uint64_t dropped)> gap;

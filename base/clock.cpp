@@ -65,8 +65,9 @@ Instant SystemClock::readRough() const {
 WallTime SystemClock::wallNow() const { return std::chrono::system_clock::now(); }
 
 const SystemClock& SystemClock::instance() {
-  static const SystemClock clock;
-  return clock;
+  // Leaked on purpose: threads still ask for the time while statics are destroyed.
+  static const auto* const clock = new SystemClock();
+  return *clock;
 }
 
 WallTime ManualClock::wallNow() const {

@@ -103,6 +103,7 @@ TEST_F(GivenAWriter, WhenItEndsWhileNobodyReadsThenTheEndDoesNotWaitForThem) {
   writer->write("two\n");
 
   writer.reset();  // Comes back.
+  ends[1] = -1;    // Stays open: the writer's thread is still at it.
 }
 
 TEST_F(GivenAWriter, WhenTheProgramForksThenTheChildWritesItsOwnLines) {

@@ -106,6 +106,8 @@ class Explorer {
   int running() const { return running_; }
   std::uint64_t play() const { return play_; }
   Thread& me() { return *threads_[static_cast<std::size_t>(running_ - 1)]; }
+  /// What runs when the calling thread ends; when a play ends, for the one that sets it up.
+  std::vector<void (*)()>& exits() { return running_ == 0 ? homeExits_ : me().exits; }
   Object& objectAt(const void* address);
   void forget(const void* address) { objects_.erase(address); }
   /// Another may go on first.
@@ -137,6 +139,7 @@ class Explorer {
   std::size_t count_ = 0;  // Of those, in this play.
   boost::unordered_flat_map<const void*, Object> objects_;
   std::vector<Step> steps_;
+  std::vector<void (*)()> homeExits_;
   std::uint64_t firstObjects_ = 0;
   std::size_t depth_ = 0;
   unsigned interruptions_ = 0;
@@ -346,6 +349,7 @@ Found Explorer::explore() {
   auto* const before = std::signal(SIGABRT, showSteps);  // A check of ours failed.
   do {
     playOnce();
+    for (auto* const exit : std::exchange(homeExits_, {})) exit();
   } while (found_.failure.empty() && next());
   found_.states = states_.size();
   if (std::getenv("NEPHRITE_COVERAGE") != nullptr) {
@@ -426,7 +430,7 @@ int threadNumber() { return exploring == nullptr ? 0 : exploring->running(); }
 std::uint64_t playNumber() { return plays; }
 
 void atThreadExit(void (*run)()) {
-  if (isWithin()) exploring->me().exits.push_back(run);
+  if (exploring != nullptr) exploring->exits().push_back(run);
 }
 
 }  // namespace nephrite::explored

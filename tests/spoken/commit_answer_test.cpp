@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 /// Given: Anna, who holds an order exclusively for her session, at a node whose server takes a
 /// mebibyte in one message.
-class CommitAnswer : public testing::Test, protected SpokenNode {
+class CommitAnswer : public SpokenNode<> {
  protected:
   CommitAnswer() {
     carrier.stored = std::make_shared<const ObjectRecord>(ObjectRecord{order, 1, {}, {}});

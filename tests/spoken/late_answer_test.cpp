@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Given: Anna, who holds a lock, at a server that ends sessions after 5 s of silence.
-class LateAnswer : public testing::Test, protected SpokenNode {
+class LateAnswer : public SpokenNode<> {
  protected:
   LateAnswer() {
     ask();
@@ -33,10 +33,10 @@ class LateAnswer : public testing::Test, protected SpokenNode {
     wish.request.target = {order.bits()};
     wish.request.type = LockType::Share;
     wish.request.duration = LockDuration::Session;
-    bool granted = false;
+    const auto granted = std::make_shared<bool>(false);  // It may be answered when the node closes.
     const std::size_t before = carrier.heard.size();
-    database.lock(wish, [&granted](const LockReply& reply) { granted = reply.isGranted(); });
-    return granted && carrier.heard.size() == before;
+    database.lock(wish, [granted](const LockReply& reply) { *granted = reply.isGranted(); });
+    return *granted && carrier.heard.size() == before;
   }
   /// Until the client asks whether the server is there.
   Instant awaitPing() {

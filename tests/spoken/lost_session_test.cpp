@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Given: Anna, who has read an order that is now in the cache of her node.
-class LostSession : public testing::Test, protected SpokenNode {
+class LostSession : public SpokenNode<> {
  protected:
   LostSession() {
     carrier.stored = std::make_shared<const ObjectRecord>(ObjectRecord{order, 1, {}, {}});

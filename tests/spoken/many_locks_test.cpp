@@ -9,7 +9,7 @@ namespace nephrite {
 namespace {
 
 /// Given: Anna at a node that knows the first of three orders in edition 1.
-class ManyLocks : public testing::TestWithParam<bool>, protected SpokenNode {
+class ManyLocks : public SpokenNode<testing::TestWithParam<bool>> {
  protected:
   ManyLocks() : SpokenNode(GetParam()) {
     carrier.stored = recordOf(orders[0], 1);

@@ -10,7 +10,7 @@ namespace {
 
 /// Given: Anna and Ben on one node, which has an order in edition 1; Anna's commit of edition 2 is
 /// on its way.
-class SharedCache : public testing::Test, protected SpokenNode {
+class SharedCache : public SpokenNode<> {
  protected:
   SharedCache() {
     signOn(kBen);

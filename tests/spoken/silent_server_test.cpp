@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Given: a process of a client node, and a server that has been silent for too long since.
-class SilentServer : public testing::Test, protected SpokenNode {
+class SilentServer : public SpokenNode<> {
  protected:
   SilentServer() {
     clock.advance(6s);

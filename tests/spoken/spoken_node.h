@@ -1,12 +1,16 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "tests/spoken/spoken_carrier.h"
 
 namespace nephrite {
 
 /// A client node whose server says what it is told to, with Anna signed on. What a fixture of one
-/// end of the wire begins with.
-class SpokenNode {
+/// end of the wire begins with. The node is closed before the fixture's own members go: what is
+/// still asked for is answered then.
+template <class Test = testing::Test>
+class SpokenNode : public Test {
  protected:
   explicit SpokenNode(bool takesShort = false) {
     wire::Welcome welcome;
@@ -19,6 +23,8 @@ class SpokenNode {
     carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
     signOn(kAnna);
   }
+
+  void TearDown() override { database.close(); }
 
   void signOn(LockerId locker) {
     database.signOnProcess({.name = "clerk"}, [](const ProcessReply&) {});

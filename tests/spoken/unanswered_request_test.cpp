@@ -19,7 +19,7 @@ struct Asking {
 };
 
 /// Given: Anna at a node that has two orders in its cache.
-class UnansweredRequest : public testing::Test, protected SpokenNode {
+class UnansweredRequest : public SpokenNode<> {
  protected:
   UnansweredRequest() {
     for (const Oid oid : {order, other}) {
