@@ -214,7 +214,7 @@ TEST_F(BrokenWire, WhenALateGrantIsGivenBackThenALaterRequestKeepsItsLock) {
 
 // When exactly: tests/spoken/silent_server_test.cpp.
 TEST_F(BrokenWire, WhenTheServerIsStoppedThenEveryRequestEndsBeforeItGoesOn) {
-  begin("KeepAliveTimeout=60000\n[JadeServer]\nServerTimeout=1000\n");
+  begin("KeepAliveTimeout=6000\n[JadeServer]\nServerTimeout=1000\n");
   Process immediate = far->node().signOn();
   Process patient = far->node().signOn();
   Process committer = far->node().signOn();

@@ -51,6 +51,7 @@ TEST_F(TroubledServer, WhenTheAuditLogTakesNoLineThenTheLogHasItAndNothingMoreIs
   EXPECT_EQ(first.status, 0) << first.output;
   ASSERT_TRUE(logHolds("audit.not_written")) << server.log();
   EXPECT_THAT(server.log(), HasSubstr(R"(\"reason\":\"test\")")) << "the line is not lost";
+  ASSERT_TRUE(eventually([&] { return !order.isLockedByMe(); })) << "anna is told a moment later";
 
   const Ran second = takeTheLock();
 
