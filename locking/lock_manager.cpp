@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -287,13 +288,18 @@ HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
-  MutexLock hold(state_->waiting);
-  return state_->table.locksHeld(maxEntries);
+  return lock_table::locksHeld(holds_, clock_, maxEntries);
 }
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
-  MutexLock hold(state_->waiting);
-  return state_->table.queuedRequests(maxEntries);
+  lock_table::LockTable::QueueWalk walk(maxEntries);
+  for (;;) {
+    {
+      MutexLock hold(state_->waiting);
+      if (!state_->table.listQueued(walk)) return std::move(walk.seen);
+    }
+    std::this_thread::yield();  // Whoever came meanwhile is first.
+  }
 }
 
 std::vector<LockInfo> LockManager::locksOn(LockTarget target) const {

@@ -300,6 +300,81 @@ void HoldTable::change(Hold& hold, LockType type, LockType session) {
 
 // --- Looking -------------------------------------------------------------------------------------
 
+const Node* HoldTable::nextTarget(const Node* chain, std::optional<LockTarget> above) {
+  const Node* next = nullptr;
+  for (const Node* node = chain; node != nullptr; node = node->chain.get()) {
+    if (above && !(*above < node->target)) continue;
+    if (next == nullptr || node->target < next->target) next = node;
+  }
+  return next;
+}
+
+namespace {
+
+/// The head after `head`: counts with the bits reversed, so that what a smaller or larger table
+/// makes of those behind us are heads behind us, too. 0: that was the last.
+std::uint32_t headAfter(std::uint32_t head, std::uint32_t mask) {
+  std::uint32_t bit = (mask + 1) / 2;
+  for (head &= mask; (head & bit) != 0; bit /= 2) head &= ~bit;
+  return head | bit;
+}
+
+}  // namespace
+
+void HoldTable::lookOn(Walk& walk, Look look) const {
+  std::size_t seen = 0;
+  const auto showTo = [&](const Hold& hold, const Entry* entry) {
+    ++seen;
+    if (!hold.isIdle()) look(hold, entry, walk.visit_);
+  };
+  Segment& segment = segments_[walk.segment_];
+  SpinHold spin(segment.lock);
+  if (walk.mask_ != segment.mask) {  // The chain is another one: from its beginning.
+    walk.mask_ = segment.mask;
+    walk.target_.reset();
+    walk.acquired_ = 0;
+    ++walk.visit_;
+  }
+  for (std::size_t heads = 0; seen < kPage && heads < kPage; ++heads) {
+    const Node* const chain = segment.heads[walk.head_ & segment.mask].get();
+    const Node* node = nullptr;
+    if (walk.acquired_ != 0) {  // In the middle of a crowd.
+      node = find(segment, hashOf(*walk.target_), *walk.target_)->get();
+      if (node == nullptr || !node->isEntry()) {  // Is none any more: all of it again.
+        walk.acquired_ = 0;
+        ++walk.visit_;
+      }
+    }
+    if (node == nullptr) node = nextTarget(chain, walk.target_);
+    for (; node != nullptr && seen < kPage; node = nextTarget(chain, walk.target_)) {
+      walk.target_ = node->target;
+      if (!node->isEntry()) {
+        for (; node != nullptr && node->target == *walk.target_; node = node->chain.get()) {
+          showTo(*static_cast<const Hold*>(node), nullptr);
+        }
+        continue;
+      }
+      const std::uint64_t after = std::exchange(walk.acquired_, 0);
+      const auto* const entry = static_cast<const Entry*>(node);
+      for (const Hold& hold : entry->holders) {
+        if (hold.acquired() <= after) continue;
+        if (seen >= kPage) return;  // acquired_ is that of the last one seen.
+        showTo(hold, entry);
+        walk.acquired_ = hold.acquired();
+      }
+      walk.acquired_ = 0;
+    }
+    if (node != nullptr) return;
+    walk.target_.reset();
+    ++walk.visit_;
+    walk.head_ = headAfter(walk.head_, segment.mask);
+    if (walk.head_ != 0) continue;
+    ++walk.segment_;
+    walk.mask_ = 0;
+    return;
+  }
+}
+
 void HoldTable::forEach(const std::function<void(const Hold&)>& look) const {
   for (std::size_t i = 0; i < kSegments; ++i) {
     Segment& segment = segments_[i];

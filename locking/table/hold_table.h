@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "base/function_ref.h"
 #include "base/spin_lock.h"
 #include "locking/lock_rules.h"
 #include "locking/table/locker.h"
@@ -102,8 +103,32 @@ class HoldTable {
 
   // --- Looking ---------------------------------------------------------------------------------
 
-  /// Calls `look` with every hold under a lock of its own: nothing may be called from it. Those of
-  /// a target come one after the other, but in no order.
+  /// Where a walk over all holds has come to. Targets are let go and locked between two pages of
+  /// it: a hold that is there all the while is seen. When a segment shrinks meanwhile a target may
+  /// be visited again, and the later visit counts.
+  class Walk {
+   public:
+    bool isOver() const { return segment_ == kSegments; }
+
+   private:
+    friend HoldTable;
+    std::size_t segment_ = 0;
+    std::uint32_t head_ = 0;  // Counts with its bits reversed: right whatever the mask becomes.
+    std::uint32_t mask_ = 0;  // Of the segment when the visit of this head began.
+    std::uint64_t visit_ = 0;
+    std::optional<LockTarget> target_;  // Of the last hold seen in the chain of the head.
+    std::uint64_t acquired_ = 0;        // Of that hold, when more of its target are to come.
+  };
+  /// At most so many holds are seen while a segment is locked; a crowd comes in parts.
+  static constexpr std::size_t kPage = 256;
+  static constexpr std::size_t kMostInPage = kPage + Entry::kCrowd;
+  /// Of a hold, of the Entry that has it (null: none), and of its visit: all holds of a target have
+  /// the same number, and come in no order.
+  using Look = FunctionRef<void(const Hold&, const Entry*, std::uint64_t visit)>;
+  /// Calls `look` with the holds of the next page, under a lock of the table: it calls nothing and
+  /// allocates nothing.
+  void lookOn(Walk& walk, Look look) const;
+  /// The same with every hold at once, for checks.
   void forEach(const std::function<void(const Hold&)>& look) const;
   void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
   std::uint64_t lastToken() const;
@@ -153,6 +178,8 @@ class HoldTable {
   /// An idle hold has to go; what an Entry has already is left to whoever made that.
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
+  /// The holds or the Entry of the smallest target above `above` in a chain; null: there is none.
+  static const Node* nextTarget(const Node* chain, std::optional<LockTarget> above);
   static Hold* findInChain(Node* node, const Locker& locker, LockTarget target);
   static HolderPlace& placeOf(const Hold& hold, const Entry& entry) {
     return hold.locker().contended.find(&entry)->second;

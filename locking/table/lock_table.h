@@ -60,8 +60,24 @@ class LockTable {
   void endSession(Locker& locker, LockTarget target);
 
   static LockInfo infoOf(const Hold& hold, Instant now, WallTime wall);
-  std::vector<LockInfo> locksHeld(std::size_t maxEntries) const;
-  std::vector<LockInfo> queuedRequests(std::size_t maxEntries) const;
+  /// LockManager::queuedRequests(), a page at a time; between two pages others go on.
+  struct QueueWalk {
+    explicit QueueWalk(std::size_t maxEntries) : most(maxEntries) {}
+
+    const std::size_t most;
+    std::vector<LockInfo> seen;
+    HoldTable::Walk table;            ///< Looks for targets with a queue ...
+    bool hasTargets = false;          ///< ... until it has found them all;
+    std::vector<LockTarget> targets;  ///< in order then.
+    std::size_t next = 0;             ///< Of these.
+    struct Last {
+      LockerId locker;
+      std::uint64_t sequence = 0;  ///< 0: none.
+      bool isUpgrade = false;
+    } last;  ///< Of its queue.
+  };
+  /// False when that was the last page.
+  bool listQueued(QueueWalk& walk) const;
   std::vector<LockInfo> locksOn(LockTarget target) const;
   std::vector<LockInfo> locksOf(Locker& locker) const;
   /// Of the waits; LockManager adds the rest.
@@ -116,6 +132,8 @@ class LockTable {
   void returnToSession(Locker& locker, LockTarget target, LockAnswers& out);
 
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
+  void findQueued(QueueWalk& walk) const;
+  Queue::const_iterator behind(const QueueWalk::Last& last, const Entry& entry) const;
 
   const Clock& clock_;
   LockManager::Options options_;
@@ -131,5 +149,8 @@ class LockTable {
   LockStatistics statistics_;
   std::uint64_t lastWait_ = 0;
 };
+
+/// LockManager::locksHeld(), without its mutex: others wait for no more than a page.
+std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std::size_t most);
 
 }  // namespace nephrite::lock_table

@@ -5,6 +5,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "base/check.h"
@@ -48,57 +49,134 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   return info;
 }
 
-// Segments are looked at one after the other, so what is taken or let go meanwhile may be there or
-// not; those of a target are seen at one moment, but for Shares that are taken again meanwhile.
-// Half of twice as many as are wanted goes whenever there are so many, so that looking at a million
-// needs no memory for a million.
-std::vector<LockInfo> LockTable::locksHeld(std::size_t maxEntries) const {
+namespace {
+
+/// What a walk over the table has seen, cut to what comes first. Half of twice as many as are
+/// wanted goes whenever there are so many, so that looking at a million needs no memory for a
+/// million.
+class Listing {
+ public:
   struct Seen {
     LockInfo info;
     std::uint64_t acquired;  // Those of a target: in the order of their grants.
+    std::uint64_t visit;
   };
-  const auto comesFirst = [](const Seen& a, const Seen& b) {
-    return std::pair(a.info.target, a.acquired) < std::pair(b.info.target, b.acquired);
-  };
-  const Instant now = clock_.now();
-  const WallTime wall = clock_.wallNow();
-  std::vector<Seen> seen;
-  if (maxEntries == 0) return {};
-  holds_.forEach([&](const Hold& hold) {
-    seen.push_back({infoOf(hold, now, wall), hold.acquired()});
-    if (seen.size() / 2 < maxEntries) return;
-    const auto middle = seen.begin() + static_cast<std::ptrdiff_t>(maxEntries);
-    std::nth_element(seen.begin(), middle, seen.end(), comesFirst);
-    seen.erase(middle, seen.end());
-  });
-  std::sort(seen.begin(), seen.end(), comesFirst);
-  std::vector<LockInfo> locks;
-  locks.reserve(std::min(maxEntries, seen.size()));
-  for (const Seen& each : seen) {
-    if (locks.size() == maxEntries) break;
-    locks.push_back(each.info);
+
+  explicit Listing(std::size_t most) : most_(most) {}
+
+  void add(const Seen& seen) {
+    seen_.push_back(seen);
+    if (seen_.size() / 2 >= most_) cut();
   }
-  return locks;
+  std::vector<LockInfo> take() {
+    cut();
+    std::vector<LockInfo> locks;
+    locks.reserve(seen_.size());
+    for (const Seen& each : seen_) locks.push_back(each.info);
+    return locks;
+  }
+
+ private:
+  /// In order; of a target what the last visit saw.
+  void cut() {
+    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
+      return std::tuple(a.info.target, b.visit, a.acquired) <
+             std::tuple(b.info.target, a.visit, b.acquired);
+    });
+    std::size_t kept = 0;
+    for (const Seen& each : seen_) {
+      const Seen* const before = kept == 0 ? nullptr : &seen_[kept - 1];
+      const bool isOld = before != nullptr && before->info.target == each.info.target &&
+                         before->visit != each.visit;
+      if (!isOld) seen_[kept++] = each;
+    }
+    seen_.erase(seen_.begin() + static_cast<std::ptrdiff_t>(std::min(kept, most_)), seen_.end());
+  }
+
+  const std::size_t most_;
+  std::vector<Seen> seen_;
+};
+
+}  // namespace
+
+// What is seen of a page is put into order when the table is not locked any more.
+std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std::size_t most) {
+  if (most == 0) return {};
+  const Instant now = clock.now();
+  const WallTime wall = clock.wallNow();
+  Listing listing(most);
+  std::vector<Listing::Seen> page;
+  page.reserve(HoldTable::kMostInPage);
+  for (HoldTable::Walk walk; !walk.isOver();) {
+    holds.lookOn(walk, [&](const Hold& hold, const Entry*, std::uint64_t visit) {
+      page.push_back({LockTable::infoOf(hold, now, wall), hold.acquired(), visit});
+    });
+    for (const Listing::Seen& seen : page) listing.add(seen);
+    page.clear();
+  }
+  return listing.take();
 }
 
-std::vector<LockInfo> LockTable::queuedRequests(std::size_t maxEntries) const {
-  const Instant now = clock_.now();
-  const WallTime wall = clock_.wallNow();
-  boost::unordered_flat_set<const Entry*> seen;
-  std::vector<const Entry*> entries;
-  deadlines_.forEach([&](const Wait& wait) {
-    if (seen.insert(wait.entry()).second) entries.push_back(wait.entry());
-  });
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry* a, const Entry* b) { return a->target < b->target; });
-  std::vector<LockInfo> requests;
-  for (const Entry* const entry : entries) {
-    for (const Wait& wait : entry->queue) {
-      if (requests.size() >= maxEntries) return requests;
-      requests.push_back(infoOf(wait, now, wall));
+bool LockTable::listQueued(QueueWalk& walk) const {
+  if (walk.seen.size() >= walk.most) return false;
+  if (!walk.hasTargets) {
+    findQueued(walk);
+    return true;
+  }
+  if (walk.next == walk.targets.size()) return false;
+  const Entry* const entry = holds_.entryOf(walk.targets[walk.next]);
+  std::size_t inPage = 0;
+  if (entry != nullptr) {
+    const Instant now = clock_.now();
+    const WallTime wall = clock_.wallNow();
+    for (auto at = behind(walk.last, *entry); at != entry->queue.end(); ++at) {
+      if (walk.seen.size() >= walk.most) return false;
+      if (inPage++ == HoldTable::kPage) return true;
+      walk.seen.push_back(infoOf(*at, now, wall));
+      walk.last = {at->locker()->id, at->sequence, at->upgrade != 0};
     }
   }
-  return requests;
+  walk.last = {};
+  ++walk.next;
+  return true;
+}
+
+// Where somebody waits somebody holds: a walk over all holds finds each queue. When few wait, the
+// deadlines show them without a walk.
+void LockTable::findQueued(QueueWalk& walk) const {
+  if (deadlines_.size() <= HoldTable::kPage) {
+    walk.targets.clear();
+    deadlines_.forEach([&](const Wait& wait) { walk.targets.push_back(wait.entry()->target); });
+    walk.hasTargets = true;
+  } else {
+    walk.targets.reserve(walk.targets.size() + HoldTable::kMostInPage);
+    holds_.lookOn(walk.table, [&](const Hold& hold, const Entry* entry, std::uint64_t) {
+      if (entry == nullptr || entry->queue.empty()) return;
+      const bool isNew = walk.targets.empty() || walk.targets.back() != hold.target;
+      if (isNew) walk.targets.push_back(hold.target);
+    });
+    walk.hasTargets = walk.table.isOver();
+  }
+  if (!walk.hasTargets) return;
+  std::sort(walk.targets.begin(), walk.targets.end());
+  const auto end = std::unique(walk.targets.begin(), walk.targets.end());
+  walk.targets.erase(end, walk.targets.end());
+}
+
+Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry& entry) const {
+  if (last.sequence == 0) return entry.queue.begin();
+  if (const LockSeat locker = lockers_.find(last.locker); locker != nullptr) {
+    for (const Wait& wait : locker->waits) {
+      if (wait.entry() == &entry && wait.sequence == last.sequence) {
+        return std::next(entry.queue.iterator_to(wait));
+      }
+    }
+  }
+  // It waits no more: the first that asked after it.
+  return std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
+    const bool isUpgrade = wait.upgrade != 0;
+    return isUpgrade == last.isUpgrade ? wait.sequence > last.sequence : last.isUpgrade;
+  });
 }
 
 std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {

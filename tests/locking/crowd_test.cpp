@@ -17,7 +17,7 @@ class Crowd : public LockPlay {
     for (std::uint64_t i = 0; i < kMany; ++i) {
       crowd.push_back({1000 + i});
       locks.signOn(crowd.back());
-      const Asked asked = askQuietly(crowd.back(), Share);
+      const AskedLock asked = askQuietly(crowd.back(), Share);
       EXPECT_FALSE(asked.waits());
     }
   }
@@ -26,9 +26,9 @@ class Crowd : public LockPlay {
   }
 
   /// Without looking at all of them each time.
-  Asked askQuietly(LockerId locker, LockType type,
-                   LockDuration duration = LockDuration::Transaction) {
-    Asked asked;
+  AskedLock askQuietly(LockerId locker, LockType type,
+                       LockDuration duration = LockDuration::Transaction) {
+    AskedLock asked;
     LockRequest request = wish(locker, kOrder, type);
     request.duration = duration;
     locks.request(request, settler(asked)).deliver();
@@ -48,7 +48,7 @@ class Crowd : public LockPlay {
 };
 
 TEST_F(Crowd, WhenOneWaitsForThemAllThenTheLastThatLetsGoLetsItIn) {
-  const Asked anna = ask(kAnna, kOrder, Exclusive);
+  const AskedLock anna = ask(kAnna, kOrder, Exclusive);
   std::vector<LockerId> leaving = crowd;
   std::shuffle(leaving.begin(), leaving.end(), std::mt19937(7));
 
@@ -78,7 +78,7 @@ TEST_F(Crowd, WhenNobodyWaitsThenTheyStandInTheOrderOfTheirGrantsAndEachKnowsWha
 TEST_F(Crowd, WhenOneOfThemReservesThenItExcludesWhatReserveExcludes) {
   EXPECT_EQ(askQuietly(crowd[300], Reserve).outcome(), LockOutcome::Granted);
   EXPECT_EQ(ask(kAnna, kOrder, Share).outcome(), LockOutcome::Granted);
-  const Asked ben = ask(kBen, kOrder, Reserve);
+  const AskedLock ben = ask(kBen, kOrder, Reserve);
   EXPECT_TRUE(ben.waits());
 
   askQuietly(crowd[300], Share);  // Outside any state: lowers it.

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 class Deadlines : public LockPlay {
  protected:
-  Asked askFor(LockTimeout timeout, LockerId locker, LockTarget target) {
+  AskedLock askFor(LockTimeout timeout, LockerId locker, LockTarget target) {
     LockRequest request = wish(locker, target, Exclusive);
     request.timeout = timeout;
     return ask(request);
@@ -19,10 +19,10 @@ class Deadlines : public LockPlay {
 
 TEST_F(Deadlines, WhenAnInfiniteWaitBeginsBesideAnOverdueOneThenTheOverdueOneStillEnds) {
   ask(kAnna, kOrder, Exclusive);
-  const Asked ben = askFor(LockTimeout::ofMilliseconds(1000), kBen, kOrder);
+  const AskedLock ben = askFor(LockTimeout::ofMilliseconds(1000), kBen, kOrder);
   clock.advance(1002ms);  // The timer is late.
 
-  const Asked cleo = askFor(LockTimeout::infinite(), kCleo, kOrder);
+  const AskedLock cleo = askFor(LockTimeout::infinite(), kCleo, kOrder);
   EXPECT_EQ(locks.nextDeadline(), Instant{} + 1000ms);
   pass(0ms);
 
@@ -34,10 +34,10 @@ TEST_F(Deadlines, WhenAnInfiniteWaitBeginsBesideAnOverdueOneThenTheOverdueOneSti
 TEST_F(Deadlines, WhenATimerIsMonthsLateThenWaitsStillEndInTheOrderOfTheirDeadlines) {
   constexpr auto kHundredDays = std::chrono::hours(24 * 100);
   ask(kAnna, kOrder, Exclusive);
-  const Asked ben = askFor(LockTimeout::ofMilliseconds(1000), kBen, kOrder);
+  const AskedLock ben = askFor(LockTimeout::ofMilliseconds(1000), kBen, kOrder);
   clock.advance(kHundredDays);
-  const Asked cleo = askFor(LockTimeout::ofMilliseconds(1), kCleo, kOrder);
-  const Asked dora = askFor(LockTimeout::infinite(), kDora, kOrder);
+  const AskedLock cleo = askFor(LockTimeout::ofMilliseconds(1), kCleo, kOrder);
+  const AskedLock dora = askFor(LockTimeout::infinite(), kDora, kOrder);
 
   locks.expireNextWait(clock.now()).deliver();
   EXPECT_FALSE(ben.waits());
@@ -51,8 +51,8 @@ TEST_F(Deadlines, WhenATimerIsMonthsLateThenWaitsStillEndInTheOrderOfTheirDeadli
 TEST_F(Deadlines, WhenTheClockHasRunForCenturiesThenWaitsStillEndInTheOrderOfTheirDeadlines) {
   clock.advance(std::chrono::hours(24 * 365 * 250));
   ask(kAnna, kOrder, Exclusive);
-  const Asked later = askFor(LockTimeout::ofMilliseconds(1001), kBen, kOrder);
-  const Asked sooner = askFor(LockTimeout::ofMilliseconds(1000), kCleo, kOrder);
+  const AskedLock later = askFor(LockTimeout::ofMilliseconds(1001), kBen, kOrder);
+  const AskedLock sooner = askFor(LockTimeout::ofMilliseconds(1000), kCleo, kOrder);
 
   pass(1000ms);
 

@@ -12,7 +12,7 @@ using Cycle = std::vector<WaitEdge>;
 
 class KeptDeadlocks : public LockPlay {
  protected:
-  Asked askAt(std::int32_t priority, LockerId locker, LockTarget target, LockType type) {
+  AskedLock askAt(std::int32_t priority, LockerId locker, LockTarget target, LockType type) {
     LockRequest request = wish(locker, target, type);
     request.priority = priority;
     return ask(request);
@@ -181,7 +181,7 @@ TEST_F(KeptDeadlocks, WhenACommitClosesTheCircleThenItsUpgradesAreMarked) {
   ask(kCleo, {300}, Exclusive);
   ask(kBen, kOrder, Exclusive);  // Waits for Anna.
 
-  const Asked anna = commitUpgrade(kAnna, {kOrder, kStock});
+  const AskedLock anna = commitUpgrade(kAnna, {kOrder, kStock});
 
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
   const DeadlockRecord record = last();

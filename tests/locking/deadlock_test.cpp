@@ -9,7 +9,7 @@ using enum LockType;
 
 class Deadlocks : public LockPlay {
  protected:
-  Asked askAt(std::int32_t priority, LockerId locker, LockTarget target, LockType type) {
+  AskedLock askAt(std::int32_t priority, LockerId locker, LockTarget target, LockType type) {
     LockRequest request = wish(locker, target, type);
     request.priority = priority;
     return ask(request);
@@ -19,9 +19,9 @@ class Deadlocks : public LockPlay {
 TEST_F(Deadlocks, WhenTwoWaitForEachOtherThenTheOneWhoClosedTheCircleLosesAndLearnsAllOfIt) {
   ask(kAnna, kOrder, Exclusive);
   ask(kBen, kStock, Exclusive);
-  const Asked anna = ask(kAnna, kStock, Share);
+  const AskedLock anna = ask(kAnna, kStock, Share);
 
-  const Asked ben = ask(kBen, kOrder, Share);
+  const AskedLock ben = ask(kBen, kOrder, Share);
 
   EXPECT_TRUE(anna.waits());
   ASSERT_EQ(ben.outcome(), LockOutcome::Deadlock);
@@ -40,9 +40,9 @@ TEST_F(Deadlocks, WhenTwoWaitForEachOtherThenTheOneWhoClosedTheCircleLosesAndLea
 TEST_F(Deadlocks, WhenTheOtherHasTheLowerPriorityThenItLoses) {
   ask(kAnna, kOrder, Exclusive);
   ask(kBen, kStock, Exclusive);
-  const Asked anna = askAt(-1, kAnna, kStock, Share);
+  const AskedLock anna = askAt(-1, kAnna, kStock, Share);
 
-  const Asked ben = askAt(0, kBen, kOrder, Share);
+  const AskedLock ben = askAt(0, kBen, kOrder, Share);
 
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
   EXPECT_TRUE(ben.waits()) << "she keeps the order until she aborts";
@@ -54,9 +54,9 @@ TEST_F(Deadlocks, WhenDoubleDeadlockIsOnThenBothLoseWhateverThePriorities) {
   locks.setDoubleDeadlock(true);
   ask(kAnna, kOrder, Exclusive);
   ask(kBen, kStock, Exclusive);
-  const Asked anna = askAt(5, kAnna, kStock, Share);
+  const AskedLock anna = askAt(5, kAnna, kStock, Share);
 
-  const Asked ben = askAt(-5, kBen, kOrder, Share);
+  const AskedLock ben = askAt(-5, kBen, kOrder, Share);
 
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
   EXPECT_EQ(ben.outcome(), LockOutcome::Deadlock);
@@ -70,10 +70,10 @@ TEST_F(Deadlocks, WhenThreeStandInARingThenExactlyOneLosesAndWithDoubleOnTwo) {
     ask(kAnna, {1}, Exclusive);
     ask(kBen, {2}, Exclusive);
     ask(kCleo, {3}, Exclusive);
-    const Asked anna = ask(kAnna, {2}, Share);
-    const Asked ben = ask(kBen, {3}, Share);
+    const AskedLock anna = ask(kAnna, {2}, Share);
+    const AskedLock ben = ask(kBen, {3}, Share);
 
-    const Asked cleo = ask(kCleo, {1}, Share);
+    const AskedLock cleo = ask(kCleo, {1}, Share);
 
     EXPECT_EQ(cleo.outcome(), LockOutcome::Deadlock);
     EXPECT_EQ(cleo->cycle.size(), 3u);
@@ -87,9 +87,9 @@ TEST_F(Deadlocks, WhenThreeStandInARingThenExactlyOneLosesAndWithDoubleOnTwo) {
 TEST_F(Deadlocks, WhenTwoSharersBothUpgradeThenTheSecondLoses) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kOrder, Share);
-  const Asked anna = ask(kAnna, kOrder, Exclusive);
+  const AskedLock anna = ask(kAnna, kOrder, Exclusive);
 
-  const Asked ben = ask(kBen, kOrder, Exclusive);
+  const AskedLock ben = ask(kBen, kOrder, Exclusive);
 
   EXPECT_EQ(ben.outcome(), LockOutcome::Deadlock);
   commit(kBen);
@@ -107,22 +107,22 @@ TEST_F(Deadlocks, WhenOnlySharesAreAskedForThenThereIsNone) {
 TEST_F(Deadlocks, WhenTheCircleRunsThroughAPlaceInAQueueThenItIsFoundToo) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kStock, Exclusive);
-  const Asked ben = ask(kBen, kOrder, Exclusive);  // Waits for Anna.
-  const Asked cleo = ask(kCleo, kOrder, Share);    // Waits behind Ben, not for a holder.
+  const AskedLock ben = ask(kBen, kOrder, Exclusive);  // Waits for Anna.
+  const AskedLock cleo = ask(kCleo, kOrder, Share);    // Waits behind Ben, not for a holder.
   ASSERT_TRUE(ben.waits());
   ASSERT_TRUE(cleo.waits());
   ask(kDora, {300}, Exclusive);
   // Anna waits for Ben, who waits for her.
-  const Asked anna = ask(kAnna, kStock, Share);
+  const AskedLock anna = ask(kAnna, kStock, Share);
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
 }
 
 TEST_F(Deadlocks, WhenRefusingAnotherLetsTheRequesterInThenItIsGrantedAfterwards) {
   askSession(kAnna, kOrder, Share);
   askSession(kBen, kOrder, Share);
-  const Asked exclusive = askAt(-1, kBen, kOrder, Exclusive);  // Waits for Anna's share.
+  const AskedLock exclusive = askAt(-1, kBen, kOrder, Exclusive);  // Waits for Anna's share.
 
-  const Asked reserve = ask(kAnna, kOrder, Reserve);  // Behind Ben's earlier upgrade.
+  const AskedLock reserve = ask(kAnna, kOrder, Reserve);  // Behind Ben's earlier upgrade.
 
   EXPECT_EQ(exclusive.outcome(), LockOutcome::Deadlock);
   ASSERT_FALSE(reserve.waits());
@@ -134,10 +134,10 @@ TEST_F(Deadlocks, WhenBlockersTieBelowTheRequesterThenTheOneGrantedFirstLoses) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kOrder, Share);
   ask(kCleo, kStock, Exclusive);
-  const Asked anna = askAt(-1, kAnna, kStock, Share);
-  const Asked ben = askAt(-1, kBen, kStock, Share);
+  const AskedLock anna = askAt(-1, kAnna, kStock, Share);
+  const AskedLock ben = askAt(-1, kBen, kStock, Share);
 
-  const Asked cleo = ask(kCleo, kOrder, Exclusive);
+  const AskedLock cleo = ask(kCleo, kOrder, Exclusive);
 
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
   EXPECT_EQ(ben.outcome(), LockOutcome::Deadlock) << "repeated until she is on no cycle";
@@ -151,12 +151,12 @@ TEST_F(Deadlocks, ManyPartiesAreFoundWhateverTheLengthOfTheRing) {
     ask({1000 + i}, {5000 + i}, Exclusive);
   }
   for (std::uint64_t i = 0; i + 1 < kParties; ++i) {
-    Asked asked;
+    AskedLock asked;
     locks.request(wish({1000 + i}, {5000 + i + 1}, Share), settler(asked)).deliver();
     ASSERT_TRUE(asked.waits());
   }
 
-  const Asked last = ask({1000 + kParties - 1}, {5000}, Share);
+  const AskedLock last = ask({1000 + kParties - 1}, {5000}, Share);
 
   EXPECT_EQ(last.outcome(), LockOutcome::Deadlock);
   EXPECT_EQ(last->cycle.size(), kParties);

@@ -19,8 +19,8 @@ TEST_F(LockPlay, WhenTheReceiverOfAnAnswerThrowsThenTheOthersStillGetTheirs) {
                  throw std::runtime_error("the receiver has ended");
                })
       .deliver();
-  const Asked cleo = ask(kCleo, kOrder, Share);
-  const Asked dora = ask(kDora, kOrder, Share);
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
+  const AskedLock dora = ask(kDora, kOrder, Share);
 
   EXPECT_NO_THROW(unlock(kAnna, kOrder)) << "it is no fault of the one who lets go";
 
@@ -36,7 +36,7 @@ TEST_F(LockPlay, WhenTheReceiverThrowsThenARequestThatLetItGoFirstIsStillDecided
                [](const LockAnswer&) { throw std::runtime_error("the receiver has ended"); })
       .deliver();
 
-  const Asked update = ask(kAnna, kOrder, Update);  // Lets her Share go, for Ben.
+  const AskedLock update = ask(kAnna, kOrder, Update);  // Lets her Share go, for Ben.
 
   EXPECT_TRUE(update.waits());
   unlock(kBen, kOrder);

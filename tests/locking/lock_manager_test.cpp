@@ -61,7 +61,7 @@ TEST_P(WhenALockIsHeld, AskingAgainDoesWhatTheTableSays) {
   if (!row.session || *row.session != row.held) ask(kAnna, kOrder, row.held);
   ASSERT_EQ(held(kAnna, kOrder), row.held);
 
-  const Asked again = ask(kAnna, kOrder, row.asked, row.duration);
+  const AskedLock again = ask(kAnna, kOrder, row.asked, row.duration);
 
   ASSERT_FALSE(again.waits());
   EXPECT_EQ(again.outcome(), LockOutcome::Granted);
@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(Table, WhenALockIsHeld, testing::ValuesIn(kRerequests))
 
 TEST_F(LockPlay, WhenALockIsLoweredThenWaitersGetIn) {
   ask(kAnna, kOrder, Exclusive);
-  const Asked ben = ask(kBen, kOrder, Share);
+  const AskedLock ben = ask(kBen, kOrder, Share);
   ASSERT_TRUE(ben.waits());
 
   ask(kAnna, kOrder, Share);
@@ -104,7 +104,7 @@ TEST_F(LockPlay, WhenALockWasAskedForThriceThenOneUnlockFreesIt) {
 TEST_F(LockPlay, WhenAnUpgradeWaitsThenTheOldLockIsKeptAlsoWhenItFails) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kOrder, Share);
-  const Asked upgrade = ask(kAnna, kOrder, Exclusive);
+  const AskedLock upgrade = ask(kAnna, kOrder, Exclusive);
   ASSERT_TRUE(upgrade.waits());
   EXPECT_EQ(held(kAnna, kOrder), Share);
 
@@ -117,10 +117,10 @@ TEST_F(LockPlay, WhenAnUpgradeWaitsThenTheOldLockIsKeptAlsoWhenItFails) {
 TEST_F(LockPlay, WhenTransactionShareAsksForUpdateThenTheShareGoesFirst) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kOrder, Reserve);
-  const Asked exclusive = ask(kBen, kOrder, Exclusive);
+  const AskedLock exclusive = ask(kBen, kOrder, Exclusive);
   ASSERT_TRUE(exclusive.waits());
 
-  const Asked update = ask(kAnna, kOrder, Update);
+  const AskedLock update = ask(kAnna, kOrder, Update);
 
   EXPECT_EQ(exclusive.outcome(), LockOutcome::Granted) << "the share was in his way";
   EXPECT_TRUE(update.waits());
@@ -145,7 +145,7 @@ TEST_F(LockPlay, WhenSessionShareAsksForUpdateThenTheShareIsKept) {
   askSession(kAnna, kOrder, Share);
   ask(kBen, kOrder, Update);
 
-  const Asked update = ask(kAnna, kOrder, Update);
+  const AskedLock update = ask(kAnna, kOrder, Update);
 
   EXPECT_TRUE(update.waits());
   EXPECT_EQ(held(kAnna, kOrder), Share);
@@ -155,9 +155,9 @@ TEST_F(LockPlay, WhenSessionShareAsksForUpdateThenTheShareIsKept) {
 
 TEST_F(LockPlay, WhenSomebodyWaitsThenACompatibleNewcomerWaitsBehind) {
   ask(kAnna, kOrder, Share);
-  const Asked ben = ask(kBen, kOrder, Exclusive);
+  const AskedLock ben = ask(kBen, kOrder, Exclusive);
 
-  const Asked cleo = ask(kCleo, kOrder, Share);
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
 
   EXPECT_TRUE(ben.waits());
   EXPECT_TRUE(cleo.waits()) << "nobody overtakes";
@@ -173,8 +173,8 @@ TEST_F(LockPlay, WhenSomebodyWaitsThenACompatibleNewcomerWaitsBehind) {
 TEST_F(LockPlay, WhenAHolderUpgradesThenItGoesAheadOfNewcomersAndBehindEarlierUpgrades) {
   ask(kAnna, kOrder, Share);
   ask(kBen, kOrder, Share);
-  const Asked newcomer = ask(kCleo, kOrder, Exclusive);
-  const Asked first = ask(kAnna, kOrder, Exclusive);
+  const AskedLock newcomer = ask(kCleo, kOrder, Exclusive);
+  const AskedLock first = ask(kAnna, kOrder, Exclusive);
 
   const auto queue = locks.queuedRequests();
   ASSERT_EQ(queue.size(), 2u);
@@ -189,11 +189,11 @@ TEST_F(LockPlay, WhenAnEarlierUpgradeWaitsThenALaterOneWaitsBehindItThoughNobody
   askSession(kAnna, kOrder, Share);
   askSession(kBen, kOrder, Share);
   askSession(kCleo, kOrder, Share);
-  const Asked upgrade = ask(kAnna, kOrder, Exclusive);
+  const AskedLock upgrade = ask(kAnna, kOrder, Exclusive);
   LockRequest later = wish(kBen, kOrder, Reserve);
   later.timeout = LockTimeout::immediate();
 
-  const Asked reserve = ask(later);
+  const AskedLock reserve = ask(later);
 
   EXPECT_TRUE(upgrade.waits());
   EXPECT_EQ(reserve.outcome(), LockOutcome::Refused);
@@ -205,8 +205,8 @@ TEST_F(LockPlay, WhenAWaitEndsInVainThenThoseBehindAreServed) {
   LockRequest impatient = wish(kBen, kOrder, Exclusive);
   impatient.timeout = LockTimeout::ofMilliseconds(100);
   impatient.id = 7;
-  const Asked ben = ask(impatient);
-  const Asked cleo = ask(kCleo, kOrder, Share);
+  const AskedLock ben = ask(impatient);
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
 
   pass(100ms);
 
@@ -218,8 +218,8 @@ TEST_F(LockPlay, WhenAWaitIsCancelledThenThoseBehindAreServed) {
   ask(kAnna, kOrder, Share);
   LockRequest withdrawn = wish(kBen, kOrder, Exclusive);
   withdrawn.id = 7;
-  const Asked ben = ask(withdrawn);
-  const Asked cleo = ask(kCleo, kOrder, Share);
+  const AskedLock ben = ask(withdrawn);
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
 
   locks.cancel(kBen, 8).deliver();
   EXPECT_TRUE(ben.waits()) << "another request of his";
@@ -237,7 +237,7 @@ TEST_F(LockPlay, WhenTheTimeoutIsImmediateThenTheAnswerIsToo) {
   LockRequest request = wish(kBen, kOrder, Share);
   request.timeout = LockTimeout::immediate();
 
-  const Asked ben = ask(request);
+  const AskedLock ben = ask(request);
 
   EXPECT_EQ(ben.outcome(), LockOutcome::Refused);
   EXPECT_EQ(ben->lockedBy, kAnna);
@@ -251,10 +251,10 @@ TEST_F(LockPlay, WhenTheServerDecidesThenBackgroundLockersWaitTheirOwnDefault) {
   ask(kAnna, kOrder, Exclusive);
   LockRequest request = wish(kBen, kOrder, Share);
   request.timeout = LockTimeout::serverDefined();
-  const Asked ben = ask(request);
+  const AskedLock ben = ask(request);
   request.locker = kCleo;
   request.background = true;
-  const Asked cleo = ask(request);
+  const AskedLock cleo = ask(request);
 
   pass(9999ms);
   EXPECT_TRUE(ben.waits()) << "a wait never ends early";
@@ -269,8 +269,8 @@ TEST_F(LockPlay, WhenTheServerDecidesThenBackgroundLockersWaitTheirOwnDefault) {
 
 TEST_F(LockPlay, WhenTwoWaitsAreDueThenTheEarlierFiresFirstAndMayFreeTheOther) {
   ask(kAnna, kOrder, Share);
-  const Asked ben = ask(kBen, kOrder, Exclusive);
-  const Asked cleo = ask(kCleo, kOrder, Share);
+  const AskedLock ben = ask(kBen, kOrder, Exclusive);
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
 
   pass(5000ms);
 
@@ -301,7 +301,7 @@ TEST_F(LockPlay, WhenTheOutermostLevelEndsThenSessionLocksReturnToTheirType) {
   inState = true;
   level = 2;
   ask(kAnna, kOrder, Exclusive);
-  const Asked ben = ask(kBen, kOrder, Share);
+  const AskedLock ben = ask(kBen, kOrder, Share);
 
   endLevel(kAnna, 2);
   EXPECT_TRUE(ben.waits()) << "an inner level";
@@ -315,8 +315,8 @@ TEST_F(LockPlay, WhenALockerSignsOffThenAllItHeldGoesAndWhatItSendsLaterIsRefuse
   askSession(kAnna, kOrder, Exclusive);
   ask(kAnna, kStock, Share);
   ask(kCleo, {300}, Exclusive);
-  const Asked hers = ask(kAnna, {300}, Share);
-  const Asked ben = ask(kBen, kOrder, Share);
+  const AskedLock hers = ask(kAnna, {300}, Share);
+  const AskedLock ben = ask(kBen, kOrder, Share);
 
   locks.signOff(kAnna).deliver();
 
@@ -333,8 +333,8 @@ TEST_F(LockPlay, WhenACommitUpgradesThenItWaitsForSharersAndNewRequestsQueue) {
   ask(kAnna, kOrder, Update);
   ask(kAnna, kStock, Update);
 
-  const Asked commitOfAnna = commitUpgrade(kAnna, {kStock, kOrder});
-  const Asked cleo = ask(kCleo, kOrder, Share);
+  const AskedLock commitOfAnna = commitUpgrade(kAnna, {kStock, kOrder});
+  const AskedLock cleo = ask(kCleo, kOrder, Share);
 
   EXPECT_TRUE(commitOfAnna.waits());
   EXPECT_TRUE(cleo.waits());
@@ -350,8 +350,8 @@ TEST_F(LockPlay, WhenACommitUpgradeTimesOutThenEveryLockIsUpdateAgain) {
   ask(kBen, kOrder, Share);
   ask(kAnna, kOrder, Update);
   ask(kAnna, kStock, Update);
-  const Asked commitOfAnna = commitUpgrade(kAnna, {kOrder, kStock});
-  const Asked cleo = ask(kCleo, kStock, Share);
+  const AskedLock commitOfAnna = commitUpgrade(kAnna, {kOrder, kStock});
+  const AskedLock cleo = ask(kCleo, kStock, Share);
   ASSERT_TRUE(cleo.waits()) << "that one is Exclusive already";
 
   pass(5000ms);
@@ -381,8 +381,8 @@ TEST_F(LockPlay, WhenTwoCommitsWaitForEachOthersSharesThenTheSecondIsADeadlock) 
   ask(kAnna, kStock, Share);
   ask(kBen, kOrder, Share);
 
-  const Asked first = commitUpgrade(kAnna, {kOrder});
-  const Asked second = commitUpgrade(kBen, {kStock});
+  const AskedLock first = commitUpgrade(kAnna, {kOrder});
+  const AskedLock second = commitUpgrade(kBen, {kStock});
 
   EXPECT_TRUE(first.waits());
   EXPECT_EQ(second.outcome(), LockOutcome::Deadlock);
@@ -407,7 +407,7 @@ TEST_F(LockPlay, FencingTokensRiseForATargetAlsoAfterARestart) {
   options.tokensAbove = locks.lastToken();
   LockManager restarted(clock, options);
   restarted.signOn(kAnna);
-  Asked asked;
+  AskedLock asked;
   restarted.request(wish(kAnna, kOrder, Share), settler(asked)).deliver();
   EXPECT_GT(asked->token, next);
 }

@@ -19,7 +19,7 @@ inline constexpr LockTarget kOrder{100};
 inline constexpr LockTarget kStock{200};
 
 /// The answer to one request; empty for as long as it waits.
-struct Asked {
+struct AskedLock {
   std::shared_ptr<std::optional<LockAnswer>> answer = std::make_shared<std::optional<LockAnswer>>();
 
   bool waits() const { return !answer->has_value(); }
@@ -50,28 +50,28 @@ class LockPlay : public testing::Test {
     return request;
   }
 
-  Asked ask(const LockRequest& request) {
-    Asked asked;
+  AskedLock ask(const LockRequest& request) {
+    AskedLock asked;
     LockAnswers answers = locks.request(request, settler(asked));
     answers.deliver();
     locks.checkInvariants();
     return asked;
   }
 
-  Asked ask(LockerId locker, LockTarget target, LockType type,
-            LockDuration duration = LockDuration::Transaction) {
+  AskedLock ask(LockerId locker, LockTarget target, LockType type,
+                LockDuration duration = LockDuration::Transaction) {
     LockRequest request = wish(locker, target, type);
     request.duration = duration;
     return ask(request);
   }
 
-  Asked askSession(LockerId locker, LockTarget target, LockType type) {
+  AskedLock askSession(LockerId locker, LockTarget target, LockType type) {
     return ask(locker, target, type, LockDuration::Session);
   }
 
-  Asked commitUpgrade(LockerId locker, std::vector<LockTarget> targets,
-                      LockTimeout timeout = LockTimeout::ofMilliseconds(5000)) {
-    Asked asked;
+  AskedLock commitUpgrade(LockerId locker, std::vector<LockTarget> targets,
+                          LockTimeout timeout = LockTimeout::ofMilliseconds(5000)) {
+    AskedLock asked;
     LockRequest request = wish(locker, {}, LockType::Exclusive);
     request.timeout = timeout;
     locks.upgradeForCommit(request, targets, settler(asked)).deliver();
@@ -112,7 +112,7 @@ class LockPlay : public testing::Test {
     return status ? std::optional(status->duration) : std::nullopt;
   }
 
-  LockSettle settler(const Asked& asked) {
+  LockSettle settler(const AskedLock& asked) {
     return [into = asked.answer](const LockAnswer& answer) {
       ASSERT_FALSE(into->has_value()) << "answered twice";
       *into = answer;

@@ -26,7 +26,7 @@ LockTerms terms(LockType type) {
   return {LockTimeout::ofMilliseconds(5000), 0, type, LockDuration::Transaction, false};
 }
 
-/// Is a Share that was let go taken again out of everybody's sight? Asked more than once: the
+/// Is a Share that was let go taken again out of everybody's sight? AskedLock more than once: the
 /// machine's clock may not be known roughly just then.
 bool sharesAreRetained(LockManager& locks) {
   constexpr LockerId kProbe{99};

@@ -55,7 +55,7 @@ TEST_F(TheShortWay, DoesNothingAboutWhatSomebodyElseHolds) {
 
 TEST_F(TheShortWay, OvertakesNobodyWhoWaits) {
   grant(kAnna, kOrder, LockType::Share);
-  const Asked ben = ask(kBen, kOrder, LockType::Exclusive);
+  const AskedLock ben = ask(kBen, kOrder, LockType::Exclusive);
   ASSERT_TRUE(ben.waits());
 
   EXPECT_FALSE(grant(kCleo, kOrder, LockType::Share)) << "Ben came first";
@@ -149,7 +149,7 @@ TEST_F(TheShortWay, WhenALockWasLetGoThenAnyoneElseHasItAtOnce) {
 TEST_F(TheShortWay, WhenALockIsTakenAgainAndAgainThenItsTokensStillRiseForTheNextHolder) {
   FencingToken last;
   for (int i = 0; i < 5; ++i) {
-    const Asked again = ask(kAnna, kOrder, LockType::Exclusive);
+    const AskedLock again = ask(kAnna, kOrder, LockType::Exclusive);
     EXPECT_GT(again->token, last);
     last = again->token;
     unlock(kAnna, kOrder);

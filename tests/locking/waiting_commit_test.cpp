@@ -22,7 +22,7 @@ class WaitingCommit : public LockPlay {
   }
 
   static constexpr LockTarget kOther{300};
-  Asked commitOfAnna;
+  AskedLock commitOfAnna;
 };
 
 TEST_F(WaitingCommit, WhenItsLockerAsksForOneOfItsObjectsThenThatIsCancelledAndTheCommitGoesOn) {
@@ -86,7 +86,7 @@ TEST_F(LockPlay, WhenACommitNamesAnObjectTwiceThenItIsUpgradedOnce) {
   const LockTimeout atOnce = LockTimeout::immediate();
   EXPECT_EQ(commitUpgrade(kAnna, {kStock, kOrder, kStock, kOrder}, atOnce).outcome(),
             LockOutcome::Refused);
-  const Asked twice = commitUpgrade(kAnna, {kOrder, kStock, kOrder, kStock});
+  const AskedLock twice = commitUpgrade(kAnna, {kOrder, kStock, kOrder, kStock});
   EXPECT_TRUE(twice.waits());
   unlock(kBen, kOrder);
   EXPECT_EQ(twice.outcome(), LockOutcome::Granted);
@@ -97,8 +97,8 @@ TEST_F(LockPlay, WhenAnExclusiveLockWasAskedForBeforeTheCommitThenItStaysWhenTha
   ask(kCleo, kStock, Share);
   ask(kAnna, kOrder, Update);
   ask(kAnna, kStock, Update);
-  const Asked exclusive = ask(kAnna, kOrder, Exclusive);
-  const Asked commitOfAnna = commitUpgrade(kAnna, {kOrder, kStock});
+  const AskedLock exclusive = ask(kAnna, kOrder, Exclusive);
+  const AskedLock commitOfAnna = commitUpgrade(kAnna, {kOrder, kStock});
 
   unlock(kBen, kOrder);
   ASSERT_EQ(exclusive.outcome(), LockOutcome::Granted);
