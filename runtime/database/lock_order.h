@@ -23,7 +23,7 @@ struct LockReply {
   /// Share was let go for Update and another commit updated the object in between (1146). The
   /// lock is held.
   bool updatedMeanwhile = false;
-  /// With a granted lock: it is held, but the object could not be read.
+  /// With a granted lock: it is held, but the object could not be read, or its token not be kept.
   std::optional<RequestFailure> failure;
 
   bool isGranted() const {

@@ -48,8 +48,9 @@ ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock,
     : store_(std::move(store)),
       clock_(clock),
       options_(std::move(options)),
-      firstToken_(options_.durableTokens ? store_->reserveNumbers("fencing", kTokenBlock) : 1),
-      lastReserved_(firstToken_ + kTokenBlock - 1),
+      firstToken_(options_.durableTokens ? store_->reserveNumbers("fencing", options_.tokenBlock)
+                                         : 1),
+      lastReserved_(firstToken_ + options_.tokenBlock - 1),
       locks_(clock, withTokensAbove(options_.locks, firstToken_ - 1)) {}
 
 RecordPtr ObjectSpace::fetch(Oid oid) const {
@@ -149,10 +150,13 @@ bool ObjectSpace::isAnsweredAtOnce(const LockAnswer& answer, Existence existence
 
 bool ObjectSpace::isReserved(FencingToken given) {
   const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
-  if (given.value + kTokenBlock / 2 < last) return true;
+  if (given.value + options_.tokenBlock / 2 < last) return true;
   if (!options_.finishLater) return false;
   if (!reserving_.exchange(true))
-    options_.finishLater([this, given] { reserveTokens(given), reserving_ = false; });
+    options_.finishLater([this, given] {
+      reserveTokens(given);
+      reserving_ = false;
+    });
   return given.value < last;
 }
 
@@ -179,7 +183,7 @@ bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
 
 bool ObjectSpace::wasGranted(const LockSeat& seat, Oid oid, FencingToken token) {
   if (token.value == 0) return false;
-  if (options_.durableTokens) keepTokensReserved(token);
+  if (options_.durableTokens && !keepsReserved(token)) return false;
   // Did the holder before us delete it? From here on it cannot be deleted: it is locked.
   return known_.contains(oid) || isStillThere(seat, oid);
 }
@@ -201,7 +205,7 @@ bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
 LatestEdition ObjectSpace::lockForChange(const LockSeat& seat, Oid oid, LockTerms terms) {
   const FencingToken token = locks_.grantAtOnce(seat, targetOf(oid), terms).token;
   if (token.value == 0) return {};
-  if (options_.durableTokens) keepTokensReserved(token);
+  if (options_.durableTokens && !keepsReserved(token)) return {};
   LatestEdition latest = latestEdition(oid);
   if (latest.number == 0) unlock(LockManager::lockerOf(seat), oid);
   return latest;
@@ -227,7 +231,10 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
   LockReply reply;
   reply.lock = answer;
   if (answer.outcome != LockOutcome::Granted) return reply;
-  if (options_.durableTokens && !isReserved(answer.token)) reserveTokens(answer.token);
+  if (options_.durableTokens && !isReserved(answer.token)) {
+    reply.failure = reserveTokens(answer.token);
+    if (reply.failure) return reply;  // The lock is held; who asks for it again tries again.
+  }
   if (existence == Existence::CreatedByLocker) return reply;
   const Oid oid = Oid::fromBits(answer.request.target.value);
   if (answer.shareReleased) reply.updatedMeanwhile = hasMoved(oid, editionBefore);
@@ -420,17 +427,23 @@ bool ObjectSpace::expireNextWait(Instant now) {
   return true;
 }
 
-void ObjectSpace::reserveTokens(FencingToken given) {
+std::optional<RequestFailure> ObjectSpace::reserveTokens(FencingToken given) {
   MutexLock hold(reserveMutex_);
-  if (given.value + kTokenBlock / 2 < lastReserved_.load(std::memory_order_relaxed)) return;
+  const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
+  if (given.value + options_.tokenBlock / 2 < last) return std::nullopt;
   try {
     // They rise with time: after a quiet day the next one is blocks ahead.
-    const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
-    const std::uint64_t count = kTokenBlock + (given.value > last ? given.value - last : 0);
+    const std::uint64_t count = options_.tokenBlock + (given.value > last ? given.value - last : 0);
     lastReserved_ = store_->reserveNumbers("fencing", count) + count - 1;
+    return std::nullopt;
   } catch (const StoreException& failure) {
-    // Half a block is left; the next grant tries again.
     log(LogLevel::Error, "fencing.reserve_failed", {{"reason", failure.what()}});
+    if (given.value < last) return std::nullopt;  // The next grant tries again.
+    // After a crash a smaller one would be given for a later lock.
+    RequestFailure refusal = failureOf(failure);
+    refusal.what = "the lock's fencing token cannot be kept: " + refusal.what +
+                   "; the lock is held, and a new request for it tries again";
+    return refusal;
   }
 }
 

@@ -41,6 +41,8 @@ class ObjectSpace {
     LockManager::Options locks = {};
     /// Fencing tokens are reserved from the store, so that they rise across restarts.
     bool durableTokens = false;
+    /// So many at a time: they rise by the nanosecond, so this is an hour and more.
+    std::uint64_t tokenBlock = std::uint64_t{1} << 43;
     /// Commits are recorded under their id, for commitOutcome().
     bool recordCommits = false;
     /// Commits of larger objects are refused; 0: of none.
@@ -81,8 +83,7 @@ class ObjectSpace {
     const GrantedAtOnce granted = locks_.grantAtOnce(seat, {oid.bits()}, terms);
     if (!granted.again) [[unlikely]]
       return wasGranted(seat, oid, granted.token);
-    if (options_.durableTokens) keepTokensReserved(granted.token);
-    return true;
+    return !options_.durableTokens || keepsReserved(granted.token);
   }
   /// The same for a caller who waits for no disk, even when the object is there.
   bool lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms);
@@ -113,7 +114,6 @@ class ObjectSpace {
   // Fencing tokens are reserved from the store in blocks. They rise with time, where Shares are
   // taken again (locking/table/grant_clock.h): half a block outlasts most of an hour on 8
   // processors, and there are enough blocks for a million restarts.
-  static constexpr std::uint64_t kTokenBlock = std::uint64_t{1} << 43;
 
   struct PendingCommit;
   struct Chain;
@@ -130,16 +130,19 @@ class ObjectSpace {
   bool wasGranted(const LockSeat& seat, Oid oid, FencingToken token);
   /// Of an object that the seat has locked: if not, that lock is let go.
   bool isStillThere(const LockSeat& seat, Oid oid);
-  void keepTokensReserved(FencingToken given) {
+  /// False when it is not reserved and cannot be: lock() says why.
+  bool keepsReserved(FencingToken given) {
     const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
-    if (given.value + kTokenBlock / 2 >= last) [[unlikely]]
-      reserveTokens(given);
+    if (given.value + options_.tokenBlock / 2 >= last) [[unlikely]]
+      return !reserveTokens(given);
+    return true;
   }
   /// Has the store reserved it? If it soon runs out of them, more are reserved elsewhere.
   bool isReserved(FencingToken given);
   /// Can a lock that was granted be answered without a disk?
   bool isAnsweredAtOnce(const LockAnswer& answer, Existence existence);
-  void reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
+  /// Why the store has not reserved `given` and cannot; empty: it has.
+  std::optional<RequestFailure> reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
   /// Of a commit whose changes are not all locked exclusively: why.
   std::optional<RequestFailure> notLocked(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);

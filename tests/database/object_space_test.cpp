@@ -179,5 +179,76 @@ TEST_F(AnObjectSpace, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotte
   EXPECT_THAT(refused.failure->what, testing::Not(HasSubstr("ops")));
 }
 
+// --- Fencing tokens ------------------------------------------------------------------------------
+
+/// Given: a space whose tokens are reserved a hundred at a time, from a store that has begun to
+/// fail.
+class GivenTokensThatRunOut : public AnObjectSpace {
+ protected:
+  GivenTokensThatRunOut() {
+    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+    begin();
+    store->numbersFail = true;
+  }
+  void begin() {
+    ObjectSpace::Options options;
+    options.durableTokens = true;
+    options.tokenBlock = 100;
+    space = std::make_unique<ObjectSpace>(store, clock, options);
+    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOn(locker);
+  }
+  LockReply ask(LockerId locker, Oid oid) {
+    std::optional<LockReply> told;
+    space->lock({request(locker, oid, LockType::Exclusive, LockTimeout::immediate())},
+                [&](const LockReply& reply) { told = reply; });
+    return told.value();
+  }
+  /// Anna and Ben lock the order in turn until one of them is refused; the largest token given.
+  FencingToken lockUntilRefused() {
+    FencingToken largest;
+    for (int i = 0; i < 1'000; ++i) {
+      const LockerId locker = i % 2 == 0 ? kAnna : kBen;
+      refused = ask(locker, first);
+      if (refused.failure) return largest;
+      EXPECT_TRUE(refused.isGranted());
+      EXPECT_GT(refused.lock.token, largest);
+      largest = refused.lock.token;
+      space->unlock(locker, first);
+    }
+    ADD_FAILURE() << "a thousand of a hundred were given";
+    return largest;
+  }
+
+  LockReply refused;
+};
+
+TEST_F(GivenTokensThatRunOut, WhenOneIsNotReservedThenTheLockIsHeldAndTheRequestFails) {
+  lockUntilRefused();
+
+  ASSERT_TRUE(refused.failure);
+  EXPECT_EQ(refused.failure->code, ErrorCode::StoreFailed);
+  EXPECT_THAT(refused.failure->what,
+              testing::AllOf(HasSubstr("fencing token"), HasSubstr("no space left on /data")));
+  const LockerId holder = refused.lock.request.locker;
+  EXPECT_FALSE(gets(kCleo, first, LockType::Share)) << "it is held";
+  EXPECT_TRUE(ask(holder, first).failure) << "asked for again, it fails again";
+  EXPECT_FALSE(space->lockAtOnce(
+      space->locks().seatOf(holder), first,
+      request(holder, first, LockType::Exclusive, LockTimeout::immediate()).terms()));
+
+  store->numbersFail = false;
+  EXPECT_FALSE(ask(holder, first).failure);
+}
+
+TEST_F(GivenTokensThatRunOut, WhenTheProgramStartsAgainThenItsTokensAreLargerThanAnyThatWasGiven) {
+  const FencingToken largest = lockUntilRefused();
+
+  for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+  store->numbersFail = false;
+  begin();
+
+  EXPECT_GT(ask(kAnna, first).lock.token, largest);
+}
+
 }  // namespace
 }  // namespace nephrite

@@ -18,6 +18,7 @@ class StoreWithHooks final : public ObjectStore {
 
   std::atomic<bool> commitsFail{false};
   std::atomic<bool> fetchesFail{false};
+  std::atomic<bool> numbersFail{false};
   std::function<void()> beforeCommit = [] {};
 
   std::shared_ptr<const Schema> schema() const override { return sound_->schema(); }
@@ -46,6 +47,7 @@ class StoreWithHooks final : public ObjectStore {
   }
   void forgetCommits(std::uint64_t process) override { sound_->forgetCommits(process); }
   std::uint64_t reserveNumbers(std::string_view sequence, std::uint64_t count) override {
+    if (numbersFail) throw StoreException(StoreException::Reason::Io, "no space left on /data");
     return sound_->reserveNumbers(sequence, count);
   }
   Statistics statistics() const override { return sound_->statistics(); }
