@@ -26,14 +26,15 @@ std::atomic<std::uint64_t> allocated{0};
 }  // namespace
 
 #if NEPHRITE_COUNTS_BYTES
-// Those of this whole program; the forms that are not here call these.
+// Those of this whole program; the forms that are not here call these. Not inline: gcc would see
+// free() of what comes from operator new.
 void* operator new(std::size_t bytes) {
   allocated.fetch_add(bytes, std::memory_order_relaxed);
   if (void* const made = std::malloc(bytes == 0 ? 1 : bytes)) return made;
   throw std::bad_alloc();
 }
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
+[[gnu::noinline]] void operator delete(void* at) noexcept { std::free(at); }
+[[gnu::noinline]] void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 #endif
 
 namespace nephrite {

@@ -1,5 +1,5 @@
-#include "tests/runtime/given_processes.h"
 #include "tests/database/store_with_hooks.h"
+#include "tests/runtime/given_processes.h"
 
 namespace nephrite {
 namespace {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/objects/store_fixture.h"
+#include "tests/support/child_process.h"
 
 extern char** environ;
 
@@ -54,7 +55,7 @@ void note(int journal, char what, std::int32_t number) {
 /// Each commit makes the thread's next order and counts it in the thread's counter.
 void commitForEver(ObjectStore& store, const fs::path& directory, int thread) {
   const int journal =
-      open(journalOf(directory, thread).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+      ::open(journalOf(directory, thread).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   const auto order = store.schema()->find("Order")->number;
   const auto counter = store.schema()->find("Counter")->number;
   const Oid counterOid = store.instances(counter).at(static_cast<std::size_t>(thread));
@@ -201,7 +202,7 @@ class GivenAStoreThatIsKilled : public testing::Test {
 TEST_F(GivenAStoreThatIsKilled, WhenItIsOpenedAgainThenEachAcknowledgedCommitIsThereOnce) {
   std::mt19937 random(kSeed);
   std::size_t orders = 0;
-  for (int cycle = 0; cycle < kCycles; ++cycle) {
+  for (int cycle = 0; cycle < cycles(kCycles); ++cycle) {
     SCOPED_TRACE(testing::Message() << "cycle " << cycle << ", seed " << kSeed);
     const bool whileOpening = cycle % 6 == 5;
     const pid_t child = startChild();
@@ -212,7 +213,8 @@ TEST_F(GivenAStoreThatIsKilled, WhenItIsOpenedAgainThenEachAcknowledgedCommitIsT
     orders = found;
     if (HasFailure()) return;
   }
-  EXPECT_GT(orders, 10u * kCycles) << "too few commits to have proved anything";
+  EXPECT_GT(orders, 10u * static_cast<unsigned>(cycles(kCycles)))
+      << "too few commits to have proved anything";
 }
 
 }  // namespace

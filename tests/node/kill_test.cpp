@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/child_process.h"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,7 +94,7 @@ class KilledNode : public testing::Test {
 
 TEST_F(KilledNode, WhenKilledInTheMiddleOfCommitsThenEveryAcknowledgedOneIsThereExactlyOnce) {
   std::mt19937 random(20261123);
-  for (int cycle = 0; cycle < kCycles; ++cycle) {
+  for (int cycle = 0; cycle < nephrite::cycles(kCycles); ++cycle) {
     SCOPED_TRACE(testing::Message() << "cycle " << cycle);
     const std::uintmax_t before = journalSize();
     const std::uintmax_t enough = before + std::uniform_int_distribution<>(1, 1500)(random);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <numeric>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "tests/simulation/comparison.h"
 #include "tests/simulation/lock_model.h"
 #include "tests/simulation/schedule_generator.h"
+#include "tests/support/child_process.h"
 
 namespace nephrite {
 namespace {
@@ -99,6 +101,14 @@ class Interleavings {
   }
 
  private:
+  /// Under sanitizers a part of the orders is played: of all that begin alike, each n-th.
+  bool isLeftOut(const std::array<std::size_t, kProcesses>& done) {
+    if (std::accumulate(done.begin(), done.end(), std::size_t{0}) != kProcesses * kSteps / 2) {
+      return false;
+    }
+    return ++halves_ % (100 / cycles(100)) != 0;
+  }
+
   static std::string nameOf(std::size_t process) { return std::string(1, "CAB"[process]); }
 
   static void add(const std::string& text, std::vector<ScheduleLine>& lines, LockModel& model) {
@@ -110,7 +120,7 @@ class Interleavings {
 
   void playFrom(const std::vector<ScheduleLine>& lines, const LockModel& model,
                 const std::array<std::size_t, kProcesses>& done) {
-    if (testing::Test::HasFailure()) return;
+    if (testing::Test::HasFailure() || isLeftOut(done)) return;
     bool stepsLeft = false;
     bool played = false;
     for (std::size_t p = 0; p < kProcesses; ++p) {
@@ -137,6 +147,7 @@ class Interleavings {
 
   const Meeting& meeting_;
   std::vector<ScheduleLine> start_;
+  int halves_ = 0;
   int orders_ = 0;
 };
 
