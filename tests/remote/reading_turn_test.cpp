@@ -370,5 +370,34 @@ TEST_F(ProcessesOfOneNode, WhenAllAskAllTheTimeThenEachIsAnswered) {
   three.get();
 }
 
+// --- A process that only reads -------------------------------------------------------------------
+
+// Its thread asks the server for nothing and reads no socket; the connection is sound all the same.
+TEST(ReaderOfACache, WhenItReadsForLongerThanTheKeepAliveTimeThenItKeepsItsSessionAndItsLock) {
+  constexpr auto kKeepAlive = 1500ms;
+  ServerProgram server("KeepAliveTimeout=1500\n");
+  ASSERT_TRUE(server.start()) << server.log();
+  const auto node = server.clientHere("shop", ServerProgram::byPort(server.port()));
+  const auto other = server.clientHere("other", server.bySocket());
+  Process anna = node->node().signOn({.user = "anna"});
+  Process zoe = other->node().signOn({.user = "zoe"});
+  anna.defineClass({.name = "Order", .properties = {{"total", ValueType::Integer}}});
+  Transaction work(anna);
+  Object order = anna.create("Order");
+  order.set("total", 7);
+  work.commit();
+  order.lock(LockType::Exclusive, LockDuration::Session, 60s);
+
+  const auto until = std::chrono::steady_clock::now() + 3 * kKeepAlive;
+  while (std::chrono::steady_clock::now() < until) ASSERT_EQ(order.get<int>("total"), 7);
+
+  EXPECT_TRUE(order.isLockedByMe());
+  EXPECT_FALSE(zoe.object(order.oid()).tryLock(LockType::Share)) << "it is Anna's";
+  const auto locks = other->database()->locksOn(order.oid());
+  ASSERT_EQ(locks.size(), 1u);
+  EXPECT_EQ(locks[0].type, LockType::Exclusive);
+  EXPECT_THAT(server.log(), testing::Not(testing::HasSubstr("session.ended")));
+}
+
 }  // namespace
 }  // namespace nephrite
