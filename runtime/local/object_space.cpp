@@ -464,6 +464,12 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
     return;
   }
 
+  // What cannot be committed waits for no lock, and keeps nobody waiting.
+  if (auto lost = lostBefore(commit->request)) {
+    commit->reply.outcome = CommitReply::Outcome::Failed;
+    commit->reply.failure = std::move(lost);
+    return commit->settle(commit->reply);
+  }
   std::vector<LockTarget> targets;
   for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
   const auto upgraded = [this, commit](const LockAnswer& answer) {
@@ -497,13 +503,13 @@ std::optional<RequestFailure> ObjectSpace::faultOfSizes(const ChangeSet& changes
 }
 
 // Whatever has become of its locks since: broken by an operator, say.
-std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& request) {
+std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& request, LockType least) {
   const LockerId locker = request.upgrade.locker;
   const LockSeat seat = locks_.seatOf(locker);
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
     const Oid oid = change.record->oid;
-    if (!seat.isNull() && locks_.typeHeld(seat, targetOf(oid)) == LockType::Exclusive) continue;
+    if (!seat.isNull() && covers(locks_.typeHeld(seat, targetOf(oid)), least)) continue;
     if (auto lost = lostLock(locker, oid)) return lost;
     return RequestFailure{ErrorCode::LockLost,
                           "the change of " + store_->schema()->show(oid) +
@@ -514,8 +520,22 @@ std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& reques
   return std::nullopt;
 }
 
+// Also one that was locked again since: what another committed meanwhile is not overwritten.
+std::optional<RequestFailure> ObjectSpace::lostBefore(const CommitRequest& request) {
+  if (locks_.seatOf(request.upgrade.locker).isNull()) return std::nullopt;  // Cancelled, then.
+  if (auto lost = notLocked(request, LockType::Update)) return lost;
+  for (const ObjectChange& change : request.changes.changes) {
+    if (change.kind == ChangeKind::Create) continue;
+    const Oid oid = change.record->oid;
+    auto lost = lostLock(request.upgrade.locker, oid);
+    const std::uint32_t known = lost ? store_->knownEdition(oid, false) : 0;
+    if (known != 0 && known != change.record->edition) return lost;
+  }
+  return std::nullopt;
+}
+
 std::optional<RequestFailure> ObjectSpace::write(const CommitRequest& request) {
-  if (auto refused = notLocked(request)) return refused;
+  if (auto refused = notLocked(request, LockType::Exclusive)) return refused;
   try {
     if (!request.changes.empty()) store_->commit(request.changes);
     return std::nullopt;

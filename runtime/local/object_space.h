@@ -143,8 +143,11 @@ class ObjectSpace {
   bool isAnsweredAtOnce(const LockAnswer& answer, Existence existence);
   /// Why the store has not reserved `given` and cannot; empty: it has.
   std::optional<RequestFailure> reserveTokens(FencingToken given) NEPHRITE_EXCLUDES(reserveMutex_);
-  /// Of a commit whose changes are not all locked exclusively: why.
-  std::optional<RequestFailure> notLocked(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
+  /// Of a commit whose changes are not all locked as `least` or higher: why.
+  std::optional<RequestFailure> notLocked(const CommitRequest& request, LockType least)
+      NEPHRITE_EXCLUDES(mutex_);
+  /// Of a commit that has locks to wait for, and cannot take place whatever comes: why.
+  std::optional<RequestFailure> lostBefore(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> faultOfSizes(const ChangeSet& changes) const;
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);

@@ -179,6 +179,30 @@ TEST_F(AnObjectSpace, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotte
   EXPECT_THAT(refused.failure->what, testing::Not(HasSubstr("ops")));
 }
 
+// --- A commit that waits for locks ---------------------------------------------------------------
+
+// It would wait for Ben, keep others waiting, and fail all the same.
+TEST_F(AnObjectSpace, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) {
+  ASSERT_TRUE(gets(kAnna, first, LockType::Update));
+  ASSERT_TRUE(gets(kBen, first, LockType::Share));
+  ASSERT_TRUE(gets(kAnna, second, LockType::Exclusive));
+  ASSERT_EQ(space->breakLock(kAnna, second, {"ops", "urgent"}), ObjectSpace::Broken::Now);
+  CommitRequest request;
+  request.upgrade = this->request(kAnna, first, LockType::Exclusive, LockTimeout::infinite());
+  request.updateLocked = {first};
+  for (const Oid oid : {first, second}) {
+    request.changes.changes.push_back({ChangeKind::Update, {oid, 1, {7}, {}}});
+  }
+  std::optional<CommitReply> told;
+
+  space->commit(request, [&](const CommitReply& reply) { told = reply; });
+
+  ASSERT_TRUE(told && told->failure) << "it waits";
+  EXPECT_EQ(told->failure->code, ErrorCode::LockLost);
+  EXPECT_THAT(told->failure->what, HasSubstr("urgent"));
+  EXPECT_TRUE(gets(kCleo, first, LockType::Share)) << "nobody stands in her way";
+}
+
 // --- Fencing tokens ------------------------------------------------------------------------------
 
 /// Given: a space whose tokens are reserved a hundred at a time, from a store that has begun to

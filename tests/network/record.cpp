@@ -58,7 +58,8 @@ std::string wordsOf(const CommitReply& reply) {
   switch (reply.outcome) {
     case CommitReply::Outcome::Committed: return "committed";
     case CommitReply::Outcome::LockRefused: return wordsOf(reply.lock);
-    case CommitReply::Outcome::Failed: return "failed";
+    case CommitReply::Outcome::Failed:  // What waited for locks and lost one is cancelled.
+      return reply.lock.outcome == LockOutcome::Cancelled ? "error 64005" : "failed";
     case CommitReply::Outcome::Unknown: return "unknown";
   }
   return "?";
@@ -221,7 +222,8 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
   const std::string& process = step->process;
   for (const ObjectChange& change : request.changes.changes) {
     const auto held = real.lockStatus(locker, change.record->oid);
-    if (held && covers(held->type, LockType::Update)) continue;
+    const bool isLatest = change.record->edition == editions_.at(change.record->oid);
+    if (held && covers(held->type, LockType::Update) && isLatest) continue;
     step->compared = false;
     step->expected = "failed";
     return step;

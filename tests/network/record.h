@@ -71,6 +71,18 @@ class Record {
   std::string nameOf(Oid object) const;
   const std::vector<Oid>& objects() const { return objects_; }
   std::vector<LockerId> lockersOf(const std::string& client) const;
+  const std::set<std::uint64_t>& signedOn() const { return signedOn_; }
+
+  // A lock that an operator took: its process hears of it a moment later, and until then its node
+  // believes what it did.
+  void broke(LockerId locker, Oid object) { broken_.emplace(locker.value, object); }
+  bool isBroken(LockerId locker, Oid object) const {
+    return broken_.contains({locker.value, object});
+  }
+  /// Is it signed off by force? Its node is told a moment later.
+  void forcedOff(LockerId locker) { forcedOff_.insert(locker.value); }
+  bool isForcedOff(LockerId locker) const { return forcedOff_.contains(locker.value); }
+  void toldBroken(LockerId locker, Oid object) { broken_.erase({locker.value, object}); }
 
   // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
   StepPtr beganLock(const LockOrder& order);
@@ -128,6 +140,8 @@ class Record {
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> decided_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> committed_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> notCommitted_;
+  std::set<std::pair<std::uint64_t, Oid>> broken_;
+  std::set<std::uint64_t> forcedOff_;
 };
 
 /// As answers are compared: "granted", "timeout 1027", "error 1146".

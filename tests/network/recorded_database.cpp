@@ -157,6 +157,7 @@ bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by
   passTime();
   const auto step = record_.beganUnlock(locker, target);
   const bool released = real_.breakLock(locker, target, by);
+  if (released) record_.broke(locker, target);
   record_.ended(step);
   return released;
 }
@@ -165,6 +166,7 @@ bool RecordedDatabase::forceSignOff(LockerId locker, const Operator& by) {
   passTime();
   const auto step = record_.beganSignOff(locker);
   const bool done = real_.forceSignOff(locker, by);
+  if (done) record_.forcedOff(locker);
   record_.ended(step);
   return done;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "runtime/exceptions.h"
@@ -249,13 +250,16 @@ void SimClient::checkRecord(const std::string& what, const RecordPtr& record) {
 void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid object,
                             const RecordPtr& record) {
   const auto latest = record_.editionOf(object);
+  if (isUntold(actor.locker(), object)) return;
   if (!record || !record_.isSignedOn(actor.locker()) || record->edition == latest) return;
   fail(actor.name + " " + what + " " + record_.nameOf(object) + ": saw edition " +
        std::to_string(record->edition) + ", not " + std::to_string(latest));
 }
 
-// Who was told of a grant holds the lock, as far as it knows.
+// Who was told of a grant holds the lock, as far as it knows; unless an operator has taken it
+// since.
 void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
+  if (record_.isBroken(actor.locker(), object) || record_.isForcedOff(actor.locker())) return;
   const auto held = database_->lockKnown(actor.locker(), object);
   if (!held || strengthOf(held->type) < strengthOf(asked)) {
     fail(actor.name + " was granted " + record_.nameOf(object) + " and does not hold it");
@@ -270,6 +274,9 @@ void SimClient::step(const ActorPtr& actor) {
       objects.at(static_cast<std::size_t>(random.below(static_cast<int>(objects.size()))));
   Session& session = *actor->session;
   const bool inTransaction = session.isInTransaction(Lifetime::Persistent);
+  if (temper_.operatorOneIn != 0 && random.oneIn(temper_.operatorOneIn)) {
+    return operatorStep(actor, object);
+  }
   const int chosen = random.below(100);
   if (chosen < 35) return lockStep(actor, object);
   if (chosen < 60) {
@@ -294,6 +301,36 @@ void SimClient::step(const ActorPtr& actor) {
     session.begin(Lifetime::Persistent);
   }
   later(actor);
+}
+
+void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
+  const auto& all = record_.signedOn();
+  if (network_.waiting || all.empty()) return later(actor);
+  auto which = all.begin();
+  std::advance(which, network_.random.below(static_cast<int>(all.size())));
+  const LockerId victim{*which};
+  const std::string whom = record_.nameOf(victim);
+  const Operator by{"operator", "simulated"};
+  if (network_.random.oneIn(6)) {
+    network_.report.trace(network_.agenda, actor->name + " signs " + whom + " off by force");
+    network_.report.count("signed off by force");
+    wait([&] { database_->forceSignOff(victim, by); });
+  } else {
+    network_.report.trace(network_.agenda,
+                          actor->name + " takes " + record_.nameOf(object) + " from " + whom);
+    bool taken = false;
+    wait([&] { taken = database_->breakLock(victim, object, by); });
+    if (taken) network_.report.count("lock taken by force");
+  }
+  later(actor);
+}
+
+bool SimClient::isUntold(LockerId locker, Oid object) const {
+  if (record_.isForcedOff(locker)) return true;
+  if (!record_.isBroken(locker, object)) return false;
+  if (database_ && database_->lockKnown(locker, object)) return true;
+  record_.toldBroken(locker, object);
+  return false;
 }
 
 void SimClient::stateStep(const ActorPtr& actor) {
@@ -463,6 +500,7 @@ std::vector<SimClient::Belief> SimClient::beliefs() const {
 
 void SimClient::received(const std::vector<LockInfo>& held) {
   for (const Belief& belief : beliefs()) {
+    if (isUntold(belief.locker, belief.object)) continue;
     const bool agreed = std::any_of(held.begin(), held.end(), [&](const LockInfo& lock) {
       return lock.requestedBy == belief.locker && lock.target.value == belief.object.bits() &&
              strengthOf(lock.type) >= strengthOf(belief.type);

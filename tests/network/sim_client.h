@@ -18,6 +18,7 @@ struct ClientTemper {
   int sessionOneIn = 4;
   int cancelOneIn = 10;
   int updateLocksOneIn = 3;
+  int operatorOneIn = 0;            ///< Of steps; 0: there is none.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
@@ -93,6 +94,10 @@ class SimClient {
   void readStep(const ActorPtr& actor, Oid object);
   void commitStep(const ActorPtr& actor);
   void stateStep(const ActorPtr& actor);
+  /// Takes a lock, or all of a process, by force: of whoever it is.
+  void operatorStep(const ActorPtr& actor, Oid object);
+  /// Does its node still believe in a lock that an operator took?
+  bool isUntold(LockerId locker, Oid object) const;
   StepDone told(const ActorPtr& actor, const std::string& what, std::chrono::milliseconds bound,
                 std::uint64_t request, std::function<void(const StepResult&)> then);
   void compare(const Actor& actor, const std::string& what, std::uint64_t request,

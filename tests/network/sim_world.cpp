@@ -98,6 +98,7 @@ void World::temper() {
   temper_.sessionOneIn = 2 + random_.below(5);
   temper_.cancelOneIn = 3 + random_.below(12);
   temper_.updateLocksOneIn = 1 + random_.below(3);
+  if (random_.oneIn(3)) temper_.operatorOneIn = 10 + random_.below(60);
   temper_.goesOnAfterUnknown = random_.oneIn(4);
   temper_.slowestCommit = slowestCommit_;
   temper_.database.threads = false;

@@ -333,13 +333,32 @@ void LockModel::leave(const std::string& process, int line) {
 
 void LockModel::letGo(const std::string& process, const std::string& object, int line) {
   force(process, ScheduleVerb::Unlock, objectNamed(object, line), line);
-  Hold* hold = holdOf(self_, object_);
-  if (!hold) return own("ignored");
+  if (!holdOf(self_, object_)) return own("ignored");
+  // A commit that waits and is about it cannot be carried out any more.
+  const auto& pending = processes_[self_].pending;
+  if (pending && pending->isAbout(object_)) endWait(self_, "error", 64005, false);
   auto& holds = objects_[object_].holds;
-  holds.erase(holds.begin() + (hold - holds.data()));
+  holds.erase(holds.begin() + (holdOf(self_, object_) - holds.data()));
   own("released");
+  const bool waitsAnew = becomesNewcomer(self_, object_);
   serve(object_);
+  if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
   endForced();
+}
+
+// What it still asks for there is no upgrade any more: it stands first of the newcomers.
+bool LockModel::becomesNewcomer(int process, int object) {
+  auto& waiters = objects_[object].waiters;
+  const auto at = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+    return waiter.process == process && waiter.upgrade;
+  });
+  if (at == waiters.end()) return false;
+  Waiter waiter = *at;
+  waiters.erase(at);
+  waiter.upgrade = false;
+  const auto isNewcomer = [](const Waiter& each) { return !each.upgrade; };
+  waiters.insert(std::find_if(waiters.begin(), waiters.end(), isNewcomer), waiter);
+  return true;
 }
 
 // ---- Granting and letting go ---------------------------------------------------------------

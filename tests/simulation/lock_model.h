@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -83,6 +84,10 @@ class LockModel {
     std::int64_t began = 0;
     std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
     std::vector<int> upgrades;                     // Of a commit: every object it upgrades.
+
+    bool isAbout(int which) const {
+      return object < 0 && std::find(upgrades.begin(), upgrades.end(), which) != upgrades.end();
+    }
   };
 
   // Of one operation on the locks: either a wait that ended badly, or a granted one.
@@ -136,7 +141,8 @@ class LockModel {
   std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;
   void enqueue(int object, const Waiter& waiter);
   void startWaiting(const Pending& pending);
-  void resolveDeadlocks(int requester);
+  void resolveDeadlocks(int requester, bool told = false);
+  bool becomesNewcomer(int process, int object);
   std::vector<int> blockersOf(int process) const;
   bool reaches(int from, int target) const;
   void endWait(int process, const std::string& outcome, int code, bool isOwnEvent);

@@ -40,16 +40,15 @@ void LockModel::startWaiting(const Pending& pending) {
 }
 
 // Section 2.5. The requester's own event is "deadlock" if it is the first to be refused, else
-// "queued", whatever comes of it then.
-void LockModel::resolveDeadlocks(int requester) {
-  bool told = false;
+// "queued", whatever comes of it then; none when it was `told` that it waits.
+void LockModel::resolveDeadlocks(int requester, bool told) {
   while (processes_[requester].pending && reaches(requester, requester)) {
     std::vector<int> onCycle;
     for (const int blocker : blockersOf(requester)) {
       if (reaches(blocker, requester)) onCycle.push_back(blocker);
     }
     if (doubleDeadlock_) {
-      endWait(requester, "deadlock", 1081, true);
+      endWait(requester, "deadlock", 1081, !told);
       endWait(onCycle.front(), "deadlock", 1081, false);
       return;
     }
