@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <exception>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/spin_lock.h"
 #include "locking/table/lock_table.h"
 
 namespace nephrite {
@@ -293,12 +293,13 @@ std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
   lock_table::LockTable::QueueWalk walk(maxEntries);
+  SpinWait pause;
   for (;;) {
     {
       MutexLock hold(state_->waiting);
       if (!state_->table.listQueued(walk)) return std::move(walk.seen);
     }
-    std::this_thread::yield();  // Whoever came meanwhile is first.
+    pause.pause();  // Those who came meanwhile are first.
   }
 }
 

@@ -118,6 +118,7 @@ class ObjectSpace {
   struct PendingCommit;
   struct Chain;
 
+  static LockTarget targetOf(Oid oid) { return {oid.bits()}; }
   /// Of an object that the seat has locked.
   void remember(const LockSeat& seat, Oid oid);
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;

@@ -1,0 +1,200 @@
+// The part of ObjectSpace that commits: durable, then visible, then unlocked.
+
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "runtime/local/object_size.h"
+#include "runtime/local/object_space.h"
+
+namespace nephrite {
+
+/// A commit between being asked for and being answered.
+struct ObjectSpace::PendingCommit {
+  CommitRequest request;
+  CommitSettle settle;
+  CommitReply reply;
+};
+
+void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
+  auto commit = std::make_shared<PendingCommit>();
+  commit->request = std::move(request);
+  commit->settle = std::move(settle);
+  if (!options_.recordCommits) commit->request.changes.id.number = 0;
+  if (auto fault = faultOfSizes(commit->request.changes)) {
+    commit->reply.outcome = CommitReply::Outcome::Failed;
+    commit->reply.failure = std::move(fault);
+    return commit->settle(commit->reply);
+  }
+  if (commit->request.updateLocked.empty()) {
+    finish(commit);
+    return;
+  }
+
+  // What cannot be committed waits for no lock, and keeps nobody waiting.
+  if (auto lost = lostBefore(commit->request)) {
+    commit->reply.outcome = CommitReply::Outcome::Failed;
+    commit->reply.failure = std::move(lost);
+    return commit->settle(commit->reply);
+  }
+  std::vector<LockTarget> targets;
+  for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
+  const auto upgraded = [this, commit](const LockAnswer& answer) {
+    commit->reply.lock = answer;
+    if (answer.outcome != LockOutcome::Granted) {
+      commit->reply.outcome = CommitReply::Outcome::LockRefused;
+      for (const Oid oid : commit->request.updateLocked) {
+        if (answer.outcome != LockOutcome::Cancelled || commit->reply.failure) break;
+        commit->reply.failure = lostLock(answer.request.locker, oid);
+      }
+      if (commit->reply.failure) commit->reply.outcome = CommitReply::Outcome::Failed;
+      commit->settle(commit->reply);
+    } else if (answer.queued && options_.finishLater) {
+      options_.finishLater([this, commit] { finish(commit); });
+    } else {
+      finish(commit);
+    }
+  };
+  locks_.upgradeForCommit(commit->request.upgrade, targets, upgraded).deliver();
+}
+
+// What is stored can be read by every node: it fits into a message.
+std::optional<RequestFailure> ObjectSpace::faultOfSizes(const ChangeSet& changes) const {
+  if (options_.mostObjectBytes == 0) return std::nullopt;
+  for (const ObjectChange& change : changes.changes) {
+    if (change.kind == ChangeKind::Delete) continue;
+    if (sizeOf(*change.record) <= options_.mostObjectBytes) continue;
+    return faultOfSize(*change.record, options_.mostObjectBytes, *store_->schema());
+  }
+  return std::nullopt;
+}
+
+// Whatever has become of its locks since: broken by an operator, say.
+std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& request, LockType least) {
+  const LockerId locker = request.upgrade.locker;
+  const LockSeat seat = locks_.seatOf(locker);
+  for (const ObjectChange& change : request.changes.changes) {
+    if (change.kind == ChangeKind::Create) continue;
+    const Oid oid = change.record->oid;
+    if (!seat.isNull() && covers(locks_.typeHeld(seat, targetOf(oid)), least)) continue;
+    if (auto lost = lostLock(locker, oid)) return lost;
+    return RequestFailure{ErrorCode::LockLost,
+                          "the change of " + store_->schema()->show(oid) +
+                              " cannot be committed: this process does not hold its exclusive "
+                              "lock any more; abort the transaction and try again",
+                          oid};
+  }
+  return std::nullopt;
+}
+
+// Also one that was locked again since: what another committed meanwhile is not overwritten.
+std::optional<RequestFailure> ObjectSpace::lostBefore(const CommitRequest& request) {
+  if (locks_.seatOf(request.upgrade.locker).isNull()) return std::nullopt;  // Cancelled, then.
+  if (auto lost = notLocked(request, LockType::Update)) return lost;
+  for (const ObjectChange& change : request.changes.changes) {
+    if (change.kind == ChangeKind::Create) continue;
+    const Oid oid = change.record->oid;
+    auto lost = lostLock(request.upgrade.locker, oid);
+    const std::uint32_t known = lost ? store_->knownEdition(oid, false) : 0;
+    if (known != 0 && known != change.record->edition) return lost;
+  }
+  return std::nullopt;
+}
+
+std::optional<RequestFailure> ObjectSpace::write(const CommitRequest& request) {
+  if (auto refused = notLocked(request, LockType::Exclusive)) return refused;
+  try {
+    if (!request.changes.empty()) store_->commit(request.changes);
+    return std::nullopt;
+  } catch (const std::exception& failed) {
+    RequestFailure failure = failureOf(failed);
+    if (failure.code != ErrorCode::StaleObject) return failure;
+    // It was locked again since; what was changed without a lock is not made good by that.
+    auto lost = lostLock(request.upgrade.locker, failure.object);
+    return lost ? lost : failure;
+  }
+}
+
+void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
+  const LockerId locker = commit->request.upgrade.locker;
+  CommitReply& reply = commit->reply;
+  if (!beginsCommit(locker)) {
+    reply.outcome = CommitReply::Outcome::LockRefused;
+    reply.lock.outcome = LockOutcome::Cancelled;
+    commit->settle(reply);
+    return;
+  }
+
+  reply.failure = write(commit->request);
+  std::vector<LockAnswers> answers;
+  if (reply.failure) {
+    reply.outcome = CommitReply::Outcome::Failed;
+    const bool isStores = reply.failure->code == ErrorCode::StoreFailed;
+    log(isStores ? LogLevel::Error : LogLevel::Info, isStores ? "commit.failed" : "commit.refused",
+        {{"process", std::to_string(locker.value)}, {"reason", reply.failure->what}});
+  } else {
+    std::vector<LockTarget> deleted;
+    for (const ObjectChange& change : commit->request.changes.changes) {
+      if (change.kind != ChangeKind::Delete) continue;
+      known_.remove(change.record->oid);
+      deleted.push_back(targetOf(change.record->oid));
+    }
+    if (options_.committed) options_.committed(commit->request.changes);
+    answers.push_back(locks_.releaseTransactionLocks(locker, deleted));
+  }
+
+  // The committer is told before those whom its locks kept waiting. Once told, it may commit
+  // again, from another thread: this commit has ended by then.
+  Ended ended = endsCommit(locker);
+  commit->settle(reply);
+  for (LockAnswers& each : answers) each.deliver();
+  for (LockAnswers& each : ended.answers) each.deliver();
+  if (ended.leaves) locks_.signOff(locker).deliver();
+}
+
+bool ObjectSpace::beginsCommit(LockerId locker) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(locker.value);
+  if (it == signedOn_.end() || it->second.standing != Standing::Idle) return false;
+  it->second.standing = Standing::Committing;
+  committing_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+bool ObjectSpace::isCommitting(LockerId locker) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(locker.value);
+  return it != signedOn_.end() && it->second.standing != Standing::Idle;
+}
+
+ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(locker.value);
+  NEPHRITE_CHECK(it != signedOn_.end());
+  Ended ended;
+  ended.leaves = it->second.standing == Standing::LeavesAfterCommit;
+  committing_.fetch_sub(1, std::memory_order_relaxed);
+  for (const Release& each : std::exchange(it->second.afterCommit, {})) {
+    bool released = false;
+    ended.answers.push_back(carryOut(locker, each, released));
+  }
+  it->second.standing = Standing::Idle;
+  if (ended.leaves) {
+    signedOn_.erase(it);
+    forgetBroken(locker);
+  }
+  commitEnded_.notifyAll();
+  return ended;
+}
+
+void ObjectSpace::awaitCommit(LockerId locker) {
+  MutexLock hold(mutex_);
+  for (;;) {
+    const auto it = signedOn_.find(locker.value);
+    if (it == signedOn_.end() || it->second.standing == Standing::Idle) return;
+    commitEnded_.wait(mutex_);
+  }
+}
+
+}  // namespace nephrite
