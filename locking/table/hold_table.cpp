@@ -164,7 +164,7 @@ void HoldTable::settleNear(Entry& entry) {
     locker.giveIdle(*hold);
     locker.lostIdle();
   }
-  if (near.empty() || entry.holders.isOneOrNone()) return;
+  if (entry.holders.isOneOrNone()) return;
   SpinHold spin(segment.lock);
   entry.holders.sort();
 }
