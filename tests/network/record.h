@@ -75,6 +75,11 @@ class Record {
 
   // A lock that an operator took: its process hears of it a moment later, and until then its node
   // believes what it did.
+  /// Would that end a commit that waits for other locks? It goes on waiting, and fails then; the
+  /// model cannot tell what a commit has changed, and takes it for done.
+  bool failsLater(LockerId locker, Oid object) const {
+    return isSignedOn(locker) && model_.waitsInCommitBeside(nameOf(locker), nameOf(object));
+  }
   void broke(LockerId locker, Oid object) { broken_.emplace(locker.value, object); }
   bool isBroken(LockerId locker, Oid object) const {
     return broken_.contains({locker.value, object});

@@ -155,6 +155,7 @@ CommitOutcome RecordedDatabase::commitOutcome(const CommitId& commit) {
 
 bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
   passTime();
+  if (record_.failsLater(locker, target)) return false;  // Is left alone.
   const auto step = record_.beganUnlock(locker, target);
   const bool released = real_.breakLock(locker, target, by);
   if (released) record_.broke(locker, target);

@@ -346,6 +346,11 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
   endForced();
 }
 
+bool LockModel::waitsInCommitBeside(const std::string& process, const std::string& object) const {
+  const auto& pending = processes_[processIndex_.at(process)].pending;
+  return pending && pending->object < 0 && !pending->isAbout(objectIndex_.at(object));
+}
+
 // What it still asks for there is no upgrade any more: it stands first of the newcomers.
 bool LockModel::becomesNewcomer(int process, int object) {
   auto& waiters = objects_[object].waiters;

@@ -34,6 +34,8 @@ class LockModel {
   void letGo(const std::string& process, const std::string& object, int line);
 
   /// What the generator has to know to write legal lines.
+  /// Does a commit of it wait for other locks than that of `object`?
+  bool waitsInCommitBeside(const std::string& process, const std::string& object) const;
   bool isWaiting(const std::string& process) const {
     return processNamed(process).pending.has_value();
   }
