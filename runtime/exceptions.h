@@ -73,7 +73,7 @@ class LockRefusal : public SystemException {
   std::shared_ptr<Text> text_;  // Of all copies, which any threads may hold.
 };
 
-/// 1027: the lock was not granted in time. Ask again later, or give up.
+/// The lock was not granted in time (1027). Ask again later, or give up.
 ///
 /// DeadlockException is its sibling, not its child: a handler that asks again must never catch
 /// a deadlock, after which only letting go helps.
@@ -93,8 +93,8 @@ struct DeadlockStep {
   LockType wanted = LockType::Share;
 };
 
-/// 1081: this process was chosen to give way. Its locks are still held: abort, then try again
-/// after a wait of random length.
+/// A deadlock, in which this process was chosen to give way (1081). Its locks are still held:
+/// abort, then try again after a wait of random length.
 class DeadlockException : public LockRefusal {
  public:
   DeadlockException(LockFacts facts, Oid obtained, std::string obtainedName,
@@ -112,7 +112,7 @@ class DeadlockException : public LockRefusal {
   std::vector<DeadlockStep> cycle_;
 };
 
-/// 1146: Share was let go for Update, and another process committed a change in between. The
+/// Share was let go for Update, and another process committed a change in between (1146). The
 /// Update lock is held; what was read before is out of date. Continuable: read again and go on.
 class UpgradeException : public SystemException {
  public:
@@ -123,7 +123,7 @@ class UpgradeException : public SystemException {
   Oid target_;
 };
 
-/// 1072: there is no such object any more.
+/// There is no such object any more (1072).
 class ObjectDeletedException : public SystemException {
  public:
   ObjectDeletedException(Oid target, const std::string& targetName);
@@ -139,7 +139,7 @@ class UsageException : public SystemException {
   using SystemException::SystemException;
 };
 
-/// 64005: the wait was cancelled by a stop token, by sign-off or by the node's end.
+/// The wait was cancelled by a stop token, by sign-off or by the node's end (64005).
 class CancelledException : public SystemException {
  public:
   CancelledException(Oid target, const std::string& targetName);
@@ -149,7 +149,7 @@ class CancelledException : public SystemException {
   Oid target_;
 };
 
-/// 64007: the store failed (disk full, damaged file). Nobody sees the change; the transaction is
+/// The store failed: disk full, damaged file (64007). Nobody sees the change; the transaction is
 /// still open and its locks are held. After a failed write nothing more is committed until the
 /// store is opened again; then the change is there whole, or not at all.
 class StoreFailure : public SystemException {
@@ -158,16 +158,16 @@ class StoreFailure : public SystemException {
       : SystemException(ErrorCode::StoreFailed, message) {}
 };
 
-/// 64018: a class or property exists with another type, kind or number, or the class of a changed
-/// object is not known to the store. Nothing was changed. Mend the definition.
+/// A class or property exists with another type, kind or number, or the class of a changed object
+/// is not known to the store (64018). Nothing was changed. Mend the definition.
 class SchemaConflictException : public SystemException {
  public:
   explicit SchemaConflictException(const std::string& message)
       : SystemException(ErrorCode::SchemaConflict, message) {}
 };
 
-/// 64019: another process has changed or deleted target() since this transaction read it, which it
-/// could because the lock was gone. Nobody sees the changes; the transaction is still open. Abort
+/// Another process has changed or deleted target() since this transaction read it, which it could
+/// because the lock was gone (64019). Nobody sees the changes; the transaction is still open. Abort
 /// it, read again, and do it again.
 class StaleObjectException : public SystemException {
  public:
@@ -179,7 +179,7 @@ class StaleObjectException : public SystemException {
   Oid target_;
 };
 
-/// 64020: the lock on target(), which this transaction has changed, was taken away: what() says by
+/// The lock on target(), which this transaction has changed, was taken away (64020): what() says by
 /// which operator, when and why. Nobody sees the changes; the transaction is still open. Abort it;
 /// ask the operator before doing it again.
 class LockLostException : public SystemException {
@@ -192,14 +192,14 @@ class LockLostException : public SystemException {
   Oid target_;
 };
 
-/// 64014, 64016, 64017: the server of a client node cannot be reached, did not answer, or refused.
-/// After 64014 the process has signed off, its locks are free and its changes dropped: sign on
-/// again. what() says which server, why, and since when.
+/// The server of a client node cannot be reached (64014), did not answer (64016) or refused
+/// (64017). After 64014 the process has signed off, its locks are free and its changes dropped:
+/// sign on again. what() says which server, why, and since when.
 class ConnectionException : public SystemException {
   using SystemException::SystemException;
 };
 
-/// 64015: the connection was lost between a commit and its answer. The process has signed off;
+/// The connection was lost between a commit and its answer (64015). The process has signed off;
 /// Node::commitOutcome(commit()) tells, when the server can be reached again, what became of it.
 class CommitUnknownException : public SystemException {
  public:
@@ -211,8 +211,8 @@ class CommitUnknownException : public SystemException {
   CommitId commit_;
 };
 
-/// 1027: a node, or a process, could not sign on because system.nodes, or node.processes, was
-/// locked for too long. Says by whom and what to do.
+/// A node, or a process, could not sign on because system.nodes, or node.processes, was locked for
+/// too long (1027). Says by whom and what to do.
 class SignOnException : public LockException {
  public:
   /// `newcomer` is "node \"billing\"", say.

@@ -33,7 +33,7 @@ class HandlerStack {
     bool resumable = false;  ///< Armed by protect(): ResumeNext has somewhere to go.
   };
 
-  /// 64004 when there are kMaxAtOneLevel of them at this level already.
+  /// Error 64004 when there are kMaxAtOneLevel of them at this level already.
   std::uint64_t arm(ExceptionHandler handler, bool global, bool resumable);
   void disarm(std::uint64_t id);
 

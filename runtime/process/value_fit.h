@@ -17,8 +17,8 @@ using Subject = FunctionRef<std::string()>;
 /// when it does not fit (wrong type, invalid UTF-8, no date) and leaves it as it was.
 void fit(Value& value, ValueType wanted, const Subject& subject);
 
-/// 64010 when `holder` would outlive what it refers to: a persistent object no transient, a shared
-/// transient no transient of one process.
+/// UsageException 64010 when `holder` would outlive what it refers to: a persistent object refers
+/// to no transient, a shared transient to no transient of one process.
 void checkOutlives(Oid holder, Oid member, const Subject& subject);
 
 }  // namespace nephrite
