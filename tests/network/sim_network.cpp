@@ -116,7 +116,7 @@ void SimLink::cut() {
       network_.report.count("end not told");
     }
     direction.dead = true;
-    direction.lost = takesAll;
+    direction.lost = direction.lost || takesAll;  // What is lost stays so when it is cut again.
   };
   end(toServer_, kServer, [this] {
     const bool same = network_.server->incarnation() == incarnation_;
