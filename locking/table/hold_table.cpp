@@ -111,6 +111,7 @@ void HoldTable::contend(Entry& entry) {
       node = next;
       ++moved;
     }
+    entry.holderCount = moved;
     entry.chain.set(node);
     link->set(&entry);
     count(segment, 1, moved);
@@ -118,7 +119,6 @@ void HoldTable::contend(Entry& entry) {
   settleNear(entry);
   for (Hold& hold : entry.holders) {
     hold.locker().contended.emplace(&entry, HolderPlace{&hold});
-    ++entry.holderCount;
     if (hold.type() != LockType::Share) entry.aboveShare = &hold;
   }
   if (!entry.hasFew()) keepPlaces(entry);
@@ -158,7 +158,10 @@ void HoldTable::settleNear(Entry& entry) {
     {
       SpinHold spin(segment.lock);
       hear(segment, locker);
-      if (idle) entry.holders.remove(*hold);
+      if (idle) {
+        entry.holders.remove(*hold);
+        --entry.holderCount;
+      }
     }
     if (!idle) continue;
     locker.giveIdle(*hold);

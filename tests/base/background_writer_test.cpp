@@ -13,6 +13,8 @@
 #include <memory>
 #include <utility>
 
+#include "tests/support/thread_sanitizer.h"
+
 namespace nephrite {
 namespace {
 
@@ -107,6 +109,7 @@ TEST_F(GivenAWriter, WhenItEndsWhileNobodyReadsThenTheEndDoesNotWaitForThem) {
 }
 
 TEST_F(GivenAWriter, WhenTheProgramForksThenTheChildWritesItsOwnLines) {
+  if (kThreadSanitizer) GTEST_SKIP() << "ThreadSanitizer lets a forked child start no thread";
   writer->write("parent\n");
   ASSERT_TRUE(writer->flush(60s));
 
@@ -121,7 +124,7 @@ TEST_F(GivenAWriter, WhenTheProgramForksThenTheChildWritesItsOwnLines) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
 
-  EXPECT_EQ(status, 0);
+  ASSERT_EQ(status, 0) << "nothing would come to be read";
   EXPECT_EQ(readUntil("child\n"), "parent\nchild\n");
 }
 

@@ -11,21 +11,13 @@
 
 #include "runtime/nephrite.h"
 #include "tests/support/database_form.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NEPHRITE_COUNTS_BYTES 0  // Its own operator new is linked in and cannot be replaced.
-#endif
-#endif
-#ifndef NEPHRITE_COUNTS_BYTES
-#define NEPHRITE_COUNTS_BYTES 1
-#endif
+#include "tests/support/thread_sanitizer.h"
 
 namespace {
 std::atomic<std::uint64_t> allocated{0};
 }  // namespace
 
-#if NEPHRITE_COUNTS_BYTES
+#ifndef NEPHRITE_THREAD_SANITIZER
 // Those of this whole program; the forms that are not here call these. Not inline: gcc would see
 // free() of what comes from operator new.
 void* operator new(std::size_t bytes) {
@@ -44,7 +36,7 @@ namespace {
 class GivenANode : public testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
-    if (!NEPHRITE_COUNTS_BYTES) GTEST_SKIP() << "bytes are not counted under ThreadSanitizer";
+    if (kThreadSanitizer) GTEST_SKIP() << "bytes are not counted under ThreadSanitizer";
   }
   static std::shared_ptr<ObjectStore> store() {
     return ObjectStore::open({.directory = {}, .inMemory = true});
