@@ -5,7 +5,6 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <span>
-#include <tuple>
 #include <vector>
 
 #include "base/check.h"
@@ -56,17 +55,16 @@ namespace {
 /// million.
 class Listing {
  public:
-  struct Seen {
-    LockInfo info;
-    std::uint64_t acquired;  // Those of a target: in the order of their grants.
-    std::uint64_t visit;
-  };
-
   explicit Listing(std::size_t most) : most_(most) {}
 
-  void add(const Seen& seen) {
-    seen_.push_back(seen);
+  /// Makes room for a page, so that adding allocates nothing; not under a lock.
+  void beginPage() {
     if (seen_.size() / 2 >= most_) cut();
+    const std::size_t wanted = seen_.size() + HoldTable::kMostInPage;
+    if (wanted > seen_.capacity()) seen_.reserve(std::max(wanted, 2 * seen_.capacity()));
+  }
+  void add(const LockInfo& info, std::uint64_t acquired, std::uint64_t visit) {
+    seen_.push_back({info, acquired, visit});
   }
   std::vector<LockInfo> take() {
     cut();
@@ -77,18 +75,26 @@ class Listing {
   }
 
  private:
+  struct Seen {
+    LockInfo info;
+    std::uint64_t acquired;  // Those of a target: in the order of their grants.
+    std::uint64_t visit;
+  };
+
   /// In order; of a target what the last visit saw.
   void cut() {
     std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
-      return std::tuple(a.info.target, b.visit, a.acquired) <
-             std::tuple(b.info.target, a.visit, b.acquired);
+      if (a.info.target != b.info.target) return a.info.target < b.info.target;
+      return a.visit != b.visit ? a.visit > b.visit : a.acquired < b.acquired;
     });
     std::size_t kept = 0;
     for (const Seen& each : seen_) {
       const Seen* const before = kept == 0 ? nullptr : &seen_[kept - 1];
       const bool isOld = before != nullptr && before->info.target == each.info.target &&
                          before->visit != each.visit;
-      if (!isOld) seen_[kept++] = each;
+      if (isOld) continue;
+      if (&seen_[kept] != &each) seen_[kept] = each;
+      ++kept;
     }
     seen_.erase(seen_.begin() + static_cast<std::ptrdiff_t>(std::min(kept, most_)), seen_.end());
   }
@@ -105,14 +111,11 @@ std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std:
   const Instant now = clock.now();
   const WallTime wall = clock.wallNow();
   Listing listing(most);
-  std::vector<Listing::Seen> page;
-  page.reserve(HoldTable::kMostInPage);
   for (HoldTable::Walk walk; !walk.isOver();) {
+    listing.beginPage();
     holds.lookOn(walk, [&](const Hold& hold, const Entry*, std::uint64_t visit) {
-      page.push_back({LockTable::infoOf(hold, now, wall), hold.acquired(), visit});
+      listing.add(LockTable::infoOf(hold, now, wall), hold.acquired(), visit);
     });
-    for (const Listing::Seen& seen : page) listing.add(seen);
-    page.clear();
   }
   return listing.take();
 }
