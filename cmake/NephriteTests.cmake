@@ -28,7 +28,8 @@ function(nephrite_test folder)
     target_link_libraries(${folder}_test PRIVATE nephrite_test_support)
   endif()
   # In GoogleTest's macros the checks of each pointer take gcc as long to compile as the rest of a
-  # test. Our libraries have them all; a pointer that is null or wild in a test, ASan sees.
+  # test. Our libraries have them all. A test, and what it compiles of our headers, has the other
+  # checks of UBSan; a pointer that is null or wild ASan sees.
   if(NEPHRITE_SANITIZE STREQUAL "address")
     set_source_files_properties(${sources} PROPERTIES
       COMPILE_OPTIONS -fno-sanitize=null,alignment,vptr,object-size)

@@ -30,8 +30,12 @@ TEST_P(Network, WhenASeedIsPlayedThenNobodyIsToldWhatIsNotSo) {
   const std::uint64_t seeds = fromEnvironment("NEPHRITE_SEEDS", 10'000);
   const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
   for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
-    if (playSeed(seed)->failure().empty()) continue;
-    FAIL() << "seed " << seed << ": " << textOf(*playSeed(seed, true));
+    try {
+      if (playSeed(seed)->failure().empty()) continue;
+      FAIL() << "seed " << seed << ": " << textOf(*playSeed(seed, true));
+    } catch (const std::exception& thrown) {
+      FAIL() << "seed " << seed << " ends in an exception: " << thrown.what();
+    }
   }
 }
 
