@@ -41,7 +41,9 @@ class ObjectSpace {
     LockManager::Options locks = {};
     /// Fencing tokens are reserved from the store, so that they rise across restarts.
     bool durableTokens = false;
-    /// So many at a time: they rise by the nanosecond, so this is an hour and more.
+    /// So many at a time. They rise with time, where Shares are taken again
+    /// (locking/table/grant_clock.h): half a block outlasts most of an hour on 8 processors, and
+    /// there are enough blocks for a million restarts.
     std::uint64_t tokenBlock = std::uint64_t{1} << 43;
     /// Commits are recorded under their id, for commitOutcome().
     bool recordCommits = false;
@@ -87,8 +89,9 @@ class ObjectSpace {
   }
   /// The same for a caller who waits for no disk, even when the object is there.
   bool lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms);
-  /// The same for who is going to change the object; number 0: nothing was done. StoreException
-  /// when it cannot be read; it is locked then.
+  /// The same for who is going to change the object; number 0: not granted, or the object is gone,
+  /// or the token of the lock cannot be kept: lock() says which. StoreException when it cannot be
+  /// read; it is locked then.
   LatestEdition lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
   LatestEdition latestEdition(Oid oid) const;
   void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
@@ -111,10 +114,6 @@ class ObjectSpace {
   bool expireNextWait(Instant now);
 
  private:
-  // Fencing tokens are reserved from the store in blocks. They rise with time, where Shares are
-  // taken again (locking/table/grant_clock.h): half a block outlasts most of an hour on 8
-  // processors, and there are enough blocks for a million restarts.
-
   struct PendingCommit;
   struct Chain;
 

@@ -81,8 +81,8 @@ std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& reques
     if (auto lost = lostLock(locker, oid)) return lost;
     return RequestFailure{ErrorCode::LockLost,
                           "the change of " + store_->schema()->show(oid) +
-                              " cannot be committed: this process does not hold its exclusive "
-                              "lock any more; abort the transaction and try again",
+                              " cannot be committed: this process does not hold its lock "
+                              "any more; abort the transaction and try again",
                           oid};
   }
   return std::nullopt;
