@@ -294,12 +294,14 @@ std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
   lock_table::LockTable::QueueWalk walk(maxEntries);
   SpinWait pause;
+  if (maxEntries == 0) return {};
   for (;;) {
+    walk.beginPage();
     {
       MutexLock hold(state_->waiting);
       if (!state_->table.listQueued(walk)) return std::move(walk.seen);
     }
-    pause.pause();  // Those who came meanwhile are first.
+    pause.pause();  // The threads that came meanwhile are first.
   }
 }
 

@@ -168,9 +168,9 @@ class LockManager {
   /// The same with what a holder has to know.
   HeldLock held(const LockSeat& seat, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a page
-  /// at a time and stops nobody for longer than that: a lock that is held all the while is listed
-  /// once, one that is taken or let go meanwhile may be. The holds of a target are those of one
-  /// moment, but for a crowd of more than 256, which is listed in parts.
+  /// at a time; other threads go on in between. A lock that is held all the while is listed once,
+  /// one that is taken or let go meanwhile may be. The holds of a target are those of one moment,
+  /// but for a crowd of more than 256, which is listed in parts, each found from the first holder.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
   /// At most `maxEntries` waiting requests, ordered by target, each queue from its head. The same:
   /// a page at a time.

@@ -64,12 +64,16 @@ class LockTable {
   struct QueueWalk {
     explicit QueueWalk(std::size_t maxEntries) : most(maxEntries) {}
 
+    /// Makes room for a page, and puts into order what was found; under no lock.
+    void beginPage();
+
     const std::size_t most;
     std::vector<LockInfo> seen;
     HoldTable::Walk table;            ///< Looks for targets with a queue ...
     bool hasTargets = false;          ///< ... until it has found them all;
-    std::vector<LockTarget> targets;  ///< in order then.
-    std::size_t next = 0;             ///< Of these.
+    std::vector<LockTarget> targets;  ///< in order from the next page on.
+    bool isOrdered = false;
+    std::size_t next = 0;  ///< Of these.
     struct Last {
       LockerId locker;
       std::uint64_t sequence = 0;  ///< 0: none.

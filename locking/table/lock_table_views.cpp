@@ -50,6 +50,13 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
 
 namespace {
 
+/// So that what a page adds to `all` allocates nothing.
+template <typename T>
+void makeRoomForPage(std::vector<T>& all) {
+  const std::size_t wanted = all.size() + HoldTable::kMostInPage;
+  if (wanted > all.capacity()) all.reserve(std::max(wanted, 2 * all.capacity()));
+}
+
 /// What a walk over the table has seen, cut to what comes first. Half of twice as many as are
 /// wanted goes whenever there are so many, so that looking at a million needs no memory for a
 /// million.
@@ -57,11 +64,10 @@ class Listing {
  public:
   explicit Listing(std::size_t most) : most_(most) {}
 
-  /// Makes room for a page, so that adding allocates nothing; not under a lock.
+  /// Under no lock.
   void beginPage() {
     if (seen_.size() / 2 >= most_) cut();
-    const std::size_t wanted = seen_.size() + HoldTable::kMostInPage;
-    if (wanted > seen_.capacity()) seen_.reserve(std::max(wanted, 2 * seen_.capacity()));
+    makeRoomForPage(seen_);
   }
   void add(const LockInfo& info, std::uint64_t acquired, std::uint64_t visit) {
     seen_.push_back({info, acquired, visit});
@@ -120,39 +126,45 @@ std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std:
   return listing.take();
 }
 
+void LockTable::QueueWalk::beginPage() {
+  makeRoomForPage(seen);
+  makeRoomForPage(targets);
+  if (!hasTargets || isOrdered) return;
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  isOrdered = true;
+}
+
 bool LockTable::listQueued(QueueWalk& walk) const {
-  if (walk.seen.size() >= walk.most) return false;
   if (!walk.hasTargets) {
     findQueued(walk);
     return true;
   }
-  if (walk.next == walk.targets.size()) return false;
-  const Entry* const entry = holds_.entryOf(walk.targets[walk.next]);
-  std::size_t inPage = 0;
-  if (entry != nullptr) {
-    const Instant now = clock_.now();
-    const WallTime wall = clock_.wallNow();
+  const Instant now = clock_.now();
+  const WallTime wall = clock_.wallNow();
+  std::size_t steps = 0;
+  for (; walk.next < walk.targets.size(); ++walk.next, walk.last = {}) {
+    if (++steps > HoldTable::kPage) return true;
+    const Entry* const entry = holds_.entryOf(walk.targets[walk.next]);
+    if (entry == nullptr) continue;
     for (auto at = behind(walk.last, *entry); at != entry->queue.end(); ++at) {
       if (walk.seen.size() >= walk.most) return false;
-      if (inPage++ == HoldTable::kPage) return true;
+      if (++steps > HoldTable::kPage) return true;
       walk.seen.push_back(infoOf(*at, now, wall));
       walk.last = {at->locker()->id, at->sequence, at->upgrade != 0};
     }
   }
-  walk.last = {};
-  ++walk.next;
-  return true;
+  return false;
 }
 
-// Where somebody waits somebody holds: a walk over all holds finds each queue. When few wait, the
-// deadlines show them without a walk.
+// A target with a queue has a holder, so a walk over all holds finds each queue. When few requests
+// wait, the deadlines show them without a walk.
 void LockTable::findQueued(QueueWalk& walk) const {
   if (deadlines_.size() <= HoldTable::kPage) {
     walk.targets.clear();
     deadlines_.forEach([&](const Wait& wait) { walk.targets.push_back(wait.entry()->target); });
     walk.hasTargets = true;
   } else {
-    walk.targets.reserve(walk.targets.size() + HoldTable::kMostInPage);
     holds_.lookOn(walk.table, [&](const Hold& hold, const Entry* entry, std::uint64_t) {
       if (entry == nullptr || entry->queue.empty()) return;
       const bool isNew = walk.targets.empty() || walk.targets.back() != hold.target;
@@ -160,10 +172,6 @@ void LockTable::findQueued(QueueWalk& walk) const {
     });
     walk.hasTargets = walk.table.isOver();
   }
-  if (!walk.hasTargets) return;
-  std::sort(walk.targets.begin(), walk.targets.end());
-  const auto end = std::unique(walk.targets.begin(), walk.targets.end());
-  walk.targets.erase(end, walk.targets.end());
 }
 
 Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry& entry) const {
@@ -175,7 +183,7 @@ Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry
       }
     }
   }
-  // It waits no more: the first that asked after it.
+  // That request waits no more: the first that was made after it.
   return std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
     const bool isUpgrade = wait.upgrade != 0;
     return isUpgrade == last.isUpgrade ? wait.sequence > last.sequence : last.isUpgrade;
