@@ -24,21 +24,11 @@ class Awaited {
   /// Any thread.
   bool isSettled() const { return state_.load(std::memory_order_acquire) == kSettled; }
 
-  /// Until it is settled, or somebody calls: one futex.
-  void sleep() {
-    state_.wait(kOpen, std::memory_order_acquire);
-    std::int32_t called = kCalled;
-    state_.compare_exchange_strong(called, kOpen, std::memory_order_acq_rel);
-  }
+  /// Until it is settled, or somebody calls: one futex. May return early.
+  void sleep();
   /// Any thread that knows this to be there: whoever sleeps here shall look around. False: it is
   /// settled, and he goes.
-  bool call() {
-    std::int32_t was = kOpen;
-    if (state_.compare_exchange_strong(was, kCalled, std::memory_order_acq_rel)) {
-      state_.notify_one();
-    }
-    return was != kSettled;
-  }
+  bool call();
 
   /// From now until sleepsHereAgain(), whoever settles this wakes `waker`, too. False: it is
   /// settled.
@@ -57,16 +47,10 @@ class Awaited {
 
  protected:
   ~Awaited() = default;
-  void setSettled() {
-    if (state_.exchange(kSettled, std::memory_order_acq_rel) == kElsewhere) {
-      waker_->wake();
-    } else {
-      state_.notify_one();
-    }
-  }
+  void setSettled();
 
  private:
-  static constexpr std::int32_t kOpen = 0, kSettled = 1, kCalled = 2, kElsewhere = 3;
+  static constexpr std::int32_t kOpen = 0, kSettled = 1, kCalled = 2, kElsewhere = 3, kAsleep = 4;
   Atomic<std::int32_t> state_{kOpen};
   std::shared_ptr<Waker> waker_;  // Written before, and read after, state_ was kElsewhere.
 };
