@@ -64,6 +64,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   const Instant now = clock_.now();
   CommitUpgrade* const commit = commits_.make();
   commit->request = answer.request;
+  const Wait* first = nullptr;
   for (std::size_t i = 0; i < holds.size(); ++i) {
     LockRequest part = answer.request;
     part.target = holds[i]->target;
@@ -78,9 +79,9 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     ++statistics_.queuedLocks;
     Wait& wait = enqueue(locker, *entries[i], part, true, now);
     wait.setCommit(*commit);
-    commit->pending.push_back(&wait);
+    if (commit->pending++ == 0) first = &wait;
   }
-  if (commit->pending.empty()) {
+  if (first == nullptr) {
     commits_.destroy(commit);
     endCommit(locker);
     out.add(std::move(settle), std::move(answer));
@@ -89,19 +90,20 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   std::sort(commit->targets.begin(), commit->targets.end());
   locker.commit = commit;
   commit->settle = std::move(settle);
-  const Wait& wait = *commit->pending.front();
-  startWaiting(locker, wait.sequence, wait.deadline, out);
+  startWaiting(locker, first->sequence, first->deadline, out);
 }
 
-// Every upgrade of the commit is Update again, or no longer asked for (section 4).
-std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
+// Every upgrade of the commit that waits is Update again, or no longer asked for (section 4).
+std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
+  CommitUpgrade& commit = *locker.commit;
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
   for (Hold* const hold : holds) holds_.change(*hold, LockType::Update, hold->session());
-  Locker& locker = *commit.pending.front()->locker();
-  for (Wait* const wait : commit.pending) {
-    holds.push_back(holdOn(*wait->entry(), locker));
-    leaveQueue(*wait);
-    waits_.destroy(wait);
+  for (auto at = locker.waits.begin(); at != locker.waits.end();) {
+    Wait& wait = *at++;
+    if (wait.commit() == nullptr) continue;
+    holds.push_back(holdOn(*wait.entry(), locker));
+    leaveQueue(wait);
+    waits_.destroy(&wait);
   }
   commits_.destroy(&commit);
   endCommit(locker);
@@ -115,7 +117,10 @@ std::vector<LockTarget> LockTable::takeBack(CommitUpgrade& commit) {
 
 // A commit whose locks are being let go has nothing left to wait for.
 void LockTable::cancelCommitOf(Locker& locker, LockAnswers& out) {
-  if (locker.commit != nullptr) fail(*locker.commit->pending.front(), LockOutcome::Cancelled, out);
+  if (locker.commit == nullptr) return;
+  const auto isPart = [](const Wait& wait) { return wait.commit() != nullptr; };
+  fail(*std::find_if(locker.waits.begin(), locker.waits.end(), isPart), LockOutcome::Cancelled,
+       out);
 }
 
 }  // namespace nephrite::lock_table

@@ -31,7 +31,7 @@ bool Deadlines::Due::isEarlierThan(const Due& other) const {
 
 void Deadlines::put(std::size_t at, Due due) {
   heap_[at] = due;
-  due.wait()->place = static_cast<std::uint32_t>(at);
+  due.wait()->setPlace(static_cast<std::uint32_t>(at));
 }
 
 void Deadlines::raise(std::size_t at, Due due) {
@@ -68,7 +68,7 @@ void Deadlines::insert(Wait& wait) {
 }
 
 void Deadlines::erase(Wait& wait) {
-  const std::size_t at = wait.place;
+  const std::size_t at = wait.place();
   const Due last = heap_.back();
   heap_.pop_back();
   if (last.wait() != &wait) {

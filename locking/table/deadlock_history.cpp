@@ -79,12 +79,10 @@ class Snapshot {
   }
 
   static bool isUpgradedByCommit(const Hold& hold) {
-    for (const Wait& wait : hold.locker().waits) {
-      if (wait.commit() == nullptr) continue;
-      const auto& upgraded = wait.commit()->upgraded;
-      if (std::find(upgraded.begin(), upgraded.end(), &hold) != upgraded.end()) return true;
-    }
-    return false;
+    const CommitUpgrade* const commit = hold.locker().commit;
+    if (commit == nullptr) return false;
+    return std::find(commit->upgraded.begin(), commit->upgraded.end(), &hold) !=
+           commit->upgraded.end();
   }
 
   void takeQueue(const Entry& entry) {
@@ -100,7 +98,7 @@ class Snapshot {
       taken.commit = wait.commit() != nullptr;
       taken.asked = wait.sequence;
       taken.age = now_ - wait.since();
-      taken.priority = wait.priority;
+      taken.priority = wait.priority();
       taken.timeout = wait.timeout();
       taken.background = wait.isBackground();
       record_.waits.push_back(taken);

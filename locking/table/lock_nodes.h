@@ -6,7 +6,6 @@
 #include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <boost/intrusive/list.hpp>
-#include <boost/intrusive/slist.hpp>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -140,13 +139,11 @@ class HolderList {
 
 struct OfEntry;
 struct OfLocker;
-using EntryHook = intrusive::list_base_hook<intrusive::tag<OfEntry>>;
-using LockerHook = intrusive::slist_base_hook<intrusive::tag<OfLocker>>;
-using Queue =
-    intrusive::list<Wait, intrusive::base_hook<EntryHook>, intrusive::constant_time_size<false>>;
-using WaitsOfLocker =
-    intrusive::slist<Wait, intrusive::base_hook<LockerHook>, intrusive::cache_last<true>,
-                     intrusive::constant_time_size<false>>;
+template <typename List>
+using WaitList = intrusive::list<Wait, intrusive::value_traits<TaggedLinks<Wait, List>>,
+                                 intrusive::constant_time_size<false>>;
+using Queue = WaitList<OfEntry>;
+using WaitsOfLocker = WaitList<OfLocker>;
 
 /// The upgrades of one commit: they are granted one by one, but fail together.
 /// While they wait their locker asks for none of these targets again (Cancelled), so that nothing
@@ -156,7 +153,7 @@ struct CommitUpgrade {
   LockSettle settle;
   std::vector<LockTarget> targets;                    ///< Of all upgrades, sorted.
   boost::container::small_vector<Hold*, 8> upgraded;  ///< Exclusive already.
-  boost::container::small_vector<Wait*, 8> pending;   ///< Still queued.
+  std::size_t pending = 0;                            ///< So many are still queued.
 
   bool isAbout(LockTarget target) const {
     return std::binary_search(targets.begin(), targets.end(), target);
@@ -164,14 +161,19 @@ struct CommitUpgrade {
 };
 
 /// A request that stands in a queue. Small too: a hot object may have a million of them.
-struct Wait : EntryHook, LockerHook {
+struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
   LockSettle settle;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
   Instant deadline{};
-  std::int32_t priority = 0;
-  std::uint32_t place = 0;              ///< In Deadlines.
   std::uint64_t sequence : 44 = 0;      ///< Rises with each wait: breaks ties between deadlines.
   std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
   std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
+
+  std::int32_t priority() const {
+    return static_cast<std::int32_t>(TaggedLink<OfLocker>::beside());
+  }
+  /// In Deadlines.
+  std::uint32_t place() const { return TaggedLink<OfEntry>::beside(); }
+  void setPlace(std::uint32_t place) { TaggedLink<OfEntry>::setBeside(place); }
 
   void ask(const LockRequest& request);
   /// `milliseconds` from its beginning to its deadline.

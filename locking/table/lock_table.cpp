@@ -8,7 +8,7 @@ namespace nephrite::lock_table {
 
 void Wait::ask(const LockRequest& request) {
   idOrCommit_ = request.id;
-  priority = request.priority;
+  TaggedLink<OfLocker>::setBeside(static_cast<std::uint32_t>(request.priority));
   type_ = static_cast<unsigned>(request.type);
   isSession_ = request.duration == LockDuration::Session ? 1 : 0;
   hasServerTimeout_ = request.timeout.isServerDefined() ? 1 : 0;
@@ -28,7 +28,7 @@ LockRequest Wait::request() const {
   asked.timeout = timeout();
   asked.inState = inState_ != 0;
   asked.level = static_cast<std::uint16_t>(level_);
-  asked.priority = priority;
+  asked.priority = priority();
   asked.background = isBackground();
   asked.id = id();
   return asked;
@@ -189,21 +189,24 @@ Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& reques
 
 void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
                              LockAnswers& out) {
-  breakCycles(locker, firstSequence, out);
-  const bool waits = std::any_of(locker.waits.begin(), locker.waits.end(),
-                                 [&](const Wait& wait) { return wait.sequence >= firstSequence; });
+  breakCycles(locker, firstSequence, true, out);
+  // The last of its waits is the one that it asked for last.
+  const bool waits = !locker.waits.empty() && locker.waits.back().sequence >= firstSequence;
   if (waits) out.waitsUntil_ = deadline;
 }
 
-// Section 2.5. `firstSequence` is that of the request being made: if it loses before anybody else
-// has, it has never waited. Once somebody else was refused for its sake, it has.
-void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, LockAnswers& out) {
+// Section 2.5. Its waits from `firstSequence` on may lead where none of its waits led before. Are
+// they of a request `beingMade`, and one of them loses before anybody else has, then it has never
+// waited. Once somebody else was refused for its sake, it has.
+void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
+                            LockAnswers& out) {
   for (bool nobodyYet = true;; nobodyYet = false) {
-    const std::vector<WaitGraph::Blocker> blockers = waitGraph_.blockersOnCycle(requester);
+    const std::vector<WaitGraph::Blocker> blockers =
+        waitGraph_.blockersOnCycle(requester, firstSequence);
     if (blockers.empty()) return;
 
     Wait& own = *blockers.front().via;
-    const bool ownFirst = nobodyYet && own.sequence >= firstSequence;
+    const bool ownFirst = beingMade && nobodyYet && own.sequence >= firstSequence;
     if (options_.doubleDeadlock) {
       if (nobodyYet) deadlocks_.begin(requester, waitGraph_, &blockers.front(), true, clock_);
       deadlocks_.addVictim(requester.id);
@@ -224,7 +227,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, Lock
     Wait* victim = &own;
     const WaitGraph::Blocker* lower = nullptr;  // Null: the requester itself.
     for (const WaitGraph::Blocker& blocker : blockers) {
-      if (blocker.wait->priority >= victim->priority) continue;
+      if (blocker.wait->priority() >= victim->priority()) continue;
       victim = blocker.wait;
       lower = &blocker;
     }
@@ -263,14 +266,36 @@ void LockTable::serve(Entry& entry, LockAnswers& out) {
   dropUnlessNeeded(entry);
 }
 
+// What `locker` asks for on `entry`, in the order of asking. Of its waits and the queue it looks
+// through the shorter, for either may be very long.
+LockTable::FewWaits LockTable::waitsOn(Locker& locker, Entry& entry) {
+  FewWaits found;
+  if (locker.waits.empty()) return found;
+  auto own = locker.waits.begin();
+  auto queued = entry.queue.begin();
+  while (own != locker.waits.end() && queued != entry.queue.end()) ++own, ++queued;
+  if (own == locker.waits.end()) {
+    for (Wait& wait : locker.waits) {
+      if (wait.entry() == &entry) found.push_back(&wait);
+    }
+  } else {
+    for (Wait& wait : entry.queue) {
+      if (wait.locker() == &locker) found.push_back(&wait);
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Wait* a, const Wait* b) { return a->sequence < b->sequence; });
+  }
+  return found;
+}
+
 // What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
 // waited for it before: its request that has just been granted stood ahead of them all.
 void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
-  for (Wait& wait : locker.waits) {
-    if (wait.entry() != &entry || wait.upgrade) continue;
-    quitQueue(wait);
-    wait.upgrade = true;
-    enterQueue(wait, afterUpgrades(entry));
+  for (Wait* const wait : waitsOn(locker, entry)) {
+    if (wait->upgrade) continue;
+    quitQueue(*wait);
+    wait->upgrade = true;
+    enterQueue(*wait, afterUpgrades(entry));
   }
 }
 
@@ -280,11 +305,11 @@ bool LockTable::becomeNewcomers(Locker& locker, Entry& entry) {
   if (entry.lastUpgrade == nullptr) return false;
   bool any = false;
   const Queue::iterator firstNewcomer = afterUpgrades(entry);
-  for (Wait& wait : locker.waits) {
-    if (wait.entry() != &entry || !wait.upgrade) continue;
-    quitQueue(wait);
-    wait.upgrade = false;
-    enterQueue(wait, firstNewcomer);
+  for (Wait* const wait : waitsOn(locker, entry)) {
+    if (!wait->upgrade) continue;
+    quitQueue(*wait);
+    wait->upgrade = false;
+    enterQueue(*wait, firstNewcomer);
     any = true;
   }
   return any;
@@ -351,9 +376,8 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
     answer.token = holds_.upgrade(*before, request);
     commit->upgraded.push_back(before);
   }
-  commit->pending.erase(std::find(commit->pending.begin(), commit->pending.end(), &wait));
   waits_.destroy(&wait);
-  if (!commit->pending.empty()) return;
+  if (--commit->pending > 0) return;
   endCommit(locker);
   out.add(std::move(commit->settle), std::move(answer));
   commits_.destroy(commit);
@@ -400,7 +424,7 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   std::vector<LockTarget> changed;
   if (commit != nullptr) {
     answer.waited = clock_.now() - wait.since();
-    changed = takeBack(*commit);
+    changed = takeBack(*wait.locker());
   } else {
     changed.push_back(wait.entry()->target);
     answer.waited = leaveQueue(wait);
@@ -458,7 +482,7 @@ bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
   const bool waitsAnew = becomeNewcomers(locker, entry);
   serve(entry, out);
   // It may stand behind upgrades that stood behind it.
-  if (waitsAnew) breakCycles(locker, lastWait_ + 1, out);
+  if (waitsAnew) breakCycles(locker, 0, false, out);
   return true;
 }
 

@@ -107,7 +107,8 @@ class LockTable {
                 Instant now);
   void startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
                     LockAnswers& out);
-  void breakCycles(Locker& requester, std::uint64_t firstSequence, LockAnswers& out);
+  void breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
+                   LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, LockType type,
                                LockAnswer& answer);
   std::vector<Hold*> beginCommit(Locker& locker, std::span<const LockTarget> targets);
@@ -115,6 +116,8 @@ class LockTable {
 
   // Ways out of a wait. Each ends in serve().
   void serve(Entry& entry, LockAnswers& out);
+  using FewWaits = boost::container::small_vector<Wait*, 4>;
+  static FewWaits waitsOn(Locker& locker, Entry& entry);
   static void becomeUpgrades(Locker& locker, Entry& entry);
   static bool becomeNewcomers(Locker& locker, Entry& entry);
   static Queue::iterator afterUpgrades(Entry& entry);
@@ -126,7 +129,7 @@ class LockTable {
   LockAnswer refusalOf(const Wait& wait, LockOutcome outcome) const;
   [[nodiscard]] std::vector<LockTarget> detach(Wait& wait, LockAnswer answer, bool first,
                                                LockAnswers& out);
-  std::vector<LockTarget> takeBack(CommitUpgrade& commit);
+  std::vector<LockTarget> takeBack(Locker& locker);
   Duration leaveQueue(Wait& wait);
   void cancelCommitOf(Locker& locker, LockAnswers& out);
 

@@ -1,6 +1,7 @@
 #include "locking/table/wait_graph.h"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
@@ -23,17 +24,58 @@ unsigned excludedBy(LockType held) {
 
 }  // namespace
 
-// Marks every locker that waits for `requester`, directly or through others. Walking against
-// the edges makes the common case free: a newcomer that holds nothing anybody wants, at the
-// tail of a queue however long, has nobody behind it. No queue is walked twice: neither for two
-// holders that exclude the same, nor by two who stand in it.
+namespace {
+
+// A newcomer that holds nothing anybody wants, at the tail of a queue however long.
+bool isBehindAll(const Locker& requester) {
+  const Wait& wait = requester.waits.front();
+  return requester.contended.empty() && &wait == &requester.waits.back() &&
+         &wait == &wait.entry()->queue.back();
+}
+
+}  // namespace
+
+// Do the new waits of `requester` lead to none but a few lockers, each of which comes to one that
+// waits for nothing? Then they close no cycle, however many wait for `requester`, and however many
+// other waits it has. Nearly always the one who holds the target just works on.
+bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
+  constexpr std::size_t kMostSteps = 32;
+  std::size_t steps = 0;
+  boost::container::small_vector<const Locker*, kMostSteps> toVisit;
+  const auto reach = [&](const Locker& blocker) {
+    if (!blocker.waits.empty()) toVisit.push_back(&blocker);
+    return ++steps > kMostSteps || &blocker == &requester;
+  };
+  const auto leadsFar = [&](const Wait& wait) {
+    const Entry& entry = *wait.entry();
+    const Locker& locker = *wait.locker();
+    const auto reachHolder = [&](const Hold& hold) { return reach(hold.locker()); };
+    if (forEachConflict(entry, locker, wait.type(), reachHolder)) return true;
+    for (const Wait& ahead : entry.queue) {
+      if (&ahead == &wait) return false;
+      if (ahead.locker() == &locker ? ++steps > kMostSteps : reach(*ahead.locker())) return true;
+    }
+    return false;
+  };
+  bool overtakes = false;  // Then whom it has overtaken waits for what its other waits lead to.
+  for (auto wait = requester.waits.rbegin(); wait != requester.waits.rend(); ++wait) {
+    if (wait->sequence < firstSequence && !overtakes) break;
+    overtakes = overtakes || &*wait != &wait->entry()->queue.back();
+    if (leadsFar(*wait)) return false;
+  }
+  while (!toVisit.empty()) {
+    const Locker& locker = *toVisit.back();
+    toVisit.pop_back();
+    if (std::any_of(locker.waits.begin(), locker.waits.end(), leadsFar)) return false;
+  }
+  return true;
+}
+
+// Marks every locker that waits for `requester`, directly or through others, against the edges: a
+// newcomer has few behind it. No queue is walked twice: neither for two holders that exclude the
+// same, nor by two lockers that stand in it.
 bool WaitGraph::markWaitersFor(Locker& requester) {
   ++search_;
-  const auto isLast = [](const Wait& wait) { return &wait == &wait.entry()->queue.back(); };
-  if (requester.contended.empty() &&
-      std::all_of(requester.waits.begin(), requester.waits.end(), isLast)) {
-    return false;
-  }
   bool any = false;
   std::vector<Locker*> toVisit{&requester};
   const auto isReached = [&](const Locker& locker) {
@@ -86,9 +128,13 @@ Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) con
   return nullptr;
 }
 
-std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester) {
+std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester,
+                                                           std::uint64_t firstSequence) {
   std::vector<Blocker> found;
-  if (!markWaitersFor(requester)) return found;
+  if (requester.waits.empty() || isBehindAll(requester) || endsSoon(requester, firstSequence) ||
+      !markWaitersFor(requester)) {
+    return found;
+  }
   boost::unordered_flat_set<const Locker*> known;
   for (Wait& wait : requester.waits) {
     forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {

@@ -64,8 +64,9 @@ class WaitGraph {
   };
 
   /// The direct blockers of `requester` that are on a cycle with it: its waits in order, of each
-  /// the holders, then those ahead in the queue. Nobody twice.
-  std::vector<Blocker> blockersOnCycle(Locker& requester);
+  /// the holders, then those ahead in the queue. Nobody twice. What it waited for before its wait
+  /// `firstSequence` began is known to close none by itself.
+  std::vector<Blocker> blockersOnCycle(Locker& requester, std::uint64_t firstSequence);
 
   /// The shortest cycle through `member`, it first; empty when there is none.
   static std::vector<WaitEdge> cycleThrough(const Locker& member);
@@ -77,6 +78,7 @@ class WaitGraph {
   bool waitsForRequester(const Locker& locker) const { return locker.mark == search_; }
 
  private:
+  static bool endsSoon(const Locker& requester, std::uint64_t firstSequence);
   /// False when there is none.
   bool markWaitersFor(Locker& requester);
   Wait* waitTowardsMarked(Locker& blocker, const Locker& requester) const;

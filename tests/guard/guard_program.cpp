@@ -214,6 +214,40 @@ void searchManyForADeadlock(std::uint64_t count) {
   many.signAllOff();
 }
 
+// One locker waits for all that another holds and lets go at once, in the other order.
+void grantManyToOne(std::uint64_t count) {
+  Many many(2);
+  for (std::uint64_t i = 1; i <= count; ++i) many.ask({2}, {i}, LockType::Exclusive);
+  for (std::uint64_t i = count; i >= 1; --i) many.ask({1}, {i}, LockType::Exclusive);
+  require(many.answered == count, "not all wait");
+  many.locks.signOff({2}).deliver();
+  require(many.answered == 2 * count, "not all are granted");
+  many.signAllOff();
+}
+
+// A commit of many waits for one who shares them all.
+void upgradeMany(std::uint64_t count) {
+  Many many(2);
+  std::vector<LockTarget> targets;
+  for (std::uint64_t i = 1; i <= count; ++i) {
+    many.ask({1}, {i}, LockType::Update);
+    many.ask({2}, {i}, LockType::Share);
+    targets.push_back({i});
+  }
+  LockRequest commit;
+  commit.locker = {1};
+  bool committed = false;
+  many.locks
+      .upgradeForCommit(
+          commit, targets,
+          [&](const LockAnswer& answer) { committed = answer.outcome == LockOutcome::Granted; })
+      .deliver();
+  require(!committed, "it does not wait");
+  many.locks.signOff({2}).deliver();
+  require(committed, "it waits for ever");
+  many.signAllOff();
+}
+
 void listMany(std::uint64_t count) {
   Many many(1);
   for (std::uint64_t i = 1; i <= count; ++i) many.ask({1}, {i}, LockType::Exclusive);
@@ -288,6 +322,8 @@ constexpr Case kCases[] = {
     {"many_sign_on", signManyOn},
     {"many_share", letManyShare},
     {"many_search", searchManyForADeadlock},
+    {"many_waits", grantManyToOne},
+    {"many_upgrades", upgradeMany},
     {"many_list", listMany},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},

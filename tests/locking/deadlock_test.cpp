@@ -117,6 +117,22 @@ TEST_F(Deadlocks, WhenTheCircleRunsThroughAPlaceInAQueueThenItIsFoundToo) {
   EXPECT_EQ(anna.outcome(), LockOutcome::Deadlock);
 }
 
+TEST_F(Deadlocks, WhenAnUpgradeOvertakesOneThatTheUpgraderWaitsForElsewhereThenItIsFoundToo) {
+  ask(kAnna, kOrder, Share);
+  ask(kCleo, kOrder, Reserve);
+  ask(kBen, kStock, Exclusive);
+  const AskedLock stock = ask(kAnna, kStock, Share);  // Waits for Ben.
+  const AskedLock ben = ask(kBen, kOrder, Reserve);   // Waits for Cleo alone.
+  ASSERT_TRUE(stock.waits());
+  ASSERT_TRUE(ben.waits());
+
+  const AskedLock upgrade = ask(kAnna, kOrder, Exclusive);  // Ahead of Ben: he waits for Anna, too.
+
+  EXPECT_EQ(stock.outcome(), LockOutcome::Deadlock);
+  EXPECT_TRUE(upgrade.waits()) << "for Cleo";
+  EXPECT_TRUE(ben.waits());
+}
+
 TEST_F(Deadlocks, WhenRefusingAnotherLetsTheRequesterInThenItIsGrantedAfterwards) {
   askSession(kAnna, kOrder, Share);
   askSession(kBen, kOrder, Share);
