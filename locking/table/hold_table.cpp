@@ -441,6 +441,7 @@ void HoldTable::checkInvariants() const {
     SpinHold spin(segment.lock);
     std::uint32_t nodes = 0;
     for (std::size_t head = 0; head <= segment.mask; ++head) {
+      if (segment.heads[head].get() == nullptr) continue;
       boost::unordered_flat_set<std::uint64_t> past;  // The targets before this one in the chain.
       for (const Node* node = segment.heads[head].get(); node != nullptr;
            node = node->chain.get()) {

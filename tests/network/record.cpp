@@ -6,21 +6,9 @@
 namespace nephrite {
 namespace {
 
-std::string valueOf(const std::string& event, const std::string& key) {
-  const std::string start = "\"" + key + "\":";
-  const std::size_t at = event.find(start);
-  if (at == std::string::npos) return "";
-  std::string value = event.substr(at + start.size());
-  value = value.substr(0, value.find_first_of(",}"));
-  if (value.front() == '"') value = value.substr(1, value.size() - 2);
-  return value;
-}
-
-/// "12 c0.1 granted", "12 c0.1 timeout 1027".
-std::string wordsOf(const std::string& event) {
-  const std::string code = valueOf(event, "code");
-  return valueOf(event, "line") + " " + valueOf(event, "process") + " " +
-         valueOf(event, "outcome") + (code.empty() ? "" : " " + code);
+/// "granted", "timeout 1027".
+std::string wordsOf(const LockModel::Event& event) {
+  return event.code == 0 ? event.outcome : event.outcome + " " + std::to_string(event.code);
 }
 
 std::string wordsOf(const LockAnswer& answer) {
@@ -33,6 +21,9 @@ std::string wordsOf(const LockAnswer& answer) {
   }
   return "?";
 }
+
+/// The number of the client whose process has that name: "c0.1".
+int clientOf(const std::string& process) { return std::stoi(process.substr(1)); }
 
 ScheduleLockType typeOf(LockType type) {
   switch (type) {
@@ -65,8 +56,7 @@ std::string wordsOf(const CommitReply& reply) {
   return "?";
 }
 
-void Report::trace(const Agenda& agenda, const std::string& what) {
-  if (!traces_) return;
+void Report::addLine(const Agenda& agenda, const std::string& what) {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(agenda.now().sinceStart);
   lines_.push_back(std::to_string(now.count()) + " ms  " + what);
 }
@@ -105,15 +95,16 @@ void Record::addProcess(const ProcessInfo& process) {
   line.background = process.background;
   names_[process.locker.value] = line.name;
   signedOn_.insert(process.locker.value);
+  signedOnOf_[clientOf(line.name)].insert(process.locker.value);
   passTime();
   prepare(line);
 }
 
-std::vector<LockerId> Record::lockersOf(const std::string& client) const {
+std::vector<LockerId> Record::lockersOf(int client) const {
+  const auto of = signedOnOf_.find(client);
+  if (of == signedOnOf_.end()) return {};
   std::vector<LockerId> lockers;
-  for (const std::uint64_t locker : signedOn_) {
-    if (names_.at(locker).rfind(client + ".", 0) == 0) lockers.push_back({locker});
-  }
+  for (const std::uint64_t locker : of->second) lockers.push_back({locker});
   return lockers;
 }
 
@@ -121,7 +112,7 @@ std::vector<LockerId> Record::lockersOf(const std::string& client) const {
 
 int Record::run(Content content) {
   ScheduleLine line{++line_, std::move(content)};
-  if (report_.traces()) report_.trace(agenda_, "  server: " + textOf(line));
+  if (report_.traces()) report_.trace(agenda_, "  server: ", textOf(line));
   try {
     model_.run(line);
   } catch (const std::exception& wrong) {
@@ -133,7 +124,7 @@ int Record::run(Content content) {
 // A line that only brings the model to where the database is told to be.
 void Record::prepare(const Content& content) {
   run(content);
-  seen_ = model_.events().size();
+  seen_ = model_.told().size();
 }
 
 StepLine Record::lineOf(const std::string& process, ScheduleVerb verb) const {
@@ -169,14 +160,15 @@ void Record::passTime() {
 Record::StepPtr Record::begin(LockerId locker, std::uint64_t request) {
   if (running_) report_.fail("a call of the database within another");
   passTime();
-  if (model_.events().size() != seen_) report_.fail("a wait ended in the model alone");
+  if (model_.told().size() != seen_) report_.fail("a wait ended in the model alone");
+  ++calls_;
   auto step = std::make_shared<Step>();
   step->locker = locker.value;
   step->request = request;
   step->process = nameOf(locker);
   step->compared = isSignedOn(locker);
   running_ = step;
-  first_.clear();
+  first_.reset();
   caused_.clear();
   return step;
 }
@@ -184,7 +176,7 @@ Record::StepPtr Record::begin(LockerId locker, std::uint64_t request) {
 Record::StepPtr Record::beganTime() {
   auto step = std::make_shared<Step>();
   running_ = step;
-  first_.clear();
+  first_.reset();
   caused_.clear();
   passTime();
   return step;
@@ -250,7 +242,7 @@ Record::StepPtr Record::beganUnlock(LockerId locker, Oid object) {
   const StepPtr step = begin(locker, 0);
   if (!step->compared) return step;
   step->line = ++line_;
-  report_.trace(agenda_, "  server: " + step->process + " unlock " + nameOf(object));
+  report_.trace(agenda_, "  server: ", step->process, " unlock ", nameOf(object));
   model_.letGo(step->process, nameOf(object), line_);
   return step;
 }
@@ -276,7 +268,7 @@ Record::StepPtr Record::beganLevel(LockerId locker, std::uint16_t level) {
 Record::StepPtr Record::beganCancel(LockerId locker, std::uint64_t request) {
   const StepPtr step = begin(locker, 0);
   if (!step->compared || waitsIn_[step->process] != request) return step;
-  report_.trace(agenda_, "  server: " + step->process + " cancels");
+  report_.trace(agenda_, "  server: ", step->process, " cancels");
   model_.cancel(step->process, ++line_);
   return step;
 }
@@ -284,8 +276,9 @@ Record::StepPtr Record::beganCancel(LockerId locker, std::uint64_t request) {
 Record::StepPtr Record::beganSignOff(LockerId locker) {
   const StepPtr step = begin(locker, 0);
   if (signedOn_.erase(locker.value) == 0) return step;
+  signedOnOf_[clientOf(step->process)].erase(locker.value);
   step->line = ++line_;
-  report_.trace(agenda_, "  server: " + step->process + " signOff");
+  report_.trace(agenda_, "  server: ", step->process, " signOff");
   model_.leave(step->process, line_);
   return step;
 }
@@ -300,20 +293,19 @@ void Record::answered(const StepPtr& step, const std::string& outcome, bool queu
                    " took effect twice");
     }
   }
-  report_.trace(agenda_, "  server: " + step->process + " -> " + outcome);
+  report_.trace(agenda_, "  server: ", step->process, " -> ", outcome);
   if (!step->compared) {
     if (outcome != step->expected) {
       report_.fail(step->process + " was told '" + outcome + "', not '" + step->expected + "'");
     }
     return;
   }
-  const std::string who = std::to_string(step->line) + " " + step->process + " ";
   if (step == running_ && !queued) {
-    first_ = who + outcome;
+    first_ = {step->line, step->process, outcome};
     return;
   }
-  if (step == running_) first_ = who + "queued";
-  caused_.push_back(who + outcome);
+  if (step == running_) first_ = {step->line, step->process, "queued"};
+  caused_.push_back({step->line, step->process, outcome});
 }
 
 void Record::answered(const StepPtr& step, const LockReply& reply) {
@@ -343,26 +335,28 @@ void Record::answered(const StepPtr& step, const CommitRequest& request, const C
 }
 
 void Record::ended(const StepPtr& step) {
-  std::vector<std::string> expected;
-  for (; seen_ < model_.events().size(); ++seen_) {
-    expected.push_back(wordsOf(model_.events()[seen_]));
+  std::vector<Told> expected;
+  for (; seen_ < model_.told().size(); ++seen_) {
+    const LockModel::Event& event = model_.told()[seen_];
+    expected.push_back({event.line, event.process, wordsOf(event)});
   }
-  std::vector<std::string> actual;
+  std::vector<Told> actual;
   const bool own = step->line != 0 && step->compared && !expected.empty();
   const bool asks = step->request != 0;
   if (own) {
     if (!asks) first_ = expected.front();  // Is not answered, and cannot fail.
-    if (first_.empty()) {
-      first_ = std::to_string(step->line) + " " + step->process + " queued";
-    }
-    actual.push_back(first_);
+    actual.push_back(first_.value_or(Told{step->line, step->process, "queued"}));
   }
   actual.insert(actual.end(), caused_.begin(), caused_.end());
   running_ = nullptr;
   if (actual == expected) return;
   std::string text = "the database and the model differ:";
-  for (const std::string& one : expected) text += "\n  model:    " + one;
-  for (const std::string& one : actual) text += "\n  database: " + one;
+  const auto add = [&](const std::string& whose, const std::vector<Told>& all) {
+    for (const Told& one : all)
+      text += "\n  " + whose + std::to_string(one.line) + " " + one.process + " " + one.words;
+  };
+  add("model:    ", expected);
+  add("database: ", actual);
   report_.fail(text);
 }
 

@@ -23,7 +23,11 @@ class Report {
  public:
   explicit Report(bool traces) : traces_(traces) {}
   bool traces() const { return traces_; }
-  void trace(const Agenda& agenda, const std::string& what);
+  /// `words` one after the other; put together only when they are wanted.
+  template <class... Words>
+  void trace(const Agenda& agenda, const Words&... words) {
+    if (traces_) addLine(agenda, (std::string() + ... + words));
+  }
   void count(const std::string& what) { ++counts_[what]; }
   void fail(const std::string& what) {
     if (failure_.empty()) failure_ = what;
@@ -34,6 +38,8 @@ class Report {
   const std::vector<std::string>& lines() const { return lines_; }
 
  private:
+  void addLine(const Agenda& agenda, const std::string& what);
+
   const bool traces_;
   std::string failure_;
   std::map<std::string, int> counts_;
@@ -70,7 +76,8 @@ class Record {
   std::string nameOf(LockerId locker) const;
   std::string nameOf(Oid object) const;
   const std::vector<Oid>& objects() const { return objects_; }
-  std::vector<LockerId> lockersOf(const std::string& client) const;
+  /// Of those that are signed on.
+  std::vector<LockerId> lockersOf(int client) const;
   const std::set<std::uint64_t>& signedOn() const { return signedOn_; }
 
   // A lock that an operator took: its process hears of it a moment later, and until then its node
@@ -103,6 +110,9 @@ class Record {
   void answered(const StepPtr& step, const std::string& outcome, bool queued);
   void ended(const StepPtr& step);
 
+  /// So many calls have been begun, without those that only let time pass.
+  std::uint64_t calls() const { return calls_; }
+
   // What clients may be held against.
   /// What the database answered to a request; empty when it has not.
   std::optional<std::string> decided(LockerId locker, std::uint64_t request) const;
@@ -118,6 +128,13 @@ class Record {
 
  private:
   using Content = decltype(ScheduleLine::content);
+  /// What came of a line, as the model and the database tell it.
+  struct Told {
+    int line = 0;
+    std::string process;
+    std::string words;
+    bool operator==(const Told&) const = default;
+  };
   int run(Content content);
   void prepare(const Content& content);
   StepLine lineOf(const std::string& process, ScheduleVerb verb) const;
@@ -132,11 +149,13 @@ class Record {
   Instant modelTime_{};
   int line_ = 0;
   std::size_t seen_ = 0;  // Of the model's events.
+  std::uint64_t calls_ = 0;
   StepPtr running_;
-  std::string first_;
-  std::vector<std::string> caused_;
+  std::optional<Told> first_;
+  std::vector<Told> caused_;
   std::map<std::uint64_t, std::string> names_;
   std::set<std::uint64_t> signedOn_;
+  std::map<int, std::set<std::uint64_t>> signedOnOf_;  // The same, by client.
   std::vector<Oid> objects_;
   std::map<Oid, std::uint32_t> editions_;
   std::map<std::uint64_t, std::uint64_t> lastToken_;     // By object.

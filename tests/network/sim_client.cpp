@@ -114,7 +114,7 @@ bool SimClient::wait(Call call) {
   try {
     call();
   } catch (const SystemException& failure) {
-    network_.report.trace(network_.agenda, std::string("  waited in vain: ") + failure.what());
+    network_.report.trace(network_.agenda, std::string("  waited in vain: "), failure.what());
     worked = false;
   }
   network_.waiting = false;
@@ -203,7 +203,7 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
   return [this, actor, what, asked, request, then = std::move(then)](const StepResult& result) {
     answered(asked);
     actor->busy = false;
-    network_.report.trace(network_.agenda, actor->name + " " + what + ": " + wordsOf(result));
+    network_.report.trace(network_.agenda, actor->name, " ", what, ": ", wordsOf(result));
     compare(*actor, what, request, result);
     if (then) then(result);
     if (actor->over) return;
@@ -288,14 +288,14 @@ void SimClient::step(const ActorPtr& actor) {
   if (chosen < 88) {
     session.abort(Lifetime::Persistent);
     actor->states.clear();
-    network_.report.trace(network_.agenda, actor->name + " abort");
+    network_.report.trace(network_.agenda, actor->name, " abort");
   } else if (chosen < 92) {
     session.unlock(object);
-    network_.report.trace(network_.agenda, actor->name + " unlock");
+    network_.report.trace(network_.agenda, actor->name, " unlock");
   } else if (chosen < 98) {
     stateStep(actor);
   } else if (chosen == 98) {
-    network_.report.trace(network_.agenda, actor->name + " signs off");
+    network_.report.trace(network_.agenda, actor->name, " signs off");
     return leave(actor);
   } else if (!inTransaction) {
     session.begin(Lifetime::Persistent);
@@ -312,12 +312,12 @@ void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
   const std::string whom = record_.nameOf(victim);
   const Operator by{"operator", "simulated"};
   if (network_.random.oneIn(6)) {
-    network_.report.trace(network_.agenda, actor->name + " signs " + whom + " off by force");
+    network_.report.trace(network_.agenda, actor->name, " signs ", whom, " off by force");
     network_.report.count("signed off by force");
     wait([&] { database_->forceSignOff(victim, by); });
   } else {
-    network_.report.trace(network_.agenda,
-                          actor->name + " takes " + record_.nameOf(object) + " from " + whom);
+    network_.report.trace(network_.agenda, actor->name, " takes ", record_.nameOf(object), " from ",
+                          whom);
     bool taken = false;
     wait([&] { taken = database_->breakLock(victim, object, by); });
     if (taken) network_.report.count("lock taken by force");
@@ -338,12 +338,12 @@ void SimClient::stateStep(const ActorPtr& actor) {
   if (actor->states.empty() || network_.random.oneIn(3)) {
     actor->states.push_back(network_.random.oneIn(2) ? StateKind::Load : StateKind::Lock);
     session.beginState(actor->states.back());
-    network_.report.trace(network_.agenda, actor->name + " beginState");
+    network_.report.trace(network_.agenda, actor->name, " beginState");
     return;
   }
   session.endState(actor->states.back());
   actor->states.pop_back();
-  network_.report.trace(network_.agenda, actor->name + " endState");
+  network_.report.trace(network_.agenda, actor->name, " endState");
 }
 
 void SimClient::lockStep(const ActorPtr& actor, Oid object) {
@@ -363,7 +363,7 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
   if (random.oneIn(temper_.cancelOneIn)) {
     network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
       if (actor->over || !actor->busy || actor->request != id || !database_) return;
-      network_.report.trace(network_.agenda, actor->name + " cancels");
+      network_.report.trace(network_.agenda, actor->name, " cancels");
       actor->session->cancel(id);
     });
   }

@@ -35,7 +35,8 @@ SimLink::SimLink(SimNetwork& network, SimCarrier& carrier, int client)
       incarnation_(network.server->incarnation()),
       address_("c" + std::to_string(client)) {}
 
-void SimLink::deliver(Direction& direction, int owner, Agenda::Work work) {
+template <typename Work>
+void SimLink::deliver(Direction& direction, int owner, Work work) {
   if (direction.dead) return;
   direction.last = std::max(direction.last, network_.agenda.now() + network_.delay());
   network_.agenda.at(direction.last, owner,
@@ -44,18 +45,15 @@ void SimLink::deliver(Direction& direction, int owner, Agenda::Work work) {
                      });
 }
 
-void SimLink::deliverBytes(Direction& direction, int owner, const std::string& bytes,
-                           const std::function<void(const std::string& piece, bool last)>& work) {
-  std::size_t from = 0;
-  const int pieces = network_.random.oneIn(8) ? 2 : 1;
-  for (int left = pieces; left > 0; --left) {
-    const std::size_t rest = bytes.size() - from;
-    const std::size_t size =
-        left == 1 ? rest : static_cast<std::size_t>(network_.random.below(static_cast<int>(rest)));
-    deliver(direction, owner,
-            [work, piece = bytes.substr(from, size), last = left == 1] { work(piece, last); });
-    from += size;
+template <typename Work>
+void SimLink::deliverBytes(Direction& direction, int owner, std::string bytes, const Work& work) {
+  if (network_.random.oneIn(8)) {
+    const auto first =
+        static_cast<std::size_t>(network_.random.below(static_cast<int>(bytes.size())));
+    deliver(direction, owner, [work, piece = bytes.substr(0, first)] { work(piece, false); });
+    bytes.erase(0, first);
   }
+  deliver(direction, owner, [work, piece = std::move(bytes)] { work(piece, true); });
 }
 
 void SimLink::open() {
@@ -69,12 +67,14 @@ void SimLink::open() {
 
 void SimLink::send(std::string frame) {
   if (!serverOpen_) return;
-  const auto held = network_.server->locksOf(client_);
-  deliverBytes(toClient_, client_, frame, [this, held](const std::string& piece, bool last) {
-    if (!clientOpen_) return;
-    carrier_.arrived(*this, piece);
-    if (last && clientOpen_ && carrier_.received) carrier_.received(held);
-  });
+  const auto held =
+      std::make_shared<const std::vector<LockInfo>>(network_.server->locksOf(client_));
+  deliverBytes(toClient_, client_, std::move(frame),
+               [this, held](const std::string& piece, bool last) {
+                 if (!clientOpen_) return;
+                 carrier_.arrived(*this, piece);
+                 if (last && clientOpen_ && carrier_.received) carrier_.received(*held);
+               });
 }
 
 void SimLink::close() {
@@ -83,9 +83,9 @@ void SimLink::close() {
   deliver(toClient_, client_, [this] { carrier_.lost(*this); });
 }
 
-void SimLink::sendToServer(const std::string& bytes) {
+void SimLink::sendToServer(std::string bytes) {
   if (!clientOpen_) return;
-  deliverBytes(toServer_, kServer, bytes, [this](const std::string& piece, bool) {
+  deliverBytes(toServer_, kServer, std::move(bytes), [this](const std::string& piece, bool) {
     const bool same = network_.server->incarnation() == incarnation_;
     if (serverOpen_ && same) network_.server->arrived(*this, piece);
   });
@@ -172,13 +172,13 @@ void SimCarrier::disconnect() {
 }
 
 void SimCarrier::send(std::string frame) {
-  if (link_ && open_) link_->sendToServer(frame);
+  if (link_ && open_) link_->sendToServer(std::move(frame));
 }
 
 void SimCarrier::opened(SimLink& link) {
   if (link_.get() != &link) return;
   open_ = true;
-  network_.report.trace(network_.agenda, link.address() + " is connected");
+  network_.report.trace(network_.agenda, link.address(), " is connected");
   call([this] { listener_->connected(); });
 }
 
@@ -196,7 +196,7 @@ void SimCarrier::arrived(SimLink& link, const std::string& bytes) {
 void SimCarrier::lost(SimLink& link) {
   if (link_.get() != &link) return;
   disconnect();
-  network_.report.trace(network_.agenda, link.address() + " has lost its connection");
+  network_.report.trace(network_.agenda, link.address(), " has lost its connection");
   call([this] { listener_->disconnected("closed"); });
 }
 

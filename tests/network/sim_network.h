@@ -56,7 +56,7 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
 
   // The client's end.
   void open();
-  void sendToServer(const std::string& bytes);
+  void sendToServer(std::string bytes);
   void hangUp();
 
   // What goes wrong.
@@ -75,9 +75,12 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
     bool lost = false;  // What is under way, too.
     Instant last{};
   };
-  void deliver(Direction& direction, int owner, Agenda::Work work);
-  void deliverBytes(Direction& direction, int owner, const std::string& bytes,
-                    const std::function<void(const std::string& piece, bool last)>& work);
+  /// What is under way is work of the other end, in order; unless it is lost.
+  template <typename Work>
+  void deliver(Direction& direction, int owner, Work work);
+  /// The same of bytes in pieces: `work(piece, isLast)`.
+  template <typename Work>
+  void deliverBytes(Direction& direction, int owner, std::string bytes, const Work& work);
 
   SimNetwork& network_;
   SimCarrier& carrier_;

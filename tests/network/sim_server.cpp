@@ -88,7 +88,7 @@ void SimServer::start() {
   ++epoch_;
   timer_.reset();
   life_ = std::make_unique<Life>(*this);
-  network_.report.trace(network_.agenda, "server starts, epoch " + std::to_string(epoch_));
+  network_.report.trace(network_.agenda, "server starts, epoch ", std::to_string(epoch_));
 }
 
 void SimServer::stop(bool bySurprise) {
@@ -162,7 +162,7 @@ void SimServer::hungUp(SimLink& link) {
 std::vector<LockInfo> SimServer::locksOf(int client) const {
   std::vector<LockInfo> all;
   if (!life_) return all;
-  for (const LockerId locker : record_.lockersOf("c" + std::to_string(client))) {
+  for (const LockerId locker : record_.lockersOf(client)) {
     for (const LockInfo& lock : life_->database.locksOf(locker, Lifetime::Persistent)) {
       if (!lock.waiting) all.push_back(lock);
     }

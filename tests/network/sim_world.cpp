@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kServerTimeout{700};
 constexpr milliseconds kBackgroundTimeout{900};
+constexpr std::uint64_t kCallsBetweenChecks = 8;
 
 // One store serves all seeds of a program: each has its own objects in it.
 const std::shared_ptr<ObjectStore>& storeInMemory() {
@@ -71,7 +72,7 @@ class World {
   int faultEvery_ = 0;
   bool cuts_ = false, deafens_ = false, abandons_ = false;
   bool pausesClients_ = false, pausesServer_ = false, restarts_ = false;
-  std::uint64_t events_ = 0;
+  std::uint64_t nextCheck_ = 0;
   std::unique_ptr<SimServer> server_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
@@ -139,7 +140,10 @@ void World::begin() {
 
 bool World::runOne(Instant end) {
   if (!agenda_.runNext(end)) return false;
-  if (++events_ % 16 == 0 && server_->isListening()) server_->database().checkInvariants();
+  if (record_.calls() >= nextCheck_ && server_->isListening()) {
+    server_->database().checkInvariants();
+    nextCheck_ = record_.calls() + kCallsBetweenChecks;
+  }
   return true;
 }
 
@@ -157,7 +161,7 @@ void World::fault() {
   const int client = random_.below(static_cast<int>(clients_.size()));
   const auto link = clients_[static_cast<std::size_t>(client)]->carrier().link();
   const std::string name = "c" + std::to_string(client);
-  const auto trace = [&](const std::string& what) { report_.trace(agenda_, "--- " + what); };
+  const auto trace = [&](const std::string& what) { report_.trace(agenda_, "--- ", what); };
   switch (random_.below(6)) {
     case 0:
       if (!cuts_ || !link) return;

@@ -89,7 +89,7 @@ void LockModel::step(const StepLine& line) {
   if (me.pending) throw ScheduleError(line_, line.process + " waits");
   verb_ = line.verb;
   object_ = line.object.empty() ? -1 : objectNamed(line.object, line_);
-  ownEventAt_ = events_.size();
+  ownEventAt_ = told_.size();
 
   const Type type = static_cast<Type>(line.type);
   const bool session = line.duration == ScheduleDuration::Session;
@@ -310,7 +310,7 @@ void LockModel::force(const std::string& process, ScheduleVerb verb, int object,
   self_ = processIndex_.at(process);
   verb_ = verb;
   object_ = object;
-  ownEventAt_ = events_.size();
+  ownEventAt_ = told_.size();
 }
 
 void LockModel::endForced() {
@@ -414,7 +414,7 @@ void LockModel::granted(int process) {
     if (holdOf(process, object)->type != X) return;
   }
   processes_[process].pending.reset();
-  decided_.push_back({"", process, pending});
+  decided_.push_back({{}, process, pending});
 }
 
 // Tells what was decided, in that order. A commit that got its last upgrade goes on when its
@@ -422,7 +422,7 @@ void LockModel::granted(int process) {
 void LockModel::deliver() {
   for (const Decision& decision : std::exchange(decided_, {})) {
     if (decision.granted < 0) {
-      events_.push_back(decision.event);
+      told_.push_back(decision.event);
     } else {
       succeed(decision.pending, decision.granted);
     }
@@ -454,8 +454,8 @@ void LockModel::succeed(const Pending& pending, int process) {
   if (process < 0) {
     own(outcome, code, more);
   } else {
-    events_.push_back(
-        eventText(pending.line, process, pending.verb, pending.object, outcome, code, more));
+    told_.push_back(
+        eventOf(pending.line, process, pending.verb, pending.object, outcome, code, more));
   }
   serveAll(freed);
   if (process >= 0) deliver();
@@ -510,7 +510,7 @@ void LockModel::checkThatNothingIsLeftToGrant() const {
     }
   }
   for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
-    if (reaches(p, p)) throw std::logic_error("the model left a deadlock");
+    if (processes_[p].pending && reaches(p, p)) throw std::logic_error("the model left a deadlock");
   }
 }
 
@@ -540,22 +540,36 @@ bool LockModel::compatible(Type one, Type other) {
   return false;
 }
 
-std::string LockModel::eventText(int line, int process, ScheduleVerb verb, int object,
-                                 const std::string& outcome, int code,
-                                 const std::string& more) const {
-  std::string text = "{\"line\":" + std::to_string(line) + ",\"time\":" + std::to_string(now_);
-  text += ",\"process\":\"" + processes_[process].name + "\"";
-  text += ",\"verb\":\"" + std::string(scheduleWord(verb)) + "\"";
-  if (object >= 0) text += ",\"object\":\"" + objects_[object].name + "\"";
-  text += ",\"outcome\":\"" + outcome + "\"";
-  if (code != 0) text += ",\"code\":" + std::to_string(code);
-  return text + more + "}";
+LockModel::Event LockModel::eventOf(int line, int process, ScheduleVerb verb, int object,
+                                    const std::string& outcome, int code,
+                                    const std::string& more) const {
+  Event event{line, now_, processes_[process].name, verb};
+  if (object >= 0) event.object = objects_[object].name;
+  event.outcome = outcome;
+  event.code = code;
+  event.more = more;
+  return event;
+}
+
+std::vector<std::string> LockModel::events() const {
+  std::vector<std::string> texts;
+  for (const Event& event : told_) {
+    std::string text = "{\"line\":" + std::to_string(event.line);
+    text += ",\"time\":" + std::to_string(event.time);
+    text += ",\"process\":\"" + event.process + "\"";
+    text += ",\"verb\":\"" + std::string(scheduleWord(event.verb)) + "\"";
+    if (!event.object.empty()) text += ",\"object\":\"" + event.object + "\"";
+    text += ",\"outcome\":\"" + event.outcome + "\"";
+    if (event.code != 0) text += ",\"code\":" + std::to_string(event.code);
+    texts.push_back(text + event.more + "}");
+  }
+  return texts;
 }
 
 // The first event of the step being run: it stands before whatever the step has caused already.
 void LockModel::own(const std::string& outcome, int code, const std::string& more) {
-  const std::string text = eventText(line_, self_, verb_, object_, outcome, code, more);
-  events_.insert(events_.begin() + static_cast<std::ptrdiff_t>(ownEventAt_), text);
+  told_.insert(told_.begin() + static_cast<std::ptrdiff_t>(ownEventAt_),
+               eventOf(line_, self_, verb_, object_, outcome, code, more));
 }
 
 std::string LockModel::editionOf(int object) const {

@@ -23,7 +23,20 @@ class LockModel {
  public:
   void run(const ScheduleLine& line);
 
-  const std::vector<std::string>& events() const { return events_; }
+  /// What came of a line: at once, or later than others' events.
+  struct Event {
+    int line = 0;
+    std::int64_t time = 0;
+    std::string process;
+    ScheduleVerb verb{};
+    std::string object = {};  ///< Of a verb that has one.
+    std::string outcome = {};
+    int code = 0;
+    std::string more = {};
+  };
+  const std::vector<Event>& told() const { return told_; }
+  /// The same, as `nephrite replay` prints them.
+  std::vector<std::string> events() const;
 
   // What no schedule has a verb for, and a wire or an operator can do. `line` is for the events.
   /// The process withdraws the request that it waits for, if it waits (64005).
@@ -94,7 +107,7 @@ class LockModel {
 
   // Of one operation on the locks: either a wait that ended badly, or a granted one.
   struct Decision {
-    std::string event;
+    Event event;
     int granted = -1;  // The process; -1 when `event` is all there is to tell.
     Pending pending;   // Of `granted`.
   };
@@ -162,8 +175,8 @@ class LockModel {
   void checkThatNothingIsLeftToGrant() const;
 
   // Events.
-  std::string eventText(int line, int process, ScheduleVerb verb, int object,
-                        const std::string& outcome, int code, const std::string& more) const;
+  Event eventOf(int line, int process, ScheduleVerb verb, int object, const std::string& outcome,
+                int code, const std::string& more) const;
   void own(const std::string& outcome, int code = 0, const std::string& more = "");
   std::string editionOf(int object) const;
 
@@ -185,7 +198,7 @@ class LockModel {
   ScheduleVerb verb_{};
   std::size_t ownEventAt_ = 0;
 
-  std::vector<std::string> events_;
+  std::vector<Event> told_;
 };
 
 }  // namespace nephrite

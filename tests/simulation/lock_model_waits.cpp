@@ -121,9 +121,7 @@ void LockModel::endWait(int process, const std::string& outcome, int code, bool 
     own(outcome, code);
   } else {
     decided_.push_back(
-        {eventText(pending.line, process, pending.verb, pending.object, outcome, code, ""),
-         -1,
-         {}});
+        {eventOf(pending.line, process, pending.verb, pending.object, outcome, code, ""), -1, {}});
   }
   serveAll(touched);
 }
