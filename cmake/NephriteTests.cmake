@@ -71,7 +71,7 @@ if(NEPHRITE_BUILD_NODE)
   nephrite_test(network nephrite_node)
   target_sources(network_test PRIVATE  # The slow model, and random numbers.
     tests/simulation/lock_model.cpp tests/simulation/lock_model_waits.cpp
-    tests/simulation/schedule_generator.cpp)
+    tests/simulation/lock_model_wire.cpp tests/simulation/schedule_generator.cpp)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.

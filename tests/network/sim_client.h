@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "node/client/remote_database.h"
 #include "runtime/process/session.h"
 #include "tests/network/sim_network.h"
@@ -109,9 +110,12 @@ class SimClient {
                    const RecordPtr& record);
   void checkHeld(const Actor& actor, Oid object, LockType asked);
   void checkRecord(const std::string& what, const RecordPtr& record);
+  /// How long an answer takes at most: beyond the request's own time the client's slack, and one
+  /// second more.
+  static constexpr std::chrono::milliseconds kSlack{2'000};
   std::chrono::milliseconds boundOf(LockTimeout timeout) const;
-  template <typename Call>
-  bool wait(Call call);
+  /// False when it ended in an exception.
+  bool wait(FunctionRef<void()> call);
 
   SimNetwork& network_;
   Record& record_;

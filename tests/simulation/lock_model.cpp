@@ -303,69 +303,6 @@ void LockModel::signOff() {
   serveAll(freed);
 }
 
-// ---- What no schedule has a verb for -------------------------------------------------------
-
-void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
-  line_ = line;
-  self_ = processIndex_.at(process);
-  verb_ = verb;
-  object_ = object;
-  ownEventAt_ = told_.size();
-}
-
-void LockModel::endForced() {
-  deliver();
-  checkThatNothingIsLeftToGrant();
-}
-
-void LockModel::cancel(const std::string& process, int line) {
-  force(process, ScheduleVerb::Abort, -1, line);
-  if (processes_[self_].pending) endWait(self_, "error", 64005, false);
-  endForced();
-}
-
-void LockModel::leave(const std::string& process, int line) {
-  force(process, ScheduleVerb::SignOff, -1, line);
-  if (processes_[self_].pending) endWait(self_, "error", 64005, false);
-  signOff();
-  endForced();
-}
-
-void LockModel::letGo(const std::string& process, const std::string& object, int line) {
-  force(process, ScheduleVerb::Unlock, objectNamed(object, line), line);
-  if (!holdOf(self_, object_)) return own("ignored");
-  // A commit that waits and is about it cannot be carried out any more.
-  const auto& pending = processes_[self_].pending;
-  if (pending && pending->isAbout(object_)) endWait(self_, "error", 64005, false);
-  auto& holds = objects_[object_].holds;
-  holds.erase(holds.begin() + (holdOf(self_, object_) - holds.data()));
-  own("released");
-  const bool waitsAnew = becomesNewcomer(self_, object_);
-  serve(object_);
-  if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
-  endForced();
-}
-
-bool LockModel::waitsInCommitBeside(const std::string& process, const std::string& object) const {
-  const auto& pending = processes_[processIndex_.at(process)].pending;
-  return pending && pending->object < 0 && !pending->isAbout(objectIndex_.at(object));
-}
-
-// What it still asks for there is no upgrade any more: it stands first of the newcomers.
-bool LockModel::becomesNewcomer(int process, int object) {
-  auto& waiters = objects_[object].waiters;
-  const auto at = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
-    return waiter.process == process && waiter.upgrade;
-  });
-  if (at == waiters.end()) return false;
-  Waiter waiter = *at;
-  waiters.erase(at);
-  waiter.upgrade = false;
-  const auto isNewcomer = [](const Waiter& each) { return !each.upgrade; };
-  waiters.insert(std::find_if(waiters.begin(), waiters.end(), isNewcomer), waiter);
-  return true;
-}
-
 // ---- Granting and letting go ---------------------------------------------------------------
 
 bool LockModel::canGrant(int object, const Waiter& waiter) const {

@@ -1,0 +1,132 @@
+// What a client is told and believes, held against the Record.
+
+#include <algorithm>
+
+#include "tests/network/sim_client.h"
+
+namespace nephrite {
+namespace {
+
+int strengthOf(LockType type) {
+  switch (type) {
+    case LockType::Share: return 1;
+    case LockType::Reserve: return 2;
+    case LockType::Update: return 3;
+    case LockType::Exclusive: return 4;
+    case LockType::Get: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// --- What is told --------------------------------------------------------------------------------
+
+void SimClient::checkRecord(const std::string& what, const RecordPtr& record) {
+  if (record == nullptr || record->values.empty()) return fail(what + ": no object");
+  const auto value = std::get<std::int64_t>(record->values.front());
+  if (value != record->edition - 1) {
+    fail(what + ": edition " + std::to_string(record->edition) + " has the value " +
+         std::to_string(value));
+  }
+}
+
+// Who holds a lock reads what was committed last, also by another process of its node.
+void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid object,
+                            const RecordPtr& record) {
+  const auto latest = record_.editionOf(object);
+  if (isUntold(actor.locker(), object)) return;
+  if (!record || !record_.isSignedOn(actor.locker()) || record->edition == latest) return;
+  fail(actor.name + " " + what + " " + record_.nameOf(object) + ": saw edition " +
+       std::to_string(record->edition) + ", not " + std::to_string(latest));
+}
+
+// Who was told of a grant holds the lock, as far as it knows; unless an operator has taken it
+// since.
+void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
+  if (record_.isBroken(actor.locker(), object) || record_.isForcedOff(actor.locker())) return;
+  const auto held = database_->lockKnown(actor.locker(), object);
+  if (!held || strengthOf(held->type) < strengthOf(asked)) {
+    fail(actor.name + " was granted " + record_.nameOf(object) + " and does not hold it");
+  }
+}
+
+void SimClient::readHeld(const ActorPtr& actor, Oid object) {
+  if (!database_ || actor->over || network_.waiting) return;
+  RecordPtr record;
+  const bool worked = wait([&] { record = database_->fetch(object); });
+  if (!worked || !database_->lockKnown(actor->locker(), object)) return;
+  checkLatest(*actor, "read", object, record);
+}
+
+bool SimClient::isUntold(LockerId locker, Oid object) const {
+  if (record_.isForcedOff(locker)) return true;
+  if (!record_.isBroken(locker, object)) return false;
+  if (database_ && database_->lockKnown(locker, object)) return true;
+  record_.toldBroken(locker, object);
+  return false;
+}
+
+// --- Views ---------------------------------------------------------------------------------------
+
+std::vector<SimClient::Belief> SimClient::beliefs() const {
+  std::vector<Belief> all;
+  if (!isConnected()) return all;
+  for (const ActorPtr& actor : actors_) {
+    if (actor->over || actor->busy || !actor->session) continue;
+    for (const Oid oid : record_.objects()) {
+      const auto held = database_->lockKnown(actor->locker(), oid);
+      if (held) all.push_back({actor->locker(), oid, held->type});
+    }
+  }
+  return all;
+}
+
+void SimClient::received(const std::vector<LockInfo>& held) {
+  for (const Belief& belief : beliefs()) {
+    if (isUntold(belief.locker, belief.object)) continue;
+    const bool agreed = std::any_of(held.begin(), held.end(), [&](const LockInfo& lock) {
+      return lock.requestedBy == belief.locker && lock.target.value == belief.object.bits() &&
+             strengthOf(lock.type) >= strengthOf(belief.type);
+    });
+    if (!agreed) {
+      fail(record_.nameOf(belief.locker) + " believes it holds " + record_.nameOf(belief.object) +
+           " as " + std::string(nameOf(belief.type)) + "; the server does not");
+    }
+  }
+}
+
+void SimClient::checkViews(const Database& server) {
+  if (!isConnected()) return;
+  for (const ActorPtr& actor : actors_) {
+    if (actor->over || !actor->session) continue;
+    if (actor->busy) return fail(actor->name + " is still not answered");
+    for (const Oid oid : record_.objects()) {
+      const auto mine = database_->lockKnown(actor->locker(), oid);
+      const auto theirs = server.lockStatus(actor->locker(), oid);
+      const bool same = mine.has_value() == theirs.has_value() &&
+                        (!mine || (mine->type == theirs->type && mine->session == theirs->session &&
+                                   mine->level == theirs->level && mine->token <= theirs->token));
+      if (!same) {
+        const auto words = [](const std::optional<LockInfo>& lock) {
+          if (!lock) return std::string("nothing");
+          return std::string(nameOf(lock->type)) + " session " +
+                 std::string(nameOf(lock->session)) + " level " + std::to_string(lock->level);
+        };
+        fail(actor->name + " on " + record_.nameOf(oid) + ": the client has " + words(mine) +
+             ", the server " + words(theirs));
+      }
+    }
+  }
+  for (const Oid oid : record_.objects()) {
+    RecordPtr seen;
+    if (!wait([&] { seen = database_->fetch(oid); })) return fail("cannot read at rest");
+    checkRecord("at rest", seen);
+    if (seen && seen->edition != record_.editionOf(oid)) {
+      fail("at rest " + record_.nameOf(oid) + " has edition " + std::to_string(seen->edition) +
+           " here, and " + std::to_string(record_.editionOf(oid)) + " in truth");
+    }
+  }
+}
+
+}  // namespace nephrite

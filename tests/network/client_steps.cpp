@@ -1,0 +1,219 @@
+// What a client's processes do.
+
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "tests/network/sim_client.h"
+
+namespace nephrite {
+
+using std::chrono::milliseconds;
+
+void SimClient::later(const ActorPtr& actor) {
+  network_.agenda.in(milliseconds(1 + network_.random.below(temper_.pause)), number_,
+                     [this, actor] { step(actor); });
+}
+
+void SimClient::step(const ActorPtr& actor) {
+  if (stopping_ || actor->over || !database_) return;
+  Random& random = network_.random;
+  const auto& objects = record_.objects();
+  const Oid object =
+      objects.at(static_cast<std::size_t>(random.below(static_cast<int>(objects.size()))));
+  Session& session = *actor->session;
+  const bool inTransaction = session.isInTransaction(Lifetime::Persistent);
+  if (temper_.operatorOneIn != 0 && random.oneIn(temper_.operatorOneIn)) {
+    return operatorStep(actor, object);
+  }
+  const int chosen = random.below(100);
+  if (chosen < 35) return lockStep(actor, object);
+  if (chosen < 60) {
+    if (!inTransaction) session.begin(Lifetime::Persistent);
+    return changeStep(actor, object);
+  }
+  if (chosen < 66) return readStep(actor, object);
+  if (chosen < 84 && inTransaction) return commitStep(actor);
+  if (chosen < 88) {
+    session.abort(Lifetime::Persistent);
+    actor->states.clear();
+    network_.report.trace(network_.agenda, actor->name, " abort");
+  } else if (chosen < 92) {
+    session.unlock(object);
+    network_.report.trace(network_.agenda, actor->name, " unlock");
+  } else if (chosen < 98) {
+    stateStep(actor);
+  } else if (chosen == 98) {
+    network_.report.trace(network_.agenda, actor->name, " signs off");
+    return leave(actor);
+  } else if (!inTransaction) {
+    session.begin(Lifetime::Persistent);
+  }
+  later(actor);
+}
+
+void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
+  const auto& all = record_.signedOn();
+  if (network_.waiting || all.empty()) return later(actor);
+  auto which = all.begin();
+  std::advance(which, network_.random.below(static_cast<int>(all.size())));
+  const LockerId victim{*which};
+  const std::string whom = record_.nameOf(victim);
+  const Operator by{"operator", "simulated"};
+  if (network_.random.oneIn(6)) {
+    network_.report.trace(network_.agenda, actor->name, " signs ", whom, " off by force");
+    network_.report.count("signed off by force");
+    wait([&] { database_->forceSignOff(victim, by); });
+  } else {
+    network_.report.trace(network_.agenda, actor->name, " takes ", record_.nameOf(object), " from ",
+                          whom);
+    bool taken = false;
+    wait([&] { taken = database_->breakLock(victim, object, by); });
+    if (taken) network_.report.count("lock taken by force");
+  }
+  later(actor);
+}
+
+void SimClient::stateStep(const ActorPtr& actor) {
+  Session& session = *actor->session;
+  if (actor->states.empty() || network_.random.oneIn(3)) {
+    actor->states.push_back(network_.random.oneIn(2) ? StateKind::Load : StateKind::Lock);
+    session.beginState(actor->states.back());
+    network_.report.trace(network_.agenda, actor->name, " beginState");
+    return;
+  }
+  session.endState(actor->states.back());
+  actor->states.pop_back();
+  network_.report.trace(network_.agenda, actor->name, " endState");
+}
+
+void SimClient::lockStep(const ActorPtr& actor, Oid object) {
+  Random& random = network_.random;
+  constexpr std::array kTypes{LockType::Share, LockType::Reserve, LockType::Update,
+                              LockType::Exclusive};
+  constexpr std::array kTimeouts{-1, 0, -2, 30, 200, 800};
+  Session& session = *actor->session;
+  Session::Wish wish;
+  wish.target = object;
+  wish.type = kTypes.at(static_cast<std::size_t>(random.below(4)));
+  if (random.oneIn(temper_.sessionOneIn)) wish.duration = LockDuration::Session;
+  wish.timeout =
+      LockTimeout::ofMilliseconds(kTimeouts.at(static_cast<std::size_t>(random.below(6))));
+  wish.id = session.nextRequestId();
+  const LockType type = wish.type;
+  if (random.oneIn(temper_.cancelOneIn)) {
+    network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
+      if (actor->over || !actor->busy || actor->request != id || !database_) return;
+      network_.report.trace(network_.agenda, actor->name, " cancels");
+      actor->session->cancel(id);
+    });
+  }
+  session.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
+                          [this, actor, object, type](const StepResult& result) {
+                            if (result.isDone()) checkHeld(*actor, object, type);
+                            if (!result.isDone() || actor->session->isChanged(object)) return;
+                            checkRecord(actor->name + " lock", result.record);
+                            checkLatest(*actor, "lock", object, result.record);
+                            network_.agenda.in(Duration(0), number_,
+                                               [this, actor, object] { readHeld(actor, object); });
+                          }));
+}
+
+void SimClient::changeStep(const ActorPtr& actor, Oid object) {
+  if (network_.waiting) return later(actor);
+  Session& session = *actor->session;
+  const std::uint64_t request = session.nextRequestId() + 1;
+  const StepDone done =
+      told(actor, "update " + record_.nameOf(object), boundOf(LockTimeout::serverDefined()),
+           request, [actor, object](const StepResult& result) {
+             if (!result.isDone()) return;
+             ObjectRecord* const mine = actor->session->changeable(object);
+             if (mine != nullptr) mine->values = {std::int64_t{mine->edition}};
+           });
+  const auto asked = asked_.back();
+  const bool worked = wait([&] { session.change(object, done); });
+  if (worked || asked->answered) return;
+  asked_.remove(asked);
+  actor->busy = false;
+  leave(actor);
+}
+
+void SimClient::readStep(const ActorPtr& actor, Oid object) {
+  if (network_.waiting) return later(actor);
+  Session& session = *actor->session;
+  const std::uint64_t request = session.nextRequestId() + 1;
+  const StepDone done = told(actor, "read " + record_.nameOf(object), milliseconds(21'000) + kSlack,
+                             request, [this, actor, object](const StepResult& result) {
+                               if (!result.isDone() || actor->session->isChanged(object)) return;
+                               checkRecord(actor->name + " read", result.record);
+                             });
+  const auto asked = asked_.back();
+  const bool worked = wait([&] { session.read(object, done); });
+  if (worked || asked->answered) return;
+  asked_.remove(asked);
+  actor->busy = false;
+  leave(actor);
+}
+
+// --- Commits -------------------------------------------------------------------------------------
+
+void SimClient::commitStep(const ActorPtr& actor) {
+  Session& session = *actor->session;
+  const std::uint64_t request = session.nextRequestId() + 1;
+  const CommitId id{actor->locker().value, ++actor->commits};
+  bool empty = true;
+  for (const Oid oid : record_.objects()) empty = empty && !session.isChanged(oid);
+  // However long the server writes.
+  const milliseconds bound =
+      boundOf(LockTimeout::serverDefined()) + milliseconds(temper_.slowestCommit);
+  session.commit(Lifetime::Persistent, told(actor, "commit", bound, request,
+                                            [this, actor, id, empty](const StepResult& result) {
+                                              committed(actor, id, empty, result);
+                                            }));
+}
+
+void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
+                          const StepResult& result) {
+  if (result.isDone()) {
+    actor->states.clear();
+    if (!record_.hasCommitted(id)) fail(actor->name + " was told of a commit that did not happen");
+    return;
+  }
+  if (result.outcome == StepResult::Outcome::Failed && result.code == ErrorCode::CommitUnknown) {
+    network_.report.count("commit unknown");
+    if (result.commit != id) fail(actor->name + ": the unknown commit is another one");
+    if (temper_.goesOnAfterUnknown) {
+      actor->session->abort(Lifetime::Persistent);
+      actor->states.clear();
+      return;
+    }
+    leave(actor);
+    SimClient* const asks = others.empty() || !network_.random.oneIn(4) ? this : others.front();
+    network_.agenda.in(milliseconds(1 + network_.random.below(400)), asks->number_,
+                       [asks, id] { asks->askOutcome(id); });
+    return;
+  }
+  if (!empty && record_.hasCommitted(id)) {
+    fail(actor->name + " was told that its commit did not happen: it did");
+  }
+  if (result.outcome != StepResult::Outcome::Failed) return;
+  actor->session->abort(Lifetime::Persistent);
+  actor->states.clear();
+}
+
+void SimClient::askOutcome(const CommitId& commit) {
+  if (stopping_ || !database_) return;
+  const auto again = [&] {
+    network_.agenda.in(milliseconds(50), number_, [this, commit] { askOutcome(commit); });
+  };
+  if (network_.waiting) return again();
+  std::optional<CommitOutcome> outcome;
+  wait([&] { outcome = database_->commitOutcome(commit); });
+  if (!outcome) return again();
+  const bool yes = *outcome == CommitOutcome::Committed;
+  network_.report.count(yes ? "unknown: committed" : "unknown: not committed");
+  if (!yes) record_.toldNotCommitted(commit);
+  if (yes != record_.hasCommitted(commit)) fail("the outcome of a commit is told wrongly");
+}
+
+}  // namespace nephrite
