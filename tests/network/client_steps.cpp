@@ -1,5 +1,6 @@
 // What a client's processes do.
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <utility>
@@ -26,6 +27,7 @@ void SimClient::step(const ActorPtr& actor) {
   if (temper_.operatorOneIn != 0 && random.oneIn(temper_.operatorOneIn)) {
     return operatorStep(actor, object);
   }
+  if (temper_.lockAllOneIn != 0 && random.oneIn(temper_.lockAllOneIn)) return lockAllStep(actor);
   const int chosen = random.below(100);
   if (chosen < 35) return lockStep(actor, object);
   if (chosen < 60) {
@@ -87,20 +89,17 @@ void SimClient::stateStep(const ActorPtr& actor) {
   network_.report.trace(network_.agenda, actor->name, " endState");
 }
 
-void SimClient::lockStep(const ActorPtr& actor, Oid object) {
+Session::Wish SimClient::anyWish(const ActorPtr& actor) {
   Random& random = network_.random;
   constexpr std::array kTypes{LockType::Share, LockType::Reserve, LockType::Update,
                               LockType::Exclusive};
   constexpr std::array kTimeouts{-1, 0, -2, 30, 200, 800};
-  Session& session = *actor->session;
   Session::Wish wish;
-  wish.target = object;
   wish.type = kTypes.at(static_cast<std::size_t>(random.below(4)));
   if (random.oneIn(temper_.sessionOneIn)) wish.duration = LockDuration::Session;
   wish.timeout =
       LockTimeout::ofMilliseconds(kTimeouts.at(static_cast<std::size_t>(random.below(6))));
-  wish.id = session.nextRequestId();
-  const LockType type = wish.type;
+  wish.id = actor->session->nextRequestId();
   if (random.oneIn(temper_.cancelOneIn)) {
     network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
       if (actor->over || !actor->busy || actor->request != id || !database_) return;
@@ -108,6 +107,14 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
       actor->session->cancel(id);
     });
   }
+  return wish;
+}
+
+void SimClient::lockStep(const ActorPtr& actor, Oid object) {
+  Session& session = *actor->session;
+  Session::Wish wish = anyWish(actor);
+  wish.target = object;
+  const LockType type = wish.type;
   session.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
                           [this, actor, object, type](const StepResult& result) {
                             if (result.isDone()) checkHeld(*actor, object, type);
@@ -117,6 +124,61 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
                             network_.agenda.in(Duration(0), number_,
                                                [this, actor, object] { readHeld(actor, object); });
                           }));
+}
+
+// As Process::lockAll() does it, which waits for its answers.
+void SimClient::lockAllStep(const ActorPtr& actor) {
+  Session& session = *actor->session;
+  std::vector<Oid> oids = record_.objects();
+  while (oids.size() > 2 && network_.random.oneIn(2)) {
+    oids.erase(oids.begin() + network_.random.below(static_cast<int>(oids.size())));
+  }
+  std::sort(oids.begin(), oids.end());
+  const std::vector<LockType> before = session.held(oids);
+  Session::Wish wish = anyWish(actor);
+  wish.target = oids.front();
+  if (session.misuse(wish)) return later(actor);
+  LockOrders orders{session.requestFor(wish), {}};
+  std::string names;
+  for (const Oid oid : oids) {
+    orders.targets.push_back({oid, session.existenceOf(oid)});
+    names += record_.nameOf(oid);
+  }
+  const auto count = static_cast<int>(oids.size());
+  const milliseconds bound = (boundOf(wish.timeout) - kSlack) * count + kSlack;
+  const auto granted = std::make_shared<std::size_t>(0);
+  const StepDone done = told(actor, "lock all of " + names, bound, wish.id,
+                             [this, actor, oids, before, granted, wish](const StepResult& result) {
+                               lockedAll(actor, oids, before, *granted, wish, result);
+                             });
+  database_->lockAll(std::move(orders), [granted, done](const LockAllReply& reply) {
+    *granted = reply.granted;
+    done(reply.refused ? resultOf(*reply.refused) : StepResult());
+  });
+}
+
+void SimClient::lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
+                          const std::vector<LockType>& before, std::size_t granted,
+                          const Session::Wish& wish, const StepResult& result) {
+  if (!result.isDone()) {
+    network_.report.count(granted > 0 ? "lockAll given back" : "lockAll refused at the first");
+    for (std::size_t i = granted; i-- > 0;) {
+      if (before[i] == LockType::Get) actor->session->unlock(oids[i]);
+    }
+  }
+  const Record::Decided* const decided = record_.decided(actor->locker(), wish.id);
+  if (decided != nullptr && !isFailure(result) && decided->granted != granted) {
+    fail(actor->name + " was told of " + std::to_string(granted) + " locks, and " +
+         std::to_string(decided->granted) + " were granted");
+  }
+  if (!result.isDone()) return;
+  network_.report.count("lockAll granted");
+  for (const Oid oid : oids) checkHeld(*actor, oid, wish.type);
+  network_.agenda.in(Duration(0), number_, [this, actor, oids] {
+    for (const Oid oid : oids) {
+      if (!actor->session->isChanged(oid)) readHeld(actor, oid);
+    }
+  });
 }
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {

@@ -6,9 +6,17 @@
 namespace nephrite {
 namespace {
 
+/// Of several locks: "granted", "timeout 1027 after 2".
+std::string withLocks(const std::string& words, std::size_t granted) {
+  const bool isOver = words != "granted" && words != "queued";
+  return isOver ? words + " after " + std::to_string(granted) : words;
+}
+
 /// "granted", "timeout 1027".
 std::string wordsOf(const LockModel::Event& event) {
-  return event.code == 0 ? event.outcome : event.outcome + " " + std::to_string(event.code);
+  const std::string words =
+      event.code == 0 ? event.outcome : event.outcome + " " + std::to_string(event.code);
+  return event.locks ? withLocks(words, static_cast<std::size_t>(*event.locks)) : words;
 }
 
 std::string wordsOf(const LockAnswer& answer) {
@@ -154,7 +162,7 @@ void Record::passTime() {
       std::chrono::duration_cast<std::chrono::milliseconds>(agenda_.now() - modelTime_);
   if (passed.count() == 0) return;
   modelTime_ = agenda_.now();
-  model_.run({line_, AdvanceLine{passed.count()}});
+  model_.passTime(passed.count(), line_);
 }
 
 Record::StepPtr Record::begin(LockerId locker, std::uint64_t request) {
@@ -182,8 +190,8 @@ Record::StepPtr Record::beganTime() {
   return step;
 }
 
-Record::StepPtr Record::beganLock(const LockOrder& order) {
-  const LockRequest& request = order.request;
+// Brings the model to the states that the request shows its process to be in.
+Record::StepPtr Record::beginLock(const LockRequest& request) {
   const StepPtr step = begin(request.locker, request.id);
   step->expected = "error 64005";
   if (!step->compared) return step;
@@ -195,14 +203,40 @@ Record::StepPtr Record::beganLock(const LockOrder& order) {
   if (!request.inState && model_.isInTransaction(process)) {
     report_.fail(process + " is in a transaction, and asks as if it were not");
   }
+  waitsIn_[process] = request.id;
+  return step;
+}
+
+StepLine Record::lineOf(const std::string& process, const LockRequest& request) const {
   StepLine line = lineOf(process, ScheduleVerb::Lock);
-  line.object = nameOf(Oid::fromBits(request.target.value));
   line.type = typeOf(request.type);
   line.duration = request.duration == LockDuration::Session ? ScheduleDuration::Session
                                                             : ScheduleDuration::Transaction;
   line.timeout = request.timeout.number();
-  waitsIn_[process] = request.id;
+  return line;
+}
+
+Record::StepPtr Record::beganLock(const LockOrder& order) {
+  const StepPtr step = beginLock(order.request);
+  if (!step->compared) return step;
+  StepLine line = lineOf(step->process, order.request);
+  line.object = nameOf(Oid::fromBits(order.request.target.value));
   step->line = run(line);
+  return step;
+}
+
+Record::StepPtr Record::beganLockAll(const LockOrders& orders) {
+  const StepPtr step = beginLock(orders.request);
+  for (const LockOrders::Target& target : orders.targets) step->all.push_back(target.oid);
+  if (!step->compared) return step;
+  std::vector<std::string> names;
+  std::string words;
+  for (const Oid oid : step->all) words += " " + names.emplace_back(nameOf(oid));
+  StepLine line = lineOf(step->process, orders.request);
+  line.object = names.front();
+  step->line = ++line_;
+  report_.trace(agenda_, "  server: ", textOf({line_, line}), ", all of", words);
+  model_.lockAll(line, names, line_);
   return step;
 }
 
@@ -285,41 +319,64 @@ Record::StepPtr Record::beganSignOff(LockerId locker) {
 
 // --- What the database answers -------------------------------------------------------------------
 
-void Record::answered(const StepPtr& step, const std::string& outcome, bool queued) {
-  if (step->request != 0) {
-    const std::pair key(step->locker, step->request);
-    if (!decided_.emplace(key, outcome).second) {
-      report_.fail(step->process + ": request " + std::to_string(step->request) +
-                   " took effect twice");
-    }
+// A lockAll() may be decided lock by lock at first; but nothing is decided twice.
+void Record::decide(const StepPtr& step, const std::string& words, std::size_t granted,
+                    const std::vector<Oid>& targets) {
+  if (step->request == 0) return;
+  Decided& known = decided_[{step->locker, step->request}];
+  bool twice = !known.words.empty() && (targets.empty() || known.words != "granted");
+  for (const Oid target : targets) twice = !known.targets.insert(target.bits()).second || twice;
+  if (twice) {
+    report_.fail(step->process + ": request " + std::to_string(step->request) +
+                 " took effect twice");
   }
-  report_.trace(agenda_, "  server: ", step->process, " -> ", outcome);
+  known.words = words;
+  known.granted += granted;
+}
+
+void Record::noteAnswer(const StepPtr& step, const std::string& words, bool queued) {
+  report_.trace(agenda_, "  server: ", step->process, " -> ", words);
   if (!step->compared) {
-    if (outcome != step->expected) {
-      report_.fail(step->process + " was told '" + outcome + "', not '" + step->expected + "'");
+    if (words != step->expected) {
+      report_.fail(step->process + " was told '" + words + "', not '" + step->expected + "'");
     }
     return;
   }
   if (step == running_ && !queued) {
-    first_ = {step->line, step->process, outcome};
+    first_ = {step->line, step->process, words};
     return;
   }
   if (step == running_) first_ = {step->line, step->process, "queued"};
-  caused_.push_back({step->line, step->process, outcome});
+  caused_.push_back({step->line, step->process, words});
 }
 
 void Record::answered(const StepPtr& step, const LockReply& reply) {
-  answered(step, wordsOf(reply), reply.lock.queued);
-  if (reply.lock.outcome != LockOutcome::Granted) return;
   const std::uint64_t target = reply.lock.request.target.value;
+  const Oid oid = Oid::fromBits(target);
+  const std::string words = wordsOf(reply);
+  decide(step, words, words == "granted" ? 1 : 0, {oid});
+  noteAnswer(step, words, reply.lock.queued);
+  if (reply.lock.outcome != LockOutcome::Granted) return;
   std::uint64_t& last = lastToken_[target];
   if (reply.lock.token.value == 0) report_.fail(step->process + " was given no fencing token");
   last = std::max(last, reply.lock.token.value);
-  const Oid oid = Oid::fromBits(target);
   if (reply.record && reply.record->edition != editions_.at(oid)) {
     report_.fail(step->process + " was given edition " + std::to_string(reply.record->edition) +
                  " of " + nameOf(oid) + ", not " + std::to_string(editions_.at(oid)));
   }
+}
+
+void Record::answered(const StepPtr& step, const LockAllReply& reply) {
+  const std::string words = reply.refused ? wordsOf(*reply.refused) : "granted";
+  std::vector<Oid> decided = step->all;
+  if (reply.refused) decided.resize(reply.granted + 1);
+  decide(step, words, reply.granted, decided);
+  // The reply does not say whether it had to wait: the model does.
+  const auto& told = model_.told();
+  const bool queued = std::any_of(
+      told.begin() + static_cast<std::ptrdiff_t>(seen_), told.end(),
+      [&](const auto& event) { return event.line == step->line && event.outcome == "queued"; });
+  noteAnswer(step, step->compared ? withLocks(words, reply.granted) : words, queued);
 }
 
 void Record::answered(const StepPtr& step, const CommitRequest& request, const CommitReply& reply) {
@@ -331,7 +388,8 @@ void Record::answered(const StepPtr& step, const CommitRequest& request, const C
     }
     for (const ObjectChange& change : request.changes.changes) ++editions_[change.record->oid];
   }
-  answered(step, wordsOf(reply), reply.lock.queued);
+  decide(step, wordsOf(reply), 0, {});
+  noteAnswer(step, wordsOf(reply), reply.lock.queued);
 }
 
 void Record::ended(const StepPtr& step) {
@@ -360,9 +418,9 @@ void Record::ended(const StepPtr& step) {
   report_.fail(text);
 }
 
-std::optional<std::string> Record::decided(LockerId locker, std::uint64_t request) const {
+const Record::Decided* Record::decided(LockerId locker, std::uint64_t request) const {
   const auto at = decided_.find({locker.value, request});
-  return at == decided_.end() ? std::nullopt : std::optional(at->second);
+  return at == decided_.end() ? nullptr : &at->second;
 }
 
 }  // namespace nephrite

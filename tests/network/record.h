@@ -63,7 +63,8 @@ class Record {
     std::string process;
     std::uint64_t locker = 0;
     std::uint64_t request = 0;
-    bool compared = true;  ///< Else `expected` is all that is known.
+    std::vector<Oid> all = {};  ///< Of lockAll(): what it asks for.
+    bool compared = true;       ///< Else `expected` is all that is known.
     std::string expected;
   };
   using StepPtr = std::shared_ptr<Step>;
@@ -98,6 +99,7 @@ class Record {
 
   // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
   StepPtr beganLock(const LockOrder& order);
+  StepPtr beganLockAll(const LockOrders& orders);
   StepPtr beganCommit(const CommitRequest& request, const Database& real);
   StepPtr beganUnlock(LockerId locker, Oid object);
   StepPtr beganRelease(LockerId locker);
@@ -106,16 +108,22 @@ class Record {
   StepPtr beganSignOff(LockerId locker);
   StepPtr beganTime();
   void answered(const StepPtr& step, const LockReply& reply);
+  void answered(const StepPtr& step, const LockAllReply& reply);
   void answered(const StepPtr& step, const CommitRequest& request, const CommitReply& reply);
-  void answered(const StepPtr& step, const std::string& outcome, bool queued);
   void ended(const StepPtr& step);
 
   /// So many calls have been begun, without those that only let time pass.
   std::uint64_t calls() const { return calls_; }
 
   // What clients may be held against.
-  /// What the database answered to a request; empty when it has not.
-  std::optional<std::string> decided(LockerId locker, std::uint64_t request) const;
+  /// What the database answered to a request.
+  struct Decided {
+    std::string words;
+    std::size_t granted = 0;          ///< So many locks.
+    std::set<std::uint64_t> targets;  ///< Of which that was said.
+  };
+  /// Null when it has not.
+  const Decided* decided(LockerId locker, std::uint64_t request) const;
   bool hasCommitted(const CommitId& commit) const {
     return committed_.contains({commit.process, commit.number});
   }
@@ -139,6 +147,11 @@ class Record {
   void prepare(const Content& content);
   StepLine lineOf(const std::string& process, ScheduleVerb verb) const;
   StepPtr begin(LockerId locker, std::uint64_t request);
+  StepPtr beginLock(const LockRequest& request);
+  StepLine lineOf(const std::string& process, const LockRequest& request) const;
+  void decide(const StepPtr& step, const std::string& words, std::size_t granted,
+              const std::vector<Oid>& targets);
+  void noteAnswer(const StepPtr& step, const std::string& words, bool queued);
   void passTime();
   void ensureTransaction(const std::string& process);
   void ensureLevels(const std::string& process, std::size_t levels);
@@ -161,7 +174,7 @@ class Record {
   std::map<std::uint64_t, std::uint64_t> lastToken_;     // By object.
   std::map<std::uint64_t, std::int32_t> commitTimeout_;  // As the model knows it.
   std::map<std::string, std::uint64_t> waitsIn_;         // The request, by process.
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> decided_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Decided> decided_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> committed_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> notCommitted_;
   std::set<std::pair<std::uint64_t, Oid>> broken_;

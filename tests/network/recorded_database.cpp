@@ -105,6 +105,17 @@ void RecordedDatabase::lock(const LockOrder& order, LockReplySettle settle) {
   record_.ended(step);
 }
 
+void RecordedDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
+  passTime();
+  const auto step = record_.beganLockAll(orders);
+  real_.lockAll(std::move(orders),
+                [this, step, settle = std::move(settle)](const LockAllReply& reply) {
+                  record_.answered(step, reply);
+                  settle(reply);
+                });
+  record_.ended(step);
+}
+
 void RecordedDatabase::cancel(LockerId locker, std::uint64_t requestId) {
   passTime();
   const auto step = record_.beganCancel(locker, requestId);

@@ -30,9 +30,7 @@ class RecordedDatabase final : public Database {
   Oid systemNodes() const override { return real_.systemNodes(); }
 
   void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(LockOrders orders, LockAllSettle settle) override {
-    real_.lockAll(std::move(orders), std::move(settle));
-  }
+  void lockAll(LockOrders orders, LockAllSettle settle) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;

@@ -16,16 +16,6 @@ bool isAnswered(ErrorCode code) {
          code == ErrorCode::LockLost;
 }
 
-bool isFailure(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::ConnectionLost:
-    case ErrorCode::CommitUnknown:
-    case ErrorCode::NoAnswer:
-    case ErrorCode::ServerRefused: return true;
-    default: return isAnswered(code);
-  }
-}
-
 std::string wordsOf(const StepResult& result) {
   const std::string code = " " + std::to_string(numberOf(result.code));
   switch (result.outcome) {
@@ -83,6 +73,17 @@ void SimClient::answered(const std::shared_ptr<Asked>& asked) {
   }
 }
 
+bool SimClient::isFailure(const StepResult& result) {
+  if (result.outcome != StepResult::Outcome::Failed) return false;
+  switch (result.code) {
+    case ErrorCode::ConnectionLost:
+    case ErrorCode::CommitUnknown:
+    case ErrorCode::NoAnswer:
+    case ErrorCode::ServerRefused: return true;
+    default: return isAnswered(result.code);
+  }
+}
+
 bool SimClient::isAsking() const { return !asked_.empty(); }
 
 milliseconds SimClient::boundOf(LockTimeout timeout) const {
@@ -117,7 +118,7 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
     compare(*actor, what, request, result);
     if (then) then(result);
     if (actor->over) return;
-    if (result.outcome == StepResult::Outcome::Failed && isFailure(result.code)) {
+    if (isFailure(result)) {
       network_.report.count("failure " + std::to_string(numberOf(result.code)));
       if (result.code == ErrorCode::NoAnswer) {
         // It may still wait there: withdraw it, and go on.
@@ -133,14 +134,15 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
 
 void SimClient::compare(const Actor& actor, const std::string& what, std::uint64_t request,
                         const StepResult& result) {
-  if (result.outcome == StepResult::Outcome::Failed && isFailure(result.code)) return;
-  const auto decided = record_.decided(actor.locker(), request);
+  if (isFailure(result)) return;
+  const Record::Decided* const decided = record_.decided(actor.locker(), request);
   const std::string words = wordsOf(result);
   network_.report.count("told " + words);
   if (decided) {
-    const bool same = *decided == words || (*decided == "committed" && words == "granted");
+    const bool same =
+        decided->words == words || (decided->words == "committed" && words == "granted");
     if (!same)
-      fail(actor.name + " " + what + " was told '" + words + "', decided '" + *decided + "'");
+      fail(actor.name + " " + what + " was told '" + words + "', decided '" + decided->words + "'");
   } else if (result.outcome != StepResult::Outcome::Done &&
              result.outcome != StepResult::Outcome::Failed && record_.isSignedOn(actor.locker())) {
     fail(actor.name + " " + what + " was told '" + words + "', and nobody decided it");

@@ -20,6 +20,7 @@ struct ClientTemper {
   int cancelOneIn = 10;
   int updateLocksOneIn = 3;
   int operatorOneIn = 0;            ///< Of steps; 0: there is none.
+  int lockAllOneIn = 0;             ///< The same.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
@@ -88,7 +89,13 @@ class SimClient {
   void replaceLost();
   void later(const ActorPtr& actor);
   void step(const ActorPtr& actor);
+  /// A lock on nothing yet; it may be cancelled.
+  Session::Wish anyWish(const ActorPtr& actor);
   void lockStep(const ActorPtr& actor, Oid object);
+  void lockAllStep(const ActorPtr& actor);
+  void lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
+                 const std::vector<LockType>& before, std::size_t granted,
+                 const Session::Wish& wish, const StepResult& result);
   /// What was just locked, as anybody on the node reads it.
   void readHeld(const ActorPtr& actor, Oid object);
   void changeStep(const ActorPtr& actor, Oid object);
@@ -103,6 +110,8 @@ class SimClient {
                 std::uint64_t request, std::function<void(const StepResult&)> then);
   void compare(const Actor& actor, const std::string& what, std::uint64_t request,
                const StepResult& result);
+  /// Has the server, or the way to it, failed?
+  static bool isFailure(const StepResult& result);
   void committed(const ActorPtr& actor, const CommitId& id, bool empty, const StepResult& result);
   void leave(const ActorPtr& actor);
   void received(const std::vector<LockInfo>& held);

@@ -40,7 +40,7 @@ Oid::ClassNumber networkClass() {
 class World {
  public:
   World(std::uint64_t seed, Report& report)
-      : report_(report), random_(seed), record_(agenda_, report) {
+      : report_(report), random_(seed), more_(~seed), record_(agenda_, report) {
     network_.pump = [this] { NEPHRITE_CHECK(runOne(agenda_.now() + std::chrono::hours(1))); };
   }
 
@@ -53,6 +53,7 @@ class World {
  private:
   void begin();
   void temper();
+  void temperMore();
   void fault();
   void restart();
   void finish();
@@ -64,6 +65,7 @@ class World {
   Report& report_;
   Agenda agenda_;
   Random random_;
+  Random more_;  // Says what a seed plays beyond what all play: that is as it was before.
   Record record_;
   SimNetwork network_{agenda_, random_, report_};
   ServerLimits limits_;
@@ -110,8 +112,13 @@ void World::temper() {
   temper_.database.session.longestPause = milliseconds(300);
 }
 
+void World::temperMore() {
+  if (more_.oneIn(3)) temper_.lockAllOneIn = 3 + more_.below(10);
+}
+
 void World::begin() {
   temper();
+  temperMore();
   record_.setTimeouts(kServerTimeout, kBackgroundTimeout);
   const int objects = 2 + random_.below(3);
   ChangeSet created;

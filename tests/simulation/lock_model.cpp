@@ -58,7 +58,7 @@ void LockModel::set(const SettingLine& line) {
 
 // Due waits end one at a time, each at its own time, so that the one may still be granted what
 // the other's end set free. Of several due at one time, the one that began first.
-void LockModel::advance(std::int64_t milliseconds) {
+void LockModel::advance(std::int64_t milliseconds, bool late) {
   const std::int64_t until = now_ + milliseconds;
   while (true) {
     int next = -1;
@@ -73,7 +73,7 @@ void LockModel::advance(std::int64_t milliseconds) {
       next = p;
     }
     if (next < 0) break;
-    now_ = processes_[next].pending->due;
+    now_ = late ? until : processes_[next].pending->due;
     endWait(next, "timeout", 1027, false);
     deliver();
   }
@@ -120,60 +120,73 @@ void LockModel::step(const StepLine& line) {
 
 // Section 2. Also the implicit locks of update and read, for which succeed() ends the step.
 void LockModel::askFor(Type type, bool session, std::int64_t timeout) {
-  Process& me = processes_[self_];
-  if (type == U && !me.inTransaction) return own("error", 1026);
-
+  if (type == U && !processes_[self_].inTransaction) return own("error", 1026);
   Pending pending;
   pending.line = line_;
   pending.verb = verb_;
   pending.object = object_;
-  Waiter waiter;
-  waiter.process = self_;
-  waiter.type = type;
-  waiter.session = session;
+  pending.type = type;
+  pending.session = session;
+  pending.timeout = timeout;
+  ask(pending, self_, true);
+}
 
-  Hold* hold = holdOf(self_, object_);
-  if (hold && settledByHold(*hold, type, session)) return;
-  if (hold && hold->type == S && type == U && !hold->session) {
+void LockModel::ask(Pending pending, int process, bool isOwn) {
+  const int object = pending.object;
+  Waiter waiter;
+  waiter.process = process;
+  waiter.type = pending.type;
+  waiter.session = pending.session;
+
+  Hold* hold = holdOf(process, object);
+  if (hold && settledByHold(*hold, pending, process, isOwn)) return;
+  if (hold && hold->type == S && waiter.type == U && !hold->session) {
     // 2.2: S/tr -> U lets go of the S first.
-    pending.editionWhenShareWasReleased = objects_[object_].edition;
-    auto& holds = objects_[object_].holds;
+    pending.editionWhenShareWasReleased = objects_[object].edition;
+    auto& holds = objects_[object].holds;
     holds.erase(holds.begin() + (hold - holds.data()));
-    serve(object_);
+    serve(object);
     deliver();
   } else if (hold) {
     waiter.upgrade = true;
   }
 
-  if (canGrant(object_, waiter)) {
-    take(object_, waiter);
-    return succeed(pending, -1);
+  if (canGrant(object, waiter)) {
+    take(object, waiter);
+    return succeed(pending, process, isOwn);
   }
-  const auto due = dueTime(me, timeout);
-  if (!due) return own("refused", 1027);
+  const auto due = dueTime(processes_[process], pending.timeout);
+  if (!due) return tell(eventOf(pending, process, "refused", 1027), isOwn);
   pending.due = *due;
-  enqueue(object_, waiter);
-  startWaiting(pending);
+  enqueue(object, waiter);
+  startWaiting(pending, process, isOwn);
+  if (!pending.locks) return;
+  // Of several locks: should this one be granted already, the next is asked for when all that it
+  // caused has been told.
+  const auto at = std::find_if(decided_.begin(), decided_.end(),
+                               [&](const Decision& each) { return each.granted == process; });
+  if (at == decided_.end()) return deliver();
+  decided_.erase(at);
+  deliver();
+  succeed(pending, process, false);
 }
 
 // The columns "equal" and "weaker" of the table of section 2.1. False for "stronger".
-bool LockModel::settledByHold(Hold& hold, Type type, bool session) {
+bool LockModel::settledByHold(Hold& hold, const Pending& pending, int process, bool isOwn) {
+  const Type type = pending.type;
   if (type > hold.type) return false;
-  const bool inState = processes_[self_].inTransaction || !processes_[self_].levels.empty();
+  const bool inState = processes_[process].inTransaction || !processes_[process].levels.empty();
   bool lower = false;
   if (type < hold.type) {
-    if (session) lower = !inState;
-    if (!session) lower = !inState && !hold.session;
+    if (pending.session) lower = !inState;
+    if (!pending.session) lower = !inState && !hold.session;
   }
-  if (session) hold.session = type;
+  if (pending.session) hold.session = type;
   if (lower) hold.type = type;
 
-  Pending pending;
-  pending.line = line_;
-  pending.verb = verb_;
-  pending.object = object_;
-  succeed(pending, -1);
-  if (lower) serve(object_);
+  if (lower) serve(pending.object);
+  deliver();
+  succeed(pending, process, isOwn);
   return true;
 }
 
@@ -248,7 +261,7 @@ void LockModel::commit() {
     pending.upgrades.push_back(object);
     if (!canGrant(object, waiter)) mustWait = true;
   }
-  if (!mustWait) return succeed(pending, -1);
+  if (!mustWait) return succeed(pending, self_, true);
   const auto due = dueTime(me, -2);
   if (!due) return own("refused", 1027);
   pending.due = *due;
@@ -259,7 +272,7 @@ void LockModel::commit() {
       enqueue(object, waiter);
     }
   }
-  startWaiting(pending);
+  startWaiting(pending, self_, true);
 }
 
 void LockModel::abort() {
@@ -361,14 +374,13 @@ void LockModel::deliver() {
     if (decision.granted < 0) {
       told_.push_back(decision.event);
     } else {
-      succeed(decision.pending, decision.granted);
+      succeed(decision.pending, decision.granted, false);
     }
   }
 }
 
-// The lock of a step is there. `process` is -1 when it did not have to wait.
-void LockModel::succeed(const Pending& pending, int process) {
-  const int who = process < 0 ? self_ : process;
+// The lock of a step is there.
+void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
   std::vector<int> freed;
   std::string outcome = "granted";
   std::string more;
@@ -377,25 +389,27 @@ void LockModel::succeed(const Pending& pending, int process) {
   if (releasedAt != 0 && releasedAt != objects_[pending.object].edition) {
     outcome = "error";
     code = 1146;
+  } else if (!pending.rest.empty()) {
+    Pending next = pending;
+    next.object = next.rest.front();
+    next.rest.erase(next.rest.begin());
+    next.locks = *next.locks + 1;
+    next.editionWhenShareWasReleased = 0;
+    return ask(next, process, isOwn);
   } else if (pending.verb == ScheduleVerb::Commit) {
     outcome = "committed";
-    for (const int object : processes_[who].changed) ++objects_[object].edition;
-    freed = endTransaction(who);
+    for (const int object : processes_[process].changed) ++objects_[object].edition;
+    freed = endTransaction(process);
   } else if (pending.verb == ScheduleVerb::Update) {
     outcome = "updated";
-    processes_[who].changed.push_back(pending.object);
+    processes_[process].changed.push_back(pending.object);
   } else if (pending.verb == ScheduleVerb::Read) {
     outcome = "read";
     more = editionOf(pending.object);
   }
-  if (process < 0) {
-    own(outcome, code, more);
-  } else {
-    told_.push_back(
-        eventOf(pending.line, process, pending.verb, pending.object, outcome, code, more));
-  }
+  tell(eventOf(pending, process, outcome, code, more), isOwn);
   serveAll(freed);
-  if (process >= 0) deliver();
+  deliver();
 }
 
 // Commit and abort alike (section 3). Gives the objects on which something was let go.
@@ -477,14 +491,14 @@ bool LockModel::compatible(Type one, Type other) {
   return false;
 }
 
-LockModel::Event LockModel::eventOf(int line, int process, ScheduleVerb verb, int object,
-                                    const std::string& outcome, int code,
-                                    const std::string& more) const {
-  Event event{line, now_, processes_[process].name, verb};
-  if (object >= 0) event.object = objects_[object].name;
+LockModel::Event LockModel::eventOf(const Pending& pending, int process, const std::string& outcome,
+                                    int code, const std::string& more) const {
+  Event event{pending.line, now_, processes_[process].name, pending.verb};
+  if (pending.object >= 0) event.object = objects_[pending.object].name;
   event.outcome = outcome;
   event.code = code;
   event.more = more;
+  event.locks = pending.locks;
   return event;
 }
 
@@ -503,10 +517,18 @@ std::vector<std::string> LockModel::events() const {
   return texts;
 }
 
-// The first event of the step being run: it stands before whatever the step has caused already.
+// The first event of the step being run stands before whatever the step has caused already.
+void LockModel::tell(const Event& event, bool isOwn) {
+  const auto at = isOwn ? told_.begin() + static_cast<std::ptrdiff_t>(ownEventAt_) : told_.end();
+  told_.insert(at, event);
+}
+
 void LockModel::own(const std::string& outcome, int code, const std::string& more) {
-  told_.insert(told_.begin() + static_cast<std::ptrdiff_t>(ownEventAt_),
-               eventOf(line_, self_, verb_, object_, outcome, code, more));
+  Pending step;
+  step.line = line_;
+  step.verb = verb_;
+  step.object = object_;
+  tell(eventOf(step, self_, outcome, code, more), true);
 }
 
 std::string LockModel::editionOf(int object) const {

@@ -33,6 +33,7 @@ class LockModel {
     std::string outcome = {};
     int code = 0;
     std::string more = {};
+    std::optional<int> locks = {};  ///< Of lockAll(): so many were granted before that.
   };
   const std::vector<Event>& told() const { return told_; }
   /// The same, as `nephrite replay` prints them.
@@ -45,6 +46,12 @@ class LockModel {
   void leave(const std::string& process, int line);
   /// What it holds on `object` is let go, whatever state it is in.
   void letGo(const std::string& process, const std::string& object, int line);
+
+  /// As `advance`; but what is due meanwhile is noticed then, by somebody who comes late.
+  void passTime(std::int64_t milliseconds, int line);
+  /// Locks on several objects, each asked for when the one before is held, as one step: it ends
+  /// with the last of them, or with the first that is refused.
+  void lockAll(const StepLine& lock, const std::vector<std::string>& objects, int line);
 
   /// What the generator has to know to write legal lines.
   /// Does a commit of it wait for other locks than that of `object`?
@@ -95,6 +102,11 @@ class LockModel {
     int line = 0;
     ScheduleVerb verb{};
     int object = -1;  // -1 for commit.
+    Type type = S;    // What it asks for there.
+    bool session = false;
+    std::int64_t timeout = -2;
+    std::vector<int> rest;     // Of lockAll(): the objects that are asked for then,
+    std::optional<int> locks;  // and how many have been granted.
     std::int64_t due = 0;
     std::int64_t began = 0;
     std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
@@ -134,12 +146,14 @@ class LockModel {
   void addProcess(const ProcessLine& line, int number);
   void addObject(const ObjectLine& line, int number);
   void set(const SettingLine& line);
-  void advance(std::int64_t milliseconds);
+  void advance(std::int64_t milliseconds, bool late = false);
   void step(const StepLine& line);
 
   // The steps.
+  // Those with `isOwn` tell it as the first event of the step being run.
   void askFor(Type type, bool session, std::int64_t timeout);
-  bool settledByHold(Hold& hold, Type type, bool session);
+  void ask(Pending pending, int process, bool isOwn);
+  bool settledByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();
   void read();
   void unlock();
@@ -155,8 +169,8 @@ class LockModel {
   // Waiting.
   std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;
   void enqueue(int object, const Waiter& waiter);
-  void startWaiting(const Pending& pending);
-  void resolveDeadlocks(int requester, bool told = false);
+  void startWaiting(const Pending& pending, int process, bool isOwn);
+  void resolveDeadlocks(int requester, bool told);
   bool becomesNewcomer(int process, int object);
   std::vector<int> blockersOf(int process) const;
   bool reaches(int from, int target) const;
@@ -169,14 +183,15 @@ class LockModel {
   void serveAll(const std::vector<int>& objects);
   void granted(int process);
   void deliver();
-  void succeed(const Pending& pending, int process);
+  void succeed(const Pending& pending, int process, bool isOwn);
   std::vector<int> endTransaction(int process);
   std::vector<int> objectsInOrderOfAcquisition(int process) const;
   void checkThatNothingIsLeftToGrant() const;
 
   // Events.
-  Event eventOf(int line, int process, ScheduleVerb verb, int object, const std::string& outcome,
-                int code, const std::string& more) const;
+  Event eventOf(const Pending& pending, int process, const std::string& outcome, int code,
+                const std::string& more = "") const;
+  void tell(const Event& event, bool isOwn);
   void own(const std::string& outcome, int code = 0, const std::string& more = "");
   std::string editionOf(int object) const;
 

@@ -32,11 +32,10 @@ void LockModel::enqueue(int object, const Waiter& waiter) {
   waiters.insert(place, waiter);
 }
 
-void LockModel::startWaiting(const Pending& pending) {
-  const int requester = self_;
-  processes_[requester].pending = pending;
-  processes_[requester].pending->began = ++sequence_;
-  resolveDeadlocks(requester);
+void LockModel::startWaiting(const Pending& pending, int process, bool isOwn) {
+  processes_[process].pending = pending;
+  processes_[process].pending->began = ++sequence_;
+  resolveDeadlocks(process, !isOwn);
 }
 
 // Section 2.5. The requester's own event is "deadlock" if it is the first to be refused, else
@@ -117,11 +116,11 @@ void LockModel::endWait(int process, const std::string& outcome, int code, bool 
   }
   for (const int object : pending.upgrades) holdOf(process, object)->type = U;
 
+  const Event event = eventOf(pending, process, outcome, code);
   if (isOwnEvent) {
-    own(outcome, code);
+    tell(event, true);
   } else {
-    decided_.push_back(
-        {eventOf(pending.line, process, pending.verb, pending.object, outcome, code, ""), -1, {}});
+    decided_.push_back({event, -1, {}});
   }
   serveAll(touched);
 }

@@ -18,6 +18,28 @@ void LockModel::endForced() {
   checkThatNothingIsLeftToGrant();
 }
 
+void LockModel::passTime(std::int64_t milliseconds, int line) {
+  line_ = line;
+  advance(milliseconds, /*late=*/true);
+  endForced();
+}
+
+void LockModel::lockAll(const StepLine& lock, const std::vector<std::string>& objects, int line) {
+  force(lock.process, lock.verb, -1, line);
+  Pending pending;
+  pending.line = line;
+  pending.verb = verb_;
+  pending.object = objectNamed(objects.front(), line);
+  for (std::size_t i = 1; i < objects.size(); ++i)
+    pending.rest.push_back(objectNamed(objects[i], line));
+  pending.locks = 0;
+  pending.type = static_cast<Type>(lock.type);
+  pending.session = lock.duration == ScheduleDuration::Session;
+  pending.timeout = lock.timeout;
+  ask(pending, self_, true);
+  endForced();
+}
+
 void LockModel::cancel(const std::string& process, int line) {
   force(process, ScheduleVerb::Abort, -1, line);
   if (processes_[self_].pending) endWait(self_, "error", 64005, false);
