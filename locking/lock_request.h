@@ -12,7 +12,7 @@
 namespace nephrite {
 
 /// When a lock goes away by itself. Numbers are JADE's; Persistent is reserved there and
-/// refused here (error 64003).
+/// refused here, with UsageException (64003).
 enum class LockDuration : std::uint8_t { Transaction = 0, Session = 1, Persistent = 2 };
 
 /// "transaction", "session", "persistent".

@@ -133,8 +133,8 @@ class ObjectDeletedException : public SystemException {
   Oid target_;
 };
 
-/// The program asked for what makes no sense here: 1026, 64001, 64002, 64003, 1131, a wrong
-/// name, a wrong type, an index out of bounds. Mend the program.
+/// The program asked for what makes no sense here: a change outside a transaction (1026), say, or a
+/// wrong name, type or index; docs/errors.md names them all. Mend the program.
 class UsageException : public SystemException {
   using SystemException::SystemException;
 };

@@ -16,7 +16,7 @@ class LockResult {
  public:
   LockResult() = default;
   explicit LockResult(std::exception_ptr failure) : failure_(std::move(failure)) {}
-  /// True when the lock is held now: granted, or 1146.
+  /// True when the lock is held now: granted, or refused with UpgradeException (1146).
   bool held() const { return held_; }
   bool granted() const { return failure_ == nullptr; }
   void throwIfFailed() const {

@@ -62,7 +62,7 @@ struct RequestStatistics {
 
 /// The database as one process sees it: its nodes, and who locks what.
 ///
-/// Errors:  1131 when another process runs the contention statistics.
+/// Errors:  UsageException when another process runs the contention statistics (1131).
 /// Threads: those of its process; the look-only methods any.
 /// Source:  JADE manual, "System class".
 class System {
