@@ -54,7 +54,7 @@ Welcome unpack(Reader& in, const fb::Welcome& welcome) {
 }
 
 Refusal unpack(Reader& in, const fb::Refusal& refusal) {
-  return {{errorCodeOf(refusal.code()), in.prose(refusal.what())}, refusal.session_gone()};
+  return {failureFrom(refusal.code(), in.prose(refusal.what())), refusal.session_gone()};
 }
 
 Ping unpack(Reader&, const fb::Ping&) { return {}; }

@@ -1,5 +1,7 @@
 // Nodes, processes and failures as bytes, and back.
 
+#include <utility>
+
 #include "node/wire/reader.h"
 #include "node/wire/writer.h"
 
@@ -58,16 +60,15 @@ NodeInfo unpack(Reader& in, const fb::Node& node) {
   return info;
 }
 
-ErrorCode errorCodeOf(std::int32_t number) {
-  const auto code = static_cast<ErrorCode>(number);
-  if (nameOf(code) == nameOf(ErrorCode{0})) {
-    throw WireError("there is no error " + std::to_string(number));
-  }
-  return code;
+RequestFailure failureFrom(std::int32_t code, std::string what, Oid object) {
+  const auto known = static_cast<ErrorCode>(code);
+  if (nameOf(known) != nameOf(ErrorCode{})) return {known, std::move(what), object};
+  return {ErrorCode::ServerRefused,
+          "error " + std::to_string(code) + ", which this program does not know: " + what, object};
 }
 
 RequestFailure unpack(Reader& in, const fb::Failure& failure) {
-  return {errorCodeOf(failure.code()), in.prose(failure.what()), Oid::fromBits(failure.object())};
+  return failureFrom(failure.code(), in.prose(failure.what()), Oid::fromBits(failure.object()));
 }
 
 }  // namespace nephrite::wire

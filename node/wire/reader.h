@@ -99,7 +99,8 @@ ObjectChange unpack(Reader& in, const fb::Change& change);
 ProcessInfo unpack(Reader& in, const fb::Process& process);
 NodeInfo unpack(Reader& in, const fb::Node& node);
 RequestFailure unpack(Reader& in, const fb::Failure& failure);
-ErrorCode errorCodeOf(std::int32_t number);
+/// An error that we do not know, a newer server's, is a refusal whose text begins with its number.
+RequestFailure failureFrom(std::int32_t code, std::string what, Oid object = {});
 
 KnownOrder unpack(Reader& in, const fb::LockOrder& order);
 WaitEdge unpack(Reader& in, const fb::Edge& edge);

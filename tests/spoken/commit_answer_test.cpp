@@ -11,6 +11,7 @@ namespace nephrite {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::HasSubstr;
 
 /// Given: Anna, who holds an order exclusively for her session, at a node whose server takes a
@@ -121,6 +122,24 @@ TEST_F(CommitAnswer, WhenTheServerRefusesToCarryItOutThenItHasFailedAndTheProces
   ASSERT_TRUE(reply && reply->failure);
   EXPECT_EQ(reply->outcome, CommitReply::Outcome::Failed);
   EXPECT_TRUE(holdsOrder());
+  EXPECT_TRUE(std::holds_alternative<wire::Commit>(carrier.heard.back())) << "she goes on";
+}
+
+// A server newer than its clients may have errors that these have no name for. That ended the whole
+// session.
+TEST_F(CommitAnswer, WhenTheErrorIsOneThatOnlyANewerServerKnowsThenThatOneRequestIsRefused) {
+  commit(100);
+  carrier.say(
+      wire::FailureReply{carrier.lastId(), {ErrorCode{64'999}, "the moon is full; wait", order}});
+
+  ASSERT_TRUE(reply && reply->failure);
+  EXPECT_EQ(reply->outcome, CommitReply::Outcome::Failed);
+  EXPECT_EQ(reply->failure->code, ErrorCode::ServerRefused);
+  EXPECT_EQ(reply->failure->object, order);
+  EXPECT_THAT(reply->failure->what,
+              AllOf(HasSubstr("error 64999"), HasSubstr("the moon is full; wait")));
+  EXPECT_TRUE(holdsOrder());
+  commit(100);
   EXPECT_TRUE(std::holds_alternative<wire::Commit>(carrier.heard.back())) << "she goes on";
 }
 

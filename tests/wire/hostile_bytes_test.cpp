@@ -184,7 +184,6 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
          return ofServer(b, answeredAt(b, {0, 0}));
        },
        "a grant is out of place"},
-      {[](Builder& b) { return ofServer(b, fb::CreateRefusal(b, 1)); }, "there is no error 1"},
       {[](Builder& b) { return ofServer(b, fb::CreateWelcome(b, 1)); }, "there is no session"},
       {[](Builder& b) {
          const auto key = b.CreateVector(std::vector<std::uint8_t>(16));
@@ -256,6 +255,18 @@ TEST(HostileBytes, WithProseThatIsNotUtf8AreReadWithQuestionMarks) {
   const std::string bytes = ofServer(b, fb::CreateNotice(b, what));
 
   EXPECT_EQ(std::get<Notice>(decodeFromServer(bytesOf(bytes), kNow)).what, "/data/??kasse?");
+}
+
+TEST(HostileBytes, WithAnErrorThatOnlyANewerServerKnowsAreARefusalThatNamesIt) {
+  for (const std::int32_t number : {64'999, 1, 0, -5}) {
+    Builder b;
+    const std::string bytes = ofServer(b, fb::CreateRefusal(b, number, b.CreateString("wait")));
+    const auto refusal = std::get<Refusal>(decodeFromServer(bytesOf(bytes), kNow));
+    EXPECT_EQ(refusal.failure.code, ErrorCode::ServerRefused);
+    EXPECT_THAT(
+        refusal.failure.what,
+        testing::AllOf(HasSubstr("error " + std::to_string(number) + ","), HasSubstr("wait")));
+  }
 }
 
 TEST(HostileBytes, WithAbsurdAgesDoNotOverflow) {
