@@ -15,6 +15,9 @@ namespace nephrite {
 ///     EmbeddedNode database(EmbeddedNode::Options{.iniFile = "jade.ini"});
 ///     Process process = database.node().signOn({.user = "anna"});
 ///
+/// Lasts:   the store is closed when this has ended and no Process, Object or other handle of its
+///          node is left; those that are kept throw UsageException (64006) when they are used.
+///          Until then no program can open it again.
 /// Errors:  IniFileMissing (125) and IniError for the INI file, StoreException for the store,
 ///          SignOnException when system.nodes is locked.
 /// Threads: node() from any; reload() from any; the rest one at a time.
@@ -31,7 +34,7 @@ class EmbeddedNode {
   };
 
   explicit EmbeddedNode(const Options& options);
-  ~EmbeddedNode();  ///< Signs everybody off and closes the store.
+  ~EmbeddedNode();  ///< Signs everybody off.
   EmbeddedNode(const EmbeddedNode&) = delete;
   EmbeddedNode& operator=(const EmbeddedNode&) = delete;
 

@@ -62,7 +62,8 @@ class ServerNode {
   bool isQuiet() const;
   /// [NephriteServer] DrainTime.
   std::chrono::milliseconds drainTime() const;
-  /// Ends all sessions and closes the store. Idempotent.
+  /// Ends all sessions and signs everybody off. Idempotent. The store is closed as that of an
+  /// EmbeddedNode is: when this has ended and no handle of its node is left.
   void stop();
 
   /// Client sessions now; for status lines. 0 after stop().

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 
 #include "node/connect.h"
@@ -57,6 +58,41 @@ TEST_F(AFolder, BecomesADatabaseThatIsThereAgainWhenItIsOpenedAgain) {
 TEST_F(AFolder, IsOpenOnceAtATime) {
   Node shop = open({.directory = folder});
   EXPECT_THROW(open({.directory = folder}), StoreException);
+}
+
+/// What a program meets that keeps an object longer than the node from which it comes.
+void expectSignedOff(const Object& kept) {
+  const auto isRefused = [](const std::function<void()>& use) {
+    try {
+      use();
+      ADD_FAILURE() << "its node is gone";
+    } catch (const UsageException& refused) {
+      EXPECT_EQ(refused.code(), ErrorCode::NotSignedOn);
+      EXPECT_THAT(refused.what(), HasSubstr("process \"till\" has signed off"));
+    }
+  };
+  isRefused([&] { kept.get<int>("total"); });
+  isRefused([&] { kept.set("total", 1); });
+  isRefused([&] { kept.sharedLock(); });
+  isRefused([&] { kept.deleteObject(); });
+  kept.unlock();  // Nothing is held.
+  EXPECT_THAT(kept.toString(), HasSubstr("Order/"));
+}
+
+TEST_F(AFolder, IsOpenForAsLongAsAnObjectOfItIsKept) {
+  Object kept;
+  {
+    Node shop = open({.directory = folder});
+    Process anna = shop.signOn({.name = "till"});
+    kept = makeOrder(anna, 42);
+  }
+
+  expectSignedOff(kept);
+  EXPECT_THROW(open({.directory = folder}), StoreException);
+
+  kept = Object();
+  Node again = open({.directory = folder});
+  EXPECT_EQ(again.signOn().instances("Order").size(), 1u);
 }
 
 TEST_F(AFolder, IsWaitedForAsLongAsTheOptionsSay) {
@@ -110,6 +146,20 @@ TEST_F(AServer, IsLeftWhenTheNodeEndsAlthoughALockIsStillWaitedFor) {
   }
   EXPECT_THROW(std::rethrow_exception(ended), SystemException);
   EXPECT_TRUE(order.isLockedByMe());
+}
+
+TEST_F(AServer, IsLeftAlsoByTheObjectsThatAreKept) {
+  Object kept;
+  {
+    Node shop = connect("127.0.0.1:" + std::to_string(server->port()), {.nodeName = "desk"});
+    Process anna = shop.signOn({.name = "till"});
+    kept = makeOrder(anna, 42);
+    kept.exclusiveLock();
+  }
+
+  expectSignedOff(kept);
+  server.reset();
+  expectSignedOff(kept);
 }
 
 TEST(Connecting, SaysWhatIsWrongWithAnAddress) {
