@@ -9,7 +9,9 @@
 #include <fstream>
 #include <thread>
 
+#include "node/connect.h"
 #include "node/server_node.h"
+#include "runtime/database.h"
 
 namespace nephrite {
 namespace {
@@ -70,6 +72,24 @@ TEST_F(ServerNodeEnd, WhenItEndsWhileAnotherNodeCommitsThenThatNodeGoesOn) {
   while (commits.load() < then + 10) commits.wait(commits.load());
   ends = true;
   committer.join();
+}
+
+TEST_F(ServerNodeEnd, WhenItEndsWhileAClientsNodeWaitsToSignOnThenThatNodeIsNotSignedOn) {
+  const std::shared_ptr<Database> database = server->database();
+  Node own = Node::signOn(database, "own");
+  Process anna = own.signOn({.user = "anna"});
+  Object nodes = anna.system().nodes();
+  nodes.exclusiveLock();
+  std::thread client([port = server->port()] {
+    EXPECT_THROW(connect("127.0.0.1:" + std::to_string(port)), ConnectionException);
+  });
+  while (database->queuedRequests(Lifetime::Persistent, 1).empty()) std::this_thread::yield();
+
+  server.reset();
+  nodes.unlock();  // What waited gets its lock, and answers to a server that has gone.
+
+  client.join();
+  for (const NodeInfo& left : database->nodes()) EXPECT_EQ(left.name, "own");
 }
 
 }  // namespace
