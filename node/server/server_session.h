@@ -25,8 +25,8 @@ inline bool isPersistent(Oid oid) {
 /// One session of a client node: its nodes and processes, and what it has asked for.
 ///
 /// Answers come back through callbacks of the database, perhaps when the session is over: each
-/// holds the session weakly, and an answer to nobody is dropped (what it granted went with the
-/// session's nodes).
+/// holds the session weakly, and an answer to nobody is dropped (later(); what it granted went with
+/// the session's nodes).
 /// Threads: the strand of ServerSessions.
 class ServerSession : public std::enable_shared_from_this<ServerSession> {
  public:
@@ -125,7 +125,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Runs `work` aside; what it returns, or the failure it throws, is sent.
   void asideMany(wire::RequestId id, std::function<std::vector<wire::FromServer>()> work);
   void aside(wire::RequestId id, std::function<wire::FromServer()> work);
-  /// Runs `answer` on the strand if the session is still there then.
+  /// Runs `answer` on the strand unless the session is over by then.
   template <typename Answer>
   auto later(Answer answer);
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
@@ -212,7 +212,7 @@ auto ServerSession::later(Answer answer) {
           answer = std::move(answer)](const auto& reply) {
     run([weak, answer, reply] {
       const auto session = weak.lock();
-      if (session) answer(*session, reply);
+      if (session && !session->over_) answer(*session, reply);
     });
   };
 }

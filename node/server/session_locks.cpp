@@ -39,7 +39,7 @@ LockInfo infoOf(const HeldLock& held) {
 
 // The object is locked, or about to be changed by nobody else: what is read now is the latest.
 void ServerSession::isInterestedIn(Oid oid) {
-  if (over_ || !all_.options().coherent || isSystemObject(oid)) return;
+  if (!all_.options().coherent || isSystemObject(oid)) return;
   if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
 }
 

@@ -48,8 +48,6 @@ void ServerSession::fetchAside(wire::RequestId id, Oid oid) {
   auto done = later([id, oid, place, outdated](ServerSession& session, const Read& read) {
     --session.unanswered_;
     session.fetches_.erase(place);
-    // A session that is over is interested in nothing: it would be read for again and again.
-    if (session.over_) return;
     if (read.failure) return session.send(wire::FailureReply{id, *read.failure});
     // What is in memory by now is the latest. Else what was read is, unless the client was told
     // meanwhile that it is outdated: it would keep that, and never be told again.
