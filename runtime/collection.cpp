@@ -221,22 +221,24 @@ void Collection::forEachDiscrete(
 ObjectRange Collection::members() const {
   constexpr std::size_t kPage = 256;
   struct Walk {
+    std::shared_ptr<ProcessCore> process;  // Outlives its lock.
     std::optional<AccessLock> lock;
     RecordPtr record;
     std::size_t at = 0;
   };
   const auto walk = std::make_shared<Walk>();
+  walk->process = process();
   ProcessCore& core = this->core();
   core.call({ProcessCore::Going::Again, oid(), LockType::Share}, [&] {
     walk->lock.reset();
     walk->lock.emplace(core, oid());
     walk->record = core.read(oid());
   });
-  return ObjectRange([process = process(), walk] {
+  return ObjectRange([walk] {
     const Members& members = walk->record->members;
     std::vector<Object> page;
     for (; walk->at < members.size() && page.size() < kPage; ++walk->at) {
-      page.emplace_back(process, members[walk->at].member);
+      page.emplace_back(walk->process, members[walk->at].member);
     }
     if (page.empty()) walk->lock.reset();
     return page;

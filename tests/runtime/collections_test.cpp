@@ -302,6 +302,56 @@ TEST_P(Collections, ALoopOverMembersHoldsShareUntilItsEnd) {
   EXPECT_EQ(held(p3, lines), Get) << "the range is gone";
 }
 
+// --- What the end of a loop cannot do is logged, and ends nothing else ---------------------------
+
+TEST_P(Collections, ALoopInWhichItsProcessEndsTerminatesNothing) {
+  Array array(p1.create("OrderArray"));
+  array.add(o);
+  p1.commitTransaction();
+
+  const auto signsOffAndThrows = [&](const Object&) -> bool {
+    EXPECT_FALSE(gets(p2, array, Exclusive)) << "p1 is looping";
+    p1.signOff();
+    throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(array.forEach(signsOffAndThrows), std::runtime_error);
+
+  EXPECT_TRUE(gets(p2, array, Exclusive));
+}
+
+TEST_P(Collections, ALoopThatIsLeftWhileItsProcessIsBusyTerminatesNothing) {
+  Array array(p1.create("OrderArray"));
+  array.add(o);
+  p1.commitTransaction();
+  ASSERT_TRUE(gets(p2, o2, Exclusive));
+  std::unique_ptr<Pending> asked;
+
+  const auto throwsWhileBusy = [&](const Object&) -> bool {
+    asked = start(p1, [&] { as(p1, o2).sharedLock(10s); });
+    throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(array.forEach(throwsWhileBusy), std::runtime_error);
+
+  ASSERT_TRUE(asked->isWaiting());
+  as(p2, o2).unlock();
+  asked->end();
+  EXPECT_EQ(held(p1, array), Share) << "another thread was inside the process";
+}
+
+TEST_P(Collections, ALoopOverMembersOutlivesItsProcessHarmlessly) {
+  Array array(p1.create("OrderArray"));
+  array.add(o);
+  p1.commitTransaction();
+  std::optional<ObjectRange> members(array.members());
+  EXPECT_EQ(*members->begin(), o);
+
+  p1 = Process();
+  array = Array(as(p2, array));
+  members.reset();
+
+  EXPECT_TRUE(gets(p2, array, Exclusive));
+}
+
 // --- All instances of a class --------------------------------------------------------------------
 
 TEST_P(Collections, InstancesComeInPagesThatAreThereWhole) {
