@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "objects/object_store.h"
 #include "runtime/database/system_class.h"
 #include "runtime/exceptions.h"
 #include "runtime/local/sign_on_names.h"
@@ -79,12 +78,8 @@ void ServerSession::asideMany(wire::RequestId id,
   all_.hooks().block([work = std::move(work), done, failed] {
     try {
       done(work());
-    } catch (const StoreException& failure) {
+    } catch (const std::exception& failure) {
       failed(failureOf(failure));
-    } catch (const SystemException& refusal) {
-      failed({refusal.code(), refusal.what()});
-    } catch (const std::exception& misuse) {
-      failed({ErrorCode::WrongValueType, misuse.what()});
     }
   });
 }

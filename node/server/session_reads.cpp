@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "node/server/server_session.h"
-#include "objects/object_store.h"
 #include "runtime/database/system_class.h"
 #include "runtime/local/object_size.h"
 
@@ -15,7 +14,7 @@ namespace {
 RecordPtr fetched(const Database& database, Oid oid) {
   try {
     return database.fetch(oid);
-  } catch (const StoreException&) {
+  } catch (const std::exception&) {
     return nullptr;
   }
 }
@@ -63,7 +62,7 @@ void ServerSession::fetchAside(wire::RequestId id, Oid oid) {
   all_.hooks().block([&database = all_.database(), oid, done = std::move(done)] {
     try {
       done(Read{database.fetch(oid), std::nullopt});
-    } catch (const StoreException& failure) {
+    } catch (const std::exception& failure) {
       done(Read{nullptr, failureOf(failure)});
     }
   });

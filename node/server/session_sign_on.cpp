@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "node/server/server_session.h"
-#include "objects/object_store.h"
 
 namespace nephrite {
 namespace {
@@ -81,7 +80,7 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
                       failed = signOnFailed(message.id, &ServerSession::nodesComing_)] {
     try {
       database.signOnNode(who, done);
-    } catch (const StoreException& failure) {
+    } catch (const std::exception& failure) {
       failed(failureOf(failure));
     }
   });
@@ -145,7 +144,7 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
                       failed = signOnFailed(message.id, &ServerSession::processesComing_)] {
     try {
       database.signOnProcess(who, done);
-    } catch (const StoreException& failure) {
+    } catch (const std::exception& failure) {
       failed(failureOf(failure));
     }
   });

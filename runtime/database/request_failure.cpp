@@ -1,5 +1,7 @@
 #include "runtime/database/request_failure.h"
 
+#include "runtime/exceptions.h"
+
 namespace nephrite {
 
 using Reason = StoreException::Reason;
@@ -26,6 +28,9 @@ RequestFailure failureOf(const StoreException& refused) {
 RequestFailure failureOf(const std::exception& refused) {
   if (const auto* const store = dynamic_cast<const StoreException*>(&refused)) {
     return failureOf(*store);
+  }
+  if (const auto* const known = dynamic_cast<const SystemException*>(&refused)) {
+    return {known->code(), known->what(), Oid()};
   }
   const bool misuse = dynamic_cast<const std::invalid_argument*>(&refused) != nullptr;
   return {misuse ? ErrorCode::WrongValueType : ErrorCode::StoreFailed, refused.what(), Oid()};

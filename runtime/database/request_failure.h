@@ -21,7 +21,7 @@ struct RequestFailure {
 /// What a store's refusal means to an application: one code for each way of reacting.
 ErrorCode codeOf(StoreException::Reason reason);
 RequestFailure failureOf(const StoreException& refused);
-/// A commit's: also of what is no StoreException.
+/// The same of whatever else a database throws.
 RequestFailure failureOf(const std::exception& refused);
 
 /// The same backwards, for a Database whose store is elsewhere. Null when `failure` is not of a

@@ -427,7 +427,7 @@ std::optional<RequestFailure> ObjectSpace::reserveTokens(FencingToken given) {
     const std::uint64_t count = options_.tokenBlock + (given.value > last ? given.value - last : 0);
     lastReserved_ = store_->reserveNumbers("fencing", count) + count - 1;
     return std::nullopt;
-  } catch (const StoreException& failure) {
+  } catch (const std::exception& failure) {
     log(LogLevel::Error, "fencing.reserve_failed", {{"reason", failure.what()}});
     if (given.value < last) return std::nullopt;  // The next grant tries again.
     // After a crash a smaller one would be given for a later lock.

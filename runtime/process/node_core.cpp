@@ -15,7 +15,15 @@ template <class Reply, class Start>
 Reply await(Database& database, const Start& start) {
   const auto wait = std::make_shared<AnswerWait<Reply>>();
   AnswerFetch fetch(database.answers());
-  start([wait](const Reply& reply) { wait->settle(reply); });
+  try {
+    start([wait](const Reply& reply) { wait->settle(reply); });
+  } catch (const SystemException&) {
+    throw;
+  } catch (const std::exception& failure) {  // A store's, as in a call of a process.
+    Reply failed;
+    failed.failure = failureOf(failure);
+    return failed;
+  }
   fetch.await(*wait);
   return wait->get();
 }

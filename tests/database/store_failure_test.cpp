@@ -1,3 +1,6 @@
+#include <stdexcept>
+#include <system_error>
+
 #include "tests/database/store_with_hooks.h"
 #include "tests/runtime/given_processes.h"
 
@@ -103,6 +106,50 @@ TEST_P(StoreFailures, HandlersAreAskedAboutThem) {
   store->fetchesFail = true;
   EXPECT_THROW(o.get<int>("total"), StoreFailure);
   EXPECT_EQ(code, 64007);
+}
+
+// --- What is no StoreException -------------------------------------------------------------------
+
+TEST_P(StoreFailures, NumbersThatHaveRunOutAreOneToo) {
+  p1.defineClass({.name = "Invoice"});
+  p1.beginTransaction();
+  store->beforeNewOid = [] { throw std::overflow_error("class Invoice has no number left"); };
+
+  const auto thrown = thrownBy<StoreFailure>([&] { p1.create("Invoice"); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->errorCode(), 64007);
+  EXPECT_THAT(thrown->what(), testing::HasSubstr("no number left"));
+  EXPECT_TRUE(p1.isInTransactionState());
+  EXPECT_THROW(node.signOn({.name = "three"}), StoreFailure);
+  EXPECT_THROW(Node::signOn(database, "another"), StoreFailure);
+  store->beforeNewOid = [] {};
+  p1.create("Invoice");
+  p1.commitTransaction();
+}
+
+TEST_P(StoreFailures, WhateverElseACommitThrowsIsOneToo) {
+  p1.beginTransaction();
+  o.set("total", 5);
+  const std::function<void()> kThrown[] = {
+      [] { throw std::overflow_error("its edition is the highest"); },
+      [] { throw std::length_error("its edition is the highest"); },
+      [] { throw std::runtime_error("its edition is the highest"); },
+      [] {
+        throw std::system_error(ENOMEM, std::generic_category(), "its edition is the highest");
+      },
+  };
+  for (const auto& thrown : kThrown) {
+    store->beforeCommit = thrown;
+    const auto refused = thrownBy<StoreFailure>([&] { p1.commitTransaction(); });
+    ASSERT_TRUE(refused.has_value());
+    EXPECT_EQ(refused->errorCode(), 64007);
+    EXPECT_THAT(refused->what(), testing::HasSubstr("its edition is the highest"));
+    EXPECT_TRUE(p1.isInTransactionState());
+  }
+  store->beforeCommit = [] {};
+  p1.commitTransaction();
+  EXPECT_EQ(p2.object(o.oid()).get<int>("total"), 5);
 }
 
 NEPHRITE_ON_BOTH_FORMS(StoreFailures);

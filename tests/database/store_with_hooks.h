@@ -11,7 +11,8 @@
 
 namespace nephrite {
 
-/// A store whose disk can be told to fail, and that calls back when it is about to commit.
+/// A store whose disk can be told to fail, and that calls back when it is about to commit, or to
+/// give an Oid.
 class StoreWithHooks final : public ObjectStore {
  public:
   explicit StoreWithHooks(std::shared_ptr<ObjectStore> sound) : sound_(std::move(sound)) {}
@@ -20,12 +21,16 @@ class StoreWithHooks final : public ObjectStore {
   std::atomic<bool> fetchesFail{false};
   std::atomic<bool> numbersFail{false};
   std::function<void()> beforeCommit = [] {};
+  std::function<void()> beforeNewOid = [] {};
 
   std::shared_ptr<const Schema> schema() const override { return sound_->schema(); }
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
     return sound_->defineClass(wanted);
   }
-  Oid newOid(Oid::ClassNumber number) override { return sound_->newOid(number); }
+  Oid newOid(Oid::ClassNumber number) override {
+    beforeNewOid();
+    return sound_->newOid(number);
+  }
   RecordPtr fetch(Oid oid) const override {
     if (fetchesFail) throw StoreException(StoreException::Reason::Io, "cannot read orders.sst");
     return sound_->fetch(oid);
