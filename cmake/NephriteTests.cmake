@@ -75,6 +75,7 @@ if(NEPHRITE_BUILD_NODE)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.
+    add_dependencies(node_test sample_worker_process)  # service_test runs it.
   endif()
 endif()
 

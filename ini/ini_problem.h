@@ -21,16 +21,26 @@ struct IniProblem {
   }
 };
 
-/// The INI file cannot be read, cannot be written, or says something impossible.
+/// The INI file cannot be read, cannot be written, or says something impossible: a value, or what
+/// it names on this machine. A program that ends for it ends best with 78 (EX_CONFIG, sysexits.h),
+/// so that no supervisor starts it again before somebody has mended it.
 class IniError : public std::runtime_error {
  public:
-  explicit IniError(const std::string& message, std::vector<IniProblem> problems = {})
-      : std::runtime_error(message), problems_(std::move(problems)) {}
+  explicit IniError(const std::string& message) : std::runtime_error(message) {}
+  explicit IniError(std::vector<IniProblem> errors)
+      : std::runtime_error(linesOf(errors)), problems_(std::move(errors)) {}
 
   /// Every error found, not only the first. Empty when the file could not be read or written.
   const std::vector<IniProblem>& problems() const noexcept { return problems_; }
 
  private:
+  static std::string linesOf(const std::vector<IniProblem>& problems) {
+    std::string lines;
+    for (const IniProblem& problem : problems)
+      lines += (lines.empty() ? "" : "\n") + problem.describe();
+    return lines;
+  }
+
   std::vector<IniProblem> problems_;
 };
 

@@ -350,14 +350,10 @@ Resolution loadSettings(const std::filesystem::path& path, const IniArguments& a
   IniFile file = IniFile::read(path, arguments);
   Resolution resolution = resolveSettings(file, memory);
   if (resolution.hasErrors()) {
-    std::string all;
     std::vector<IniProblem> errors;
-    for (const IniProblem& problem : resolution.problems) {
-      if (problem.severity != IniProblem::Severity::Error) continue;
-      all += (all.empty() ? "" : "\n") + problem.describe();
-      errors.push_back(problem);
-    }
-    throw IniError(all, std::move(errors));
+    for (const IniProblem& problem : resolution.problems)
+      if (problem.severity == IniProblem::Severity::Error) errors.push_back(problem);
+    throw IniError(std::move(errors));
   }
   for (const IniProblem& problem : resolution.problems)
     log(LogLevel::Warning, "ini.warning", {{"at", problem.where}, {"what", problem.message}});

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "node/local/configured_database.h"
+#include "node/local/start_check.h"
 #include "node/server/audit_log.h"
 #include "node/server/server_sessions.h"
 #include "node/server/socket_server.h"
@@ -75,7 +76,7 @@ class Told {
 
 struct ServerNode::Parts {
   explicit Parts(const Options& options)
-      : configured({options.iniFile, {options.iniName, options.iniOverrides}},
+      : configured({options.iniFile, {options.iniName, options.iniOverrides}, checkStart},
                    [told = told](LocalDatabase::Options& made) {
                      made.recordCommits = true;
                      made.committed = [told](const ChangeSet& changes) {

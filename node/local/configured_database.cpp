@@ -30,6 +30,7 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
 ConfiguredDatabase::ConfiguredDatabase(const Source& source,
                                        const std::function<void(LocalDatabase::Options&)>& adjust)
     : running_(source.iniFile, source.arguments) {
+  source.check(running_.resolution());
   const Settings now = settings();
   LocalDatabase::Options options = databaseOptions(now);
   if (adjust) adjust(options);

@@ -20,6 +20,8 @@ class ConfiguredDatabase {
   struct Source {
     std::filesystem::path iniFile;
     IniArguments arguments;
+    /// Called before anything is opened; may throw.
+    void (*check)(const Resolution&) = [](const Resolution&) {};
   };
 
   /// `adjust` may add to what is made of the settings.

@@ -27,6 +27,11 @@ Settings RunningSettings::now() const {
   return running_.settings;
 }
 
+Resolution RunningSettings::resolution() const {
+  MutexLock hold(mutex_);
+  return running_;
+}
+
 RunningSettings::Report RunningSettings::reload() {
   MutexLock hold(mutex_);
   Reload read = reloadSettings(running_, iniFile_, arguments_);

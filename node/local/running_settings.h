@@ -20,6 +20,7 @@ class RunningSettings {
 
   const std::filesystem::path& iniFile() const { return iniFile_; }
   Settings now() const NEPHRITE_EXCLUDES(mutex_);
+  Resolution resolution() const NEPHRITE_EXCLUDES(mutex_);
 
   struct Report {
     Settings settings;                  ///< That count from here on.

@@ -306,8 +306,9 @@ int run(int argc, char** argv) {
       "  nephrite ini check jade.ini && nephrite server --ini jade.ini\n"
       "  nephrite server --ini jade.ini --set NephriteServer.Port=6006 NephriteLog.Level=Debug\n"
       "\n"
-      "Exit status: 0; 1 when it could not start; 78 when its INI file has errors, so that no\n"
-      "supervisor starts it again before somebody has corrected them.");
+      "Exit status: 0; 1 when it could not start, but may the next time: its port is in use, say;\n"
+      "78 when its INI file has errors, or names an address, a directory or a file that cannot be\n"
+      "used, so that no supervisor starts it again before somebody has mended that.");
 
   std::string schedule;
   CLI::App* const replayCommand = app.add_subcommand(

@@ -20,8 +20,8 @@ struct ServerCommand {
 /// output where it listens when it is ready, and tells systemd (sd_notify) when it is, how it does
 /// and when it ends. The first signal lets clients finish for [NephriteServer] DrainTime, a second
 /// one ends at once; SIGHUP reads the INI file again. Returns the exit status: 0; 1 when it could
-/// not start, which may be otherwise the next time; 78 (EX_CONFIG) when the INI file has errors,
-/// which stay until somebody corrects them. `err` says why.
+/// not start, which may be otherwise the next time; 78 (EX_CONFIG) when the INI file has errors, or
+/// names what cannot be used, which stays until somebody mends it. `err` says why.
 int serverCommand(const ServerCommand& command, std::ostream& err);
 
 }  // namespace nephrite

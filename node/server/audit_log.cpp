@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 #include "base/plain_text.h"
 #include "base/thread_without_signals.h"
+#include "node/local/start_check.h"
 
 namespace nephrite {
 namespace {
@@ -34,9 +35,8 @@ int opened(const std::filesystem::path& file) {
     if (::fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode)) ::fchmod(descriptor, 0600);
     return descriptor;
   }
-  throw std::system_error(
-      errno, std::generic_category(),
-      "opening the audit log " + file.string() + " ([NephriteServer] AuditLog)");
+  refuseStart("opening the audit log " + file.string() + " ([NephriteServer] AuditLog)",
+              {errno, std::generic_category()});
 }
 
 }  // namespace

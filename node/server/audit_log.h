@@ -19,7 +19,7 @@ namespace nephrite {
 ///          written, trouble() says why, and the server refuses what would have to be audited: so
 ///          the queue stays short. What is queued at the end goes to the log, too, when the file
 ///          does not take it within a second.
-/// Errors:  the file cannot be opened: std::system_error.
+/// Errors:  the file cannot be opened: IniError or std::system_error (refuseStart()).
 /// Threads: any.
 class AuditLog {
  public:

@@ -17,10 +17,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "ini/ini_problem.h"
 #include "ini/listen_address.h"
 #include "node/local/start_check.h"
 #include "node/server/event_loop.h"
-#include "runtime/exceptions.h"
 
 namespace nephrite {
 namespace {
@@ -30,26 +30,23 @@ using boost::system::error_code;
 using Unix = asio::local::stream_protocol;
 using asio::ip::tcp;
 
-[[noreturn]] void refuseAddress(const std::string& what) {
-  throw UsageException(ErrorCode::ServerRefused, what);
-}
-
 tcp::endpoint loopbackEndpoint(const std::string& address, std::uint16_t port) {
   error_code error;
   const auto ip = asio::ip::make_address(address == "localhost" ? "127.0.0.1" : address, error);
   const std::string why = refusalOfListenAddress(address);
-  if (error || !why.empty()) refuseAddress("[NephriteServer] ListenAddress=" + address + " " + why);
+  if (error || !why.empty()) {
+    throw IniError("[NephriteServer] ListenAddress=" + address + " " + why);
+  }
   return {ip, port};
 }
 
 void preparePrivateDirectory(const std::filesystem::path& directory) {
   if (::mkdir(directory.c_str(), 0700) == 0) return;
   struct stat found {};
-  if (errno != EEXIST || ::stat(directory.c_str(), &found) != 0) {
-    throw std::system_error(errno, std::generic_category(),
-                            "making the directory " + directory.string() +
-                                " for the unix socket ([NephriteServer] UnixSocket)");
-  }
+  if (errno == EEXIST && ::stat(directory.c_str(), &found) == 0) return;
+  refuseStart("making the directory " + directory.string() +
+                  " for the unix socket ([NephriteServer] UnixSocket)",
+              {errno, std::generic_category()});
 }
 
 void removeStaleSocket(asio::io_context& context, const std::filesystem::path& path) {
@@ -59,7 +56,8 @@ void removeStaleSocket(asio::io_context& context, const std::filesystem::path& p
   error_code error;
   probe.connect(Unix::endpoint(path.string()), error);
   if (!error) {
-    refuseAddress("another server listens on " + path.string() + " ([NephriteServer] UnixSocket)");
+    refuseStart("another server listens on " + path.string() + " ([NephriteServer] UnixSocket)",
+                std::make_error_code(std::errc::address_in_use));
   }
   std::filesystem::remove(path, none);
 }
@@ -310,29 +308,31 @@ std::uint16_t SocketServer::port() const { return parts_->port; }
 void SocketServer::Parts::listen() {
   const tcp::endpoint endpoint = loopbackEndpoint(options.listenAddress, options.port);
   error_code error;
-  tcpAcceptor.open(endpoint.protocol());
-  tcpAcceptor.set_option(tcp::acceptor::reuse_address(true));
-  tcpAcceptor.bind(endpoint, error);
+  tcpAcceptor.open(endpoint.protocol(), error);
+  if (!error) tcpAcceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) tcpAcceptor.bind(endpoint, error);
   if (!error) tcpAcceptor.listen(4096, error);
   if (!error) tcpAcceptor.non_blocking(true, error);
   if (error) {
-    refuseAddress("cannot listen on " + options.listenAddress + ":" + std::to_string(options.port) +
-                  " ([NephriteServer] ListenAddress, Port): " + error.message());
+    refuseStart("cannot listen on " + options.listenAddress + ":" + std::to_string(options.port) +
+                    " ([NephriteServer] ListenAddress, Port)",
+                error);
   }
   port = tcpAcceptor.local_endpoint().port();
   if (options.unixSocket.empty()) return;
 
   preparePrivateDirectory(options.unixSocket.parent_path());
   const std::string why = refusalOfSocket(options.unixSocket);
-  if (!why.empty()) refuseAddress("[NephriteServer] UnixSocket: " + why);
+  if (!why.empty()) throw IniError("[NephriteServer] UnixSocket: " + why);
   removeStaleSocket(context, options.unixSocket);
-  unixAcceptor.open();
-  unixAcceptor.bind(Unix::endpoint(options.unixSocket.string()), error);
+  unixAcceptor.open(Unix(), error);
+  if (!error) unixAcceptor.bind(Unix::endpoint(options.unixSocket.string()), error);
   if (!error) unixAcceptor.listen(4096, error);
   if (!error) unixAcceptor.non_blocking(true, error);
   if (error) {
-    refuseAddress("cannot listen on " + options.unixSocket.string() +
-                  " ([NephriteServer] UnixSocket): " + error.message());
+    refuseStart(
+        "cannot listen on " + options.unixSocket.string() + " ([NephriteServer] UnixSocket)",
+        error);
   }
 }
 

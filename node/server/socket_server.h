@@ -18,7 +18,7 @@ namespace nephrite {
 /// ServerSessions, and what goes out is sent together at the end of each turn.
 ///
 /// Waits:   for sockets and deadlines only; with a spin time, it polls that long before it sleeps.
-/// Errors:  std::system_error, UsageException when an address cannot be listened on.
+/// Errors:  IniError or std::system_error when an address cannot be listened on (refuseStart()).
 /// Threads: constructor, stop() and destructor one at a time; run() and post from any.
 class SocketServer {
  public:

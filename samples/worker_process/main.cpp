@@ -5,11 +5,14 @@
 // It fills up what the desks sell (samples/desk). When somebody keeps a product for too long it
 // says who, and comes back later.
 
+#include <sysexits.h>
+
 #include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <thread>
 
+#include "ini/ini_problem.h"
 #include "node/client_node.h"
 
 using namespace nephrite;
@@ -67,6 +70,9 @@ int main(int argc, char** argv) {
       }
     }
     return 0;
+  } catch (const IniError& wrong) {
+    std::cerr << "worker: " << wrong.what() << '\n';
+    return EX_CONFIG;  // nephrite-worker@.service does not start it again.
   } catch (const std::exception& failure) {
     std::cerr << "worker: " << failure.what() << '\n';
     return 1;

@@ -103,6 +103,7 @@ TEST_F(Program, WhenTheServerWouldRefuseAnIniFileThenTheCheckDoesWithTheSameWord
       {"[NephriteServer]\nUnixSocket=open/node\n", "can be entered by other users: chmod 0700"},
       {"[NephriteServer]\nUnixSocket=missing/run/node\n", "missing"},
       {"[NephriteServer]\nAuditLog=missing/audit.log\n", "missing"},
+      {"[NephriteServer]\nAuditLog=open\n", "is a directory; name a file"},
       {"[PersistentDb]\nSystemFileDirectory=taken\n", "taken"},
       {"[PersistentDb]\nSystemFileDirectory=data // here\n", "begin it with ';'"},
       {"[PersistentDb]\nSystemFileDirectory=caf\xE9\n", "save the file as UTF-8"},
@@ -116,7 +117,7 @@ TEST_F(Program, WhenTheServerWouldRefuseAnIniFileThenTheCheckDoesWithTheSameWord
     EXPECT_EQ(checked.status, 1) << text << checked.output;
     EXPECT_NE(checked.output.find("refused.ini:2: error: "), std::string::npos) << checked.output;
     EXPECT_NE(checked.output.find(why), std::string::npos) << checked.output;
-    EXPECT_NE(served.status, 0) << text << served.output;
+    EXPECT_EQ(served.status, 78) << text << served.output;
     EXPECT_NE(served.output.find(why), std::string::npos) << served.output;
   }
   EXPECT_EQ(std::filesystem::exists(directory_ / "data // here"), false);

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -106,6 +108,43 @@ TEST_F(GivenTheHelpOfTheProgram, WhenAVerbIsAskedForHelpThenItTeachesByAnExample
   }
 }
 
+// --- Units ---------------------------------------------------------------------------------------
+
+/// The exit statuses after which systemd leaves a program alone.
+std::set<int> leftAlone(const std::string& unit) {
+  const std::string text = textOf(unit);
+  EXPECT_THAT(text, testing::HasSubstr("\nRestart=on-failure\n")) << unit;
+  std::smatch found;
+  if (!std::regex_search(text, found, std::regex("\nRestartPreventExitStatus=(.*)\n"))) return {};
+  std::istringstream numbers(found[1]);
+  return {std::istream_iterator<int>(numbers), {}};
+}
+
+struct Start {
+  const char* unit;
+  const char* command;
+};
+
+TEST(Units, WhenWhatTheyStartEndsForWhatSomebodyHasToMendThenTheyDoNotStartItAgain) {
+  const std::string wrong = testing::TempDir() + "nephrite-wrong.ini";
+  std::ofstream(wrong) << "[JadeClient]\nServerNodeSpecifications=Pigeon\n";
+  const std::string missing = testing::TempDir() + "nephrite-no-such.ini";
+  constexpr Start kStarts[] = {
+      {"nephrite.service.in", "/nephrite server --ini "},
+      {"nephrite.service.in", "/nephrite server --no-such-option --ini "},
+      {"nephrite-worker@.service.in", "/sample_worker_process "},
+  };
+  for (const Start& start : kStarts) {
+    const std::set<int> left = leftAlone(start.unit);
+    EXPECT_THAT(left, testing::Not(testing::Contains(1))) << "a server that is not there yet";
+    for (const std::string& ini : {wrong, missing}) {
+      const Ran ran = called(NEPHRITE_BINARY_DIR + std::string(start.command) + ini);
+      EXPECT_THAT(left, testing::Contains(ran.status)) << start.command << ini << ran.output;
+    }
+  }
+  std::filesystem::remove(wrong);
+}
+
 TEST(ManPage, RendersWithoutAWarning) {
   if (called("command -v groff").status != 0) GTEST_SKIP() << "groff is not installed";
   const Ran rendered = called("groff -man -Tutf8 -ww -z " + kService + "nephrite.1");
@@ -139,6 +178,7 @@ TEST(Completion, WhenTabIsPressedInBashThenItProposesWhatFits) {
     const std::string path = testing::TempDir() + "nephrite-completion.bash";
     std::ofstream(path) << script;
     EXPECT_EQ(called("bash " + path).output, std::string(play.proposed) + "\n") << play.typed;
+    std::filesystem::remove(path);
   }
 }
 
