@@ -41,7 +41,7 @@ value, and then replaces that value alone.
   [JadeCommandLine] such a line does the same, after the real command line; other lines there have
   no effect and are reported.
 - Unknown sections and parameters are reported, with the nearest known name if one is near, unless
-  their value is `<default>`.
+  their value is `<default>` or nothing stands in the section.
 - UTF-8, with or without a byte order mark; lines end in LF, CRLF or CR and have any length. Other
   bytes, as of Latin-1, may stand in comments and in values that are not read; in one that is read
   they are an error. The file has at most 16 MiB.

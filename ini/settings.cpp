@@ -230,20 +230,17 @@ class Resolver {
     return *found;
   }
 
-  // Unknown names, and names that JADE knows and that do nothing here. One that is left at its
-  // default is no news: many files name all that there is.
+  // Unknown names, and names that JADE knows and that do nothing here. A parameter at its default,
+  // and a section in which nothing is set, are no news: many files name all that there is.
   void checkNames() {
-    std::set<std::string> ids, withEntries, withValues;
+    std::set<std::string> ids, withValues;
     for (const IniEntry& entry : file_.entries()) {
-      withEntries.insert(foldSection(entry.section));
       if (!meansDefault(entry.value)) withValues.insert(foldSection(entry.section));
     }
     for (const IniSection& section : file_.sections()) {
       const auto dot = section.name.find('.');
       if (dot != std::string::npos) ids.insert(section.name.substr(0, dot));
-      const std::string folded = foldSection(section.name);
-      const bool onlyDefaults = withEntries.contains(folded) && !withValues.contains(folded);
-      if (!isKnownSection(plainOf(section.name)) && !onlyDefaults)
+      if (!isKnownSection(plainOf(section.name)) && withValues.contains(foldSection(section.name)))
         unknownSection(section.name, file_.whereIs(section.line));
     }
     for (const IniEntry& entry : file_.entries())

@@ -3,11 +3,14 @@
 
 #include <gmock/gmock.h>
 
+#include <regex>
+
 #include "tests/ini/ini_folder.h"
 
 namespace nephrite {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 class GivenAForeignFile : public GivenAFolder {
@@ -74,6 +77,41 @@ TEST_F(GivenAForeignFile, WhenAValueIsQuotedOnTheCommandLineThenTheQuotesCountAs
   EXPECT_THAT(problems(given("\"a\" b")), HasSubstr("nothing may follow the closing quote"));
   EXPECT_THAT(problems(given("a // b")), HasSubstr("command line: error: "));
   EXPECT_THAT(problems(given("caf\xE9")), HasSubstr("give the value in UTF-8"));
+}
+
+/// What a file of JADE's own names and leaves as it is, in sections that are known or not, is no
+/// news; nor is a section in which nothing stands. What somebody has set is.
+TEST_F(GivenAForeignFile, WhenItIsAWholeSystemsOfJadeThenOnlyWhatDiffersIsReported) {
+  std::ifstream in(NEPHRITE_SOURCE_DIR "/tests/fuzz/ini_corpus/jade_system.ini");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::regex setting("\n\\w+ *=[^\n]*"), atDefault("\n\\w+ *= *<default>", std::regex::icase);
+  const auto count = [&](const std::regex& what) {
+    return std::distance(std::sregex_iterator(text.begin(), text.end(), what), {});
+  };
+  ASSERT_EQ(count(setting), 78);
+  ASSERT_EQ(count(atDefault), 62);
+
+  const Resolution read = resolve(text);
+
+  std::vector<std::string> reported;
+  for (const IniProblem& problem : read.problems) {
+    EXPECT_EQ(problem.severity, IniProblem::Severity::Warning) << problem.describe();
+    reported.push_back(problem.message);
+  }
+  EXPECT_THAT(reported,
+              ElementsAre(HasSubstr("section [Connections] is unknown"),
+                          HasSubstr("section [NoEncrypt] is unknown"),
+                          HasSubstr("section [FaultHandling] is unknown"),
+                          HasSubstr("section [JadeMonitor] is unknown"),
+                          HasSubstr("EnableArchivalRecovery is known and has no effect"),
+                          HasSubstr("NetworkSpecification1 is known and has no effect"),
+                          HasSubstr("MaxWaitAppStop is known and has no effect"),
+                          HasSubstr("TerminateProcessOnDisconnect is known and has no effect"),
+                          HasSubstr("AppServerPort is unknown"),
+                          HasSubstr("ServerApplication1 is known and has no effect")));
+  EXPECT_EQ(read.settings.server.backgroundProcessServerTimeout, std::chrono::seconds(45));
+  EXPECT_EQ(read.settings.server.objectCacheSizeLimit, std::uint64_t{256} << 20);
+  EXPECT_EQ(read.settings.connection.server.toString(), "TcpIPv4, localhost, 6005");
 }
 
 }  // namespace
