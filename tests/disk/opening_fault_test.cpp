@@ -5,7 +5,7 @@
 
 #include "objects/disk/store_env.h"
 #include "tests/disk/faulty_file_system.h"
-#include "tests/objects/store_fixture.h"
+#include "tests/disk/killed_store.h"
 
 namespace nephrite {
 namespace {
@@ -17,39 +17,21 @@ using testing::AnyOf;
 using testing::Eq;
 using testing::HasSubstr;
 
-/// Given: a store as a killed program leaves it: orders in table files, others in the log only.
+/// Given: a store as a killed program leaves it.
 class GivenAStoreToBeOpened : public testing::Test {
  protected:
   static constexpr int kOrders = 3;
 
-  GivenAStoreToBeOpened() {
-    const ObjectStore::Options options{.directory = work_ / "running"};
-    auto store = ObjectStore::open(options);
-    store->defineClass(orderClass());
-    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in a table", i);
-    store.reset();
-    store = ObjectStore::open(options);
-    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in the log", i);
-    copy(options.directory, work_ / "found");
-  }
-
-  static void copy(const fs::path& from, const fs::path& to) {
-    fs::remove_all(to);
-    fs::copy(from, to);
-  }
-
-  static void expectWhole(const fs::path& directory) {
-    const auto store = ObjectStore::open({.directory = directory, .verifyOnOpen = false});
-    EXPECT_EQ(store->instances(2048).size(), 2u * kOrders);
+  void expectWhole(const fs::path& directory) const {
+    killed_.expectWhole(*ObjectStore::open({.directory = directory, .verifyOnOpen = false}));
   }
 
   /// Opens the store with each operation failing in turn, until opening needs no more of them.
   void failAtEachOperation(Fault fault, bool onlyOnce, bool readsCount) {
-    const fs::path victim = work_ / "victim";
     int at = 0;
     for (bool failed = true; failed; ++at) {
       SCOPED_TRACE(testing::Message() << "operation " << at << " fails");
-      copy(work_ / "found", victim);
+      const fs::path victim = killed_.victim();
       const auto disk = std::make_shared<FaultyFileSystem>();
       const auto env = rocksdb::NewCompositeEnv(disk);
       disk->readsCount = readsCount;
@@ -74,7 +56,7 @@ class GivenAStoreToBeOpened : public testing::Test {
     EXPECT_GT(at, 20) << "too few operations failed to have proved anything";
   }
 
-  TempDirectory work_;
+  const KilledStore killed_{kOrders};
 };
 
 TEST_F(GivenAStoreToBeOpened, WhenTheDiskIsFullThenItSaysSoAndLosesNothing) {
@@ -101,13 +83,13 @@ class GivenASmallDisk : public GivenAStoreToBeOpened {
   GivenASmallDisk() {
     fs::create_directory(disk());
     mounted_ = ::mount("tmpfs", disk().c_str(), "tmpfs", 0, "size=2m") == 0;
-    if (mounted_) copy(work_ / "found", disk() / "store");
+    if (mounted_) killed_.copyTo(disk() / "store");
   }
   ~GivenASmallDisk() override {
     if (mounted_) ::umount(disk().c_str());
   }
 
-  fs::path disk() const { return work_ / "disk"; }
+  fs::path disk() const { return killed_ / "disk"; }
 
   void fillUpBut(std::uintmax_t pages) const {
     fs::remove(disk() / "filler");
@@ -127,7 +109,7 @@ TEST_F(GivenASmallDisk, WhenItIsFullThenTheStoreSaysSoAndLosesNothing) {
   for (std::uintmax_t pages = 0; !opened; ++pages) {
     SCOPED_TRACE(testing::Message() << pages << " pages are free");
     ASSERT_LT(pages, 200u);
-    copy(work_ / "found", disk() / "store");
+    killed_.copyTo(disk() / "store");
     fillUpBut(pages);
     try {
       const auto store = ObjectStore::open({.directory = disk() / "store"});

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/objects/store_fixture.h"
+#include "tests/disk/killed_store.h"
 
 namespace nephrite {
 namespace {
@@ -24,38 +24,13 @@ void overwrite(const fs::path& file, const std::string& content) {
   std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
 }
 
-/// Given: a store with orders in a table file and, since it was not closed, others in the
-/// write-ahead log only.
+/// Given: a store that a killed program left, so that half of its orders are in the log alone.
 class GivenAStoreThatWasNotClosed : public testing::Test {
  protected:
   static constexpr int kOrders = 20;
 
-  GivenAStoreThatWasNotClosed() {
-    ObjectStore::Options options{.directory = work_ / "running"};
-    auto store = ObjectStore::open(options);
-    store->defineClass(orderClass());
-    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in a table", i);
-    store.reset();
-    store = ObjectStore::open(options);
-    for (int i = 0; i < kOrders; ++i) createOrder(*store, "in the log", i);
-    copy(options.directory, work_ / "found");  // What a kill would leave.
-  }
-
-  static void copy(const fs::path& from, const fs::path& to) {
-    fs::remove_all(to);
-    fs::create_directory(to);
-    for (const auto& entry : fs::directory_iterator(from)) {
-      if (entry.path().filename() != "NEPHRITE.lock") {
-        fs::copy_file(entry.path(), to / entry.path().filename());
-      }
-    }
-  }
-
   /// A fresh copy of what was found, to be damaged.
-  fs::path found() {
-    copy(work_ / "found", work_ / "victim");
-    return work_ / "victim";
-  }
+  fs::path found() const { return killed_.victim(); }
 
   static fs::path fileLike(const fs::path& directory, const std::string& part) {
     fs::path best;
@@ -71,11 +46,6 @@ class GivenAStoreThatWasNotClosed : public testing::Test {
 
   static std::unique_ptr<ObjectStore> open(const fs::path& directory) {
     return ObjectStore::open({.directory = directory});
-  }
-
-  static void expectWhole(ObjectStore& store) {
-    EXPECT_EQ(store.instances(2048).size(), 2u * kOrders);
-    for (const Oid oid : store.instances(2048)) EXPECT_EQ(store.fetch(oid)->edition, 1u);
   }
 
   /// Flips one bit of every `step`-th byte; each time opening must be refused.
@@ -101,11 +71,11 @@ class GivenAStoreThatWasNotClosed : public testing::Test {
     open(directory);  // It was the flipped bit and nothing else.
   }
 
-  TempDirectory work_;
+  const KilledStore killed_{kOrders};
 };
 
 TEST_F(GivenAStoreThatWasNotClosed, WhenNothingIsDamagedThenAllIsThere) {
-  expectWhole(*open(found()));
+  killed_.expectWhole(*open(found()));
 }
 
 TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfTheLogIsFlippedThenItIsRefused) {
@@ -183,7 +153,7 @@ TEST_F(GivenAStoreThatWasNotClosed, WhenAByteOfALongLogIsFlippedThenItIsRefused)
   const fs::path directory = found();
   auto store = open(directory);
   for (int i = 0; i < 5; ++i) createOrder(*store, std::string(70'000, 'x'), i);
-  copy(directory, work_ / "found");
+  killed_.killedIn(directory);
   store.reset();
   flipEach(".log", 7919);
 }

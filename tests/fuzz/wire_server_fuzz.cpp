@@ -9,23 +9,14 @@
 
 #include "base/check.h"
 #include "node/wire/frame.h"
-#include "node/wire/messages.h"
+#include "tests/fuzz/send_again.h"
 
 namespace {
 
 using namespace nephrite;
 
-constexpr Instant kNow{std::chrono::hours(1)};
-
 void decodeAndBack(std::span<const std::uint8_t> bytes) {
-  std::string once;
-  try {
-    once = wire::encode(wire::decodeFromClient(bytes, kNow), kNow);
-  } catch (const wire::WireError&) {
-    return;
-  }
-  const std::span again(reinterpret_cast<const std::uint8_t*>(once.data()), once.size());
-  NEPHRITE_CHECK(wire::encode(wire::decodeFromClient(again, kNow), kNow) == once);
+  sendAgain(bytes, [](auto given) { return wire::decodeFromClient(given, kNow); });
 }
 
 void readFrames(std::span<const std::uint8_t> bytes) {

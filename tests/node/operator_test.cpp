@@ -36,27 +36,14 @@ class AnOperator : public testing::Test {
     work.commit();
   }
 
-  std::string where() const {
-    return " --connect Unix," + (server.folder() / "run/node.sock").string();
+  Ran ask(const std::string& arguments) const {
+    return nephrite(arguments + server.connectArgument());
   }
-  Ran ask(const std::string& arguments) const { return nephrite(arguments + where()); }
   boost::json::object json(const std::string& arguments) const {
     const Ran ran = ask(arguments + " --json");
     EXPECT_EQ(ran.status, 0) << ran.output;
     return boost::json::parse(ran.output).as_object();
   }
-  /// As soon as it tells of `awaited`: it is written a moment after that was done.
-  std::string auditLog(const std::string& awaited) const {
-    std::string all;
-    EXPECT_TRUE(eventually([&] {
-      std::stringstream text;
-      text << std::ifstream(server.folder() / "audit.log").rdbuf();
-      all = text.str();
-      return all.ends_with('\n') && all.find(awaited) != std::string::npos;
-    }));
-    return all;
-  }
-
   void waitFor(Process& process, Oid oid) {
     process.lockAsync(process.object(oid), {.timeout = LockTimeout::ofMilliseconds(60'000)},
                       [this](const LockResult& result) {
@@ -165,7 +152,7 @@ TEST_F(AnOperator, WhenALockIsTakenAwayThenTheNextIsGrantedAndTheAuditLogKnows) 
   EXPECT_EQ(taken.status, 0) << taken.output;
 
   EXPECT_TRUE(eventually([&] { return granted == 1; }));
-  EXPECT_THAT(auditLog("it hangs"),
+  EXPECT_THAT(server.auditLog("it hangs"),
               AllOf(HasSubstr("\"verb\":\"unlock\""), HasSubstr("\"it hangs\""),
                     HasSubstr("\"user\":\"anna\""), HasSubstr(firstName())));
 }
@@ -180,7 +167,7 @@ TEST_F(AnOperator, WhenANodeOrAProcessIsSignedOffThenItsLocksAreFree) {
   EXPECT_EQ(ask("sign-off import --reason test").status, 0);
   EXPECT_TRUE(eventually([&] { return granted == 2; })) << "carl has it";
 
-  EXPECT_THAT(auditLog("\"name\":\"import\""),
+  EXPECT_THAT(server.auditLog("\"name\":\"import\""),
               AllOf(HasSubstr("its host is gone"), HasSubstr("\"name\":\"import\"")));
   EXPECT_THAT(ask("processes").output, AllOf(Not(HasSubstr("anna")), HasSubstr("carl")));
 }
@@ -201,8 +188,9 @@ TEST_F(AnOperator, WhenADeadlockIsWrittenAsAScheduleThenItsReplayRefusesTheSame)
   const auto record = json("deadlocks").at("deadlocks").as_array().at(0).as_object();
   EXPECT_EQ(record.at("victims").as_array().at(0).at("name").as_string(), "import");
   EXPECT_EQ(ask("deadlocks --schedule 7").status, 1);
-  const Ran played = called(NEPHRITE_BINARY_DIR "/nephrite deadlocks --schedule 1" + where() +
-                            " | " NEPHRITE_BINARY_DIR "/nephrite replay -");
+  const Ran played =
+      called(NEPHRITE_BINARY_DIR "/nephrite deadlocks --schedule 1" + server.connectArgument() +
+             " | " NEPHRITE_BINARY_DIR "/nephrite replay -");
   EXPECT_THAT(played.output, ContainsRegex("\"process\":\"import\"[^\n]*\"outcome\":\"deadlock\""));
 }
 

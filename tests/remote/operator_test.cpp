@@ -50,24 +50,12 @@ class AnOrderThatBenWaitsFor : public testing::Test {
   }
 
   Ran ask(const std::string& arguments) const {
-    return nephrite(arguments + " --connect Unix," + socket());
+    return nephrite(arguments + server.connectArgument());
   }
   std::string socket() const { return (server.folder() / "run/node.sock").string(); }
   void awaitBen() {
     while (!over) std::this_thread::yield();
   }
-  /// As soon as it tells of `awaited`: it is written a moment after that was done.
-  std::string auditLog(const std::string& awaited) const {
-    std::string all;
-    EXPECT_TRUE(eventually([&] {
-      std::stringstream text;
-      text << std::ifstream(server.folder() / "audit.log").rdbuf();
-      all = text.str();
-      return all.ends_with('\n') && all.find(awaited) != std::string::npos;
-    }));
-    return all;
-  }
-
   ServerProgram server{""};
   std::unique_ptr<ClientNode> east, west;
   Process anna, ben;
@@ -121,7 +109,7 @@ TEST_F(AnOrderThatBenWaitsFor, WhenTheLockIsTakenByForceThenBenGetsItAndItIsWrit
   awaitBen();
   EXPECT_TRUE(granted);
   EXPECT_THAT(
-      auditLog("gone home"),
+      server.auditLog("gone home"),
       AllOf(HasSubstr("\"verb\":\"unlock\""), HasSubstr("gone home"), HasSubstr(order.toString()),
             HasSubstr("\"user\":\"anna\""), HasSubstr("\"done\":true")));
   EXPECT_TRUE(eventually([&] { return order.lockStatus().type == LockType::Get; }))
@@ -146,7 +134,7 @@ TEST_F(AnOrderThatBenWaitsFor, WhenAProcessIsSignedOffByForceThenItsLocksAreFree
     return false;
   };
   EXPECT_TRUE(eventually(wasTold));
-  EXPECT_THAT(auditLog("sign-off"), HasSubstr("\"verb\":\"sign-off\""));
+  EXPECT_THAT(server.auditLog("sign-off"), HasSubstr("\"verb\":\"sign-off\""));
   EXPECT_EQ(ask("sign-off desk --reason again").status, 1);
 }
 
@@ -191,7 +179,7 @@ TEST_F(AnOrderThatBenWaitsFor, WhenADeadlockHappensThenItIsListedAndPlaysAgain) 
   EXPECT_THAT(ask("deadlocks").output,
               AllOf(HasSubstr("cleo -exclusive-> " + right.toString()), HasSubstr("dora")));
   const Ran replayed =
-      called(NEPHRITE_BINARY_DIR "/nephrite deadlocks --schedule 1 --connect Unix," + socket() +
+      called(NEPHRITE_BINARY_DIR "/nephrite deadlocks --schedule 1" + server.connectArgument() +
              " | " NEPHRITE_BINARY_DIR "/nephrite replay -");
   EXPECT_EQ(replayed.status, 0) << replayed.output;
   EXPECT_THAT(replayed.output, HasSubstr("\"process\":\"cleo\",\"verb\":\"exclusiveLock\""));

@@ -77,6 +77,23 @@ class ServerProgram {
     return text.str();
   }
 
+  /// Of [NephriteServer] AuditLog=audit.log, as soon as it tells of `awaited`: it is written a
+  /// moment after that was done.
+  std::string auditLog(const std::string& awaited) const {
+    std::string all;
+    EXPECT_TRUE(eventually([&] {
+      std::stringstream text;
+      text << std::ifstream(folder_ / "audit.log").rdbuf();
+      all = text.str();
+      return all.ends_with('\n') && all.find(awaited) != std::string::npos;
+    }));
+    return all;
+  }
+
+  /// What an operator's verb finds it by.
+  std::string connectArgument() const {
+    return " --connect Unix," + (folder_ / "run/node.sock").string();
+  }
   /// Overrides with which a client node finds it: by the unix socket, or by a TCP port.
   std::vector<std::string> bySocket() const {
     return {"JadeClient.ServerNodeSpecifications=Unix, " + (folder_ / "run/node.sock").string()};

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/node/called_program.h"
-#include "tests/support/notify_socket.h"
 #include "tests/remote/server_program.h"
+#include "tests/support/notify_socket.h"
 
 namespace nephrite {
 namespace {
@@ -26,7 +26,7 @@ class TroubledServer : public testing::Test {
     work.commit();
   }
   Ran ask(const std::string& arguments) const {
-    return nephrite(arguments + " --connect Unix," + (server.folder() / "run/node.sock").string());
+    return nephrite(arguments + server.connectArgument());
   }
   Ran takeTheLock() {
     order.lock(LockType::Exclusive, LockDuration::Session, std::chrono::seconds(5));

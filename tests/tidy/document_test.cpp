@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <regex>
 
 #include "tests/tidy/source_tree.h"
@@ -36,24 +37,33 @@ TEST(Documents, OfSamplesStandBesideThem) {
   }
 }
 
-TEST(Documents, LinkToWhatIsThere) {
-  static const std::regex link(R"(\]\(([^)#\s]+)(#[^)]*)?\))");
+/// Each match in a line of a document that stands in no block of code.
+void forEachMatch(
+    const std::regex& wanted,
+    const std::function<void(const TextFile&, std::size_t line, const std::smatch&)>& look) {
   for (const TextFile& file : documents()) {
     bool quoted = false;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       const std::string& line = file.lines[i];
       if (line.rfind("```", 0) == 0) quoted = !quoted;
       if (quoted) continue;
-      for (std::sregex_iterator it(line.begin(), line.end(), link), end; it != end; ++it) {
-        const std::string target = (*it)[1];
-        if (target.find(':') != std::string::npos) continue;  // https:, mailto:
-        const auto path = (std::filesystem::path(file.folder()) / target).lexically_normal();
-        EXPECT_TRUE(exists(path.generic_string()))
-            << at(file, i + 1) << ": there is no " << path.generic_string()
-            << ". Mend the link, or write what it promises.";
+      for (std::sregex_iterator it(line.begin(), line.end(), wanted), end; it != end; ++it) {
+        look(file, i + 1, *it);
       }
     }
   }
+}
+
+TEST(Documents, LinkToWhatIsThere) {
+  static const std::regex link(R"(\]\(([^)#\s]+)(#[^)]*)?\))");
+  forEachMatch(link, [](const TextFile& file, std::size_t line, const std::smatch& found) {
+    const std::string target = found[1];
+    if (target.find(':') != std::string::npos) return;  // https:, mailto:
+    const auto path = (std::filesystem::path(file.folder()) / target).lexically_normal();
+    EXPECT_TRUE(exists(path.generic_string()))
+        << at(file, line) << ": there is no " << path.generic_string()
+        << ". Mend the link, or write what it promises.";
+  });
 }
 
 /// Is there a file or folder of that name, in which * stands for any letters?
@@ -76,24 +86,15 @@ bool existsLike(const std::string& path) {
 /// `locking/table/lock_table.cpp`, from the top or from the document's folder, and with a * in it.
 TEST(Documents, NameFilesThatAreThere) {
   static const std::regex named(R"(`([A-Za-z0-9_.+-]+)/([A-Za-z0-9_./*+-]+)`)");
-  for (const TextFile& file : documents()) {
-    bool quoted = false;
-    for (std::size_t i = 0; i < file.lines.size(); ++i) {
-      const std::string& line = file.lines[i];
-      if (line.rfind("```", 0) == 0) quoted = !quoted;
-      if (quoted) continue;
-      for (std::sregex_iterator it(line.begin(), line.end(), named), end; it != end; ++it) {
-        const std::string first = (*it)[1], path = first + "/" + std::string((*it)[2]);
-        const std::string here = file.folder().empty() ? path : file.folder() + "/" + path;
-        const bool ofTop = exists(first);
-        const bool ofFolder = exists(file.folder() + "/" + first);
-        if (first == "." || first == "build" || (!ofTop && !ofFolder))
-          continue;  // Of another tree.
-        EXPECT_TRUE((ofTop && existsLike(path)) || (ofFolder && existsLike(here)))
-            << at(file, i + 1) << ": there is no " << path << ". Name the file that there is.";
-      }
-    }
-  }
+  forEachMatch(named, [](const TextFile& file, std::size_t line, const std::smatch& found) {
+    const std::string first = found[1], path = first + "/" + std::string(found[2]);
+    const std::string here = file.folder().empty() ? path : file.folder() + "/" + path;
+    const bool ofTop = exists(first);
+    const bool ofFolder = exists(file.folder() + "/" + first);
+    if (first == "." || first == "build" || (!ofTop && !ofFolder)) return;  // Of another tree.
+    EXPECT_TRUE((ofTop && existsLike(path)) || (ofFolder && existsLike(here)))
+        << at(file, line) << ": there is no " << path << ". Name the file that there is.";
+  });
 }
 
 /// The columns of a row of a table; empty for other lines.

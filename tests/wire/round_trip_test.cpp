@@ -57,17 +57,22 @@ TYPED_TEST(RoundTrip, OfEachMessageIsTried) {
   }
 }
 
+template <class Message>
+void expectSame(const Message& message, const Message& decoded) {
+  ASSERT_EQ(decoded.index(), message.index());
+  std::visit(
+      [&](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        EXPECT_THAT(differences(body, std::get<Body>(decoded)), IsEmpty()) << message.index();
+      },
+      message);
+}
+
 TYPED_TEST(RoundTrip, KeepsEveryField) {
   for (const TypeParam& message : fullMessages<TypeParam>()) {
     const std::string bytes = encode(message, kNow);
     const TypeParam decoded = decode<TypeParam>(bytes);
-    ASSERT_EQ(decoded.index(), message.index());
-    std::visit(
-        [&](const auto& body) {
-          using Body = std::decay_t<decltype(body)>;
-          EXPECT_THAT(differences(body, std::get<Body>(decoded)), IsEmpty()) << message.index();
-        },
-        message);
+    expectSame(message, decoded);
     EXPECT_EQ(encode(decoded, kNow), bytes) << message.index();
   }
 }
@@ -82,13 +87,7 @@ TYPED_TEST(RoundTrip, KeepsWhatIsEmpty) {
   constexpr std::size_t kKinds = std::variant_size_v<TypeParam>;
   for (const TypeParam& message : emptyMessages<TypeParam>(std::make_index_sequence<kKinds>())) {
     const TypeParam decoded = decode<TypeParam>(encode(message, kNow));
-    ASSERT_EQ(decoded.index(), message.index());
-    std::visit(
-        [&](const auto& body) {
-          using Body = std::decay_t<decltype(body)>;
-          EXPECT_THAT(differences(body, std::get<Body>(decoded)), IsEmpty()) << message.index();
-        },
-        message);
+    expectSame(message, decoded);
   }
 }
 
