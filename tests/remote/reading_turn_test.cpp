@@ -374,8 +374,8 @@ TEST_F(ProcessesOfOneNode, WhenAllAskAllTheTimeThenEachIsAnswered) {
 
 // Its thread asks the server for nothing and reads no socket; the connection is sound all the same.
 TEST(ReaderOfACache, WhenItReadsForLongerThanTheKeepAliveTimeThenItKeepsItsSessionAndItsLock) {
-  constexpr auto kKeepAlive = 1500ms;
-  ServerProgram server("KeepAliveTimeout=1500\n");
+  constexpr auto kKeepAlive = 600ms;
+  ServerProgram server("KeepAliveTimeout=600\n");
   ASSERT_TRUE(server.start()) << server.log();
   const auto node = server.clientHere("shop", ServerProgram::byPort(server.port()));
   const auto other = server.clientHere("other", server.bySocket());
@@ -388,7 +388,7 @@ TEST(ReaderOfACache, WhenItReadsForLongerThanTheKeepAliveTimeThenItKeepsItsSessi
   work.commit();
   order.lock(LockType::Exclusive, LockDuration::Session, 60s);
 
-  const auto until = std::chrono::steady_clock::now() + 3 * kKeepAlive;
+  const auto until = std::chrono::steady_clock::now() + 2 * kKeepAlive;
   while (std::chrono::steady_clock::now() < until) ASSERT_EQ(order.get<int>("total"), 7);
 
   EXPECT_TRUE(order.isLockedByMe());
