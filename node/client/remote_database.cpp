@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kRememberedPeople = 4096;
 constexpr std::uint32_t kOidsAtOnce = 64;
-constexpr milliseconds kSlack{1'000};  // Over a request's own timeout, until we give up on it.
 
 [[noreturn]] void throwFailure(const RequestFailure& failure) {
   if (const auto refused = storeExceptionOf(failure)) throw StoreException(*refused);

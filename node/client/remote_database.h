@@ -146,6 +146,8 @@ class RemoteDatabase final : public Database {
                     FunctionRef<AskedOne(std::size_t)> askedAt) NEPHRITE_EXCLUDES(lateMutex_);
   bool unlockUnlessAsked(const LockRequest& request);
   void forgetLateGrants(FunctionRef<bool(LockerId)> isOf) NEPHRITE_EXCLUDES(lateMutex_);
+  /// Over a request's own timeout, until its caller is told that there is no answer.
+  static constexpr std::chrono::milliseconds kSlack{1'000};
   std::chrono::milliseconds waitOf(const LockRequest& request) const;
   std::optional<LockReply> refusal(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
   /// The same, also when there is no session now, so that what is asked for in vain never leaves.

@@ -11,8 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSlack{1'000};
-
 Oid targetOf(const LockRequest& request) { return Oid::fromBits(request.target.value); }
 
 bool isShared(Oid oid) { return oid.lifetime() == Lifetime::SharedTransient; }
