@@ -61,6 +61,7 @@ if(NEPHRITE_BUILD_NODE)
   nephrite_test(statements CONCURRENT nephrite_node)
   nephrite_test(node CONCURRENT nephrite_node Boost::json)
   nephrite_test(wire nephrite_node node_wire_wire_generated)
+  nephrite_test(documents nephrite_node node_wire_wire_generated)  # Constants of all rooms.
   nephrite_test(spoken nephrite_node)
   nephrite_test(remote CONCURRENT nephrite_node)
   # What the tests of remote stop and kill.
