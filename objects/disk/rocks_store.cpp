@@ -138,7 +138,8 @@ RocksStore::~RocksStore() {
     close();
   } catch (const StoreException& error) {
     if (error.reason() == Reason::LockGone) return;  // Told when it was found.
-    log(LogLevel::Warning, "store.close_failed", {{"error", error.what()}});
+    log(LogLevel::Warning, "store.close_failed",
+        {{"path", options_.directory.string()}, {"error", error.what()}});
   }
 }
 

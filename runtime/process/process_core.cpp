@@ -570,7 +570,7 @@ void ProcessCore::post(std::function<void()> callback) {
     why = thrown.what();
   } catch (...) {
   }
-  log(LogLevel::Error, "callback.executor_threw", {{"process", info().name}, {"reason", why}});
+  log(LogLevel::Error, "callback.executor_threw", {{"name", info().name}, {"reason", why}});
   node_->callbacks().post(once);
 }
 
