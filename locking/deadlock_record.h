@@ -35,16 +35,16 @@ struct DeadlockWait {
   bool background = false;                             ///< See LockRequest.
 };
 
-/// A deadlock as it was before anybody was refused: enough to understand it, and to play it again
+/// A deadlock as it was before a locker was refused: enough to understand it, and to play it again
 /// (node/schedule/deadlock_schedule.h).
 ///
-/// Shape:   one for each request that closed a circle, however many had to give way for it. Holds
-///          and waits are those of every target that somebody on a cycle of the requester waits
-///          for, whoever holds it or queues there, so that what one refusal grants to another can
-///          be told from them.
-/// Size:    the targets that those on `cycle` wait for and at most kMoreTargets more; on each, who
-///          is on `cycle`, who holds more than Share, and of all others the first kOthers holders
-///          and the first kOthers waiters.
+/// Shape:   a record for each request that closed a circle, however many lockers gave way. Holds
+///          and waits are those of every target that a locker on a cycle of the requester waits
+///          for, whichever locker holds it or queues there, so that what the refusal of one locker
+///          grants to another can be told from them.
+/// Size:    the targets that the lockers on `cycle` wait for and at most kMoreTargets more; on
+///          each, the lockers on `cycle`, the holders of more than Share, and of all others the
+///          first kOthers holders and the first kOthers waiters.
 /// Threads: a value.
 struct DeadlockRecord {
   static constexpr std::size_t kMoreTargets = 64;
@@ -53,7 +53,7 @@ struct DeadlockRecord {
   std::uint64_t number = 0;  ///< Rises from 1 in a lock table.
   WallTime at{};
   bool doubled = false;           ///< DoubleDeadlockException was on.
-  LockerId requester;             ///< Whose request closed the circle.
+  LockerId requester;             ///< Its request closed the circle.
   std::vector<LockerId> victims;  ///< In the order in which they were refused.
 
   /// The cycle that was broken first, the requester first; its first victim is on it.

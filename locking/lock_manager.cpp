@@ -48,8 +48,8 @@ void logThrown(const LockAnswer& answer, const std::string& why) {
 
 }  // namespace
 
-// What one receiver throws is neither the fault of the others nor of the one who delivers, who may
-// be in the middle of a commit: it is told to the log.
+// What one receiver throws is neither the fault of the other receivers nor of the thread that
+// delivers, which may be in the middle of a commit: it is told to the log.
 void LockAnswers::tell(const Owed& owed) noexcept {
   if (!owed.settle) return;
   try {
@@ -335,7 +335,7 @@ std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const
   }
   std::vector<DeadlockRecord> records;
   records.reserve(kept.size());
-  for (const auto& record : kept) records.push_back(*record);  // Long ones; nobody waits for it.
+  for (const auto& record : kept) records.push_back(*record);  // Long ones; no thread waits for it.
   return records;
 }
 

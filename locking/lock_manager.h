@@ -24,7 +24,7 @@ class LockTable;
 
 /// What a change to the lock table decided: answers owed to lockers, in the order in which
 /// they came about. Deliver them once, holding no mutex; an undelivered batch that dies
-/// stops the process, for somebody would wait for ever.
+/// stops the process, for a locker would wait for ever.
 class [[nodiscard]] LockAnswers {
  public:
   LockAnswers() = default;
@@ -35,7 +35,7 @@ class [[nodiscard]] LockAnswers {
   bool empty() const { return !first_ && !then_; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
-  /// Calls each settle function in order. They may call the lock manager. One that throws is
+  /// Calls each settle function in order. They may call the lock manager. A function that throws is
   /// logged (lock.receiver_threw); the others are called all the same.
   void deliver();
 
@@ -59,11 +59,11 @@ class [[nodiscard]] LockAnswers {
 
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.
 ///
-/// Shape:   one entry per locked target: who holds it, then a FIFO queue of who waits,
+/// Shape:   one entry per locked target: its holders, then a FIFO queue of its waiters,
 ///          upgrades before newcomers. One list of holds per locker, in the order in which
 ///          they were acquired. Knows nothing of objects, processes or threads.
 /// Time:    reads only the injected Clock. Starts no thread, never blocks, never sleeps;
-///          whoever owns it calls expireNextWait() when nextDeadline() has come.
+///          its owner calls expireNextWait() when nextDeadline() has come.
 /// Answers: every request is answered exactly once: granted, refused, timed out, deadlock or
 ///          cancelled. A method that changes the table returns the LockAnswers it decided;
 ///          the caller delivers them.
@@ -80,8 +80,8 @@ class LockManager {
     std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
     /// Fencing tokens start above this: the caller keeps it rising across restarts.
     std::uint64_t tokensAbove = 0;
-    /// Called with the deadline, no mutex held, whenever a request begins to wait: for whoever
-    /// owes the next call of expireNextWait().
+    /// Called with the deadline, no mutex held, whenever a request begins to wait: for the thread
+    /// that owes the next call of expireNextWait().
     std::function<void(Instant)> waitBegan;
   };
 
@@ -116,7 +116,7 @@ class LockManager {
   LockAnswers request(const LockRequest& request, LockSettle settle);
 
   /// The short way, for the caller that has something better to do than to be called back. Grants
-  /// what can be granted at once and nobody waits for; with a null token nothing was done: use
+  /// what can be granted at once and no request waits for; with a null token nothing was done: use
   /// request().
   GrantedAtOnce grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms);
   /// Null when it is not signed on.
@@ -137,7 +137,7 @@ class LockManager {
   std::optional<Instant> nextDeadline() const;
 
   /// Settles as TimedOut the first wait whose deadline is at or before `now` (earliest
-  /// deadline first, then the one asked first). Call until it returns an empty batch.
+  /// deadline first, then the request asked first). Call until it returns an empty batch.
   LockAnswers expireNextWait(Instant now);
 
   // --- Letting go ------------------------------------------------------------------------
@@ -163,13 +163,13 @@ class LockManager {
 
   /// What `locker` itself holds on `target`: type, duration, token, since; empty if nothing.
   std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
-  /// The type alone, for who asks often; Get when it holds nothing.
+  /// The type alone, for callers that ask often; Get when it holds nothing.
   LockType typeHeld(const LockSeat& seat, LockTarget target) const;
   /// The same with what a holder has to know.
   HeldLock held(const LockSeat& seat, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a page
   /// at a time; other threads go on in between. A lock that is held all the while is listed once,
-  /// one that is taken or let go meanwhile may be. The holds of a target are those of one moment,
+  /// a lock taken or let go meanwhile may be. The holds of a target are those of one moment,
   /// but for a crowd of more than 256, which is listed in parts, each found from the first holder.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
   /// At most `maxEntries` waiting requests, ordered by target, each queue from its head. The same:

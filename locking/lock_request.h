@@ -18,7 +18,7 @@ enum class LockDuration : std::uint8_t { Transaction = 0, Session = 1, Persisten
 /// "transaction", "session", "persistent".
 std::string_view nameOf(LockDuration duration);
 
-/// Who asks for locks. Opaque to the lock manager; the runtime gives one to each process
+/// What asks for locks. Opaque to the lock manager; the runtime gives one to each process
 /// and never gives it again.
 struct LockerId {
   std::uint64_t value = 0;
@@ -33,7 +33,7 @@ struct LockTarget {
 };
 
 /// Proof of a grant that only rises for a target, also across restarts: a store or device
-/// behind the lock refuses whoever shows a smaller one than it has seen.
+/// behind the lock refuses a client that shows a smaller token than it has seen.
 struct FencingToken {
   std::uint64_t value = 0;
   friend auto operator<=>(const FencingToken&, const FencingToken&) = default;
@@ -140,8 +140,8 @@ struct LockAnswer {
   Duration waited{0};          ///< In the queue.
   bool shareReleased = false;  ///< Share was let go first (Transaction Share to Update).
 
-  LockerId lockedBy;      ///< When not granted: one locker in the way; may be gone by now.
-  Instant lockedSince{};  ///< When that one was granted or queued.
+  LockerId lockedBy;      ///< When not granted: a locker in the way; may be gone by now.
+  Instant lockedSince{};  ///< When that locker was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,

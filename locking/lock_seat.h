@@ -16,11 +16,11 @@ void letGo(Locker& locker);
 /// A grant the short way.
 struct GrantedAtOnce {
   FencingToken token;  ///< Null: none.
-  /// The locker holds it already, or has had it since anybody else last had it Exclusive.
+  /// The locker holds it already, or has had it since another locker last had it Exclusive.
   bool again = false;
 };
 
-/// What became of a release the short way. Not: somebody waits for something of it.
+/// What became of a release the short way. Not: a request waits for something of it.
 enum class ReleasedAtOnce : std::uint8_t { Done, Nothing, Not };
 
 /// A locker, found once for many calls: see LockManager::seatOf(). May outlive its sign-off, not

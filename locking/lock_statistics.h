@@ -30,7 +30,7 @@ struct LockContentionInfo {
   Duration maxWait{0};
 };
 
-/// Whether contention statistics run, since when, and who started them.
+/// Whether contention statistics run, since when, and which locker started them.
 struct LockContentionState {
   bool active = false;
   LockerId startedBy;
