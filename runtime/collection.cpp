@@ -183,7 +183,7 @@ void Collection::forEachEntry(
 }
 
 // The next batch begins behind the last member seen, by order, and in arrays as ArrayWalk has it;
-// so that members added or removed meanwhile make nobody else be missed or seen twice.
+// so that members added or removed meanwhile make no other be missed or seen twice.
 void Collection::forEachDiscrete(
     const std::function<bool(const Value& key, const Object& member)>& visit) const {
   const ClassKind kind = core().classOf(oid())->kind;

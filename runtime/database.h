@@ -58,7 +58,7 @@ struct Operator {
 
 /// Did a node or process get its place in system.nodes, or node.processes?
 struct NodeReply {
-  std::optional<NodeInfo> node;  ///< Empty when refused: `lock` says by whom, or `failure` why.
+  std::optional<NodeInfo> node;  ///< Empty when refused: `lock` has the holder, `failure` why.
   LockAnswer lock;
   std::optional<RequestFailure> failure;
 };
@@ -135,7 +135,7 @@ class Database {
   // --- Objects ----------------------------------------------------------------------------------
 
   virtual std::shared_ptr<const Schema> schema() const = 0;
-  /// The same with all that anybody has defined by now: for who misses a class.
+  /// The same with all classes that any node has defined by now: for a caller that misses one.
   virtual std::shared_ptr<const Schema> latestSchema() const = 0;
   virtual std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) = 0;
   virtual Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) = 0;
@@ -154,7 +154,7 @@ class Database {
   /// it is under way.
   /// ConnectionException (64016) while its process is signed on: it may still commit.
   virtual CommitOutcome commitOutcome(const CommitId& commit) = 0;
-  /// Nobody will ask for the commits of this process, which has signed off, any more.
+  /// No node will ask for the commits of this process, which has signed off, any more.
   virtual void forgetCommits(LockerId /*locker*/) {}
 
   // --- Looking ----------------------------------------------------------------------------------

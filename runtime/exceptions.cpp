@@ -107,7 +107,7 @@ CancelledException::CancelledException(Oid target, const std::string& targetName
 
 SignOnException::SignOnException(std::string newcomer, LockFacts facts)
     : LockException(std::move(facts)), newcomer_(std::move(newcomer)) {
-  SignOnException::what();  // Made now: who copies it as a LockException has it say the same.
+  SignOnException::what();  // Made now: a copy as a LockException says the same.
 }
 
 std::string SignOnException::sentence() const {

@@ -149,8 +149,8 @@ class CancelledException : public SystemException {
   Oid target_;
 };
 
-/// The store failed: disk full, damaged file (64007). Nobody sees the change; the transaction is
-/// still open and its locks are held. After a failed write nothing more is committed until the
+/// The store failed: disk full, damaged file (64007). No process sees the change; the transaction
+/// is still open and its locks are held. After a failed write nothing more is committed until the
 /// store is opened again; then the change is there whole, or not at all.
 class StoreFailure : public SystemException {
  public:
@@ -167,8 +167,8 @@ class SchemaConflictException : public SystemException {
 };
 
 /// Another process has changed or deleted target() since this transaction read it, which it could
-/// because the lock was gone (64019). Nobody sees the changes; the transaction is still open. Abort
-/// it, read again, and do it again.
+/// because the lock was gone (64019). No process sees the changes; the transaction is still open.
+/// Abort it, read again, and do it again.
 class StaleObjectException : public SystemException {
  public:
   StaleObjectException(Oid target, const std::string& message)
@@ -180,8 +180,8 @@ class StaleObjectException : public SystemException {
 };
 
 /// The lock on target(), which this transaction has changed, was taken away (64020): what() says by
-/// which operator, when and why. Nobody sees the changes; the transaction is still open. Abort it;
-/// ask the operator before doing it again.
+/// which operator, when and why. No process sees the changes; the transaction is still open. Abort
+/// it; ask the operator before doing it again.
 class LockLostException : public SystemException {
  public:
   LockLostException(Oid target, const std::string& message)
@@ -212,7 +212,7 @@ class CommitUnknownException : public SystemException {
 };
 
 /// A node, or a process, could not sign on because system.nodes, or node.processes, was locked for
-/// too long (1027). Says by whom and what to do.
+/// too long (1027). Says by which process and what to do.
 class SignOnException : public LockException {
  public:
   /// `newcomer` is "node \"billing\"", say.

@@ -18,13 +18,13 @@ class NodeCore;
 ///
 /// Shape:   movable handle. close() or the destructor signs its processes off, then the node.
 /// Errors:  SignOnException when system.nodes is locked for longer than
-///          BackgroundProcessServerTimeout: by whom, since when, what to do.
+///          BackgroundProcessServerTimeout: by which process, since when, what to do.
 /// Threads: any method, from any thread.
 class Node {
  public:
   /// Signs a node called `name` on to `database`, which outlives it.
   static Node signOn(std::shared_ptr<Database> database, const std::string& name);
-  /// `closed` is called once the node has been closed, for who opened the database for it.
+  /// `closed` is called once the node has been closed, for the code that opened its database.
   static Node signOn(std::shared_ptr<Database> database, const NodeSignOn& who,
                      std::function<void()> closed = {});
 

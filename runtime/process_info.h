@@ -19,7 +19,7 @@ struct NodeOrigin {
   std::uint32_t pid = 0;
 };
 
-/// Who a process is, as people ask at three in the morning: readable after it is gone.
+/// What people ask of a process at three in the morning: readable after it is gone.
 struct ProcessInfo {
   LockerId locker;   ///< Null when unknown: it has signed off long ago.
   Oid oid;           ///< Its Process object, "Process/187.n".

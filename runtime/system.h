@@ -60,7 +60,7 @@ struct RequestStatistics {
   std::uint64_t abortedTransactions = 0;
 };
 
-/// The database as one process sees it: its nodes, and who locks what.
+/// The database as one process sees it: its nodes, and which process locks what.
 ///
 /// Errors:  UsageException when another process runs the contention statistics (1131).
 /// Threads: those of its process; the look-only methods any.

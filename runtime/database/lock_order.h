@@ -46,7 +46,7 @@ struct LockOrders {
     Oid oid;
     Existence existence = Existence::Required;
   };
-  LockRequest request;          ///< Whose target does not count.
+  LockRequest request;          ///< Its target does not count.
   std::vector<Target> targets;  ///< Of one lifetime.
 
   LockOrder at(std::size_t place) const {

@@ -12,8 +12,9 @@ namespace nephrite {
 /// places; of two objects with the same place the one added last is known. Instances beyond
 /// kMostInstance are never known.
 ///
-/// Truth:   whoever adds an object holds a lock on it and still does afterwards; whoever has
-///          deleted one takes it out before its Exclusive lock goes. So what is known is there.
+/// Truth:   the process that adds an object holds a lock on it and still does afterwards; the one
+///          that has deleted it takes it out before its Exclusive lock goes. So what is known is
+///          there.
 /// Threads: any.
 class KnownObjects {
  public:

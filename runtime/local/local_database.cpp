@@ -157,8 +157,8 @@ void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
   request.type = LockType::Exclusive;
   request.background = true;
   if (node.backgroundTimeout) request.timeout = LockTimeout::of(*node.backgroundTimeout);
-  // It is there as long as its node is, and who gets the lock asks after that: a look at it would
-  // copy it, and it has a member for each process.
+  // It is there as long as its node is, and the process that gets the lock asks after that: a look
+  // at it would copy it, and it has a member for each process.
   persistent.lock({request, Existence::CreatedByLocker},
                   [settle = std::move(settle)](const LockReply& reply) { settle(reply.lock); });
 }
@@ -186,7 +186,7 @@ void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const N
 }
 
 void LocalDatabase::signOffNode(Oid oid) {
-  const auto gone = parts_->systemObjects.removeNode(oid);  // From here on nobody signs on to it.
+  const auto gone = parts_->systemObjects.removeNode(oid);  // From here on none signs on to it.
   if (!gone) return;
   for (const LockerId locker : gone->processes) signOffProcess(locker);
   signOffProcess(gone->node.locker);

@@ -26,12 +26,12 @@ class LocalDatabase final : public Database {
     bool threads = true;
     /// Commits are recorded under their id: for a database whose answers may get lost.
     bool recordCommits = false;
-    /// No persistent object may be larger (runtime/local/object_size.h): a commit of one that is,
-    /// is refused. 0: any size.
+    /// No persistent object may be larger (runtime/local/object_size.h): the commit of a larger
+    /// object is refused. 0: any size.
     std::size_t mostObjectBytes = 0;
     /// Called when a commit of persistent objects is visible and its locks are still held.
     std::function<void(const ChangeSet&)> committed;
-    /// Called when a class was defined, perhaps as it was before, and nobody has been told so yet.
+    /// Called when a class was defined, perhaps as it was before, and no node has been told yet.
     std::function<void(const std::shared_ptr<const ClassDef>&)> classDefined;
   };
 

@@ -95,7 +95,7 @@ bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
 }
 
 void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
-  // It might lower what its commit relies on. Whoever waits for its commit asks for nothing.
+  // It might lower what its commit relies on. A process that waits for its commit asks for nothing.
   if (committing_.load(std::memory_order_relaxed) != 0 && isCommitting(order.request.locker)) {
     LockReply reply;
     reply.lock.request = order.request;
@@ -130,11 +130,11 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
-// Asked on the thread of whoever let the lock go, which may serve others.
+// Asked on the thread that let the lock go, which may serve others.
 bool ObjectSpace::isAnsweredAtOnce(const LockAnswer& answer, Existence existence) {
   if (answer.outcome != LockOutcome::Granted || !options_.finishLater) return true;
   if (options_.durableTokens && !isReserved(answer.token)) return false;
-  // What did not wait is answered to its asker, who may wait for the disk.
+  // What did not wait is answered on the thread that asked, which may wait for the disk.
   if (!answer.queued || existence == Existence::CreatedByLocker) return true;
   return fetchAtOnce(Oid::fromBits(answer.request.target.value)).has_value();
 }
@@ -157,7 +157,8 @@ bool ObjectSpace::lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms) {
   if (granted.token.value == 0) return false;
   if (options_.durableTokens && !isReserved(granted.token)) return false;
   if (granted.again || known_.contains(oid)) return true;
-  // Deleted by whoever had it locked until a moment ago? Now that it is locked, it cannot be.
+  // Deleted by the process that had it locked until a moment ago? Now that it is locked, it cannot
+  // be.
   if (!fetchAtOnce(oid).value_or(nullptr)) return false;
   remember(seat, oid);
   return true;
@@ -186,7 +187,7 @@ bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
       return true;
     }
   } catch (const StoreException&) {
-    return true;  // Not read, but locked: who reads it meets the failure.
+    return true;  // Not read, but locked: the process that reads it meets the failure.
   }
   unlock(LockManager::lockerOf(seat), oid);
   return false;
@@ -224,7 +225,7 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
   if (answer.outcome != LockOutcome::Granted) return reply;
   if (options_.durableTokens && !isReserved(answer.token)) {
     reply.failure = reserveTokens(answer.token);
-    if (reply.failure) return reply;  // The lock is held; who asks for it again tries again.
+    if (reply.failure) return reply;  // It is held; asking for it again tries again.
   }
   if (existence == Existence::CreatedByLocker) return reply;
   const Oid oid = Oid::fromBits(answer.request.target.value);
@@ -302,7 +303,7 @@ bool ObjectSpace::isCancelled(const Chain& chain) {
   return chain.cancelled;
 }
 
-// On the thread of whoever let the last lock go.
+// On the thread that let the last lock go.
 void ObjectSpace::goOn(const std::shared_ptr<Chain>& chain) {
   const auto isInMemory = [this](const LockOrders::Target& target) {
     return target.existence == Existence::CreatedByLocker || fetchAtOnce(target.oid).has_value();

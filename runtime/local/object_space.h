@@ -19,7 +19,7 @@
 
 namespace nephrite {
 
-/// The latest edition of an object, for who is going to change it.
+/// The latest edition of an object, for a process that is going to change it.
 struct LatestEdition {
   std::uint32_t number = 0;  ///< 0: there is no such object, or it is not known at once.
   RecordPtr record;          ///< Null: it is in memory, and called for. Fetched when it is needed.
@@ -51,9 +51,9 @@ class ObjectSpace {
     std::size_t mostObjectBytes = 0;
     /// Reads the latest committed edition; empty: from the store.
     std::function<RecordPtr(Oid)> fetch;
-    /// Where the disk is waited for that somebody else's release makes necessary: for the rest of a
-    /// commit whose upgrades had to wait, and for an object that is not in memory and whose lock
-    /// was waited for. Empty: on the thread that released.
+    /// Where the disk is waited for that the release of another locker makes necessary: for the
+    /// rest of a commit whose upgrades had to wait, and for an object that is not in memory and
+    /// whose lock was waited for. Empty: on the thread that released.
     std::function<void(std::function<void()>)> finishLater;
     /// Called when a commit is visible and its locks are still held.
     std::function<void(const ChangeSet&)> committed;
@@ -87,9 +87,9 @@ class ObjectSpace {
       return wasGranted(seat, oid, granted.token);
     return !options_.durableTokens || keepsReserved(granted.token);
   }
-  /// The same for a caller who waits for no disk, even when the object is there.
+  /// The same for a caller that waits for no disk, even when the object is there.
   bool lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms);
-  /// The same for who is going to change the object; number 0: not granted, or the object is gone,
+  /// The same before the object is changed; number 0: not granted, or the object is gone,
   /// or the token of the lock cannot be kept: lock() says which. StoreException when it cannot be
   /// read; it is locked then.
   LatestEdition lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);

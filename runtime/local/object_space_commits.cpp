@@ -32,7 +32,7 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
     return;
   }
 
-  // What cannot be committed waits for no lock, and keeps nobody waiting.
+  // What cannot be committed waits for no lock, and keeps no process waiting.
   if (auto lost = lostBefore(commit->request)) {
     commit->reply.outcome = CommitReply::Outcome::Failed;
     commit->reply.failure = std::move(lost);
@@ -88,7 +88,8 @@ std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& reques
   return std::nullopt;
 }
 
-// Also one that was locked again since: what another committed meanwhile is not overwritten.
+// Also of an object that was locked again since: what another process committed meanwhile is not
+// overwritten.
 std::optional<RequestFailure> ObjectSpace::lostBefore(const CommitRequest& request) {
   if (locks_.seatOf(request.upgrade.locker).isNull()) return std::nullopt;  // Cancelled, then.
   if (auto lost = notLocked(request, LockType::Update)) return lost;
@@ -144,7 +145,7 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
     answers.push_back(locks_.releaseTransactionLocks(locker, deleted));
   }
 
-  // The committer is told before those whom its locks kept waiting. Once told, it may commit
+  // The committer is told before the lockers that its locks kept waiting. Once told, it may commit
   // again, from another thread: this commit has ended by then.
   Ended ended = endsCommit(locker);
   commit->settle(reply);

@@ -16,9 +16,10 @@ class QuickLocks {
   /// True when `target` is locked as asked, and is there. Else nothing was done, and nothing said:
   /// ask Database::lock().
   virtual bool lock(Oid target, LockTerms terms) = 0;
-  /// The same, without waiting for a disk, for who has to tell somebody else, who knows `edition`
-  /// of the object: what is held then (Get: ask Database::lock(), whether it is locked now or not),
-  /// and whether that is certainly the latest. What `request` says of its locker is not looked at.
+  /// The same, without waiting for a disk, for a server that has to tell a client, which knows
+  /// `edition` of the object: what is held then (Get: ask Database::lock(), whether it is locked
+  /// now or not), and whether that is certainly the latest. What `request` says of its locker is
+  /// not looked at.
   struct Grant {
     HeldLock held;
     bool isLatest = false;

@@ -499,7 +499,7 @@ struct ProcessCore::AsyncLock {
   LockCallback done;
   LockReply reply;
   using OnStop = std::optional<std::stop_callback<std::function<void()>>>;
-  std::array<OnStop, 3> onStop;  // Of the call, of the process, of who waits.
+  std::array<OnStop, 3> onStop;  // Of the call, the process, the waiting thread.
   std::atomic<int> missing{2};
 
   static void arrived(const std::shared_ptr<AsyncLock>& pending) {

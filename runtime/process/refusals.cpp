@@ -121,7 +121,7 @@ void logFailure(std::string_view event, std::string_view subject,
       log(LogLevel::Error, event,
           {{"at", std::string(subject)}, {"reason", describe(std::current_exception())}});
     } catch (...) {
-      // No memory for the line either. There is nobody left to tell.
+      // No memory for the line either: it cannot be told at all.
     }
   }
 }

@@ -88,7 +88,7 @@ class Session {
   bool unlockAtOnce(Oid target);
   /// Why lock() would refuse `wish` without asking: an error of use; empty when it would ask.
   std::optional<ErrorCode> misuse(const Wish& wish) const;
-  /// What lock() would ask for, for who asks the database directly.
+  /// What lock() would ask for, for a caller that asks the database directly.
   LockRequest requestFor(const Wish& wish) const;
   Existence existenceOf(Oid oid) const;
   /// False when ignored: nothing was held, or the process is in some state.
@@ -117,9 +117,9 @@ class Session {
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
   /// fail; a lock taken by then stays.
   ObjectRecord* changeAtOnce(Oid oid);
-  /// The same for who replaces the value at `index`, and looks at no other: of an object that is
-  /// not changed yet the others need not be known before somebody reads it, or commits. `size` is
-  /// how many its class has.
+  /// The same for a caller that replaces the value at `index`, and looks at no other: of an object
+  /// that is not changed yet the others need not be known before the process reads it, or commits.
+  /// `size` is how many its class has.
   Value* replaceAtOnce(Oid oid, std::size_t index, std::size_t size);
   /// Only after change() or create() in the open transaction; else null.
   ObjectRecord* changeable(Oid oid);
@@ -168,7 +168,7 @@ class Session {
   };
   void endInnermostState();
   /// Gives `change` all that its record has. StoreException when that cannot be read, or is gone:
-  /// the lock was broken, and somebody else has changed or deleted the object since.
+  /// the lock was broken, and another process has changed or deleted the object since.
   void complete(const Change& change) const;
   void startChange(Oid oid, StepResult& result);
   /// Number 0: it is not at once that `oid` can be changed for the first time.
