@@ -49,11 +49,11 @@ bool isCoherent(const ServerSettings& settings) {
 
 namespace {
 
-/// What the database tells the sessions. Somebody's node may keep the database, and commit to it,
-/// for longer than there are sessions.
+/// What the database tells the sessions. A node of the application may keep the database, and
+/// commit to it, for longer than there are sessions.
 class Told {
  public:
-  /// Null from the moment at which this returns: nobody is being told any more.
+  /// Null from the moment at which this returns: no session is being told any more.
   void setSessions(ServerSessions* sessions) NEPHRITE_EXCLUDES(mutex_) {
     MutexLock hold(mutex_);
     sessions_ = sessions;

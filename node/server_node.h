@@ -59,7 +59,7 @@ class ServerNode {
   /// Reads the INI file again and takes over what is dynamic. Never throws for what it says.
   ReloadReport reload();
 
-  /// Lets nobody new in and tells those who are here. isQuiet() says when no lock is held any more.
+  /// Lets no new client in and tells those that are here. isQuiet() says when no lock is held.
   void drain();
   bool isQuiet() const;
   /// [NephriteServer] DrainTime.
@@ -72,7 +72,7 @@ class ServerNode {
   std::size_t sessionCount() const;
   /// Why nothing can be committed, or audited, and what to do; empty when all can be done.
   std::string trouble() const;
-  /// Calls `work` on the serving thread and waits for it: who wants to know that it is alive.
+  /// Asks something of the serving thread and waits for it: returns only while it is alive.
   void touch() const;
 
  private:

@@ -20,7 +20,7 @@ class AnswerParts {
   bool isWhole(wire::FromServer& message) {
     return std::visit([this](auto& part) { return add(part); }, message);
   }
-  /// Nobody waits for the rest.
+  /// No request waits for the rest.
   void forget(wire::RequestId id) { begun_.erase(id); }
   void forgetAll() { begun_.clear(); }
 
@@ -36,7 +36,7 @@ class AnswerParts {
         return false;
       }
       auto* const list = std::get_if<Part>(&begun->second);
-      if (list == nullptr) return true;  // Another kind of answer: whoever asked sees that.
+      if (list == nullptr) return true;  // Another kind of answer: the asker sees that.
       goOn(*list, part);
       if (part.more) return false;
       list->more = false;

@@ -34,7 +34,7 @@ using asio::ip::tcp;
 // Until the carrier's thread listens again when no caller does: as long as they keep coming, twice
 // as long each time.
 constexpr std::chrono::milliseconds kFirstIdle{2}, kLongestIdle{16};
-// Of messages that nobody waits for: closer to each other they go together.
+// Of messages that no thread waits for: closer to each other they go together.
 constexpr std::chrono::microseconds kInARow{50};
 constexpr std::size_t kKeptBytes = 1u << 20;
 
@@ -188,7 +188,7 @@ struct AsioCarrier::Parts {
   std::thread thread;
 
   ReadingTurn turn;
-  // Of whoever has the turn.
+  // Of the thread that has the turn.
   wire::FrameReader reader;
   std::array<std::uint8_t, 65536> chunk;
   std::uint64_t readAttempt = 0;
@@ -203,7 +203,7 @@ struct AsioCarrier::Parts {
   bool flushing NEPHRITE_GUARDED_BY(mutex) = false;  // It is about to send what is unsent.
   std::string unsent NEPHRITE_GUARDED_BY(mutex);
   std::size_t sent NEPHRITE_GUARDED_BY(mutex) = 0;  // Of these.
-  Instant sentAt NEPHRITE_GUARDED_BY(mutex){};      // By who did not wait then.
+  Instant sentAt NEPHRITE_GUARDED_BY(mutex){};      // By a thread that did not wait.
   std::optional<Instant> wakeAt NEPHRITE_GUARDED_BY(mutex);
 };
 
@@ -284,7 +284,7 @@ void AsioCarrier::disconnect() {
   });
 }
 
-// With the turn: nobody reads, and nobody begins to.
+// With the turn: no thread reads, and none begins to.
 void AsioCarrier::Parts::closeSocket() {
   turn.open(false);
   MutexLock hold(mutex);
@@ -356,7 +356,7 @@ void AsioCarrier::Parts::opened(std::uint64_t attempt, const error_code& error) 
     socket.set_option(tcp::no_delay(true), ignored);
   }
   {
-    // Out of the context, which would wake its thread for all that comes, whoever reads it.
+    // Out of the context, which would wake its thread for all that comes, whichever thread reads.
     MutexLock hold(mutex);
     descriptor = socket.release(ignored);
     readable.of(descriptor);
@@ -383,7 +383,7 @@ void AsioCarrier::Parts::fail(std::uint64_t attempt, const std::string& why) {
 
 AnswerSource* AsioCarrier::answers() { return this; }
 
-// From a reader that tells, nobody waits: whoever is told there must not.
+// A reader that tells the session does not wait: nor may the code that is told.
 bool AsioCarrier::callerAsks() {
   if (!parts_->turn.isWaiting() || isOwnThread()) return false;
   parts_->turn.asks();
@@ -491,8 +491,9 @@ void AsioCarrier::sendFramed(const wire::FrameHeader& header, std::string_view m
   parts_->send([&](std::string& unsent) { wire::appendFrame(unsent, header, message); });
 }
 
-// Who will wait sends when it begins to, with all that is unsent. Who will not sends at once; but
-// several in a row are left to whoever waits next, or to the carrier's thread, whoever is first.
+// A thread that will wait sends when it begins to, with all that is unsent. A thread that will not
+// sends at once; but several messages in a row are left to the next thread that waits, or to the
+// carrier's thread, whichever comes first.
 template <class Append>
 void AsioCarrier::Parts::send(const Append& append) {
   const bool waits = turn.isWaiting();
@@ -554,7 +555,7 @@ void AsioCarrier::takeFramesOf(std::uint32_t bytes) { parts_->reader.setMaxLengt
 void AsioCarrier::wakeAt(Instant at) {
   {
     MutexLock hold(parts_->mutex);
-    // One that is due earlier asks for the next one itself.
+    // A tick that is due earlier asks for the next itself.
     if (parts_->wakeAt && *parts_->wakeAt <= at) return;
     parts_->wakeAt = at;
   }

@@ -12,11 +12,11 @@
 
 namespace nephrite {
 
-/// A TCP or unix socket to one server node. Who waits for an answer sends and reads by itself; the
-/// carrier's thread connects, keeps the time, and reads while nobody waits
+/// A TCP or unix socket to one server node. A thread that waits for an answer sends and reads by
+/// itself; the carrier's thread connects, keeps the time, and reads while no thread waits
 /// (docs/decisions/0014).
 ///
-/// Threads: as Carrier says. Mutexes: one of what is sent, one of whose turn it is to read; leaves.
+/// Threads: as Carrier says. Mutexes: one of what is sent, one of the turn to read; leaves.
 class AsioCarrier final : public Carrier, private AnswerSource {
  public:
   struct Options {

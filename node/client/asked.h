@@ -38,11 +38,11 @@ class Asked {
   /// Does it care for an answer that comes when it has been told that there was none?
   virtual bool hearsLate() const { return false; }
   virtual void answeredLate(ClientAnswer, const Arrived&) {}
-  /// Does it ask for this lock? For those who are not done with it.
+  /// Does it ask for this lock? Then the lock stays when another request gives up.
   virtual bool asksFor(LockerId, Oid) const { return false; }
 };
 
-/// One that is said with functions.
+/// A request that is said with functions.
 class AskedByFunctions final : public Asked {
  public:
   using Answer = std::function<void(ClientAnswer, const Arrived&)>;

@@ -40,7 +40,7 @@ class Carrier {
   /// Tries to connect; tells connected() or disconnected().
   virtual void connect() = 0;
   virtual void disconnect() = 0;
-  /// Sends in this order, soon. Harmless without a connection. Calls nobody back.
+  /// Sends in this order, soon. Harmless without a connection. Calls no listener back.
   virtual void send(std::string frame) = 0;
   /// The same of a message that has no frame yet.
   virtual void sendFramed(const wire::FrameHeader& header, std::string_view message) {
@@ -48,7 +48,7 @@ class Carrier {
   }
   /// Frames of at most so many bytes come from now on. From the listener.
   virtual void takeFramesOf(std::uint32_t /*bytes*/) {}
-  /// Calls tick() at `at` or soon after; replaces an earlier wish. Calls nobody back from here.
+  /// Calls tick() at `at` or soon after, not from here; replaces an earlier wish.
   virtual void wakeAt(Instant at) = 0;
 
   /// For a thread that waits for an answer: does some of the carrier's work, when there is no

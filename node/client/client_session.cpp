@@ -150,7 +150,7 @@ ClientSession::Pending ClientSession::take(PendingRequests::iterator at) {
   return taken;
 }
 
-// What nobody fetches is read by the carrier's thread.
+// An answer that no thread waits for is read by the carrier's thread.
 void ClientSession::setUnattended(std::size_t requests) {
   unattended_ = requests;
   carrier_.setUnattended(requests);
@@ -225,7 +225,7 @@ RequestFailure ClientSession::whyDown() const {
 RequestFailure ClientSession::downNow() const {
   const std::string server = "server node " + carrier_.server();
   if (downCode_ == ErrorCode::ServerRefused) return {downCode_, server + " refused: " + whyDown_};
-  // Who has never been connected has no locks that could be free.
+  // A node that has never been connected has no locks that could be free.
   return {downCode_,
           server + ": no connection (" + whyDown_ +
               (hadSession_ ? "); locks are free and changes dropped: sign on again" : ")")};

@@ -160,7 +160,7 @@ class ClientSession final : private CarrierListener {
       NEPHRITE_REQUIRES(mutex_);
   void expireRequests(Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
   void addDeadline(Instant deadline, wire::RequestId id) NEPHRITE_REQUIRES(mutex_);
-  /// The earliest one that still counts.
+  /// The earliest deadline that still counts.
   std::optional<Instant> nextDeadline() NEPHRITE_REQUIRES(mutex_);
   using PendingRequests = boost::unordered_flat_map<wire::RequestId, Pending>;
   void setUnattended(std::size_t requests) NEPHRITE_REQUIRES(mutex_);

@@ -19,7 +19,7 @@ class ConnectedDatabase {
 
   RemoteDatabase& database() { return database_; }
   /// Says goodbye: what is still asked for fails, and what is asked later. Nothing comes from the
-  /// server's thread any more when this returns, so that nobody there can be the last to let go.
+  /// server's thread any more when this returns, so that no callback is the last to let go of it.
   void close();
   const std::string& server() const { return carrier_.server(); }
 

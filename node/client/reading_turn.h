@@ -12,23 +12,24 @@
 
 namespace nephrite {
 
-/// Whose turn it is to read what comes over a connection and to tell of it: the carrier's own
-/// thread, or one of those that wait for an answer (docs/decisions/0014).
+/// The turn to read what comes over a connection and to tell of it: the carrier's own thread has
+/// it, or one of the threads that wait for an answer (docs/decisions/0014).
 ///
 /// Shape:   one thread has the turn or none. A caller takes it when it is free, as it asks, and
-///          keeps it until its answer is there; those who wait meanwhile sleep, and one of them is
-///          called when it is free again. The carrier's thread takes it for whatever else is to be
-///          done, and need not be quick: who has it is told that it is wanted.
+///          keeps it until its answer is there; callers that wait meanwhile sleep, and one of them
+///          is called when it is free again. The carrier's thread takes it for whatever else is to
+///          be done, and need not be quick: the thread that has it is told that it is wanted.
 /// Reading: only a caller that waits for an answer reads. One that asks the server for nothing,
 ///          because its node knows the answer, does not touch the turn and does not count: the
 ///          carrier's thread watches the socket however often such callers come.
-/// Nobody:  without a turn the socket is watched by the carrier's thread: at once when somebody is
-///          asked for who does not wait, else when no caller has come for a while (isIdle()).
+/// Free:    while no thread has the turn, the carrier's thread watches the socket: at once when an
+///          answer is due that no thread waits for, else when no caller has come for a while
+///          (isIdle()).
 /// Threads: any, but for what is said. One mutex, a leaf; what Means name is called with it held.
 class ReadingTurn {
  public:
   struct Means {
-    std::function<void()> interrupt;  ///< Who has the turn looks whether it is wanted.
+    std::function<void()> interrupt;  ///< The reader looks whether the turn is wanted.
     std::function<void()> watch;      ///< The next bytes wake the carrier's thread.
   };
   explicit ReadingTurn(Means means) : means_(std::move(means)) {}
@@ -42,8 +43,8 @@ class ReadingTurn {
   /// Is the calling thread between begin() and end()?
   bool isWaiting() const;
 
-  // The carrier's thread, and whoever stops it.
-  void take() NEPHRITE_EXCLUDES(mutex_);  ///< Waits until whoever has it lets go.
+  // The carrier's thread, and the thread that stops it.
+  void take() NEPHRITE_EXCLUDES(mutex_);  ///< Waits until the reader lets go.
   void give() NEPHRITE_EXCLUDES(mutex_);
   /// The socket that it watches has something. True: take() was done, read it.
   bool takeWhenFree() NEPHRITE_EXCLUDES(mutex_);

@@ -338,8 +338,8 @@ void RemoteDatabase::loses(LockerId locker, const RequestFailure& why) {
   forgetLateGrants([locker](LockerId of) { return of == locker; });
 }
 
-// Its waits end here and now, not when the server comes to say so: who has signed off may close
-// what its callbacks use.
+// Its waits end here and now, not when the server comes to say so: an application whose process has
+// signed off may close what its callbacks use.
 void RemoteDatabase::forget(LockerId locker) {
   held_.forget(locker);
   shared_->signOff(locker);

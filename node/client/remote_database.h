@@ -32,8 +32,8 @@ namespace nephrite {
 ///          is in a cache that the server invalidates, what it holds in a table of its own. Shared
 ///          transients and their locks belong to this node alone, and live here.
 /// Losing:  when the session with the server is lost, all nodes and processes of it are gone (they
-///          are told ConnectionLost), the cache is empty, and a new session is begun: whoever signs
-///          on next is in it.
+///          are told ConnectionLost), the cache is empty, and a new session is begun: the next
+///          process that signs on is in it.
 /// Threads: as Database says. A call that waits for the server must not come from a callback, which
 ///          runs on the thread that would bring the answer; that is checked.
 class RemoteDatabase final : public Database {
@@ -43,7 +43,7 @@ class RemoteDatabase final : public Database {
     std::chrono::milliseconds backgroundTimeout{30'000};  ///< Of [JadeClient].
     std::uint64_t cacheBytes = 80ull << 20;
     bool coherent = true;  ///< Keep what was read; else only locks answer from memory.
-    bool threads = true;   ///< Else whoever owns the clock calls expireNextWait().
+    bool threads = true;   ///< Else the owner of the clock calls expireNextWait().
   };
 
   /// `carrier` and `clock` must outlive this.
@@ -139,7 +139,7 @@ class RemoteDatabase final : public Database {
   /// `targets`: those of `asked`.
   LockAllReply answered(const wire::LockAll& asked, std::span<const Oid> targets,
                         const wire::LockAnswered& all, const Arrived& arrived);
-  /// Was anything granted lately to who had given up?
+  /// Was anything granted lately to a request that had given up?
   bool heardLate() const { return lateGrantCount_.load(std::memory_order_relaxed) != 0; }
   void hasAsked(const LockRequest& request, bool granted) NEPHRITE_EXCLUDES(lateMutex_);
   void answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
@@ -214,13 +214,13 @@ class RemoteDatabase final : public Database {
   std::unordered_map<Oid::ClassNumber, std::deque<Oid>> oids_ NEPHRITE_GUARDED_BY(mutex_);
 
   // Locks that were granted when their asker had given up, by process and object, and are kept for
-  // others who asked for them before that.
+  // other requests that asked for them before that.
   Mutex lateMutex_;  // Before the session's.
   boost::unordered_flat_set<std::pair<std::uint64_t, std::uint64_t>> lateGrants_
       NEPHRITE_GUARDED_BY(lateMutex_);
   std::atomic<std::size_t> lateGrantCount_{0};  // Looked at without the mutex.
 
-  mutable Mutex peopleMutex_;  // A leaf. Who was named in answers, those named last first.
+  mutable Mutex peopleMutex_;  // A leaf. Of those named in answers, the last first.
   mutable std::list<ProcessInfo> people_ NEPHRITE_GUARDED_BY(peopleMutex_);
   mutable std::unordered_map<std::uint64_t, std::list<ProcessInfo>::iterator> personByLocker_
       NEPHRITE_GUARDED_BY(peopleMutex_);

@@ -327,7 +327,7 @@ LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<cons
 }
 
 // An earlier request for the same lock may have been granted when its asker had given up, and the
-// lock kept for those who still asked: when the last of them does not get it, it goes.
+// lock kept for the requests that still asked: when the last of them does not get it, it goes.
 void RemoteDatabase::hasAsked(const LockRequest& request, bool granted) {
   if (!heardLate()) return;
   MutexLock hold(lateMutex_);
@@ -391,7 +391,8 @@ milliseconds RemoteDatabase::waitOf(const LockRequest& request) const {
   return session_->serverTimeout();
 }
 
-// The answer to who can ask for nothing any more: it has signed off, or has lost the server.
+// The answer to a process that can ask for nothing any more: it has signed off, or has lost the
+// server.
 std::optional<LockReply> RemoteDatabase::refusal(const LockRequest& request) const {
   LockReply reply;
   {

@@ -47,7 +47,7 @@ std::string refusalOfSocket(const fs::path& path) {
   if (path.empty()) return "";
   const fs::path folder = path.parent_path();
   struct stat found {};
-  // Whoever may enter the directory may connect: it must be the server's user alone.
+  // A user that may enter the directory may connect: it must be the server's user alone.
   if (::stat(folder.c_str(), &found) != 0) return refusalOfFolder(folder.parent_path());
   if ((found.st_mode & 077) != 0) {
     return "the directory " + folder.string() +

@@ -11,7 +11,7 @@
 
 namespace nephrite {
 
-/// Why no unix socket can be made at `path`, seen from what is there now: somebody else could enter
+/// Why no unix socket can be made at `path`, seen from what is there now: another user could enter
 /// its folder, or a file stands in its place. Empty when nothing is in the way.
 std::string refusalOfSocket(const std::filesystem::path& path);
 

@@ -85,7 +85,7 @@ void print(const View& view, bool json, const OperatorOutput& output) {
   output.out << std::flush;
 }
 
-/// Ends when interrupted, and when nobody reads any more; goes on when the server is gone, and
+/// Ends when interrupted, and when its output is read no more; goes on when the server is gone, and
 /// back.
 class Watch {
  public:
@@ -189,7 +189,7 @@ int contention(const std::string& verb, std::size_t size, const OperatorOptions&
                OperatorOutput& output) {
   if (verb.empty()) return showView(contentionView, options, output);
   return withServer(options, output, [&](RemoteDatabase& database) {
-    const LockerId none;  // The server's own process stands in for whoever operates it.
+    const LockerId none;  // The server's own process stands in for the operator.
     bool accepted = false;
     if (verb == "on") accepted = database.beginContentionStats(none, size);
     if (verb == "off") accepted = database.endContentionStats(none);

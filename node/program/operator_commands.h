@@ -34,8 +34,8 @@ struct OperatorOutput {
 };
 
 /// Each returns the exit status: 0, 1 when the server cannot be reached or refuses, 2 for wrong
-/// use; ping 3, too, when the server answers and cannot do its work. They sign on no node: who
-/// looks is not seen.
+/// use; ping 3, too, when the server answers and cannot do its work. They sign on no node:
+/// an operator that looks is not seen.
 using ViewOf = View (*)(RemoteDatabase&, const Selection&);
 int showView(ViewOf viewOf, const OperatorOptions& options, OperatorOutput& output);
 int showDeadlocks(std::optional<std::uint64_t> schedule, const OperatorOptions& options,

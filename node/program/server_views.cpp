@@ -88,10 +88,10 @@ std::string moreText(std::size_t all, std::size_t most) {
                     : "";
 }
 
-/// Whom each waiting locker waits for.
+/// By a waiting locker: the locker that it waits for.
 using Waits = std::map<std::uint64_t, LockerId>;
 
-// How many requests stand between this one and somebody who does not wait.
+// How many requests stand between this one and a locker that does not wait.
 int depthOf(const LockInfo& lock, const Waits& waits) {
   std::set<std::uint64_t> seen;
   int depth = 1;
@@ -157,7 +157,7 @@ struct Found {
   std::uint64_t inAll = 0;  // When more are held than were asked for: so many.
 };
 
-// What is held, then who waits for it where one object or process is looked at.
+// What is held, then the requests that wait for it where one object or process is looked at.
 Found findLocks(RemoteDatabase& database, const Selection& selection) {
   if (!selection.object.empty()) return {database.locksOn(objectNamed(selection.object)), 0};
   if (selection.process.empty() && selection.user.empty()) {
@@ -249,7 +249,7 @@ View queueView(RemoteDatabase& database, const Selection& selection) {
   return view;
 }
 
-// --- Who is there --------------------------------------------------------------------------------
+// --- Processes, nodes ----------------------------------------------------------------------------
 
 View processesView(RemoteDatabase& database, const Selection& selection) {
   View view{

@@ -41,9 +41,9 @@ LockerId lockerNamed(RemoteDatabase& database, const std::string& text, Oid held
 /// "12 billing", as people name a process.
 std::string whoText(const RemoteDatabase& database, LockerId locker);
 
-/// Held locks; with `object`, and then whoever waits for it.
+/// Held locks; with `object`, and then the requests that wait for it.
 View locksView(RemoteDatabase& database, const Selection& selection);
-/// Requests that wait, longest first, whom they wait for, and how many wait in a row.
+/// Requests that wait, longest first, the locker each waits for, and how many wait in a row.
 View queueView(RemoteDatabase& database, const Selection& selection);
 View processesView(RemoteDatabase& database, const Selection& selection);
 View nodesView(RemoteDatabase& database, const Selection& selection);

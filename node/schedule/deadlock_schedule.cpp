@@ -90,7 +90,7 @@ class DeadlockWriter {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
   }
 
-  // --- Who and what ------------------------------------------------------------------------------
+  // --- Lockers and targets -----------------------------------------------------------------------
 
   void gather() {
     for (const WaitEdge& edge : record_.cycle) meet(edge.locker, edge.target);
@@ -294,8 +294,8 @@ class DeadlockWriter {
          nameOf(wait.duration), wait.timeout.number(), age);
   }
 
-  // Who waits, the requester apart, in an order in which everybody queues at once and stands where
-  // it stood. Not always that of asking: an upgrade that came later may be all that keeps a
+  // The waiters, the requester apart, in an order in which each queues at once and stands where it
+  // stood. Not always that of asking: an upgrade that came later may be all that keeps a
   // newcomer behind it waiting. So each queue is filled from its head; and what a commit has
   // upgraded is Exclusive before others ask for it. These demands never contradict each other: a
   // commit is the only one that stands in several queues, and each queue has one at most.
@@ -308,7 +308,7 @@ class DeadlockWriter {
       ++demands[second];
     };
 
-    std::map<std::uint64_t, std::size_t> lastOn;  // By target: who must come before the next.
+    std::map<std::uint64_t, std::size_t> lastOn;  // By target: the step before the next.
     for (const DeadlockHold& hold : record_.holds) {
       const std::size_t at = partAt_.at(hold.locker.value);
       if (hold.locker == record_.requester) continue;

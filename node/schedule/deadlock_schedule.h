@@ -7,7 +7,7 @@
 
 namespace nephrite {
 
-/// What those in a deadlock are called: any text, also one that two of them share.
+/// What processes and objects of a deadlock are called: any text, also one that two share.
 struct DeadlockNames {
   std::function<std::string(LockerId)> process;
   std::function<std::string(LockTarget)> object;
@@ -16,13 +16,14 @@ struct DeadlockNames {
 /// The deadlock as a schedule that `nephrite replay` plays to the same end: the same processes
 /// hold and wait for the same, and when the last line asks, the same are refused with 1081.
 ///
-/// Shape:   settings, processes, objects; then who held what, in the order of acquisition; then
-///          who waited for what, each queue from its head; last the request that closed the
-///          circle. Everybody is in a transaction, and no time passes. Comments say when it
-///          happened, who was on the circle, and how long locks were held and waited for.
+/// Shape:   settings, processes, objects; then each lock that was held, in the order of
+///          acquisition; then each wait, queue by queue from its head; last the request that closed
+///          the circle. All processes are in a transaction, and no time passes. Comments say when
+///          it happened, which processes were on the circle, and how long locks were held and
+///          waited for.
 /// Names:   as given where a schedule can say them; else blanks, `#` and what is not printable
-///          become `_`, and who would be called like another gets a number. Comments have them as
-///          given.
+///          become `_`, and a process that would be called like another gets a number. Comments
+///          have them as given.
 /// Limits:  of a record that was truncated, those refused after the first may differ. A process
 ///          that waited for several locks at once (Process::lockAsync) waits for one of them here,
 ///          and the schedule may end otherwise. A comment says so in both cases.

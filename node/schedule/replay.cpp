@@ -87,7 +87,7 @@ class Replay {
     world_.settle();
   }
 
-  // Whoever still waits at the end of the schedule is let go without an event.
+  // A process that still waits at the end of the schedule is let go without an event.
   ~Replay() {
     over_ = true;
     for (const auto& [name, player] : players_) player->session.signOff();

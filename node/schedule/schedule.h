@@ -105,8 +105,8 @@ class ScheduleError : public std::runtime_error {
 
 /// Reads a lock schedule line by line, so that what stands before a bad line can be run.
 ///
-/// Shape:   forms only. Whether a name is known, a process waits or has signed off is for whoever
-///          runs the schedule to find out.
+/// Shape:   forms only. Whether a name is known, a process waits or has signed off is for the
+///          code that runs the schedule to find out.
 /// Units:   milliseconds. Timeouts and priorities are 32 bits with a sign. The clock of one
 ///          schedule ends at kLastInstant; an `advance` beyond that is an error.
 /// Errors:  ScheduleError from next(); the reader is then of no further use.

@@ -37,10 +37,10 @@ class Descriptor {
 ///
 /// Order:   posted work runs in the order of its posting; descriptors are told in turns.
 /// Errors:  std::system_error from the constructor and add().
-/// Threads: post() and stop() from any, the others from the one that runs, or before it does.
+/// Threads: post() and stop() from any, the others from the thread in run(), or before it is there.
 class EventLoop {
  public:
-  /// Somebody who waits for a descriptor. Must be removed before it dies.
+  /// Code that waits for a descriptor. Must be removed before it dies.
   class Watcher {
    public:
     virtual ~Watcher() = default;

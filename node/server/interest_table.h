@@ -29,7 +29,7 @@ class InterestTable {
   /// first of its new one.
   bool add(SessionNumber session, Oid oid);
   bool contains(SessionNumber session, Oid oid) const;
-  /// Whoever has `oid`, but for `except`, and no longer has it now.
+  /// The sessions that had `oid`, but for `except`; they no longer have it now.
   std::vector<SessionNumber> takeAllBut(SessionNumber except, Oid oid);
   void forget(SessionNumber session);
 

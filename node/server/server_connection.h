@@ -32,7 +32,7 @@ class ServerConnection {
   virtual std::size_t bytesQueued() const = 0;
   /// What it has taken so far.
   virtual std::uint64_t bytesTaken() const { return 0; }
-  /// Who is there: "127.0.0.1:40112".
+  /// The client's: "127.0.0.1:40112".
   virtual const std::string& address() const = 0;
 };
 

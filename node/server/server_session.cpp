@@ -208,7 +208,7 @@ bool ServerSession::mayCommit(const wire::Commit& message) {
 }
 
 bool ServerSession::handle(wire::Commit& message) {
-  message.request.changes.handedOver = true;  // Nobody else has what was just decoded.
+  message.request.changes.handedOver = true;  // No other code has what was just decoded.
   CommitRequest& request = message.request;
   request.changes.id.process = request.upgrade.locker.value;
   for (const ObjectChange& change : request.changes.changes) {
@@ -243,13 +243,13 @@ bool ServerSession::handle(wire::Commit& message) {
         const auto process = session.processes_.find(locker.value);
         if (process == session.processes_.end()) return;
         --process->second.commitsUnderWay;
-        // One that waits has no number yet: as if it never arrived.
+        // A reply that waits has no number yet: as if it never arrived.
         process->second.lastCommitReply = waits ? UINT64_MAX : session.stream_.lastSent();
       });
   all_.hooks().block([&database = all_.database(), request = std::move(request), locker, upgrade,
                       cancelled, answer = std::move(answer)]() mutable {
     database.commit(std::move(request), std::move(answer));
-    // Cancelled before it could wait: nobody else comes to end its wait.
+    // Cancelled before it could wait: no other message comes to end its wait.
     if (*cancelled) database.cancel(locker, upgrade);
   });
   return true;

@@ -25,8 +25,8 @@ inline bool isPersistent(Oid oid) {
 /// One session of a client node: its nodes and processes, and what it has asked for.
 ///
 /// Answers come back through callbacks of the database, perhaps when the session is over: each
-/// holds the session weakly, and an answer to nobody is dropped (later(); what it granted went with
-/// the session's nodes).
+/// holds the session weakly, and an answer to no session is dropped (later(); what it granted went
+/// with the session's nodes).
 /// Threads: the strand of ServerSessions.
 class ServerSession : public std::enable_shared_from_this<ServerSession> {
  public:
@@ -138,7 +138,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// it has is the latest.
   void leaveOut(const wire::KnownTarget& known);
   void sendAnswered(wire::RequestId id);
-  /// What the database told, for who knows `knownEdition`.
+  /// What the database told, for a client that knows `knownEdition`.
   wire::LockReply replyFrom(const LockReply& told, std::uint32_t knownEdition);
   void answerLock(wire::RequestId id, const wire::LockReply& reply);
   void answerLocks(const wire::LockAll& message, const LockAllReply& told);

@@ -50,7 +50,7 @@ struct ServerLimits {
 struct AuditEntry {
   std::string verb;  ///< "unlock", "sign-off".
   std::string object;
-  ProcessInfo process;  ///< On whom.
+  ProcessInfo process;  ///< That lost its lock, or was signed off.
   Operator by;
   std::string address;  ///< From where.
   bool done = false;
@@ -90,7 +90,7 @@ class ServerSessions {
     std::function<std::string()> auditTrouble = {};
     /// Why nothing can be committed now; empty, as without the hook: it can.
     std::function<std::string()> storeTrouble = {};
-    /// 128 random bits that nobody can guess.
+    /// 128 random bits that no stranger can guess.
     std::function<wire::SessionKey()> newKey;
   };
 
@@ -106,7 +106,7 @@ class ServerSessions {
   void received(ServerConnection& connection, const wire::FrameView& frame) {
     received(connection, frame, clock_.now());
   }
-  /// The same with the moment at which it came, for who reads several at once.
+  /// The same with the moment at which it came, for a reader of several at once.
   void received(ServerConnection& connection, const wire::FrameView& frame, Instant now);
   /// Its bytes make no sense; it is closed.
   void violated(ServerConnection& connection, const std::string& how);
@@ -115,7 +115,7 @@ class ServerSessions {
   void heard(ServerConnection& connection);
   /// What it takes at once has been sent, and something was left then or is now.
   void flushed(ServerConnection& connection);
-  /// Whether to read from it. Who asks and does not listen is not read from.
+  /// Whether to read from it. A client that asks and does not listen is not read from.
   bool listensTo(const ServerConnection& connection) const {
     return connection.bytesQueued() <= options_.limits.slowReaderWarning;
   }
@@ -130,9 +130,9 @@ class ServerSessions {
 
   /// For what comes from now on.
   void setLimits(const ServerLimits& limits, std::chrono::milliseconds serverTimeout);
-  /// From now on nobody new is let in; those who are here are told.
+  /// From now on no new client is let in; those that are here are told.
   void drain();
-  /// Nobody holds or waits for anything.
+  /// No locker holds or waits for anything.
   bool isQuiet() const;
   /// Ends all sessions.
   void endAll(const std::string& why);
@@ -140,8 +140,8 @@ class ServerSessions {
   /// Tells the others which objects a commit changed. Any thread; before its locks are released.
   void committed(const ChangeSet& changes) NEPHRITE_EXCLUDES(committedMutex_);
 
-  /// Tells everybody of a class that is new or has grown. Any thread; before anybody can have made
-  /// an object of it.
+  /// Tells all clients of a class that is new or has grown. Any thread; before any process can have
+  /// made an object of it.
   void classDefined(const std::shared_ptr<const ClassDef>& made);
 
   wire::Status status() const;
@@ -151,7 +151,7 @@ class ServerSessions {
   // --- For the sessions --------------------------------------------------------------------------
 
   Database& database() const { return database_; }
-  /// The same for who may outlive these sessions.
+  /// The same for callbacks that may outlive these sessions.
   std::weak_ptr<Database*> databaseWhileHere() const { return databaseWhileHere_; }
   const Clock& clock() const { return clock_; }
   /// When the message came that is being dealt with.

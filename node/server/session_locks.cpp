@@ -1,5 +1,5 @@
-// What a client node asks of locks: at once where nobody has to wait, else through the database,
-// which calls back.
+// What a client node asks of locks: at once where no process has to wait, else through the
+// database, which calls back.
 
 #include <utility>
 
@@ -37,7 +37,7 @@ LockInfo infoOf(const HeldLock& held) {
 
 }  // namespace
 
-// The object is locked, or about to be changed by nobody else: what is read now is the latest.
+// The object is locked, or no other process is about to change it: what is read now is the latest.
 void ServerSession::isInterestedIn(Oid oid) {
   if (!all_.options().coherent || isSystemObject(oid)) return;
   if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
@@ -63,13 +63,13 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
     one.target = {known.oid.bits()};
     const auto [held, isLatest] = quick.grant(one, known.knownEdition);
     if (held.type == LockType::Get) break;
-    // Who knows the latest edition has been interested since it was told that, and is again when it
-    // was only just told.
+    // A client that knows the latest edition has been interested since it was told that, and is
+    // again when it was only just told.
     if (all_.tellCommitted() && isLatest) isInterestedIn(known.oid);
     RecordPtr record;
     if (!isLatest) {
       record = all_.database().fetchAtOnce(known.oid).value_or(nullptr);
-      if (record == nullptr) break;  // Whoever asks again, who may wait, tells why.
+      if (record == nullptr) break;  // Asked again, where it may wait, it says why.
       if (targets.size() == 1 && all_.faultOf(record)) break;  // The same.
       isInterestedIn(known.oid);
     }

@@ -61,7 +61,7 @@ Items takeFirst(Items& all, std::size_t& from, std::size_t most) {
   return part;
 }
 
-/// Those of `people`, who stand in the order of their lockers, whom `lockers` names.
+/// Those of `people` (in the order of their lockers) that `lockers` names.
 wire::People peopleIn(const wire::People& people, const std::set<LockerId>& lockers) {
   wire::People named;
   for (const LockerId locker : lockers) {

@@ -152,7 +152,7 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
 }
 
 // A process that signs off by itself, and has been told what became of its commits, never asks for
-// them again: what is recorded of them can go. One that has given up on an answer says so by
+// them again: what is recorded of them can go. A process that has given up on an answer says so by
 // signing off before that answer comes.
 std::vector<LockerId> ServerSession::knowAllTheirCommits(Oid node) const {
   std::vector<LockerId> all;

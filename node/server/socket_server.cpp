@@ -103,7 +103,7 @@ struct SocketServer::Parts {
   void due();
   void stopAccepting();
 
-  /// Accepts whoever waits at one of the two acceptors.
+  /// Accepts the clients that wait at one of the two acceptors.
   template <typename Acceptor>
   struct Door final : EventLoop::Watcher {
     Door(Parts& of, Acceptor& at) : parts(of), acceptor(at) {}
@@ -131,7 +131,7 @@ struct SocketServer::Parts {
   std::vector<std::shared_ptr<Connection>> flushing;  // Kept for its memory.
   unsigned turns = 0;                                 // Nested ones are one.
   std::atomic<std::thread::id> serving{};
-  std::array<std::uint8_t, 65536> chunk;  // Of whoever reads now: an idle connection needs none.
+  std::array<std::uint8_t, 65536> chunk;  // Of the connection that is read; an idle one needs none.
   std::atomic<bool> stopped{false};
   asio::thread_pool blocking;
   std::thread thread;

@@ -47,7 +47,7 @@ class SocketServer {
   void run(const std::function<void()>& work);
   /// Calls `work` on the serving thread, soon.
   void post(std::function<void()> work);
-  /// Accepts nobody new.
+  /// Accepts no new connection.
   void stopAccepting();
   /// Ends the blocking threads, what is left to send, and the serving thread. Idempotent.
   void stop();

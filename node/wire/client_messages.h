@@ -18,7 +18,7 @@ namespace nephrite::wire {
 
 inline constexpr std::uint16_t kVersion = 1;
 
-/// Names a session and proves that one is its client: 128 random bits.
+/// Names a session, and proves that its sender is the session's client: 128 random bits.
 using SessionKey = std::array<std::uint8_t, 16>;
 using RequestId = std::uint64_t;
 
@@ -68,7 +68,7 @@ struct KnownTarget {
 /// LockOrders, of at least one target.
 struct LockAll {
   RequestId id = 0;
-  LockRequest request;  ///< Whose target does not count.
+  LockRequest request;  ///< Its target does not count.
   std::vector<KnownTarget> targets;
 
   KnownOrder at(std::size_t place) const {

@@ -44,7 +44,7 @@ struct Frame {
 struct FrameView {
   FrameView(const FrameHeader& of, std::span<const std::uint8_t> bytes)
       : header(of), message(bytes) {}
-  // Whoever has a Frame can give it where one is looked at.
+  // A Frame can be given where a FrameView is asked for.
   FrameView(const Frame& frame)  // NOLINT(google-explicit-constructor)
       : FrameView(frame.header, frame.message) {}
 
@@ -95,7 +95,7 @@ class SessionStream {
 
   /// Numbers a message of the session: the header of its frame.
   FrameHeader number(std::string_view message) { return number(message, lastReceived_); }
-  /// The same of one that was made when `acknowledged` was the last that had come.
+  /// The same of a message that was made when `acknowledged` was the last that had come.
   FrameHeader number(std::string_view message, std::uint64_t acknowledged);
   /// The same, and its frame.
   std::string send(std::string_view message) { return frameBytes(number(message), message); }

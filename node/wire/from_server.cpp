@@ -85,7 +85,7 @@ At<fb::LockAnswered> pack(Writer& w, const LockAnswered& reply) {
 }
 
 At<fb::CommitReply> pack(Writer& w, const CommitReply& reply) {
-  NEPHRITE_CHECK(reply.reply.outcome != Outcome::Unknown);  // Whoever sends it knows.
+  NEPHRITE_CHECK(reply.reply.outcome != Outcome::Unknown);  // The server knows.
   const auto answer = pack(w, reply.reply.lock);
   const auto failure = packSome(w, reply.reply.failure);
   const auto people = packAll(w, reply.people);
@@ -340,7 +340,7 @@ At<fb::ServerMessage> around(Writer& w, At<Table> body) {
 }
 
 // When a LockAnswered moves, gcc 12 at -O1 believes that its second grant would be read behind the
-// one that it holds in itself; but where there is a second one, they are all elsewhere.
+// first, which it holds in itself; but where there is a second grant, all of them are elsewhere.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wstringop-overread"

@@ -31,8 +31,8 @@ std::string_view encodeInPlace(const LockAnswered& message, Instant now);
 std::string_view encodeInPlace(const Lock& message, Instant now);
 std::string_view encodeInPlace(const LockAll& message, Instant now);
 
-/// The same as short messages, structs in a row, for who takes them (`takesShort`): they stay as
-/// long.
+/// The same as short messages, structs in a row, for a receiver that takes them (`takesShort`):
+/// they stay as long.
 std::string_view encodeShort(const Lock& message);
 std::string_view encodeShort(const Unlock& message);
 /// Null unless its objects are close to each other.

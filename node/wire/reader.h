@@ -28,9 +28,9 @@ class Reader {
 
   void charge(std::size_t bytes);
 
-  /// Text that must be UTF-8, as names and Strings are. `what` says whose, for the error.
+  /// Text that must be UTF-8, as names and Strings are. `what` says what it is, for the error.
   std::string text(const flatbuffers::String* text, const char* what);
-  /// Text for people, who had rather read it with a few question marks than not at all.
+  /// Text for people: they had rather read it with a few question marks than not at all.
   std::string prose(const flatbuffers::String* text);
   /// Now, when `age` is negative; long ago, when it is absurd.
   Instant instant(std::int64_t age) const;

@@ -18,7 +18,7 @@
 
 namespace nephrite::wire {
 
-/// Whoever is named in a reply: names for the lockers in it.
+/// The processes that a reply names: a name for each locker in it.
 using People = std::vector<ProcessInfo>;
 
 struct Welcome {

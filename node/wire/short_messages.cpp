@@ -21,7 +21,7 @@ std::uint32_t numberOf(ShortKind kind) { return static_cast<std::uint32_t>(kind)
 
 /// This thread's, empty.
 std::string& bytes() {
-  constexpr std::size_t kKept = std::size_t{256} * 1024;  // Who sent much once need not keep it.
+  constexpr std::size_t kKept = std::size_t{256} * 1024;  // What was large once is not kept.
   thread_local std::string mine;
   if (mine.capacity() > kKept) mine = {};
   mine.clear();
