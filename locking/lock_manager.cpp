@@ -196,6 +196,21 @@ LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
   return out;
 }
 
+// Under the mutex, so that no request is between its look and what it does.
+void LockManager::beginWriting(LockerId id) {
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker == nullptr) return;
+  MutexLock hold(state_->waiting);
+  state_->table.setWriting(*locker, true);
+}
+
+void LockManager::endWriting(LockerId id) {
+  const LockSeat locker = state_->lockers.find(id);
+  if (locker == nullptr) return;
+  MutexLock hold(state_->waiting);
+  state_->table.setWriting(*locker, false);
+}
+
 LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
   const LockSeat locker = state_->lockers.find(id);
   if (locker == nullptr) return {};

@@ -130,6 +130,13 @@ class LockManager {
   LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
                                LockSettle settle);
 
+  /// From beginWriting() to endWriting() a commit of `locker` is being written, which relies on its
+  /// locks: whatever it asks for is Cancelled, and none of them becomes weaker by a request of its
+  /// own. They can still be let go: that is for the caller to put off. Harmless when it is not
+  /// signed on.
+  void beginWriting(LockerId locker);
+  void endWriting(LockerId locker);
+
   /// Withdraws a waiting request: it settles as Cancelled. Harmless when it does not wait.
   LockAnswers cancel(LockerId locker, std::uint64_t requestId);
 

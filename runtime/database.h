@@ -184,6 +184,11 @@ class Database {
   /// of a change to it is then refused, with LockLost. While a commit of `locker` is being written
   /// its locks stay, and this one goes when that has ended.
   virtual bool breakLock(LockerId locker, Oid target, const Operator& by) = 0;
+  /// Why `locker` can commit no change of `target` any more whose lock breakLock() took from it in
+  /// this transaction; empty: none, or it is known at the other end alone, which says it then.
+  virtual std::optional<RequestFailure> lostLock(LockerId /*locker*/, Oid /*target*/) const {
+    return std::nullopt;
+  }
   /// Signs a process off as if it had ended. False when it is not signed on.
   virtual bool forceSignOff(LockerId locker, const Operator& by) = 0;
 

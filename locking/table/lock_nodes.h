@@ -137,13 +137,11 @@ class HolderList {
   Hold* last_ = nullptr;
 };
 
-struct OfEntry;
-struct OfLocker;
 template <typename List>
 using WaitList = intrusive::list<Wait, intrusive::value_traits<TaggedLinks<Wait, List>>,
                                  intrusive::constant_time_size<false>>;
-using Queue = WaitList<OfEntry>;
-using WaitsOfLocker = WaitList<OfLocker>;
+using Queue = WaitList<struct OfEntry>;
+using WaitsOfLocker = WaitList<struct OfLocker>;
 
 /// The upgrades of one commit: they are granted one by one, but fail together.
 /// While they wait their locker asks for none of these targets again (Cancelled), so that nothing

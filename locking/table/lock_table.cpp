@@ -62,6 +62,15 @@ void LockTable::signOff(Locker& locker, LockAnswers& out) {
   contention_.forget(locker.id);
 }
 
+void LockTable::setWriting(Locker& locker, bool writes) {
+  OwnerHold own(locker.mutex);
+  if (writes) {
+    locker.barred |= Locker::kCommitWrites;
+  } else {
+    locker.barred &= ~Locker::kCommitWrites;
+  }
+}
+
 Entry& LockTable::entryFor(LockTarget target) {
   if (Entry* const entry = holds_.entryOf(target)) return *entry;
   Entry* const entry = entries_.make();
@@ -136,7 +145,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
 bool LockTable::countRequest(Locker& locker) {
   OwnerHold own(locker.mutex);
   locker.lockRequests.add(1);
-  return (locker.barred & Locker::kSignedOff) == 0;
+  return (locker.barred & (Locker::kSignedOff | Locker::kCommitWrites)) == 0;
 }
 
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).

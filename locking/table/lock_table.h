@@ -49,6 +49,7 @@ class LockTable {
                LockAnswers& out);
   void upgradeForCommit(Locker& locker, const LockRequest& request,
                         std::span<const LockTarget> targets, LockSettle settle, LockAnswers& out);
+  static void setWriting(Locker& locker, bool writes);
   LockAnswers cancel(Locker& locker, std::uint64_t requestId);
   std::optional<Instant> nextDeadline() const;
   LockAnswers expireNextWait(Instant now);
@@ -100,7 +101,7 @@ class LockTable {
   static bool mayBeGranted(const Entry& entry, const Locker& locker, LockType type, bool upgrade);
   FencingToken grantHold(Locker& locker, Entry& entry, const LockRequest& request, Instant now);
   void takeCovered(Hold& hold, Entry& entry, const LockRequest& request, LockAnswers& out);
-  /// False when it is not signed on any more.
+  /// False when it may not ask: it has signed off, or a commit of it is being written.
   static bool countRequest(Locker& locker);
   std::int32_t millisecondsOf(const LockRequest& request) const;
   Wait& enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,

@@ -53,10 +53,12 @@ struct Locker : ChunkHead {
   const GrantClock grants;  ///< For Shares that are taken again.
 
   OwnerMutex mutex;
-  /// From the short way, unless it is 0: kSignedOff, and kCommitWaits while a commit of it waits
-  /// for its upgrades, for that points to its holds.
+  /// From taking locks the short way, unless it is 0. kSignedOff; kCommitWaits while a commit of it
+  /// waits for its upgrades, for that points to its holds: it lets nothing go the short way either;
+  /// kCommitWrites while a commit is written, which relies on its locks: whatever it asks for is
+  /// Cancelled, for it might make one weaker.
   std::uint32_t barred NEPHRITE_GUARDED_BY(mutex) = 0;
-  static constexpr std::uint32_t kCommitWaits = 1u, kSignedOff = 1u << 31;
+  static constexpr std::uint32_t kCommitWaits = 1u, kCommitWrites = 2u, kSignedOff = 1u << 31;
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.

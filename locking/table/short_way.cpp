@@ -161,7 +161,7 @@ inline ReleasedAtOnce HoldTable::releaseForNow(Locker& locker, LockTarget target
 }
 
 ReleasedAtOnce HoldTable::release(Locker& locker, LockTarget target) {
-  if ((locker.barred & ~Locker::kSignedOff) != 0) [[unlikely]]
+  if ((locker.barred & Locker::kCommitWaits) != 0) [[unlikely]]
     return ReleasedAtOnce::Not;
   const std::uint64_t hash = hashOf(target);
   Hold* own = locker.index.at(hash);
@@ -220,7 +220,7 @@ void HoldTable::evictAll(Locker& locker) {
 }
 
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
-  if ((locker.barred & ~Locker::kSignedOff) != 0) return true;
+  if ((locker.barred & Locker::kCommitWaits) != 0) return true;
   const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
   bool longWay = false;
   for (Hold* hold = locker.first; hold != nullptr;) {

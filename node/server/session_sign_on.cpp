@@ -135,7 +135,14 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
     // When the node has gone meanwhile, the process has gone with it.
     if (reply.process && session.nodes_.contains(node)) {
       const LockerId locker = reply.process->locker;
-      session.processes_[locker.value] = {node, session.all_.database().quickLocks(locker)};
+      auto quick = session.all_.database().quickLocks(locker);
+      if (quick == nullptr) {  // An operator has signed it off before this session had it.
+        wire::ProcessReply refused;
+        refused.id = id;
+        refused.reply.lock.outcome = LockOutcome::Cancelled;
+        return session.send(refused);
+      }
+      session.processes_[locker.value] = {node, std::move(quick)};
       session.all_.own(locker, session.number_);
     }
     session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});

@@ -386,6 +386,10 @@ bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
   return released;
 }
 
+std::optional<RequestFailure> LocalDatabase::lostLock(LockerId locker, Oid target) const {
+  return parts_->spaceOf(target.lifetime()).lostLock(locker, target);
+}
+
 bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {
   const ProcessInfo process = describe(locker);
   if (!parts_->systemObjects.isSignedOn(locker)) return false;

@@ -102,6 +102,7 @@ class LocalDatabase final : public Database {
   LockContentionInfo contentionOf(Oid target) const override;
 
   bool breakLock(LockerId locker, Oid target, const Operator& by) override;
+  std::optional<RequestFailure> lostLock(LockerId locker, Oid target) const override;
   bool forceSignOff(LockerId locker, const Operator& by) override;
 
   const Clock& clock() const override;

@@ -95,13 +95,6 @@ bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
 }
 
 void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
-  // It might lower what its commit relies on. A process that waits for its commit asks for nothing.
-  if (committing_.load(std::memory_order_relaxed) != 0 && isCommitting(order.request.locker)) {
-    LockReply reply;
-    reply.lock.request = order.request;
-    reply.lock.outcome = LockOutcome::Cancelled;
-    return settle(reply);
-  }
   const Oid oid = Oid::fromBits(order.request.target.value);
   std::uint32_t editionBefore = 0;
   // What is known to be there is looked up once, when it is locked; but an Update wants to know
@@ -340,6 +333,7 @@ void ObjectSpace::releaseLevel(LockerId locker, std::uint16_t level) {
 ObjectSpace::Broken ObjectSpace::breakLock(LockerId locker, Oid target, const Operator& by) {
   const Released done = release(locker, {.kind = Release::Kind::Break, .target = target, .by = by});
   if (!done.released) return Broken::NotHeld;
+  if (!done.deferred) cancelCommitThatLost(locker, target);
   return done.deferred ? Broken::AfterCommit : Broken::Now;
 }
 

@@ -102,6 +102,8 @@ class ObjectSpace {
   enum class Broken { NotHeld, Now, AfterCommit };
   /// By force. A later commit of a change to `target` is refused with LockLost, which names `by`.
   Broken breakLock(LockerId locker, Oid target, const Operator& by) NEPHRITE_EXCLUDES(mutex_);
+  /// As Database::lostLock().
+  std::optional<RequestFailure> lostLock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
   LockType typeHeld(LockerId locker, Oid target) const;
 
@@ -148,11 +150,18 @@ class ObjectSpace {
       NEPHRITE_EXCLUDES(mutex_);
   /// Of a commit that has locks to wait for, and cannot take place whatever comes: why.
   std::optional<RequestFailure> lostBefore(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
+  void beginsWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
+  void endsWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
+  bool isWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
+  void cancelUpgrades(const PendingCommit& commit);
+  void upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer)
+      NEPHRITE_EXCLUDES(mutex_);
+  /// A commit of `locker` that waits, and has lost its lock of `target`, waits for nothing more.
+  void cancelCommitThatLost(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> faultOfSizes(const ChangeSet& changes) const;
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
   bool beginsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
-  bool isCommitting(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
 
   /// Something that takes locks away from a locker.
   struct Release {
@@ -181,8 +190,6 @@ class ObjectSpace {
     Operator by;
     WallTime when{};
   };
-  /// What there is to say when `locker` commits a change of `target` and an operator took its lock.
-  std::optional<RequestFailure> lostLock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   void forgetBroken(LockerId locker) NEPHRITE_REQUIRES(mutex_);
 
   const std::shared_ptr<ObjectStore> store_;
@@ -198,12 +205,12 @@ class ObjectSpace {
   enum class Standing { Idle, Committing, LeavesAfterCommit };
   struct SignedOn {
     Standing standing = Standing::Idle;
+    std::shared_ptr<PendingCommit> waits;  // For its upgrades; null: none.
     std::vector<Release> afterCommit;
   };
   Mutex mutex_;
   CondVar commitEnded_;
   std::unordered_map<std::uint64_t, SignedOn> signedOn_ NEPHRITE_GUARDED_BY(mutex_);
-  std::atomic<std::size_t> committing_{0};  // So many are not Idle; changed under mutex_.
   // By locker and target; until the locker's transaction ends.
   std::map<std::pair<std::uint64_t, std::uint64_t>, BrokenLock> broken_ NEPHRITE_GUARDED_BY(mutex_);
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Chain>> chains_

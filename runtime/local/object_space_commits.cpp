@@ -1,5 +1,6 @@
 // The part of ObjectSpace that commits: durable, then visible, then unlocked.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,12 @@ struct ObjectSpace::PendingCommit {
   CommitRequest request;
   CommitSettle settle;
   CommitReply reply;
+
+  bool changes(Oid oid) const {
+    const auto& all = request.changes.changes;
+    return std::any_of(all.begin(), all.end(),
+                       [&](const ObjectChange& change) { return change.record->oid == oid; });
+  }
 };
 
 void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
@@ -33,30 +40,68 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
   }
 
   // What cannot be committed waits for no lock, and keeps no process waiting.
+  beginsWaiting(commit);
   if (auto lost = lostBefore(commit->request)) {
+    endsWaiting(commit);
     commit->reply.outcome = CommitReply::Outcome::Failed;
     commit->reply.failure = std::move(lost);
     return commit->settle(commit->reply);
   }
   std::vector<LockTarget> targets;
   for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
-  const auto upgraded = [this, commit](const LockAnswer& answer) {
-    commit->reply.lock = answer;
-    if (answer.outcome != LockOutcome::Granted) {
-      commit->reply.outcome = CommitReply::Outcome::LockRefused;
-      for (const Oid oid : commit->request.updateLocked) {
-        if (answer.outcome != LockOutcome::Cancelled || commit->reply.failure) break;
-        commit->reply.failure = lostLock(answer.request.locker, oid);
-      }
-      if (commit->reply.failure) commit->reply.outcome = CommitReply::Outcome::Failed;
-      commit->settle(commit->reply);
-    } else if (answer.queued && options_.finishLater) {
-      options_.finishLater([this, commit] { finish(commit); });
-    } else {
-      finish(commit);
-    }
-  };
-  locks_.upgradeForCommit(commit->request.upgrade, targets, upgraded).deliver();
+  const auto answered = [this, commit](const LockAnswer& answer) { upgraded(commit, answer); };
+  locks_.upgradeForCommit(commit->request.upgrade, targets, answered).deliver();
+  // An operator who took a lock between the look above and the queue could cancel nothing yet.
+  if (isWaiting(commit) && lostBefore(commit->request)) cancelUpgrades(*commit);
+}
+
+void ObjectSpace::beginsWaiting(const std::shared_ptr<PendingCommit>& commit) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
+  if (it != signedOn_.end() && it->second.waits == nullptr) it->second.waits = commit;
+}
+
+void ObjectSpace::endsWaiting(const std::shared_ptr<PendingCommit>& commit) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
+  if (it != signedOn_.end() && it->second.waits == commit) it->second.waits = nullptr;
+}
+
+bool ObjectSpace::isWaiting(const std::shared_ptr<PendingCommit>& commit) {
+  MutexLock hold(mutex_);
+  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
+  return it != signedOn_.end() && it->second.waits == commit;
+}
+
+void ObjectSpace::cancelUpgrades(const PendingCommit& commit) {
+  locks_.cancel(commit.request.upgrade.locker, commit.request.upgrade.id).deliver();
+}
+
+void ObjectSpace::cancelCommitThatLost(LockerId locker, Oid target) {
+  std::shared_ptr<PendingCommit> commit;
+  {
+    MutexLock hold(mutex_);
+    const auto it = signedOn_.find(locker.value);
+    if (it != signedOn_.end()) commit = it->second.waits;
+  }
+  if (commit != nullptr && commit->changes(target)) cancelUpgrades(*commit);
+}
+
+void ObjectSpace::upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer) {
+  endsWaiting(commit);
+  CommitReply& reply = commit->reply;
+  reply.lock = answer;
+  if (answer.outcome == LockOutcome::Granted) {
+    if (!answer.queued || !options_.finishLater) return finish(commit);
+    return options_.finishLater([this, commit] { finish(commit); });
+  }
+  reply.outcome = CommitReply::Outcome::LockRefused;
+  for (const ObjectChange& change : commit->request.changes.changes) {
+    if (answer.outcome != LockOutcome::Cancelled || reply.failure) break;
+    reply.failure = lostLock(answer.request.locker, change.record->oid);
+  }
+  if (reply.failure) reply.outcome = CommitReply::Outcome::Failed;
+  commit->settle(reply);
 }
 
 // What is stored can be read by every node: it fits into a message.
@@ -159,14 +204,8 @@ bool ObjectSpace::beginsCommit(LockerId locker) {
   const auto it = signedOn_.find(locker.value);
   if (it == signedOn_.end() || it->second.standing != Standing::Idle) return false;
   it->second.standing = Standing::Committing;
-  committing_.fetch_add(1, std::memory_order_relaxed);
+  locks_.beginWriting(locker);
   return true;
-}
-
-bool ObjectSpace::isCommitting(LockerId locker) {
-  MutexLock hold(mutex_);
-  const auto it = signedOn_.find(locker.value);
-  return it != signedOn_.end() && it->second.standing != Standing::Idle;
 }
 
 ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
@@ -175,7 +214,7 @@ ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
   NEPHRITE_CHECK(it != signedOn_.end());
   Ended ended;
   ended.leaves = it->second.standing == Standing::LeavesAfterCommit;
-  committing_.fetch_sub(1, std::memory_order_relaxed);
+  locks_.endWriting(locker);
   for (const Release& each : std::exchange(it->second.afterCommit, {})) {
     bool released = false;
     ended.answers.push_back(carryOut(locker, each, released));

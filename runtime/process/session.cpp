@@ -23,10 +23,15 @@ StepResult done(RecordPtr record = nullptr) {
   return result;
 }
 
-std::string whyNotWhole(const Database& database, Oid oid) {
-  return database.schema()->show(oid) +
-         " is changed here, but another process has changed or deleted it since its lock was "
-         "broken; abort the transaction and try again";
+// What was changed here without being read was changed or deleted by another process since: its
+// lock was broken.
+RequestFailure whyNotWhole(const Database& database, LockerId locker, Oid oid) {
+  if (auto lost = database.lostLock(locker, oid)) return *std::move(lost);
+  return {ErrorCode::StaleObject,
+          database.schema()->show(oid) +
+              " is changed here, but another process has changed or deleted it since its lock was "
+              "broken; abort the transaction and try again",
+          oid};
 }
 
 }  // namespace
@@ -242,8 +247,9 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
                    StepResult result = resultOf(reply);
                    if (const Change* const change = changeOf(oid)) {
                      if (reply.record && !change->complete(*reply.record)) {
-                       result = failed(ErrorCode::StaleObject);
-                       result.failure = whyNotWhole(database_, oid);
+                       const RequestFailure why = whyNotWhole(database_, process_.locker, oid);
+                       result = failed(why.code);
+                       result.failure = why.what;
                        result.object = oid;
                      }
                      result.record = change->record;
@@ -304,8 +310,7 @@ void Session::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
   const RecordPtr latest = fetch(change.oid);
   if (latest && change.complete(*latest)) return;
-  throw StoreException(StoreException::Reason::StaleEdition, whyNotWhole(database_, change.oid),
-                       change.oid);
+  throw FailedRequest(whyNotWhole(database_, process_.locker, change.oid));
 }
 
 RecordPtr Session::peek(Oid oid) const {

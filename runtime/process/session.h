@@ -27,7 +27,8 @@ enum class StateKind : std::uint8_t { Load, Lock };
 ///
 /// Shape:   a Database below; two transactions that know nothing of each other, one of
 ///          persistent objects, one of shared transients; one stack of load and lock states.
-/// Errors:  StepResult or an ErrorCode; StoreException from fetching when the store fails.
+/// Errors:  StepResult or an ErrorCode; from what returns neither StoreException when the store
+///          fails, and FailedRequest when an object is changed here and its lock was broken.
 /// Threads: one at a time. A StepDone may run on a thread of the database; until it has, only
 ///          cancel() and further lock() may be called.
 /// Source:  docs/locking.md, sections 2 to 5.

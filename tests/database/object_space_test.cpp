@@ -148,6 +148,20 @@ TEST_F(AnObjectSpace, WhenItsLockIsAskedForAnewDuringACommitThenThatIsCancelled)
   });
 }
 
+TEST_F(AnObjectSpace, WhenItsLockIsAskedForAnewTheShortWayThenThatGetsNothing) {
+  expectToWaitForTheCommit([&] {
+    const LockRequest lower = request(kAnna, first, LockType::Share, LockTimeout::immediate());
+    for (const bool inState : {true, false}) {
+      LockRequest asked = lower;
+      asked.inState = inState;
+      const LockSeat anna = space->locks().seatOf(kAnna);
+      EXPECT_FALSE(space->lockAtOnce(anna, first, asked.terms()));
+      EXPECT_FALSE(space->lockInMemory(anna, first, asked.terms()));
+      EXPECT_EQ(space->lockForChange(anna, first, asked.terms()).number, 0u);
+    }
+  });
+}
+
 TEST_F(AnObjectSpace, WhenTheCommitFailsThenWhatAnOperatorTookIsGone) {
   ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
   store->beforeCommit = [&] {
@@ -201,6 +215,33 @@ TEST_F(AnObjectSpace, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) 
   EXPECT_EQ(told->failure->code, ErrorCode::LockLost);
   EXPECT_THAT(told->failure->what, HasSubstr("urgent"));
   EXPECT_TRUE(gets(kCleo, first, LockType::Share)) << "nobody stands in her way";
+}
+
+// She has locked the first order alone, and waits for whoever reads the second.
+TEST_F(AnObjectSpace, WhenALockIsLostWhileItsCommitWaitsForOthersThenItWaitsNoLonger) {
+  ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
+  ASSERT_TRUE(gets(kAnna, second, LockType::Update));
+  ASSERT_TRUE(gets(kBen, second, LockType::Share));
+  CommitRequest commit;
+  commit.upgrade = request(kAnna, second, LockType::Exclusive, LockTimeout::infinite());
+  commit.updateLocked = {second};
+  for (const Oid oid : {first, second}) {
+    commit.changes.changes.push_back({ChangeKind::Update, {oid, 1, {7}, {}}});
+  }
+  std::optional<CommitReply> told;
+  space->commit(std::move(commit), [&](const CommitReply& reply) { told = reply; });
+  ASSERT_FALSE(told) << "Ben reads";
+
+  EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::Now);
+
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->outcome, CommitReply::Outcome::Failed);
+  ASSERT_TRUE(told->failure);
+  EXPECT_EQ(told->failure->code, ErrorCode::LockLost);
+  EXPECT_EQ(told->failure->object, first);
+  EXPECT_THAT(told->failure->what, HasSubstr("by ops"));
+  EXPECT_EQ(space->typeHeld(kAnna, second), LockType::Update);
+  EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
 }
 
 // --- Fencing tokens ------------------------------------------------------------------------------

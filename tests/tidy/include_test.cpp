@@ -44,8 +44,8 @@ const std::map<std::string, Rule>& rules() {
 bool isStandard(const std::string& include) {
   static const std::regex cpp("[a-z_0-9]+");
   static const std::set<std::string> posix{
-      "unistd.h", "fcntl.h",   "signal.h",   "dirent.h",           "pwd.h",
-      "poll.h",   "pthread.h", "sysexits.h", "linux/membarrier.h", "arpa/inet.h"};
+      "unistd.h",  "fcntl.h",    "signal.h",      "dirent.h",           "pwd.h",      "poll.h",
+      "pthread.h", "sysexits.h", "linux/futex.h", "linux/membarrier.h", "arpa/inet.h"};
   return std::regex_match(include, cpp) || posix.contains(include) || include.rfind("sys/", 0) == 0;
 }
 
