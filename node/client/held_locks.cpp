@@ -1,6 +1,7 @@
 #include "node/client/held_locks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "locking/lock_rules.h"
 
@@ -88,8 +89,13 @@ void HeldLocks::remember(OfLocker& of, const Sent& sent) {
 void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
   MutexLock hold(mutex_);
   OfLocker& of = lockers_[locker.value];
-  const auto kind = targets.size() == 1 ? Sent::Kind::Asked : Sent::Kind::AskedForMany;
-  remember(of, {kind, targets.front(), 0, message});
+  Sent sent{Sent::Kind::Asked, targets.front(), 0, message};
+  if (targets.size() > 1) {
+    std::vector<Oid> many(targets.begin(), targets.end());
+    std::sort(many.begin(), many.end());
+    sent.many = std::make_shared<const std::vector<Oid>>(std::move(many));
+  }
+  remember(of, sent);
   if (of.locks.empty()) return;
   for (const Oid target : targets) {
     const auto lock = of.locks.find(target.bits());
@@ -140,8 +146,7 @@ void HeldLocks::notReached(LockerId locker, std::span<const Oid> targets, std::u
 
 bool HeldLocks::survives(HeldLock& lock, Oid target, const Sent& release) {
   switch (release.kind) {
-    case Sent::Kind::Asked:
-    case Sent::Kind::AskedForMany: return true;
+    case Sent::Kind::Asked: return true;
     case Sent::Kind::Unlock: return target != release.target;
     case Sent::Kind::Transaction:
       return nephrite::survives(lock, {ReleaseScope::Kind::Transaction, 0});

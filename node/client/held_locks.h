@@ -2,11 +2,13 @@
 
 // Private to node.
 
+#include <algorithm>
 #include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -71,13 +73,15 @@ class HeldLocks {
 
  private:
   struct Sent {
-    enum class Kind { Asked, AskedForMany, Unlock, Transaction, Level };
+    enum class Kind { Asked, Unlock, Transaction, Level };
     Kind kind = Kind::Transaction;
-    Oid target;  // Of Asked and Unlock.
+    Oid target;  // Of Asked and Unlock; of Asked the first.
     std::uint16_t level = 0;
     std::uint64_t message = 0;
+    std::shared_ptr<const std::vector<Oid>> many = {};  // Of Asked, all in order; null: one.
     bool asksFor(Oid one) const {
-      return kind == Kind::AskedForMany || (kind == Kind::Asked && target == one);
+      if (many) return std::binary_search(many->begin(), many->end(), one);
+      return kind == Kind::Asked && target == one;
     }
   };
   struct Held {

@@ -151,6 +151,21 @@ TEST_F(UnansweredRequest, WhenTheGrantOfAnEarlierOneComesThenItIsNotSureEither) 
   EXPECT_NE(ask({LockType::Exclusive}), 0u);
 }
 
+TEST_F(UnansweredRequest, WhenSeveralOthersAreAskedForThenTheGrantOfAnEarlierOneIsSure) {
+  const wire::RequestId earlier = ask({LockType::Exclusive});
+  const std::uint64_t seen = carrier.lastReceived();
+  LockOrders others;
+  others.request = requestOf({LockType::Share}, Oid());
+  for (const std::uint64_t instance : {8u, 7u, 6u}) {
+    others.targets.push_back({Oid(Lifetime::Persistent, 2048, instance), Existence::Required});
+  }
+  database.lockAll(others, [](const LockAllReply&) {});
+
+  carrier.sayHavingSeen(seen, wire::LockAnswered{earlier, {}, {}, {grantOf(LockType::Exclusive)}});
+
+  EXPECT_EQ(held(), LockType::Exclusive);
+}
+
 TEST_F(UnansweredRequest, WhenTheServerSaysLateWhatIsHeldThenThatIsSure) {
   holds(LockType::Exclusive);
   const wire::RequestId asked = ask({LockType::Share, LockDuration::Session});
