@@ -2,7 +2,9 @@
 // holders and waiters in this one.
 
 #include <gmock/gmock.h>
+#include <pwd.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/json.hpp>
@@ -68,6 +70,11 @@ class AnOperator : public testing::Test {
     waitFor(carl, first);
   }
   std::string firstName() const { return "Order/" + first.toString(); }
+  /// Who operates: the user that runs this test.
+  static std::string userHere() {
+    const passwd* const user = ::getpwuid(::getuid());
+    return user != nullptr ? user->pw_name : std::to_string(::getuid());
+  }
 
   ServerProgram server;
   std::atomic<int> granted{0};
@@ -155,6 +162,27 @@ TEST_F(AnOperator, WhenALockIsTakenAwayThenTheNextIsGrantedAndTheAuditLogKnows) 
   EXPECT_THAT(server.auditLog("it hangs"),
               AllOf(HasSubstr("\"verb\":\"unlock\""), HasSubstr("\"it hangs\""),
                     HasSubstr("\"user\":\"anna\""), HasSubstr(firstName())));
+}
+
+TEST_F(AnOperator, WhenTheLockOfAChangeIsTakenAwayThenTheCommitSaysByWhomAndWhy) {
+  anna.beginTransaction();
+  anna.object(first).set("total", 7);
+  const Ran taken = ask("unlock " + firstName() + " --process billing --reason 'till 3 hangs'");
+  ASSERT_EQ(taken.status, 0) << taken.output;
+
+  try {
+    anna.commitTransaction();
+    ADD_FAILURE() << "it was committed without its lock";
+  } catch (const LockLostException& lost) {
+    EXPECT_EQ(lost.errorCode(), 64020);
+    EXPECT_EQ(lost.lockTarget(), first);
+    EXPECT_THAT(lost.what(), AllOf(HasSubstr(firstName()), HasSubstr("till 3 hangs"),
+                                   HasSubstr(userHere()), HasSubstr(" UTC")));
+  }
+
+  EXPECT_TRUE(anna.isInTransactionState());
+  anna.abortTransaction();
+  EXPECT_EQ(ben.object(first).get<int>("total"), 0);
 }
 
 TEST_F(AnOperator, WhenANodeOrAProcessIsSignedOffThenItsLocksAreFree) {
