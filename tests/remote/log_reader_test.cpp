@@ -18,6 +18,8 @@ namespace nephrite {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ContainsRegex;
+using testing::HasSubstr;
 
 /// A pipe with as little room as the system gives.
 class SmallPipe {
@@ -127,6 +129,26 @@ TEST_F(LogReader, WhenItIsGoneThenTheServerGoesOnAndEndsAsUsual) {
   expectEnd();
 }
 
+TEST_F(LogReader, WhenItIsGoneThenStatsSaysHowManyLinesAreMissing) {
+  const auto stats = [&](const std::string& how) {
+    return nephrite("stats " + how + "--connect Unix," +
+                    (server.folder() / "run/node.sock").string())
+        .output;
+  };
+  server.launch({.errorsDescriptor = pipe.writer()});
+  ASSERT_TRUE(server.isReady());
+  EXPECT_THAT(stats("--json "), HasSubstr("\"logLinesDropped\":0,"));
+  pipe.closeReader();
+
+  server.program().signal(SIGHUP);
+
+  EXPECT_TRUE(eventually([&] {
+    return testing::Value(stats("--json "), ContainsRegex("\"logLinesDropped\":[1-9]"));
+  })) << "of what it said to the signal";
+  EXPECT_THAT(stats(""), ContainsRegex("log lines dropped +[1-9]"));
+  expectEnd();
+}
+
 TEST_F(LogReader, WhenAVerbsReaderHasHadEnoughThenItEndsQuietly) {
   pipe.closeReader();
   ChildProcess verb({.command = {NEPHRITE_BINARY_DIR "/nephrite", "ini", "docs"},
@@ -141,7 +163,7 @@ TEST_F(LogReader, WhenAVerbsOutputCannotBeWrittenThenItSaysSo) {
   const Ran ran = called("{ " NEPHRITE_BINARY_DIR "/nephrite ini docs > /dev/full; }");
 
   EXPECT_EQ(ran.status, 1);
-  EXPECT_THAT(ran.output, testing::HasSubstr("standard output: No space left on device"));
+  EXPECT_THAT(ran.output, HasSubstr("standard output: No space left on device"));
 }
 
 }  // namespace
