@@ -23,6 +23,7 @@ class TroubledServer : public testing::Test {
     anna.defineClass({.name = "Order", .properties = {{"text", ValueType::String}}});
     Transaction work(anna);
     order = anna.create("Order");
+    order.set("text", "before");
     work.commit();
   }
   Ran ask(const std::string& arguments) const {
@@ -88,6 +89,40 @@ TEST_F(TroubledServer, WhenEveryCommitIsRefusedThenPingStatsTheLogAndSystemdSayW
   EXPECT_THAT(stats.output, HasSubstr("TROUBLE: nothing can be committed: "));
   EXPECT_TRUE(logHolds("server.trouble")) << server.log();
   EXPECT_TRUE(systemd.hears("sessions; nothing can be committed"));
+}
+
+TEST_F(TroubledServer, WhenItsLockFilesAreRemovedThenNobodyGetsInAndNothingMoreIsWritten) {
+  ASSERT_TRUE(server.start()) << server.log();
+  annaHasAnOrder();
+  const std::filesystem::path store = server.folder() / "system";
+  ASSERT_TRUE(std::filesystem::remove(store / "LOCK"));
+  ASSERT_TRUE(std::filesystem::remove(store / "NEPHRITE.lock"));
+
+  const Ran second = called("timeout 60 " NEPHRITE_BINARY_DIR "/nephrite server --ini " +
+                            server.iniFile() + " --set NephriteServer.UnixSocket=none");
+  EXPECT_EQ(second.status, 1) << second.output;
+  EXPECT_THAT(second.output, HasSubstr(store.string()));
+  anna.beginTransaction();
+  order.set("text", "after");
+  EXPECT_THROW(anna.commitTransaction(), StoreFailure);
+  anna.abortTransaction();
+
+  EXPECT_EQ(order.get<std::string>("text"), "before") << "what is there can be read";
+  const Ran ping = ask("ping");
+  EXPECT_EQ(ping.status, 3);
+  EXPECT_THAT(ping.output,
+              AllOf(HasSubstr("TROUBLE: nothing can be committed: "), HasSubstr("NEPHRITE.lock")));
+  EXPECT_TRUE(logHolds("store.lock_gone")) << server.log();
+
+  server.program().signal(SIGTERM);
+  EXPECT_EQ(server.program().exitStatus(), 0);
+  ASSERT_TRUE(server.start()) << server.log();
+  const auto again = server.clientHere("again", server.bySocket());
+  Process ben = again->node().signOn({.user = "ben"});
+  EXPECT_EQ(ben.object(order.oid()).get<std::string>("text"), "before");
+  Transaction work(ben);
+  ben.object(order.oid()).set("text", "after");
+  work.commit();
 }
 
 TEST_F(TroubledServer, WhenNoServerIsThereThenAPingSpeaksOfNoLocks) {
