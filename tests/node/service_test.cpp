@@ -126,9 +126,9 @@ struct Start {
 };
 
 TEST(Units, WhenWhatTheyStartEndsForWhatSomebodyHasToMendThenTheyDoNotStartItAgain) {
-  const std::string wrong = testing::TempDir() + "nephrite-wrong.ini";
+  const std::string wrong = NEPHRITE_BINARY_DIR "/service_test_wrong.ini";
   std::ofstream(wrong) << "[JadeClient]\nServerNodeSpecifications=Pigeon\n";
-  const std::string missing = testing::TempDir() + "nephrite-no-such.ini";
+  const std::string missing = NEPHRITE_BINARY_DIR "/service_test_missing.ini";
   constexpr Start kStarts[] = {
       {"nephrite.service.in", "/nephrite server --ini "},
       {"nephrite.service.in", "/nephrite server --no-such-option --ini "},

@@ -4,8 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "node/server_node.h"
 
@@ -14,21 +17,28 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// A folder with an INI file, for as long as this is there.
+class IniFolder {
+ public:
+  IniFolder() {
+    std::string pattern = "/tmp/nephrite-client-XXXXXX";  // Short, as unix sockets want.
+    folder_ = ::mkdtemp(pattern.data());
+    std::ofstream(iniFile()) << "[NephriteServer]\nPort=0\nUnixSocket=run/node.sock\n"
+                                "[NephriteLog]\nLevel=Warning\n";
+  }
+  ~IniFolder() { std::filesystem::remove_all(folder_); }
+  IniFolder(const IniFolder&) = delete;
+  IniFolder& operator=(const IniFolder&) = delete;
+
+  std::filesystem::path iniFile() const { return folder_ / "jade.ini"; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
 /// Given: a server node on a free port, and two client nodes of it.
 class AServerAndTwoClients : public testing::Test {
  protected:
-  static std::filesystem::path iniFile() {
-    const std::filesystem::path folder =
-        std::filesystem::path(testing::TempDir()) /
-        ("remote_" + std::to_string(::getpid()) + "_" +
-         testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder);
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "jade.ini") << "[NephriteServer]\nPort=0\nUnixSocket=run/node.sock\n"
-                                          "[NephriteLog]\nLevel=Warning\n";
-    return folder / "jade.ini";
-  }
-
   std::unique_ptr<ClientNode> client(const std::string& name) {
     return std::make_unique<ClientNode>(ClientNode::Options{
         .iniFile = server.iniFile(),
@@ -37,7 +47,8 @@ class AServerAndTwoClients : public testing::Test {
         .nodeName = name});
   }
 
-  ServerNode server{{.iniFile = iniFile()}};
+  const IniFolder folder;  // First: it goes when nobody uses it any more.
+  ServerNode server{{.iniFile = folder.iniFile()}};
   std::unique_ptr<ClientNode> east = client("east");
   std::unique_ptr<ClientNode> west = client("west");
 };
