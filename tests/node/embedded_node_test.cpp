@@ -164,5 +164,19 @@ TEST_F(AnIniFile, TwoNodesCannotHaveOneStore) {
   }
 }
 
+TEST_F(AnIniFile, WhenAnObjectIsKeptThenTheStoreIsOpenUntilThatGoes) {
+  Object kept;
+  {
+    EmbeddedNode database(options());
+    kept = database.node().signOn({.user = "anna"}).system().nodes();
+  }
+
+  EXPECT_THROW(kept.sharedLock(), UsageException);
+  EXPECT_THROW(EmbeddedNode{options()}, StoreException);
+
+  kept = Object();
+  EmbeddedNode again(options());
+}
+
 }  // namespace
 }  // namespace nephrite

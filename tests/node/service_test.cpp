@@ -122,24 +122,27 @@ std::set<int> leftAlone(const std::string& unit) {
 
 struct Start {
   const char* unit;
-  const char* command;
+  std::string program;
+  const char* arguments;
 };
 
 TEST(Units, WhenWhatTheyStartEndsForWhatSomebodyHasToMendThenTheyDoNotStartItAgain) {
   const std::string wrong = NEPHRITE_BINARY_DIR "/service_test_wrong.ini";
   std::ofstream(wrong) << "[JadeClient]\nServerNodeSpecifications=Pigeon\n";
   const std::string missing = NEPHRITE_BINARY_DIR "/service_test_missing.ini";
-  constexpr Start kStarts[] = {
-      {"nephrite.service.in", "/nephrite server --ini "},
-      {"nephrite.service.in", "/nephrite server --no-such-option --ini "},
-      {"nephrite-worker@.service.in", "/sample_worker_process "},
+  const std::string build = NEPHRITE_BINARY_DIR;
+  const Start starts[] = {
+      {"nephrite.service.in", build + "/nephrite", " server --ini "},
+      {"nephrite.service.in", build + "/nephrite", " server --no-such-option --ini "},
+      {"nephrite-worker@.service.in", build + "/sample_worker_process", " "},
   };
-  for (const Start& start : kStarts) {
+  for (const Start& start : starts) {
     const std::set<int> left = leftAlone(start.unit);
     EXPECT_THAT(left, testing::Not(testing::Contains(1))) << "a server that is not there yet";
+    if (!std::filesystem::exists(start.program)) continue;  // A build without samples.
     for (const std::string& ini : {wrong, missing}) {
-      const Ran ran = called(NEPHRITE_BINARY_DIR + std::string(start.command) + ini);
-      EXPECT_THAT(left, testing::Contains(ran.status)) << start.command << ini << ran.output;
+      const Ran ran = called(start.program + start.arguments + ini);
+      EXPECT_THAT(left, testing::Contains(ran.status)) << start.program << ini << ran.output;
     }
   }
   std::filesystem::remove(wrong);
