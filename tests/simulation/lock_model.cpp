@@ -161,14 +161,17 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   enqueue(object, waiter);
   startWaiting(pending, process, isOwn);
   if (!pending.locks) return;
-  // Of several locks: should this one be granted already, the next is asked for when all that it
-  // caused has been told.
-  const auto at = std::find_if(decided_.begin(), decided_.end(),
-                               [&](const Decision& each) { return each.granted == process; });
-  if (at == decided_.end()) return deliver();
-  decided_.erase(at);
+  // Of several locks: should this one be decided already, it goes on when all else that came of it
+  // has been told.
+  const auto mine = std::find_if(decided_.begin(), decided_.end(), [&](const Decision& each) {
+    return each.granted == process || (each.granted < 0 && each.event.line == pending.line);
+  });
+  if (mine == decided_.end()) return deliver();
+  const Decision decision = *mine;
+  decided_.erase(mine);
   deliver();
-  succeed(pending, process, false);
+  decided_ = {decision};
+  deliver();
 }
 
 // The columns "equal" and "weaker" of the table of section 2.1. False for "stronger".
