@@ -41,7 +41,7 @@ void SimClient::step(const ActorPtr& actor) {
     actor->states.clear();
     network_.report.trace(network_.agenda, actor->name, " abort");
   } else if (chosen < 92) {
-    session.unlock(object);
+    if (!temper_.atOnce || !session.unlockAtOnce(object)) session.unlock(object);
     network_.report.trace(network_.agenda, actor->name, " unlock");
   } else if (chosen < 98) {
     stateStep(actor);
@@ -115,6 +115,11 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
   Session::Wish wish = anyWish(actor);
   wish.target = object;
   const LockType type = wish.type;
+  // Who is granted it without a message believes that, as of any other lock.
+  if (temper_.atOnce && session.lockAtOnce(object, type, wish.duration, wish.timeout)) {
+    checkHeld(*actor, object, type);
+    return later(actor);
+  }
   session.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
                           [this, actor, object, type](const StepResult& result) {
                             if (result.isDone()) checkHeld(*actor, object, type);
@@ -181,9 +186,30 @@ void SimClient::lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
   });
 }
 
+// As Object::set(), or as a collection that is added to.
+bool SimClient::isChangedAtOnce(Actor& actor, Oid object) {
+  Session& session = *actor.session;
+  actor.setsValues = !actor.setsValues;
+  const bool done = actor.setsValues ? session.replaceAtOnce(object, 0, 1) != nullptr
+                                     : session.changeAtOnce(object) != nullptr;
+  if (!done) return false;
+  network_.report.count("changed at once by a client");
+  ObjectRecord* const mine = session.changeable(object);
+  mine->values = {std::int64_t{mine->edition}};
+  return true;
+}
+
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
   Session& session = *actor->session;
+  if (temper_.atOnce) {
+    bool done = false;
+    actor->busy = true;
+    const bool worked = wait([&] { done = isChangedAtOnce(*actor, object); });
+    actor->busy = false;
+    if (!worked) return leave(actor);
+    if (done || actor->over) return later(actor);
+  }
   const std::uint64_t request = session.nextRequestId() + 1;
   const StepDone done =
       told(actor, "update " + record_.nameOf(object), boundOf(LockTimeout::serverDefined()),

@@ -30,8 +30,10 @@ std::string wordsOf(const LockAnswer& answer) {
   return "?";
 }
 
-/// The number of the client whose process has that name: "c0.1".
-int clientOf(const std::string& process) { return std::stoi(process.substr(1)); }
+/// The number of the client whose process has that name: "c0.1"; kServer of its own.
+int clientOf(const std::string& process) {
+  return process.front() == kResident ? kServer : std::stoi(process.substr(1));
+}
 
 ScheduleLockType typeOf(LockType type) {
   switch (type) {
@@ -60,6 +62,19 @@ std::string wordsOf(const CommitReply& reply) {
     case CommitReply::Outcome::Failed:  // What waited for locks and lost one is cancelled.
       return reply.lock.outcome == LockOutcome::Cancelled ? "error 64005" : "failed";
     case CommitReply::Outcome::Unknown: return "unknown";
+  }
+  return "?";
+}
+
+std::string wordsOf(const StepResult& result) {
+  const std::string code = " " + std::to_string(numberOf(result.code));
+  switch (result.outcome) {
+    case StepResult::Outcome::Done: return "granted";
+    case StepResult::Outcome::Refused: return "refused" + code;
+    case StepResult::Outcome::TimedOut: return "timeout" + code;
+    case StepResult::Outcome::Deadlock: return "deadlock" + code;
+    case StepResult::Outcome::Cancelled:
+    case StepResult::Outcome::Failed: return "error" + code;
   }
   return "?";
 }
@@ -416,6 +431,26 @@ void Record::ended(const StepPtr& step) {
   add("model:    ", expected);
   add("database: ", actual);
   report_.fail(text);
+}
+
+void Record::checkTable(const Database& real) {
+  for (const Oid oid : objects_) {
+    const std::vector<std::string> expected = model_.table(nameOf(oid));
+    std::vector<std::string> actual;
+    for (const LockInfo& lock : real.locksOn(oid)) {
+      const std::string who = nameOf(lock.requestedBy) + " ";
+      actual.push_back(lock.waiting
+                           ? who + "waits for " + std::string(nephrite::nameOf(lock.wanted))
+                           : who + std::string(nephrite::nameOf(lock.type)) + " " +
+                                 std::string(nephrite::nameOf(lock.session)) + " level " +
+                                 std::to_string(lock.level));
+    }
+    if (actual == expected) continue;
+    std::string text = nameOf(oid) + " is locked otherwise than in the model:";
+    for (const std::string& line : expected) text += "\n  model:    " + line;
+    for (const std::string& line : actual) text += "\n  database: " + line;
+    report_.fail(text);
+  }
 }
 
 const Record::Decided* Record::decided(LockerId locker, std::uint64_t request) const {

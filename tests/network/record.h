@@ -11,11 +11,15 @@
 #include <vector>
 
 #include "runtime/database.h"
+#include "runtime/process/step_result.h"
 #include "tests/network/agenda.h"
 #include "tests/simulation/lock_model.h"
 #include "tests/simulation/schedule_generator.h"
 
 namespace nephrite {
+
+/// How the names of processes of the server's own node begin; others' begin with their client's.
+constexpr char kResident = 'r';
 
 /// What one seed has come to: who met what how often, the trace when it is wanted, and the first
 /// thing that was wrong.
@@ -74,6 +78,8 @@ class Record {
   /// Its name ends in "/" and its deadlock priority.
   void addProcess(const ProcessInfo& process);
   bool isSignedOn(LockerId locker) const { return signedOn_.contains(locker.value); }
+  /// Is it a process of the server's own node?
+  bool isResident(LockerId locker) const { return nameOf(locker).front() == kResident; }
   std::string nameOf(LockerId locker) const;
   std::string nameOf(Oid object) const;
   const std::vector<Oid>& objects() const { return objects_; }
@@ -89,6 +95,9 @@ class Record {
     return isSignedOn(locker) && model_.waitsInCommitBeside(nameOf(locker), nameOf(object));
   }
   void broke(LockerId locker, Oid object) { broken_.emplace(locker.value, object); }
+  void robs(LockerId locker) { robbed_.insert(locker.value); }
+  /// Has an operator ever taken a lock of it, or tried to?
+  bool isRobbed(LockerId locker) const { return robbed_.contains(locker.value); }
   bool isBroken(LockerId locker, Oid object) const {
     return broken_.contains({locker.value, object});
   }
@@ -114,6 +123,9 @@ class Record {
 
   /// So many calls have been begun, without those that only let time pass.
   std::uint64_t calls() const { return calls_; }
+
+  /// Who has locked and who waits for what is as the model says.
+  void checkTable(const Database& real);
 
   // What clients may be held against.
   /// What the database answered to a request.
@@ -178,9 +190,11 @@ class Record {
   std::set<std::pair<std::uint64_t, std::uint64_t>> committed_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> notCommitted_;
   std::set<std::pair<std::uint64_t, Oid>> broken_;
+  std::set<std::uint64_t> robbed_;
   std::set<std::uint64_t> forcedOff_;
 };
 
+std::string wordsOf(const StepResult& result);
 /// As answers are compared: "granted", "timeout 1027", "error 1146".
 std::string wordsOf(const LockReply& reply);
 std::string wordsOf(const CommitReply& reply);

@@ -10,28 +10,21 @@ namespace {
 /// What goes the short way, told to the Record when it was done.
 class RecordedQuickLocks final : public QuickLocks {
  public:
-  RecordedQuickLocks(std::shared_ptr<QuickLocks> real, LockerId locker, RecordedDatabase& database,
-                     Record& record)
-      : real_(std::move(real)), locker_(locker), database_(database), record_(record) {}
+  RecordedQuickLocks(std::shared_ptr<QuickLocks> real, LockerId locker, RecordedDatabase& database)
+      : real_(std::move(real)), locker_(locker), database_(database) {}
 
   bool lock(Oid, LockTerms) override { throw std::logic_error("the server asks for what is held"); }
   Grant grant(const LockRequest& request, std::uint32_t edition) override {
     database_.passTime();
     const Grant granted = real_->grant(request, edition);
     if (granted.held.type == LockType::Get) return granted;
-    const auto step = record_.beganLock({request});
-    LockReply reply;
-    reply.lock.request = request;
-    reply.lock.token = granted.held.token;
-    reply.record = database_.fetch(Oid::fromBits(request.target.value));
-    record_.answered(step, reply);
-    record_.ended(step);
+    database_.lockedAtOnce({request});
     return granted;
   }
   bool unlock(Oid target) override {
     database_.passTime();
     if (!real_->unlock(target)) return false;
-    record_.ended(record_.beganUnlock(locker_, target));
+    database_.unlockedAtOnce(locker_, target);
     return true;
   }
   LockType held(Oid target) const override { return real_->held(target); }
@@ -40,15 +33,30 @@ class RecordedQuickLocks final : public QuickLocks {
   const std::shared_ptr<QuickLocks> real_;
   const LockerId locker_;
   RecordedDatabase& database_;
-  Record& record_;
 };
 
 }  // namespace
 
 std::shared_ptr<QuickLocks> RecordedDatabase::quickLocks(LockerId locker) {
   auto real = real_.quickLocks(locker);
-  if (real == nullptr) return nullptr;
-  return std::make_shared<RecordedQuickLocks>(std::move(real), locker, *this, record_);
+  if (real == nullptr || record_.isResident(locker)) return real;
+  return std::make_shared<RecordedQuickLocks>(std::move(real), locker, *this);
+}
+
+void RecordedDatabase::lockedAtOnce(const LockOrder& order) {
+  const Oid target = Oid::fromBits(order.request.target.value);
+  const auto step = record_.beganLock(order);
+  LockReply reply;
+  reply.lock.request = order.request;
+  const auto held = real_.lockStatus(order.request.locker, target);
+  if (held) reply.lock.token = held->token;
+  reply.record = real_.fetch(target);
+  record_.answered(step, reply);
+  record_.ended(step);
+}
+
+void RecordedDatabase::unlockedAtOnce(LockerId locker, Oid target) {
+  record_.ended(record_.beganUnlock(locker, target));
 }
 
 void RecordedDatabase::passTime() {
@@ -132,6 +140,7 @@ bool RecordedDatabase::unlock(LockerId locker, Oid target) {
 }
 
 void RecordedDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
+  if (lifetime != Lifetime::Persistent) return real_.releaseTransactionLocks(locker, lifetime);
   passTime();
   const auto step = record_.beganRelease(locker);
   real_.releaseTransactionLocks(locker, lifetime);
@@ -139,6 +148,7 @@ void RecordedDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetim
 }
 
 void RecordedDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
+  if (lifetime != Lifetime::Persistent) return real_.releaseLevel(locker, lifetime, level);
   passTime();
   const auto step = record_.beganLevel(locker, level);
   real_.releaseLevel(locker, lifetime, level);
@@ -168,6 +178,7 @@ bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by
   passTime();
   if (record_.failsLater(locker, target)) return false;  // Is left alone.
   const auto step = record_.beganUnlock(locker, target);
+  record_.robs(locker);
   const bool released = real_.breakLock(locker, target, by);
   if (released) record_.broke(locker, target);
   record_.ended(step);

@@ -15,6 +15,9 @@ class RecordedDatabase final : public Database {
 
   /// Ends the waits that are due.
   void passTime();
+  /// What was done by other ways than these calls, a moment ago.
+  void lockedAtOnce(const LockOrder& order);
+  void unlockedAtOnce(LockerId locker, Oid target);
 
   void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) override {
     real_.signOnNode(who, std::move(done));

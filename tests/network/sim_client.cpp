@@ -16,19 +16,6 @@ bool isAnswered(ErrorCode code) {
          code == ErrorCode::LockLost;
 }
 
-std::string wordsOf(const StepResult& result) {
-  const std::string code = " " + std::to_string(numberOf(result.code));
-  switch (result.outcome) {
-    case StepResult::Outcome::Done: return "granted";
-    case StepResult::Outcome::Refused: return "refused" + code;
-    case StepResult::Outcome::TimedOut: return "timeout" + code;
-    case StepResult::Outcome::Deadlock: return "deadlock" + code;
-    case StepResult::Outcome::Cancelled:
-    case StepResult::Outcome::Failed: return "error" + code;
-  }
-  return "?";
-}
-
 }  // namespace
 
 SimClient::SimClient(SimNetwork& network, Record& record, int number, const ClientTemper& temper)
@@ -134,6 +121,11 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
 
 void SimClient::compare(const Actor& actor, const std::string& what, std::uint64_t request,
                         const StepResult& result) {
+  const bool isLost = isFailure(result) &&
+                      (result.code == ErrorCode::LockLost || result.code == ErrorCode::StaleObject);
+  if (isLost && !record_.isRobbed(actor.locker())) {
+    fail(actor.name + " " + what + " has lost a lock that nobody took");
+  }
   if (isFailure(result)) return;
   const Record::Decided* const decided = record_.decided(actor.locker(), request);
   const std::string words = wordsOf(result);

@@ -21,6 +21,7 @@ struct ClientTemper {
   int updateLocksOneIn = 3;
   int operatorOneIn = 0;            ///< Of steps; 0: there is none.
   int lockAllOneIn = 0;             ///< The same.
+  bool atOnce = false;              ///< First by the calls that do not wait, as Object does.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
@@ -69,6 +70,7 @@ class SimClient {
     bool over = false;
     std::uint64_t request = 0;  // Of the step that is under way.
     std::uint64_t commits = 0;
+    bool setsValues = false;  // The last change was one of a value.
     std::vector<StateKind> states;
     LockerId locker() const { return session->process().locker; }
   };
@@ -99,6 +101,8 @@ class SimClient {
   /// What was just locked, as anybody on the node reads it.
   void readHeld(const ActorPtr& actor, Oid object);
   void changeStep(const ActorPtr& actor, Oid object);
+  /// False when that has to be asked for.
+  bool isChangedAtOnce(Actor& actor, Oid object);
   void readStep(const ActorPtr& actor, Oid object);
   void commitStep(const ActorPtr& actor);
   void stateStep(const ActorPtr& actor);

@@ -89,6 +89,11 @@ void SimServer::start() {
   timer_.reset();
   life_ = std::make_unique<Life>(*this);
   network_.report.trace(network_.agenda, "server starts, epoch ", std::to_string(epoch_));
+  if (residentProcesses_ == 0) return;
+  life_->residents = std::make_shared<Residents>(network_, record_, life_->recorded,
+                                                 kResident + std::to_string(epoch_),
+                                                 residentProcesses_, [this] { setTimer(); });
+  life_->residents->start();
 }
 
 void SimServer::stop(bool bySurprise) {
@@ -98,6 +103,7 @@ void SimServer::stop(bool bySurprise) {
     for (const auto& link : links_) link->cut();
   }
   life_->recorded.passTime();
+  if (life_->residents) life_->residents->close();
   ++strand_;
   life_->sessions->endAll("the server node has stopped");
   --strand_;

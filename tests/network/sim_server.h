@@ -7,6 +7,7 @@
 
 #include "node/server/server_sessions.h"
 #include "tests/network/recorded_database.h"
+#include "tests/network/residents.h"
 #include "tests/network/sim_network.h"
 
 namespace nephrite {
@@ -24,6 +25,11 @@ class SimServer final : public SimListener {
   /// By surprise: whatever was under way is gone. Else sessions end, and what was begun is done.
   void stop(bool bySurprise);
 
+  /// From the next start on; so many processes.
+  void setResidents(int processes) { residentProcesses_ = processes; }
+  /// Null when there are none.
+  Residents* residents() const { return life_ ? life_->residents.get() : nullptr; }
+
   LocalDatabase& database() const { return life_->database; }
   RecordedDatabase& recorded() const { return life_->recorded; }
 
@@ -39,6 +45,7 @@ class SimServer final : public SimListener {
     Life(SimServer& server);
     LocalDatabase database;
     RecordedDatabase recorded;
+    std::shared_ptr<Residents> residents;
     std::unique_ptr<ServerSessions> sessions;
   };
   ServerSessions::Options sessionOptions() const;
@@ -55,6 +62,7 @@ class SimServer final : public SimListener {
   const std::chrono::milliseconds serverTimeout_;
   const std::chrono::milliseconds backgroundTimeout_;
   const int slowestCommit_;
+  int residentProcesses_ = 0;
   std::uint64_t epoch_ = 0;
   int strand_ = 0;
   Instant lastPosted_{};

@@ -72,6 +72,7 @@ class World {
   ClientTemper temper_;
   int slowestCommit_ = 10;
   int faultEvery_ = 0;
+  int residents_ = 0;
   bool cuts_ = false, deafens_ = false, abandons_ = false;
   bool pausesClients_ = false, pausesServer_ = false, restarts_ = false;
   std::uint64_t nextCheck_ = 0;
@@ -114,6 +115,8 @@ void World::temper() {
 
 void World::temperMore() {
   if (more_.oneIn(3)) temper_.lockAllOneIn = 3 + more_.below(10);
+  temper_.atOnce = more_.oneIn(2);
+  if (more_.oneIn(4)) residents_ = 1 + more_.below(3);
 }
 
 void World::begin() {
@@ -130,6 +133,7 @@ void World::begin() {
   storeInMemory()->commit(created);
   server_ = std::make_unique<SimServer>(network_, record_, storeInMemory(), limits_, kServerTimeout,
                                         kBackgroundTimeout, slowestCommit_);
+  server_->setResidents(residents_);
   server_->start();
   const int clients = 2 + random_.below(2);
   for (int i = 0; i < clients; ++i) {
@@ -149,6 +153,7 @@ bool World::runOne(Instant end) {
   if (!agenda_.runNext(end)) return false;
   if (record_.calls() >= nextCheck_ && server_->isListening()) {
     server_->database().checkInvariants();
+    record_.checkTable(server_->database());
     nextCheck_ = record_.calls() + kCallsBetweenChecks;
   }
   return true;
@@ -224,6 +229,8 @@ void World::finish() {
   network_.burstOneIn = network_.refuseOneIn = 0;
   network_.losesEnds = false;
   for (const auto& client : clients_) client->stop();
+  server_->setResidents(0);
+  if (Residents* const residents = server_->residents()) residents->stop();
   const auto isAsking = [](const auto& client) { return client->isAsking(); };
   runFor(2 * limits_.keepAlive + limits_.grace + milliseconds(3'000));
   for (int i = 0; i < 30 && std::any_of(clients_.begin(), clients_.end(), isAsking); ++i) {
@@ -233,7 +240,12 @@ void World::finish() {
   if (std::any_of(clients_.begin(), clients_.end(), isAsking)) report_.fail("no answer at all");
   runFor(milliseconds(slowestCommit_ + 1'000));
   for (const auto& client : clients_) client->checkViews(server_->recorded());
+  record_.checkTable(server_->database());
   checkStore();
+  if (Residents* const residents = server_->residents()) {
+    if (residents->isAsking()) report_.fail("a resident is not answered");
+    residents->close();
+  }
   for (const auto& client : clients_) client->close();
   runFor(2 * limits_.keepAlive + limits_.grace + milliseconds(100));
   if (!report_.failure().empty()) return;

@@ -53,6 +53,10 @@ class LockModel {
   /// with the last of them, or with the first that is refused.
   void lockAll(const StepLine& lock, const std::vector<std::string>& objects, int line);
 
+  /// Who has locked and who waits for an object, each in its order: "c0.1 update share level 1" is
+  /// an Update that returns to Share, "c0.2 waits for reserve".
+  std::vector<std::string> table(const std::string& object) const;
+
   /// What the generator has to know to write legal lines.
   /// Does a commit of it wait for other locks than that of `object`?
   bool waitsInCommitBeside(const std::string& process, const std::string& object) const;

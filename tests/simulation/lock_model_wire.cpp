@@ -4,6 +4,11 @@
 #include "tests/simulation/lock_model.h"
 
 namespace nephrite {
+namespace {
+
+constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
+
+}  // namespace
 
 void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
   line_ = line;
@@ -66,6 +71,19 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
   serve(object_);
   if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
   endForced();
+}
+
+std::vector<std::string> LockModel::table(const std::string& object) const {
+  const Object& asked = objects_[static_cast<std::size_t>(objectIndex_.at(object))];
+  std::vector<std::string> lines;
+  for (const Hold& hold : asked.holds) {
+    lines.push_back(processes_[hold.process].name + " " + kTypeWords[hold.type] + " " +
+                    (hold.session ? kTypeWords[*hold.session] : "get") + " level " +
+                    std::to_string(hold.level));
+  }
+  for (const Waiter& waiter : asked.waiters)
+    lines.push_back(processes_[waiter.process].name + " waits for " + kTypeWords[waiter.type]);
+  return lines;
 }
 
 bool LockModel::waitsInCommitBeside(const std::string& process, const std::string& object) const {
