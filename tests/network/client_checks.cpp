@@ -35,10 +35,18 @@ void SimClient::checkRecord(const std::string& what, const RecordPtr& record) {
 void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid object,
                             const RecordPtr& record) {
   const auto latest = record_.editionOf(object);
-  if (isUntold(actor.locker(), object)) return;
-  if (!record || !record_.isSignedOn(actor.locker()) || record->edition == latest) return;
+  if (isUntold(actor.locker(), object) || !record_.isSignedOn(actor.locker())) return;
+  const std::uint32_t seen = record ? record->edition : 0;
+  if (seen == latest) return;
   fail(actor.name + " " + what + " " + record_.nameOf(object) + ": saw edition " +
-       std::to_string(record->edition) + ", not " + std::to_string(latest));
+       std::to_string(seen) + ", not " + std::to_string(latest));
+}
+
+// Who is told that there is no such object is told the truth.
+void SimClient::checkMissing(const Actor& actor, Oid object, bool wasThere,
+                             const StepResult& result) {
+  if (result.code != ErrorCode::ObjectDeleted || !wasThere || !record_.isThere(object)) return;
+  fail(actor.name + " was told that there is no " + record_.nameOf(object));
 }
 
 // Who was told of a grant holds the lock, as far as it knows; unless an operator has taken it
@@ -104,6 +112,9 @@ void SimClient::checkViews(const Database& server) {
     for (const Oid oid : record_.objects()) {
       const auto mine = database_->lockKnown(actor->locker(), oid);
       const auto theirs = server.lockStatus(actor->locker(), oid);
+      if (theirs && !record_.isThere(oid) && !actor->hasMade(oid)) {
+        fail(actor->name + " holds " + record_.nameOf(oid) + ", which is not there");
+      }
       const bool same = mine.has_value() == theirs.has_value() &&
                         (!mine || (mine->type == theirs->type && mine->session == theirs->session &&
                                    mine->level == theirs->level && mine->token <= theirs->token));
@@ -121,6 +132,10 @@ void SimClient::checkViews(const Database& server) {
   for (const Oid oid : record_.objects()) {
     RecordPtr seen;
     if (!wait([&] { seen = database_->fetch(oid); })) return fail("cannot read at rest");
+    if (!record_.isThere(oid)) {
+      if (seen) fail("at rest " + record_.nameOf(oid) + " is here, and not in truth");
+      continue;
+    }
     checkRecord("at rest", seen);
     if (seen && seen->edition != record_.editionOf(oid)) {
       fail("at rest " + record_.nameOf(oid) + " has edition " + std::to_string(seen->edition) +

@@ -16,18 +16,32 @@ void SimClient::later(const ActorPtr& actor) {
                      [this, actor] { step(actor); });
 }
 
+// Mostly one that is there, or that its process has just made; rarely one that is not.
+Oid SimClient::anyObject(const Actor& actor) {
+  const auto& objects = record_.objects();
+  Oid object;
+  for (int tries = 0; tries < 4; ++tries) {
+    const int which = network_.random.below(static_cast<int>(objects.size()));
+    object = objects.at(static_cast<std::size_t>(which));
+    if (record_.isThere(object) || actor.hasMade(object)) break;
+  }
+  return object;
+}
+
 void SimClient::step(const ActorPtr& actor) {
   if (stopping_ || actor->over || !database_) return;
   Random& random = network_.random;
-  const auto& objects = record_.objects();
-  const Oid object =
-      objects.at(static_cast<std::size_t>(random.below(static_cast<int>(objects.size()))));
+  const Oid object = anyObject(*actor);
   Session& session = *actor->session;
   const bool inTransaction = session.isInTransaction(Lifetime::Persistent);
   if (temper_.operatorOneIn != 0 && random.oneIn(temper_.operatorOneIn)) {
     return operatorStep(actor, object);
   }
   if (temper_.lockAllOneIn != 0 && random.oneIn(temper_.lockAllOneIn)) return lockAllStep(actor);
+  if (temper_.createOneIn != 0 && random.oneIn(temper_.createOneIn)) {
+    if (!inTransaction) session.begin(Lifetime::Persistent);
+    return random.oneIn(2) ? createStep(actor) : removeStep(actor, object);
+  }
   const int chosen = random.below(100);
   if (chosen < 35) return lockStep(actor, object);
   if (chosen < 60) {
@@ -37,8 +51,7 @@ void SimClient::step(const ActorPtr& actor) {
   if (chosen < 66) return readStep(actor, object);
   if (chosen < 84 && inTransaction) return commitStep(actor);
   if (chosen < 88) {
-    session.abort(Lifetime::Persistent);
-    actor->states.clear();
+    abort(*actor);
     network_.report.trace(network_.agenda, actor->name, " abort");
   } else if (chosen < 92) {
     if (!temper_.atOnce || !session.unlockAtOnce(object)) session.unlock(object);
@@ -120,8 +133,10 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
     checkHeld(*actor, object, type);
     return later(actor);
   }
+  const bool wasThere = record_.isThere(object) && !session.isChanged(object);
   session.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
-                          [this, actor, object, type](const StepResult& result) {
+                          [this, actor, object, type, wasThere](const StepResult& result) {
+                            checkMissing(*actor, object, wasThere, result);
                             if (result.isDone()) checkHeld(*actor, object, type);
                             if (!result.isDone() || actor->session->isChanged(object)) return;
                             checkRecord(actor->name + " lock", result.record);
@@ -194,14 +209,17 @@ bool SimClient::isChangedAtOnce(Actor& actor, Oid object) {
                                      : session.changeAtOnce(object) != nullptr;
   if (!done) return false;
   network_.report.count("changed at once by a client");
-  ObjectRecord* const mine = session.changeable(object);
-  mine->values = {std::int64_t{mine->edition}};
+  write(actor, object);
   return true;
+}
+
+void SimClient::write(const Actor& actor, Oid object) {
+  ObjectRecord* const mine = actor.session->changeable(object);
+  if (mine != nullptr && !actor.hasMade(object)) mine->values = {std::int64_t{mine->edition}};
 }
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
-  Session& session = *actor->session;
   if (temper_.atOnce) {
     bool done = false;
     actor->busy = true;
@@ -210,33 +228,71 @@ void SimClient::changeStep(const ActorPtr& actor, Oid object) {
     if (!worked) return leave(actor);
     if (done || actor->over) return later(actor);
   }
-  const std::uint64_t request = session.nextRequestId() + 1;
-  const StepDone done =
-      told(actor, "update " + record_.nameOf(object), boundOf(LockTimeout::serverDefined()),
-           request, [actor, object](const StepResult& result) {
-             if (!result.isDone()) return;
-             ObjectRecord* const mine = actor->session->changeable(object);
-             if (mine != nullptr) mine->values = {std::int64_t{mine->edition}};
-           });
-  const auto asked = asked_.back();
-  const bool worked = wait([&] { session.change(object, done); });
-  if (worked || asked->answered) return;
-  asked_.remove(asked);
-  actor->busy = false;
-  leave(actor);
+  const auto then = [actor, object](const StepResult& result) {
+    if (result.isDone()) write(*actor, object);
+  };
+  waitingStep(actor, object, "update ", boundOf(LockTimeout::serverDefined()), then,
+              [&](StepDone done) { actor->session->change(object, std::move(done)); });
 }
 
 void SimClient::readStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
+  const auto then = [this, actor, object](const StepResult& result) {
+    if (!result.isDone() || actor->session->isChanged(object)) return;
+    checkRecord(actor->name + " read", result.record);
+  };
+  waitingStep(actor, object, "read ", milliseconds(21'000) + kSlack, then,
+              [&](StepDone done) { actor->session->read(object, std::move(done)); });
+}
+
+// Some are left, and not too many are made.
+void SimClient::createStep(const ActorPtr& actor) {
+  constexpr std::size_t kMostObjects = 14;
+  const auto& objects = record_.objects();
+  if (network_.waiting || objects.size() >= kMostObjects) return later(actor);
   Session& session = *actor->session;
-  const std::uint64_t request = session.nextRequestId() + 1;
-  const StepDone done = told(actor, "read " + record_.nameOf(object), milliseconds(21'000) + kSlack,
-                             request, [this, actor, object](const StepResult& result) {
-                               if (!result.isDone() || actor->session->isChanged(object)) return;
-                               checkRecord(actor->name + " read", result.record);
+  Oid made;
+  std::optional<ErrorCode> error;
+  actor->busy = true;
+  const bool worked = wait([&] {
+    made = session.create(Lifetime::Persistent, objects.front().classNumber(), error, 1);
+  });
+  actor->busy = false;
+  if (!worked) return leave(actor);
+  if (actor->over || error) return later(actor);
+  session.changeable(made)->values = {std::int64_t{0}};
+  record_.addNew(made);
+  actor->made.push_back(made);
+  network_.report.count("object created");
+  network_.report.trace(network_.agenda, actor->name, " creates ", record_.nameOf(made));
+  later(actor);
+}
+
+void SimClient::removeStep(const ActorPtr& actor, Oid object) {
+  const auto& objects = record_.objects();
+  const auto left = std::count_if(objects.begin(), objects.end(),
+                                  [this](Oid each) { return record_.isThere(each); });
+  if (network_.waiting || (left < 3 && !actor->hasMade(object))) return later(actor);
+  const auto then = [this](const StepResult& result) {
+    if (result.isDone()) network_.report.count("object deleted");
+  };
+  waitingStep(actor, object, "delete ", boundOf(LockTimeout::serverDefined()), then,
+              [&](StepDone done) { actor->session->remove(object, std::move(done)); });
+}
+
+// A step that may have to wait for the server before it asks for something.
+void SimClient::waitingStep(const ActorPtr& actor, Oid object, const std::string& what,
+                            milliseconds bound, const StepDone& then,
+                            FunctionRef<void(StepDone)> start) {
+  const std::uint64_t request = actor->session->nextRequestId() + 1;
+  const bool wasThere = record_.isThere(object) && !actor->session->isChanged(object);
+  const StepDone done = told(actor, what + record_.nameOf(object), bound, request,
+                             [this, actor, object, wasThere, then](const StepResult& result) {
+                               checkMissing(*actor, object, wasThere, result);
+                               then(result);
                              });
   const auto asked = asked_.back();
-  const bool worked = wait([&] { session.read(object, done); });
+  const bool worked = wait([&] { start(done); });
   if (worked || asked->answered) return;
   asked_.remove(asked);
   actor->busy = false;
@@ -264,6 +320,7 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
                           const StepResult& result) {
   if (result.isDone()) {
     actor->states.clear();
+    actor->made.clear();
     if (!record_.hasCommitted(id)) fail(actor->name + " was told of a commit that did not happen");
     return;
   }
@@ -271,9 +328,7 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
     network_.report.count("commit unknown");
     if (result.commit != id) fail(actor->name + ": the unknown commit is another one");
     if (temper_.goesOnAfterUnknown) {
-      actor->session->abort(Lifetime::Persistent);
-      actor->states.clear();
-      return;
+      return abort(*actor);
     }
     leave(actor);
     SimClient* const asks = others.empty() || !network_.random.oneIn(4) ? this : others.front();
@@ -285,8 +340,13 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
     fail(actor->name + " was told that its commit did not happen: it did");
   }
   if (result.outcome != StepResult::Outcome::Failed) return;
-  actor->session->abort(Lifetime::Persistent);
-  actor->states.clear();
+  abort(*actor);
+}
+
+void SimClient::abort(Actor& actor) {
+  actor.session->abort(Lifetime::Persistent);
+  actor.states.clear();
+  actor.made.clear();
 }
 
 void SimClient::askOutcome(const CommitId& commit) {

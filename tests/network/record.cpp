@@ -50,7 +50,7 @@ ScheduleLockType typeOf(LockType type) {
 
 std::string wordsOf(const LockReply& reply) {
   if (reply.failure) return "failure";
-  if (reply.missing) return "missing";
+  if (reply.missing) return "error " + std::to_string(numberOf(ErrorCode::ObjectDeleted));
   if (reply.updatedMeanwhile) return "error 1146";
   return wordsOf(reply.lock);
 }
@@ -98,10 +98,19 @@ void Record::addObject(Oid oid) {
   prepare(ObjectLine{nameOf(oid)});
 }
 
+void Record::addNew(Oid oid) {
+  objects_.push_back(oid);
+  editions_[oid] = 0;
+  report_.trace(agenda_, "  ", nameOf(oid), " is new");
+  model_.addNew(nameOf(oid));
+}
+
 std::string Record::nameOf(Oid object) const {
   const auto at = std::find(objects_.begin(), objects_.end(), object);
-  return at == objects_.end() ? "?"
-                              : std::string(1, static_cast<char>('A' + (at - objects_.begin())));
+  if (at == objects_.end()) return "?";
+  const auto number = at - objects_.begin();
+  if (number >= 26) return "O" + std::to_string(number);
+  return std::string(1, static_cast<char>('A' + number));
 }
 
 std::string Record::nameOf(LockerId locker) const {
@@ -206,9 +215,10 @@ Record::StepPtr Record::beganTime() {
 }
 
 // Brings the model to the states that the request shows its process to be in.
-Record::StepPtr Record::beginLock(const LockRequest& request) {
+Record::StepPtr Record::beginLock(const LockRequest& request, Oid first, Existence existence) {
   const StepPtr step = begin(request.locker, request.id);
-  step->expected = "error 64005";
+  const bool isMissing = existence == Existence::Required && !isThere(first);
+  step->expected = isMissing ? "error 1072" : "error 64005";
   if (!step->compared) return step;
   const std::string& process = step->process;
   if (model_.isWaiting(process)) report_.fail(process + " asks while it waits");
@@ -232,26 +242,35 @@ StepLine Record::lineOf(const std::string& process, const LockRequest& request) 
 }
 
 Record::StepPtr Record::beganLock(const LockOrder& order) {
-  const StepPtr step = beginLock(order.request);
+  const Oid oid = Oid::fromBits(order.request.target.value);
+  const StepPtr step = beginLock(order.request, oid, order.existence);
   if (!step->compared) return step;
   StepLine line = lineOf(step->process, order.request);
-  line.object = nameOf(Oid::fromBits(order.request.target.value));
-  step->line = run(line);
+  line.object = nameOf(oid);
+  step->line = ++line_;
+  if (report_.traces()) report_.trace(agenda_, "  server: ", textOf({line_, line}));
+  model_.lock(line, targetOf(oid, order.existence), line_);
   return step;
 }
 
 Record::StepPtr Record::beganLockAll(const LockOrders& orders) {
-  const StepPtr step = beginLock(orders.request);
+  const LockOrders::Target& first = orders.targets.front();
+  const StepPtr step = beginLock(orders.request, first.oid, first.existence);
   for (const LockOrders::Target& target : orders.targets) step->all.push_back(target.oid);
   if (!step->compared) return step;
-  std::vector<std::string> names;
+  std::vector<LockModel::Target> targets;
   std::string words;
-  for (const Oid oid : step->all) words += " " + names.emplace_back(nameOf(oid));
+  for (const LockOrders::Target& target : orders.targets) {
+    targets.push_back(targetOf(target.oid, target.existence));
+    words += " " + targets.back().object;
+  }
   StepLine line = lineOf(step->process, orders.request);
-  line.object = names.front();
+  line.object = targets.front().object;
   step->line = ++line_;
-  report_.trace(agenda_, "  server: ", textOf({line_, line}), ", all of", words);
-  model_.lockAll(line, names, line_);
+  if (report_.traces()) {
+    report_.trace(agenda_, "  server: ", textOf({line_, line}), ", all of", words);
+  }
+  model_.lockAll(line, targets, line_);
   return step;
 }
 
@@ -261,9 +280,20 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
   step->expected = "error 64005";
   if (!step->compared) return step;
   const std::string& process = step->process;
+  LockModel::Changes changes;
+  std::string words;
   for (const ObjectChange& change : request.changes.changes) {
-    const auto held = real.lockStatus(locker, change.record->oid);
-    const bool isLatest = change.record->edition == editions_.at(change.record->oid);
+    const Oid oid = change.record->oid;
+    const bool isNew = change.kind == ChangeKind::Create;
+    const bool isDeleted = change.kind == ChangeKind::Delete;
+    (isNew       ? changes.created
+     : isDeleted ? changes.deleted
+                 : changes.changed)
+        .push_back(nameOf(oid));
+    words += (isNew ? " new " : isDeleted ? " less " : " ") + nameOf(oid);
+    if (isNew) continue;
+    const auto held = real.lockStatus(locker, oid);
+    const bool isLatest = change.record->edition == editionOf(oid);
     if (held && covers(held->type, LockType::Update) && isLatest) continue;
     step->compared = false;
     step->expected = "failed";
@@ -277,12 +307,9 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
     line.timeout = commitTimeout_[locker.value] = timeout;
     prepare(line);
   }
-  for (const ObjectChange& change : request.changes.changes) {
-    StepLine line = lineOf(process, ScheduleVerb::Update);
-    line.object = nameOf(change.record->oid);
-    prepare(line);
-  }
+  model_.changes(process, changes);
   waitsIn_[process] = request.upgrade.id;
+  report_.trace(agenda_, "  server: ", process, " changes", words);
   step->line = run(lineOf(process, ScheduleVerb::Commit));
   return step;
 }
@@ -371,7 +398,7 @@ void Record::answered(const StepPtr& step, const LockReply& reply) {
   const std::string words = wordsOf(reply);
   decide(step, words, words == "granted" ? 1 : 0, {oid});
   noteAnswer(step, words, reply.lock.queued);
-  if (reply.lock.outcome != LockOutcome::Granted) return;
+  if (reply.lock.outcome != LockOutcome::Granted || reply.missing) return;
   std::uint64_t& last = lastToken_[target];
   if (reply.lock.token.value == 0) report_.fail(step->process + " was given no fencing token");
   last = std::max(last, reply.lock.token.value);
@@ -401,10 +428,25 @@ void Record::answered(const StepPtr& step, const CommitRequest& request, const C
     if (notCommitted_.contains({id.process, id.number})) {
       report_.fail(step->process + " committed what was said never to be");
     }
-    for (const ObjectChange& change : request.changes.changes) ++editions_[change.record->oid];
+    for (const ObjectChange& change : request.changes.changes) {
+      std::uint32_t& edition = editions_[change.record->oid];
+      edition = change.kind == ChangeKind::Delete ? 0 : edition + 1;
+    }
   }
   decide(step, wordsOf(reply), 0, {});
   noteAnswer(step, wordsOf(reply), reply.lock.queued);
+}
+
+// In which order those are told who waited for what is not there any more, no rule says.
+void Record::sortMissing(std::vector<Told>& told) {
+  const auto isMissing = [](const Told& one) { return one.words.rfind("error 1072", 0) == 0; };
+  for (auto first = told.begin(); first != told.end();) {
+    first = std::find_if(first, told.end(), isMissing);
+    const auto last = std::find_if_not(first, told.end(), isMissing);
+    std::sort(first, last,
+              [](const Told& one, const Told& other) { return one.line < other.line; });
+    first = last;
+  }
 }
 
 void Record::ended(const StepPtr& step) {
@@ -421,6 +463,8 @@ void Record::ended(const StepPtr& step) {
     actual.push_back(first_.value_or(Told{step->line, step->process, "queued"}));
   }
   actual.insert(actual.end(), caused_.begin(), caused_.end());
+  sortMissing(expected);
+  sortMissing(actual);
   running_ = nullptr;
   if (actual == expected) return;
   std::string text = "the database and the model differ:";

@@ -75,6 +75,9 @@ class Record {
 
   void setTimeouts(std::chrono::milliseconds server, std::chrono::milliseconds background);
   void addObject(Oid oid);
+  /// One that a transaction creates which is still open. It is there when that is committed.
+  void addNew(Oid oid);
+  bool isThere(Oid oid) const { return editions_.at(oid) != 0; }
   /// Its name ends in "/" and its deadlock priority.
   void addProcess(const ProcessInfo& process);
   bool isSignedOn(LockerId locker) const { return signedOn_.contains(locker.value); }
@@ -143,6 +146,7 @@ class Record {
   void toldNotCommitted(const CommitId& commit) {
     notCommitted_.emplace(commit.process, commit.number);
   }
+  /// 0: it is not there, not yet or not any more.
   std::uint32_t editionOf(Oid oid) const { return editions_.at(oid); }
   std::int64_t modelEditionOf(Oid oid) const { return model_.edition(nameOf(oid)); }
 
@@ -155,12 +159,16 @@ class Record {
     std::string words;
     bool operator==(const Told&) const = default;
   };
+  static void sortMissing(std::vector<Told>& told);
   int run(Content content);
   void prepare(const Content& content);
   StepLine lineOf(const std::string& process, ScheduleVerb verb) const;
   StepPtr begin(LockerId locker, std::uint64_t request);
-  StepPtr beginLock(const LockRequest& request);
+  StepPtr beginLock(const LockRequest& request, Oid first, Existence existence);
   StepLine lineOf(const std::string& process, const LockRequest& request) const;
+  LockModel::Target targetOf(Oid oid, Existence existence) const {
+    return {nameOf(oid), existence == Existence::CreatedByLocker};
+  }
   void decide(const StepPtr& step, const std::string& words, std::size_t granted,
               const std::vector<Oid>& targets);
   void noteAnswer(const StepPtr& step, const std::string& words, bool queued);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ struct ClientTemper {
   int updateLocksOneIn = 3;
   int operatorOneIn = 0;            ///< Of steps; 0: there is none.
   int lockAllOneIn = 0;             ///< The same.
+  int createOneIn = 0;              ///< Or delete. The same.
   bool atOnce = false;              ///< First by the calls that do not wait, as Object does.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
@@ -72,6 +74,10 @@ class SimClient {
     std::uint64_t commits = 0;
     bool setsValues = false;  // The last change was one of a value.
     std::vector<StateKind> states;
+    std::vector<Oid> made;  // In its open transaction.
+    bool hasMade(Oid object) const {
+      return std::find(made.begin(), made.end(), object) != made.end();
+    }
     LockerId locker() const { return session->process().locker; }
   };
   using ActorPtr = std::shared_ptr<Actor>;
@@ -90,6 +96,7 @@ class SimClient {
   void signOnProcess(Oid node);
   void replaceLost();
   void later(const ActorPtr& actor);
+  Oid anyObject(const Actor& actor);
   void step(const ActorPtr& actor);
   /// A lock on nothing yet; it may be cancelled.
   Session::Wish anyWish(const ActorPtr& actor);
@@ -103,7 +110,15 @@ class SimClient {
   void changeStep(const ActorPtr& actor, Oid object);
   /// False when that has to be asked for.
   bool isChangedAtOnce(Actor& actor, Oid object);
+  /// Into what is changed: the number of commits that have changed it then.
+  static void write(const Actor& actor, Oid object);
   void readStep(const ActorPtr& actor, Oid object);
+  void createStep(const ActorPtr& actor);
+  void removeStep(const ActorPtr& actor, Oid object);
+  void waitingStep(const ActorPtr& actor, Oid object, const std::string& what,
+                   std::chrono::milliseconds bound, const StepDone& then,
+                   FunctionRef<void(StepDone)> start);
+  void abort(Actor& actor);
   void commitStep(const ActorPtr& actor);
   void stateStep(const ActorPtr& actor);
   /// Takes a lock, or all of a process, by force: of whoever it is.
@@ -121,6 +136,7 @@ class SimClient {
   void received(const std::vector<LockInfo>& held);
   void checkLatest(const Actor& actor, const std::string& what, Oid object,
                    const RecordPtr& record);
+  void checkMissing(const Actor& actor, Oid object, bool wasThere, const StepResult& result);
   void checkHeld(const Actor& actor, Oid object, LockType asked);
   void checkRecord(const std::string& what, const RecordPtr& record);
   /// How long an answer takes at most: beyond the request's own time the client's slack, and one

@@ -116,6 +116,7 @@ void World::temper() {
 void World::temperMore() {
   if (more_.oneIn(3)) temper_.lockAllOneIn = 3 + more_.below(10);
   temper_.atOnce = more_.oneIn(2);
+  if (more_.oneIn(3)) temper_.createOneIn = 4 + more_.below(16);
   if (more_.oneIn(4)) residents_ = 1 + more_.below(3);
 }
 
@@ -260,12 +261,18 @@ void World::finish() {
 void World::checkStore() {
   for (const Oid oid : record_.objects()) {
     const RecordPtr stored = storeInMemory()->fetch(oid);
-    if (stored->edition != record_.editionOf(oid) ||
-        stored->edition != record_.modelEditionOf(oid) ||
-        std::get<std::int64_t>(stored->values.front()) != stored->edition - 1) {
-      report_.fail(record_.nameOf(oid) + " has edition " + std::to_string(stored->edition) + ", " +
-                   std::to_string(record_.editionOf(oid) - 1) + " commits changed it");
+    if (!record_.isThere(oid)) {
+      if (stored) report_.fail(record_.nameOf(oid) + " is stored, and should not be there");
+      continue;
     }
+    if (stored && stored->edition == record_.editionOf(oid) &&
+        stored->edition == record_.modelEditionOf(oid) &&
+        std::get<std::int64_t>(stored->values.front()) == stored->edition - 1) {
+      continue;
+    }
+    report_.fail(record_.nameOf(oid) + " has edition " +
+                 std::to_string(stored ? stored->edition : 0) + ", " +
+                 std::to_string(record_.editionOf(oid) - 1) + " commits changed it");
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace nephrite {
@@ -138,6 +139,8 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   waiter.type = pending.type;
   waiter.session = pending.session;
 
+  const auto isMissing = [&] { return objects_[object].being != Being::There && !pending.isNew; };
+  if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
   Hold* hold = holdOf(process, object);
   if (hold && settledByHold(*hold, pending, process, isOwn)) return;
   if (hold && hold->type == S && waiter.type == U && !hold->session) {
@@ -147,6 +150,7 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
     holds.erase(holds.begin() + (hold - holds.data()));
     serve(object);
     deliver();
+    if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
   } else if (hold) {
     waiter.upgrade = true;
   }
@@ -348,6 +352,8 @@ void LockModel::take(int object, const Waiter& waiter) {
 
 void LockModel::serve(int object) {
   auto& waiters = objects_[object].waiters;
+  while (!waiters.empty() && objects_[object].being == Being::Gone)
+    endWait(waiters.front().process, "error", 1072, false);
   while (!waiters.empty() && canGrant(object, waiters.front())) {
     const Waiter head = waiters.front();
     waiters.erase(waiters.begin());
@@ -394,14 +400,17 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
     code = 1146;
   } else if (!pending.rest.empty()) {
     Pending next = pending;
-    next.object = next.rest.front();
+    std::tie(next.object, next.isNew) = next.rest.front();
     next.rest.erase(next.rest.begin());
     next.locks = *next.locks + 1;
     next.editionWhenShareWasReleased = 0;
     return ask(next, process, isOwn);
   } else if (pending.verb == ScheduleVerb::Commit) {
     outcome = "committed";
-    for (const int object : processes_[process].changed) ++objects_[object].edition;
+    Process& who = processes_[process];
+    for (const int object : who.changed) ++objects_[object].edition;
+    for (const int object : who.created) objects_[object].being = Being::There;
+    for (const int object : who.deleted) objects_[object].being = Being::Gone;
     freed = endTransaction(process);
   } else if (pending.verb == ScheduleVerb::Update) {
     outcome = "updated";
@@ -421,7 +430,7 @@ std::vector<int> LockModel::endTransaction(int process) {
   std::vector<int> freed;
   for (const int object : objectsInOrderOfAcquisition(process)) {
     Hold* hold = holdOf(process, object);
-    if (hold->session) {
+    if (hold->session && objects_[object].being != Being::Gone) {
       if (hold->type == *hold->session) continue;
       hold->type = *hold->session;
     } else {
@@ -433,6 +442,8 @@ std::vector<int> LockModel::endTransaction(int process) {
   who.inTransaction = false;
   who.levels.clear();
   who.changed.clear();
+  who.created.clear();
+  who.deleted.clear();
   return freed;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "node/schedule/schedule.h"
@@ -49,9 +50,21 @@ class LockModel {
 
   /// As `advance`; but what is due meanwhile is noticed then, by somebody who comes late.
   void passTime(std::int64_t milliseconds, int line);
+  struct Target {
+    std::string object;
+    bool isNew = false;  ///< The process has created it in its open transaction.
+  };
+  void lock(const StepLine& lock, const Target& target, int line);
   /// Locks on several objects, each asked for when the one before is held, as one step: it ends
   /// with the last of them, or with the first that is refused.
-  void lockAll(const StepLine& lock, const std::vector<std::string>& objects, int line);
+  void lockAll(const StepLine& lock, const std::vector<Target>& targets, int line);
+  /// An object that is there when the transaction is committed that creates it.
+  void addNew(const std::string& object);
+  /// What the next commit of the process does. It has locked what it changes and deletes.
+  struct Changes {
+    std::vector<std::string> changed, created, deleted;
+  };
+  void changes(const std::string& process, const Changes& changes);
 
   /// Who has locked and who waits for an object, each in its order: "c0.1 update share level 1" is
   /// an Update that returns to Share, "c0.2 waits for reserve".
@@ -94,8 +107,11 @@ class LockModel {
     bool upgrade = false;
   };
 
+  enum class Being { New, There, Gone };
+
   struct Object {
     std::string name;
+    Being being = Being::There;
     std::int64_t edition = 1;
     std::vector<Hold> holds;      // In the order of their acquisition.
     std::vector<Waiter> waiters;  // From the head: upgrades, then newcomers.
@@ -109,8 +125,9 @@ class LockModel {
     Type type = S;    // What it asks for there.
     bool session = false;
     std::int64_t timeout = -2;
-    std::vector<int> rest;     // Of lockAll(): the objects that are asked for then,
-    std::optional<int> locks;  // and how many have been granted.
+    bool isNew = false;                      // The process has created it in its open transaction.
+    std::vector<std::pair<int, bool>> rest;  // Of lockAll(): what is asked for then, is it new,
+    std::optional<int> locks;                // and how many have been granted.
     std::int64_t due = 0;
     std::int64_t began = 0;
     std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
@@ -137,7 +154,9 @@ class LockModel {
     bool signedOff = false;
     bool inTransaction = false;
     std::string levels;
-    std::vector<int> changed;
+    std::vector<int> changed;  // Deleted objects, too.
+    std::vector<int> created;
+    std::vector<int> deleted;
     std::optional<Pending> pending;
   };
 
@@ -156,6 +175,7 @@ class LockModel {
   // The steps.
   // Those with `isOwn` tell it as the first event of the step being run.
   void askFor(Type type, bool session, std::int64_t timeout);
+  Pending pendingOf(const StepLine& lock, int line) const;
   void ask(Pending pending, int process, bool isOwn);
   bool settledByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();

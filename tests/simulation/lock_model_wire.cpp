@@ -29,20 +29,53 @@ void LockModel::passTime(std::int64_t milliseconds, int line) {
   endForced();
 }
 
-void LockModel::lockAll(const StepLine& lock, const std::vector<std::string>& objects, int line) {
-  force(lock.process, lock.verb, -1, line);
+LockModel::Pending LockModel::pendingOf(const StepLine& lock, int line) const {
   Pending pending;
   pending.line = line;
-  pending.verb = verb_;
-  pending.object = objectNamed(objects.front(), line);
-  for (std::size_t i = 1; i < objects.size(); ++i)
-    pending.rest.push_back(objectNamed(objects[i], line));
-  pending.locks = 0;
+  pending.verb = lock.verb;
   pending.type = static_cast<Type>(lock.type);
   pending.session = lock.duration == ScheduleDuration::Session;
   pending.timeout = lock.timeout;
+  return pending;
+}
+
+void LockModel::lock(const StepLine& lock, const Target& target, int line) {
+  force(lock.process, lock.verb, objectNamed(target.object, line), line);
+  Pending pending = pendingOf(lock, line);
+  pending.object = object_;
+  pending.isNew = target.isNew;
   ask(pending, self_, true);
   endForced();
+}
+
+void LockModel::lockAll(const StepLine& lock, const std::vector<Target>& targets, int line) {
+  force(lock.process, lock.verb, -1, line);
+  Pending pending = pendingOf(lock, line);
+  pending.object = objectNamed(targets.front().object, line);
+  pending.isNew = targets.front().isNew;
+  for (std::size_t i = 1; i < targets.size(); ++i)
+    pending.rest.emplace_back(objectNamed(targets[i].object, line), targets[i].isNew);
+  pending.locks = 0;
+  ask(pending, self_, true);
+  endForced();
+}
+
+void LockModel::addNew(const std::string& object) {
+  addObject({object}, 0);
+  objects_.back().being = Being::New;
+}
+
+void LockModel::changes(const std::string& process, const Changes& changes) {
+  Process& who = processes_[processIndex_.at(process)];
+  const auto numbers = [&](const std::vector<std::string>& names) {
+    std::vector<int> objects;
+    for (const std::string& name : names) objects.push_back(objectNamed(name, 0));
+    return objects;
+  };
+  who.changed = numbers(changes.changed);
+  who.created = numbers(changes.created);
+  who.deleted = numbers(changes.deleted);
+  who.changed.insert(who.changed.end(), who.deleted.begin(), who.deleted.end());
 }
 
 void LockModel::cancel(const std::string& process, int line) {
