@@ -69,16 +69,77 @@ void SimLink::send(std::string frame) {
   if (!serverOpen_) return;
   const auto held =
       std::make_shared<const std::vector<LockInfo>>(network_.server->locksOf(client_));
-  deliverBytes(toClient_, client_, std::move(frame),
-               [this, held](const std::string& piece, bool last) {
+  if (room_ == SIZE_MAX && unread_.empty()) {
+    taken_ += frame.size();
+    return give(std::move(frame), true, held);
+  }
+  queued_ += frame.size();
+  unread_.push_back({std::move(frame), held});
+  network_.server->leftSome(*this);
+}
+
+// What concerns the connection alone, and what was missed on another one, comes all the same.
+void SimLink::sendFramed(const wire::FrameHeader& header, std::string_view message) {
+  if (header.sequence != 0 && queued_ > network_.mostUnread) {
+    network_.report.fail("the server says more to " + address_ + ", which does not read");
+  }
+  ServerConnection::sendFramed(header, message);
+}
+
+void SimLink::flush() {
+  while (room_ > 0 && !unread_.empty()) {
+    Unread& next = unread_.front();
+    const std::size_t size = std::min(room_, next.bytes.size());
+    if (room_ != SIZE_MAX) room_ -= size;
+    queued_ -= size;
+    taken_ += size;
+    if (size < next.bytes.size()) {
+      give(next.bytes.substr(0, size), false, next.held);
+      next.bytes.erase(0, size);
+    } else {
+      const Unread whole = std::move(next);
+      unread_.pop_front();
+      give(whole.bytes, true, whole.held);
+    }
+  }
+}
+
+void SimLink::give(std::string bytes, bool isLast, const Held& held) {
+  deliverBytes(toClient_, client_, std::move(bytes),
+               [this, isLast, held](const std::string& piece, bool last) {
                  if (!clientOpen_) return;
                  carrier_.arrived(*this, piece);
-                 if (last && clientOpen_ && carrier_.received) carrier_.received(*held);
+                 if (isLast && last && clientOpen_ && carrier_.received) carrier_.received(*held);
                });
+}
+
+void SimLink::readSlowly(Duration time, std::size_t bytes, Duration pause) {
+  if (room_ != SIZE_MAX) return;
+  network_.report.count("slow reader");
+  room_ = bytes;
+  readMore(network_.agenda.now() + time, bytes, pause);
+}
+
+void SimLink::readMore(Instant end, std::size_t bytes, Duration pause) {
+  network_.agenda.in(pause, client_, [self = shared_from_this(), this, end, bytes, pause] {
+    const bool isOver = network_.agenda.now() >= end;
+    room_ = isOver ? SIZE_MAX : room_ + bytes;
+    if (serverOpen_ && !toClient_.dead) {
+      network_.agenda.in(network_.delay(), kServer, [self, this] {
+        const bool same = network_.server->incarnation() == incarnation_;
+        if (serverOpen_ && same) network_.server->tookSome(*this);
+      });
+    }
+    if (!isOver) readMore(end, bytes, pause);
+  });
 }
 
 void SimLink::close() {
   if (!serverOpen_) return;
+  flush();
+  if (queued_ > 0) network_.report.count("closed with something unread");
+  unread_.clear();
+  queued_ = 0;
   serverOpen_ = false;
   deliver(toClient_, client_, [this] { carrier_.lost(*this); });
 }

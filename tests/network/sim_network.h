@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +25,10 @@ class SimListener {
   virtual void opened(const std::shared_ptr<SimLink>& link) = 0;
   virtual void arrived(SimLink& link, const std::string& bytes) = 0;
   virtual void hungUp(SimLink& link) = 0;
+  /// Something is left for the client: what it takes at once is sent at the end of the turn.
+  virtual void leftSome(SimLink& link) = 0;
+  /// The client has taken something, and takes more.
+  virtual void tookSome(SimLink& link) = 0;
   /// The locks of `client` as they are now.
   virtual std::vector<LockInfo> locksOf(int client) const = 0;
 };
@@ -33,10 +39,11 @@ struct SimNetwork {
   Random& random;
   Report& report;
   SimListener* server = nullptr;
-  int mostDelay = 5;       // Milliseconds.
-  int burstOneIn = 0;      // Pieces that are late, and all behind them; 0: none.
-  int refuseOneIn = 0;     // Attempts to connect.
-  bool losesEnds = false;  // An end of a connection may never hear of its end.
+  int mostDelay = 5;                  // Milliseconds.
+  int burstOneIn = 0;                 // Pieces that are late, and all behind them; 0: none.
+  int refuseOneIn = 0;                // Attempts to connect.
+  bool losesEnds = false;             // An end of a connection may never hear of its end.
+  std::size_t mostUnread = SIZE_MAX;  // With more, the server says nothing else; bytes.
   std::function<void()> pump = {};
   bool waiting = false;  // Somebody waits, and runs the world.
 
@@ -50,9 +57,15 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
 
   // The server's end.
   void send(std::string frame) override;
+  void sendFramed(const wire::FrameHeader& header, std::string_view message) override;
   void close() override;
-  std::size_t bytesQueued() const override { return 0; }
+  std::size_t bytesQueued() const override { return queued_; }
+  std::uint64_t bytesTaken() const override { return taken_; }
   const std::string& address() const override { return address_; }
+  /// Sends as much of what is queued as the client takes.
+  void flush();
+  bool leavesSome = false;  ///< What was flushed last.
+  bool framesWait = false;  ///< In atServer, for the client to take what there is for it.
 
   // The client's end.
   void open();
@@ -64,12 +77,21 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
   void deafen(bool towardsServer);
   /// The client loses it, and the server is not told: what is under way still arrives.
   void abandon();
+  /// For `time` the client takes so many bytes at once, and as many more each `pause`.
+  void readSlowly(Duration time, std::size_t bytes, Duration pause);
   bool isOver() const { return !serverOpen_ || !clientOpen_; }
 
   wire::FrameReader atServer{1u << 20};
   wire::FrameReader atClient{1u << 20};
 
  private:
+  using Held = std::shared_ptr<const std::vector<LockInfo>>;
+  /// Of a frame.
+  struct Unread {
+    std::string bytes;
+    Held held;  // When it was sent.
+  };
+  void give(std::string bytes, bool isLast, const Held& held);
   struct Direction {
     bool dead = false;
     bool lost = false;  // What is under way, too.
@@ -78,6 +100,7 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
   /// What is under way is work of the other end, in order; unless it is lost.
   template <typename Work>
   void deliver(Direction& direction, int owner, Work work);
+  void readMore(Instant end, std::size_t bytes, Duration pause);
   /// The same of bytes in pieces: `work(piece, isLast)`.
   template <typename Work>
   void deliverBytes(Direction& direction, int owner, std::string bytes, const Work& work);
@@ -90,6 +113,10 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
   bool serverOpen_ = true;
   bool clientOpen_ = true;
   bool silent_ = false;
+  std::size_t room_ = SIZE_MAX;  // What the client takes now; SIZE_MAX: all.
+  std::deque<Unread> unread_;
+  std::size_t queued_ = 0;  // Bytes, of these.
+  std::uint64_t taken_ = 0;
   Direction toServer_;
   Direction toClient_;
 };

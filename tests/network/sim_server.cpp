@@ -111,6 +111,7 @@ void SimServer::stop(bool bySurprise) {
   const auto life = std::exchange(life_, nullptr);  // What is still posted finds nobody.
   life->sessions.reset();
   links_.clear();
+  dirty_.clear();
 }
 
 // --- Events --------------------------------------------------------------------------------------
@@ -120,8 +121,24 @@ void SimServer::onStrand(const std::function<void()>& work) {
   life_->recorded.passTime();
   ++strand_;
   work();
+  if (strand_ == 1) endTurn();
   --strand_;
   setTimer();
+}
+
+void SimServer::endTurn() {
+  while (!dirty_.empty()) {
+    for (const auto& link : std::exchange(dirty_, {})) flush(*link);
+  }
+}
+
+void SimServer::flush(SimLink& link) {
+  ServerSessions& sessions = *life_->sessions;
+  if (link.bytesQueued() == 0) return;
+  const bool hadMuch = std::exchange(link.leavesSome, false) || !sessions.listensTo(link);
+  link.flush();
+  link.leavesSome = link.bytesQueued() > 0;
+  if (link.leavesSome || hadMuch) sessions.flushed(link);
 }
 
 void SimServer::setTimer() {
@@ -148,14 +165,37 @@ void SimServer::opened(const std::shared_ptr<SimLink>& link) {
 
 void SimServer::arrived(SimLink& link, const std::string& bytes) {
   onStrand([&] {
-    const auto kept = link.shared_from_this();
-    try {
-      link.atServer.append({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-      while (const auto frame = link.atServer.next()) life_->sessions->received(link, *frame);
-    } catch (const wire::WireError& wrong) {
-      life_->sessions->violated(link, wrong.what());
-    }
+    link.atServer.append({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    readFrames(link);
   });
+}
+
+void SimServer::tookSome(SimLink& link) {
+  onStrand([&] {
+    const std::size_t before = link.bytesQueued();
+    flush(link);
+    if (link.bytesQueued() < before) life_->sessions->heard(link);
+    if (link.framesWait) readFrames(link);
+  });
+}
+
+// As long as the client takes the answers.
+void SimServer::readFrames(SimLink& link) {
+  const auto kept = link.shared_from_this();
+  ServerSessions& sessions = *life_->sessions;
+  link.framesWait = false;
+  try {
+    while (true) {
+      if (!sessions.listensTo(link)) flush(link);
+      link.framesWait = !sessions.listensTo(link);
+      if (link.framesWait) return network_.report.count("not read from");
+      const auto frame = link.atServer.next();
+      if (!frame) return;
+      sessions.received(link, *frame);
+    }
+  } catch (const wire::WireError& wrong) {
+    sessions.violated(link, wrong.what());
+  }
 }
 
 void SimServer::hungUp(SimLink& link) {

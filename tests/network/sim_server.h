@@ -38,6 +38,8 @@ class SimServer final : public SimListener {
   void opened(const std::shared_ptr<SimLink>& link) override;
   void arrived(SimLink& link, const std::string& bytes) override;
   void hungUp(SimLink& link) override;
+  void leftSome(SimLink& link) override { dirty_.push_back(link.shared_from_this()); }
+  void tookSome(SimLink& link) override;
   std::vector<LockInfo> locksOf(int client) const override;
 
  private:
@@ -52,6 +54,10 @@ class SimServer final : public SimListener {
   ServerSessions::Hooks hooks();
   /// Runs `work` as the serving thread does.
   void onStrand(const std::function<void()>& work);
+  /// As SocketServer does it: once for all that was sent meanwhile.
+  void endTurn();
+  void flush(SimLink& link);
+  void readFrames(SimLink& link);
   void setTimer();
   void runBlocked(std::uint64_t number);
 
@@ -70,6 +76,7 @@ class SimServer final : public SimListener {
   std::uint64_t lastBlocked_ = 0;
   std::map<std::uint64_t, std::function<void()>> blocked_;
   std::vector<std::shared_ptr<SimLink>> links_;
+  std::vector<std::shared_ptr<SimLink>> dirty_;  // Have something that is not sent.
   std::unique_ptr<Life> life_;
 };
 

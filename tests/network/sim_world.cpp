@@ -55,6 +55,7 @@ class World {
   void temper();
   void temperMore();
   void fault();
+  void slowReader();
   void restart();
   void finish();
   void checkStore();
@@ -73,6 +74,7 @@ class World {
   int slowestCommit_ = 10;
   int faultEvery_ = 0;
   int residents_ = 0;
+  int slowEvery_ = 0;
   bool cuts_ = false, deafens_ = false, abandons_ = false;
   bool pausesClients_ = false, pausesServer_ = false, restarts_ = false;
   std::uint64_t nextCheck_ = 0;
@@ -117,6 +119,12 @@ void World::temperMore() {
   if (more_.oneIn(3)) temper_.lockAllOneIn = 3 + more_.below(10);
   temper_.atOnce = more_.oneIn(2);
   if (more_.oneIn(3)) temper_.createOneIn = 4 + more_.below(16);
+  if (!more_.oneIn(4)) return;
+  slowEvery_ = 100 + more_.below(600);
+  network_.mostUnread = limits_.slowReaderWarning =
+      static_cast<std::size_t>(50 + more_.below(more_.oneIn(2) ? 300 : 2'000));
+  limits_.slowReaderLimit = limits_.slowReaderWarning +
+                            static_cast<std::size_t>(more_.below(more_.oneIn(2) ? 500 : 8'000));
   if (more_.oneIn(4)) residents_ = 1 + more_.below(3);
 }
 
@@ -148,6 +156,7 @@ void World::begin() {
     one->start();
   }
   if (faultEvery_ > 0) agenda_.in(upTo(faultEvery_), kNetwork, [this] { fault(); });
+  if (slowEvery_ > 0) agenda_.in(upTo(slowEvery_), kNetwork, [this] { slowReader(); });
 }
 
 bool World::runOne(Instant end) {
@@ -212,6 +221,21 @@ void World::fault() {
   }
 }
 
+// A client that reads a little now and then, or nothing for a while.
+void World::slowReader() {
+  if (slowEvery_ == 0) return;
+  agenda_.in(upTo(2 * slowEvery_), kNetwork, [this] { slowReader(); });
+  const int client = random_.below(static_cast<int>(clients_.size()));
+  const auto link = clients_[static_cast<std::size_t>(client)]->carrier().link();
+  const milliseconds time = upTo(random_.oneIn(2) ? 300 : 1'500);
+  const milliseconds pause = random_.oneIn(3) ? time : upTo(60);
+  const auto bytes = static_cast<std::size_t>(random_.below(random_.oneIn(2) ? 100 : 600));
+  if (!link) return;
+  report_.trace(agenda_, "--- c", std::to_string(client), " reads slowly for ",
+                std::to_string(time.count()), " ms");
+  link->readSlowly(time, bytes, pause);
+}
+
 void World::restart() {
   const bool bySurprise = random_.oneIn(2);
   const milliseconds down = upTo(1'000);
@@ -226,7 +250,7 @@ void World::restart() {
 // --- The end -------------------------------------------------------------------------------------
 
 void World::finish() {
-  faultEvery_ = 0;
+  faultEvery_ = slowEvery_ = 0;
   network_.burstOneIn = network_.refuseOneIn = 0;
   network_.losesEnds = false;
   for (const auto& client : clients_) client->stop();
