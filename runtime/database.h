@@ -121,11 +121,12 @@ class Database {
     const auto held = lockStatus(locker, target);
     return held ? held->type : LockType::Get;
   }
-  /// The same of each of `targets`.
-  virtual std::vector<LockType> typesHeld(LockerId locker, std::span<const Oid> targets) const {
-    std::vector<LockType> types;
-    for (const Oid target : targets) types.push_back(typeHeld(locker, target));
-    return types;
+  /// Of each of `targets`: is a lock held, as far as is known? Also when that is not sure, after a
+  /// request without an answer.
+  virtual std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const {
+    std::vector<bool> held;
+    for (const Oid target : targets) held.push_back(typeHeld(locker, target) != LockType::Get);
+    return held;
   }
   /// A shorter way for a process that has signed on; null when there is none.
   virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }

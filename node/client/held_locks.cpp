@@ -46,22 +46,23 @@ HeldLock HeldLocks::find(LockerId locker, Oid target) const {
   return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
 }
 
-std::vector<HeldLock> HeldLocks::find(LockerId locker, std::span<const Oid> targets) const {
-  if (count_ == 0) return {};
-  MutexLock hold(mutex_);
-  const auto of = lockers_.find(locker.value);
-  if (of == lockers_.end() || of->second.locks.empty()) return {};
-  std::vector<HeldLock> held;
-  held.reserve(targets.size());
-  for (const Oid target : targets) held.push_back(heldIn(of->second, target));
-  return held;
-}
-
 bool HeldLocks::mayHold(LockerId locker, Oid target) const {
   if (count_ == 0) return false;
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   return of != lockers_.end() && of->second.locks.contains(target.bits());
+}
+
+std::vector<bool> HeldLocks::mayHold(LockerId locker, std::span<const Oid> targets) const {
+  std::vector<bool> held(targets.size(), false);
+  if (count_ == 0) return held;
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end() || of->second.locks.empty()) return held;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    held[i] = of->second.locks.contains(targets[i].bits());
+  }
+  return held;
 }
 
 std::vector<Oid> HeldLocks::unsure(LockerId locker, std::span<const Oid> targets) const {

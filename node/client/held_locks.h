@@ -33,11 +33,11 @@ class HeldLocks {
  public:
   /// What is surely held; of type Get when nothing is, or when that is not sure.
   HeldLock find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
-  /// The same of many targets, one for each; empty when nothing is held of any.
-  std::vector<HeldLock> find(LockerId locker, std::span<const Oid> targets) const
-      NEPHRITE_EXCLUDES(mutex_);
   /// Is it held, as far as is known? Also when that is not sure.
   bool mayHold(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
+  /// The same of each of many.
+  std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const
+      NEPHRITE_EXCLUDES(mutex_);
   /// Those of `targets` that may be held, of which it is not sure how.
   std::vector<Oid> unsure(LockerId locker, std::span<const Oid> targets) const
       NEPHRITE_EXCLUDES(mutex_);

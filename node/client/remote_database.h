@@ -87,7 +87,7 @@ class RemoteDatabase final : public Database {
   /// What is surely held; null also when that is not sure. Does not wait.
   std::optional<LockInfo> lockKnown(LockerId locker, Oid target) const;
   LockType typeHeld(LockerId locker, Oid target) const override;
-  std::vector<LockType> typesHeld(LockerId locker, std::span<const Oid> targets) const override;
+  std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const override;
   AnswerSource* answers() override { return carrier_.answers(); }
 
   std::shared_ptr<const Schema> schema() const override;

@@ -479,18 +479,12 @@ LockType RemoteDatabase::typeHeld(LockerId locker, Oid target) const {
   return isShared(target) ? shared_->typeHeld(locker, target) : held_.find(locker, target).type;
 }
 
-std::vector<LockType> RemoteDatabase::typesHeld(LockerId locker,
-                                                std::span<const Oid> targets) const {
-  const std::vector<HeldLock> held = held_.find(locker, targets);
-  std::vector<LockType> types(targets.size(), LockType::Get);
+std::vector<bool> RemoteDatabase::mayHold(LockerId locker, std::span<const Oid> targets) const {
+  std::vector<bool> held = held_.mayHold(locker, targets);
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (isShared(targets[i])) {
-      types[i] = shared_->typeHeld(locker, targets[i]);
-    } else if (!held.empty()) {
-      types[i] = held[i].type;
-    }
+    if (isShared(targets[i])) held[i] = shared_->typeHeld(locker, targets[i]) != LockType::Get;
   }
-  return types;
+  return held;
 }
 
 std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) const {

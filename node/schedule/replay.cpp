@@ -44,7 +44,7 @@ const std::shared_ptr<ObjectStore>& storeInMemory() {
 
 // The calls that Object makes: at once if that can be, else as Database says.
 bool unlocked(Session& session, Oid oid) {
-  const bool held = session.held(std::span(&oid, 1)).front() != LockType::Get;
+  const bool held = session.mayHold(std::span(&oid, 1)).front();
   return session.unlockAtOnce(oid) ? held : session.unlock(oid);
 }
 

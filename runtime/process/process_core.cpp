@@ -436,7 +436,7 @@ void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
                           const std::stop_token& stop) {
   if (!std::is_sorted(oids.begin(), oids.end())) std::sort(oids.begin(), oids.end());
   oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
-  const std::vector<LockType> before = session_.held(oids);
+  const std::vector<bool> before = session_.mayHold(oids);
   std::size_t next = 0;
   try {
     while (next < oids.size()) {
@@ -446,7 +446,7 @@ void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
     }
   } catch (...) {
     for (std::size_t i = std::min(next, oids.size()); signedOn_ && i-- > 0;) {
-      if (before[i] == LockType::Get) session_.unlock(oids[i]);
+      if (!before[i]) session_.unlock(oids[i]);
     }
     throw;
   }

@@ -154,9 +154,9 @@ void Session::abort(Lifetime lifetime) {
 // What there never was is not locked any longer than the transaction that would have made it.
 void Session::unlockUnmade(std::span<const Oid> oids) {
   if (oids.empty()) return;
-  const std::vector<LockType> types = held(oids);
+  const std::vector<bool> held = mayHold(oids);
   for (std::size_t i = 0; i < oids.size(); ++i) {
-    if (types[i] != LockType::Get) database_.unlock(process_.locker, oids[i]);
+    if (held[i]) database_.unlock(process_.locker, oids[i]);
   }
 }
 
@@ -273,12 +273,12 @@ LockType Session::held(Oid oid) const {
   return database_.typeHeld(process_.locker, oid);
 }
 
-std::vector<LockType> Session::held(std::span<const Oid> oids) const {
-  if (quick_ == nullptr) return database_.typesHeld(process_.locker, oids);
-  std::vector<LockType> types;
-  types.reserve(oids.size());
-  for (const Oid oid : oids) types.push_back(quick_->held(oid));
-  return types;
+std::vector<bool> Session::mayHold(std::span<const Oid> oids) const {
+  if (quick_ == nullptr) return database_.mayHold(process_.locker, oids);
+  std::vector<bool> held;
+  held.reserve(oids.size());
+  for (const Oid oid : oids) held.push_back(quick_->held(oid) != LockType::Get);
+  return held;
 }
 
 bool Session::holds(Oid oid, LockType atLeast) const {

@@ -134,8 +134,8 @@ class Session {
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);
   bool holds(Oid oid, LockType atLeast) const;
-  /// Of each; Get: nothing.
-  std::vector<LockType> held(std::span<const Oid> oids) const;
+  /// As Database::mayHold().
+  std::vector<bool> mayHold(std::span<const Oid> oids) const;
   /// Created, changed or deleted in the open transaction?
   bool isChanged(Oid oid) const;
 

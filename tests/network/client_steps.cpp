@@ -154,7 +154,7 @@ void SimClient::lockAllStep(const ActorPtr& actor) {
     oids.erase(oids.begin() + network_.random.below(static_cast<int>(oids.size())));
   }
   std::sort(oids.begin(), oids.end());
-  const std::vector<LockType> before = session.held(oids);
+  const std::vector<bool> before = session.mayHold(oids);
   Session::Wish wish = anyWish(actor);
   wish.target = oids.front();
   if (session.misuse(wish)) return later(actor);
@@ -178,12 +178,12 @@ void SimClient::lockAllStep(const ActorPtr& actor) {
 }
 
 void SimClient::lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
-                          const std::vector<LockType>& before, std::size_t granted,
+                          const std::vector<bool>& before, std::size_t granted,
                           const Session::Wish& wish, const StepResult& result) {
   if (!result.isDone()) {
     network_.report.count(granted > 0 ? "lockAll given back" : "lockAll refused at the first");
     for (std::size_t i = granted; i-- > 0;) {
-      if (before[i] == LockType::Get) actor->session->unlock(oids[i]);
+      if (!before[i]) actor->session->unlock(oids[i]);
     }
   }
   const Record::Decided* const decided = record_.decided(actor->locker(), wish.id);

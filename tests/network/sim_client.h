@@ -103,7 +103,7 @@ class SimClient {
   void lockStep(const ActorPtr& actor, Oid object);
   void lockAllStep(const ActorPtr& actor);
   void lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
-                 const std::vector<LockType>& before, std::size_t granted,
+                 const std::vector<bool>& before, std::size_t granted,
                  const Session::Wish& wish, const StepResult& result);
   /// What was just locked, as anybody on the node reads it.
   void readHeld(const ActorPtr& actor, Oid object);

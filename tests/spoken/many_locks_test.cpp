@@ -43,7 +43,11 @@ class ManyLocks : public SpokenNode<testing::TestWithParam<bool>> {
     refused.reply.lock.lockedBy = kBen;
     return refused;
   }
-  std::vector<LockType> held() const { return database.typesHeld(kAnna, orders); }
+  std::vector<LockType> held() const {
+    std::vector<LockType> types;
+    for (const Oid order : orders) types.push_back(database.typeHeld(kAnna, order));
+    return types;
+  }
 
   const std::vector<Oid> orders{Oid(Lifetime::Persistent, 2048, 5),
                                 Oid(Lifetime::Persistent, 2048, 6),

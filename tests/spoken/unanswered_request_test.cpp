@@ -134,8 +134,8 @@ TEST_F(UnansweredRequest, WhenAllOfSeveralWereAskedForThenNoneIsGrantedFromMemor
   clock.advance(2500ms);
   carrier.tick();
 
-  EXPECT_THAT(database.typesHeld(kAnna, std::array{order, other}),
-              ElementsAre(LockType::Get, LockType::Get));
+  for (const Oid oid : {order, other}) EXPECT_EQ(database.typeHeld(kAnna, oid), LockType::Get);
+  EXPECT_THAT(database.mayHold(kAnna, std::array{order, other}), ElementsAre(true, true));
   EXPECT_NE(ask({LockType::Exclusive}, other), 0u);
 }
 
