@@ -234,18 +234,19 @@ bool ServerSession::handle(wire::Commit& message) {
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   commits_[{locker.value, upgrade}] = cancelled;
   ++processes_.at(locker.value).commitsUnderWay;
-  auto answer =
-      later([id = message.id, locker, upgrade](ServerSession& session, const CommitReply& reply) {
-        --session.unanswered_;
-        session.commits_.erase({locker.value, upgrade});
-        const bool waits = session.defers();
-        session.send(wire::CommitReply{id, reply, session.peopleOf(reply.lock)});
-        const auto process = session.processes_.find(locker.value);
-        if (process == session.processes_.end()) return;
-        --process->second.commitsUnderWay;
-        // A reply that waits has no number yet: as if it never arrived.
-        process->second.lastCommitReply = waits ? UINT64_MAX : session.stream_.lastSent();
-      });
+  auto answer = later([id = message.id, locker, upgrade, commit = request.changes.id](
+                          ServerSession& session, const CommitReply& reply) {
+    --session.unanswered_;
+    session.commits_.erase({locker.value, upgrade});
+    std::erase_if(session.ownCommits_, [&](const ChangeSet& own) { return own.id == commit; });
+    const bool waits = session.defers();
+    session.send(wire::CommitReply{id, reply, session.peopleOf(reply.lock)});
+    const auto process = session.processes_.find(locker.value);
+    if (process == session.processes_.end()) return;
+    --process->second.commitsUnderWay;
+    // A reply that waits has no number yet: as if it never arrived.
+    process->second.lastCommitReply = waits ? UINT64_MAX : session.stream_.lastSent();
+  });
   all_.hooks().block([&database = all_.database(), request = std::move(request), locker, upgrade,
                       cancelled, answer = std::move(answer)]() mutable {
     database.commit(std::move(request), std::move(answer));

@@ -64,8 +64,14 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Signs everything off.
   void end();
   bool isOver() const { return over_; }
-  /// An object that it had has changed: of what is being read for it an older edition may come.
-  void outdate(Oid oid);
+  static wire::Stale staleBy(const ObjectChange& change) {
+    const bool deleted = change.kind == ChangeKind::Delete;
+    return {change.record->oid, deleted ? 0 : change.basedOn + 1};
+  }
+  /// Objects that it has have changed; and of what is being read for it an older edition may come.
+  void tellStale(std::span<const wire::Stale> objects);
+  /// A commit of its own is over, and not answered yet.
+  void committed(ChangeSet changes) { ownCommits_.push_back(std::move(changes)); }
 
  private:
   bool doIt(wire::FromClient& message);
@@ -128,6 +134,10 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// Runs `answer` on the strand unless the session is over by then.
   template <typename Answer>
   auto later(Answer answer);
+  /// Before anything is said of a lock that was granted: tells of all commits that are over. The
+  /// answers to its own, which would tell it, are on their way, and come too late. True when there
+  /// was one.
+  bool tellCommitted();
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
   std::size_t lockAtOnce(QuickLocks& quick, const LockRequest& request,
                          std::span<const wire::KnownTarget> targets);
@@ -177,6 +187,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   std::map<std::uint64_t, Signed> processes_;
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
+  std::vector<ChangeSet> ownCommits_;  // Those that are over and not answered, nor told otherwise.
   /// Being read elsewhere, by the object: set when it may be outdated by then.
   std::multimap<Oid, std::shared_ptr<bool>> fetches_;
   /// What came while something was done aside in its turn.

@@ -13,8 +13,6 @@
 namespace nephrite {
 namespace {
 
-constexpr std::size_t kMostStaleAtOnce = 100'000;
-
 /// All `classes`, as many in a row as go well into one message.
 std::vector<std::vector<ClassDef>> inParts(
     const std::vector<std::shared_ptr<const ClassDef>>& classes) {
@@ -467,34 +465,25 @@ bool ServerSessions::tellAllCommitted() {
     untold.swap(committedUntold_);
     hasCommitted_.store(false, std::memory_order_relaxed);
   }
-  for (const ChangeSet& changes : untold) tell(changes);
+  for (ChangeSet& changes : untold) tell(std::move(changes));
   return !untold.empty();
 }
 
-void ServerSessions::tell(const ChangeSet& changes) {
+void ServerSessions::tell(ChangeSet changes) {
   ++committed_;
-  const ServerSession* const committer = ownerOf({changes.id.process});
+  ServerSession* const committer = ownerOf({changes.id.process});
   const std::uint64_t except = committer == nullptr ? 0 : committer->number();
-  std::map<std::uint64_t, wire::Invalidate> stale;
+  std::map<std::uint64_t, std::vector<wire::Stale>> stale;
   for (const ObjectChange& change : changes.changes) {
-    const bool deleted = change.kind == ChangeKind::Delete;
-    const wire::Stale one{change.record->oid, deleted ? 0 : change.basedOn + 1};
-    for (const std::uint64_t number : interest_.takeAllBut(except, one.oid)) {
-      stale[number].objects.push_back(one);
-      const auto session = sessions_.find(number);
-      if (session != sessions_.end()) session->second->outdate(one.oid);
-    }
+    const wire::Stale one = ServerSession::staleBy(change);
+    for (const std::uint64_t number : interest_.takeAllBut(except, one.oid))
+      stale[number].push_back(one);
   }
-  for (auto& [number, invalidate] : stale) {
+  for (auto& [number, objects] : stale) {
     const auto session = sessions_.find(number);
-    if (session == sessions_.end()) continue;
-    for (std::size_t from = 0; from < invalidate.objects.size(); from += kMostStaleAtOnce) {
-      const auto first = invalidate.objects.begin() + static_cast<std::ptrdiff_t>(from);
-      const auto rest = static_cast<std::size_t>(invalidate.objects.end() - first);
-      const auto last = first + static_cast<std::ptrdiff_t>(std::min(rest, kMostStaleAtOnce));
-      session->second->send(wire::Invalidate{{first, last}, false});
-    }
+    if (session != sessions_.end()) session->second->tellStale(objects);
   }
+  if (committer != nullptr) committer->committed(std::move(changes));
 }
 
 void ServerSessions::classDefined(const std::shared_ptr<const ClassDef>& made) {

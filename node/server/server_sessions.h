@@ -198,7 +198,7 @@ class ServerSessions {
   void warnSlow(Link& link);
   void endSlow(Link& link);
   bool tellAllCommitted() NEPHRITE_EXCLUDES(committedMutex_);
-  void tell(const ChangeSet& changes);
+  void tell(ChangeSet changes);
 
   Database& database_;
   const std::shared_ptr<Database*> databaseWhileHere_ = std::make_shared<Database*>(&database_);

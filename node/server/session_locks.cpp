@@ -43,6 +43,16 @@ void ServerSession::isInterestedIn(Oid oid) {
   if (!all_.interest().add(number_, oid)) send(wire::Invalidate{{}, true});
 }
 
+bool ServerSession::tellCommitted() {
+  const bool told = all_.tellCommitted();
+  if (ownCommits_.empty()) return told;
+  std::vector<wire::Stale> stale;
+  for (const ChangeSet& own : std::exchange(ownCommits_, {}))
+    for (const ObjectChange& change : own.changes) stale.push_back(staleBy(change));
+  tellStale(stale);
+  return true;
+}
+
 QuickLocks* ServerSession::quickOf(LockerId locker) const {
   // What its commit relies on stays: see ObjectSpace.
   const auto commit = commits_.lower_bound({locker.value, 0});
@@ -65,7 +75,7 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
     if (held.type == LockType::Get) break;
     // A client that knows the latest edition has been interested since it was told that, and is
     // again when it was only just told.
-    if (all_.tellCommitted() && isLatest) isInterestedIn(known.oid);
+    if (tellCommitted() && isLatest) isInterestedIn(known.oid);
     RecordPtr record;
     if (!isLatest) {
       record = all_.database().fetchAtOnce(known.oid).value_or(nullptr);
@@ -117,7 +127,7 @@ void ServerSession::sendAnswered(wire::RequestId id) {
 }
 
 wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t knownEdition) {
-  all_.tellCommitted();
+  tellCommitted();
   wire::LockReply one{told, false, std::nullopt};
   const LockRequest& request = one.reply.lock.request;
   const Oid oid = Oid::fromBits(request.target.value);

@@ -1,6 +1,7 @@
 // What a client asks for that may have to be read from the disk: elsewhere, so that the strand,
 // which serves all others too, waits for none.
 
+#include <algorithm>
 #include <utility>
 
 #include "node/server/server_session.h"
@@ -68,9 +69,17 @@ void ServerSession::fetchAside(wire::RequestId id, Oid oid) {
   });
 }
 
-void ServerSession::outdate(Oid oid) {
-  const auto [first, last] = fetches_.equal_range(oid);
-  for (auto it = first; it != last; ++it) *it->second = true;
+void ServerSession::tellStale(std::span<const wire::Stale> objects) {
+  constexpr std::size_t kMostAtOnce = 100'000;
+  for (const wire::Stale& one : objects) {
+    const auto [first, last] = fetches_.equal_range(one.oid);
+    for (auto it = first; it != last; ++it) *it->second = true;
+  }
+  while (!objects.empty()) {
+    const auto next = objects.first(std::min(objects.size(), kMostAtOnce));
+    send(wire::Invalidate{{next.begin(), next.end()}, false});
+    objects = objects.subspan(next.size());
+  }
 }
 
 // --- Locks ---------------------------------------------------------------------------------------

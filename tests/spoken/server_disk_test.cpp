@@ -79,6 +79,7 @@ struct Client {
   }
 
   std::shared_ptr<SpokenConnection> node;
+  Oid home = {};
   LockerId locker = {};
 };
 
@@ -99,11 +100,15 @@ class ServerDisk : public testing::Test, protected SpokenServer {
     Client made{connect()};
     made.say(wire::SignOnNode{1, "till", {}});
     doAll();
-    const Oid node = made.last<wire::NodeReply>()->reply.node->oid;
-    made.say(wire::SignOnProcess{2, {node, "clerk", "anna", false}});
+    made.home = made.last<wire::NodeReply>()->reply.node->oid;
+    return processOf(made, "anna");
+  }
+  /// Another process of the same node.
+  Client processOf(Client client, const std::string& user) {
+    client.say(wire::SignOnProcess{2, {client.home, "clerk", user, false}});
     doAll();
-    made.locker = made.last<wire::ProcessReply>()->reply.process->locker;
-    return made;
+    client.locker = client.last<wire::ProcessReply>()->reply.process->locker;
+    return client;
   }
   void doAll() {
     for (doPosted(); !aside_.empty(); doPosted()) doOneAside();
@@ -401,6 +406,32 @@ TEST_F(ServerDisk, WhenALockIsGrantedAfterACommitThenWhatElseThatChangedIsToldBe
   const std::size_t before = heard.size();
   doAll();
   EXPECT_EQ(heard.size(), before) << "it is told once";
+}
+
+// What the committer's own node keeps is made good by the answer to the commit, which is on its
+// way.
+TEST_F(ServerDisk, WhenALockIsGrantedAtTheCommittersNodeBeforeItsAnswerThenThatIsToldToo) {
+  const Client eve = processOf(anna, "eve");
+  anna.say(lockOf(anna, 10, first));
+  anna.say(lockOf(anna, 11, second));
+  ASSERT_TRUE(isGranted(anna, 11));
+  anna.say(commitOf(anna, 12, {first, second}));
+  doOneAside();  // Durable, visible, unlocked; its answer is posted behind this:
+  eve.say(lockOf(eve, 13, first));
+
+  ASSERT_TRUE(isGranted(eve, 13));
+  EXPECT_EQ(eve.last<wire::CommitReply>(), nullptr);
+  const auto& heard = eve.node->heard;
+  ASSERT_GE(heard.size(), 2u);
+  const auto* const told = std::get_if<wire::Invalidate>(&heard[heard.size() - 2]);
+  ASSERT_NE(told, nullptr) << "she would read the edition of second before that of first";
+  EXPECT_EQ(told->objects.size(), 2u);
+
+  doAll();
+  EXPECT_NE(eve.last<wire::CommitReply>(), nullptr);
+  anna.say(lockOf(anna, 14, second));
+  ASSERT_TRUE(isGranted(anna, 14));
+  EXPECT_EQ(anna.last<wire::Invalidate>(), nullptr) << "it is told once";
 }
 
 TEST(LockReleased, WhenItsNextHolderMustReadTheObjectThenTheReleaserDoesNotWaitForThat) {
