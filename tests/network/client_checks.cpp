@@ -1,6 +1,7 @@
 // What a client is told and believes, held against the Record.
 
 #include <algorithm>
+#include <iterator>
 
 #include "tests/network/sim_client.h"
 
@@ -29,6 +30,18 @@ void SimClient::checkRecord(const std::string& what, const RecordPtr& record) {
     fail(what + ": edition " + std::to_string(record->edition) + " has the value " +
          std::to_string(value));
   }
+  checkAge(what, record->oid, record);
+}
+
+// What a client has seen never becomes older for it.
+void SimClient::checkAge(const std::string& what, Oid object, const RecordPtr& record) {
+  std::uint32_t& seen = seen_[object];
+  const std::uint32_t age = record_.ageOf(object, record);
+  if (age < seen) {
+    fail(what + ": " + record_.nameOf(object) + " is of age " + std::to_string(age) + ", and was " +
+         std::to_string(seen) + " before");
+  }
+  seen = std::max(seen, age);
 }
 
 // Who holds a lock reads what was committed last, also by another process of its node.
@@ -37,6 +50,7 @@ void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid obj
   const auto latest = record_.editionOf(object);
   if (isUntold(actor.locker(), object) || !record_.isSignedOn(actor.locker())) return;
   const std::uint32_t seen = record ? record->edition : 0;
+  checkAge(actor.name + " " + what, object, record);
   if (seen == latest) return;
   fail(actor.name + " " + what + " " + record_.nameOf(object) + ": saw edition " +
        std::to_string(seen) + ", not " + std::to_string(latest));
@@ -65,6 +79,32 @@ void SimClient::readHeld(const ActorPtr& actor, Oid object) {
   const bool worked = wait([&] { record = database_->fetch(object); });
   if (!worked || !database_->lockKnown(actor->locker(), object)) return;
   checkLatest(*actor, "read", object, record);
+}
+
+// What was committed before a lock was granted is known to the client when it is told of the grant:
+// also of objects that it has not locked.
+void SimClient::readOther(const ActorPtr& actor, std::uint64_t request) {
+  if (!database_ || actor->over || network_.waiting) return;
+  const Record::Decided* const decided = record_.decided(actor->locker(), request);
+  if (decided == nullptr || decided->ages.empty()) return;  // Granted from memory.
+  // If it can be, one of which this client has seen an older edition only.
+  auto which = std::find_if(decided->ages.begin(), decided->ages.end(), [this](const auto& age) {
+    const auto seen = seen_.find(age.first);
+    return seen != seen_.end() && seen->second < age.second;
+  });
+  if (which == decided->ages.end()) {
+    which = decided->ages.begin();
+    std::advance(which, network_.random.below(static_cast<int>(decided->ages.size())));
+  }
+  const auto [object, least] = *which;
+  RecordPtr record;
+  if (!wait([&, object = object] { record = database_->fetch(object); })) return;
+  const std::uint32_t age = record_.ageOf(object, record);
+  network_.report.count("other object read after a grant");
+  checkAge(actor->name + " reads another", object, record);
+  if (age >= least) return;
+  fail(actor->name + " reads " + record_.nameOf(object) + " of age " + std::to_string(age) +
+       ", which was " + std::to_string(least) + " when its last lock was granted");
 }
 
 bool SimClient::isUntold(LockerId locker, Oid object) const {

@@ -215,7 +215,12 @@ bool SimClient::isChangedAtOnce(Actor& actor, Oid object) {
 
 void SimClient::write(const Actor& actor, Oid object) {
   ObjectRecord* const mine = actor.session->changeable(object);
-  if (mine != nullptr && !actor.hasMade(object)) mine->values = {std::int64_t{mine->edition}};
+  if (mine == nullptr || actor.hasMade(object)) return;
+  mine->values = {std::int64_t{mine->edition}};
+  const bool isSure = record_.isSignedOn(actor.locker()) && !record_.isRobbed(actor.locker());
+  if (!isSure || mine->edition == record_.editionOf(object)) return;
+  fail(actor.name + " changes edition " + std::to_string(mine->edition) + " of " +
+       record_.nameOf(object) + ", not " + std::to_string(record_.editionOf(object)));
 }
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {
@@ -228,7 +233,7 @@ void SimClient::changeStep(const ActorPtr& actor, Oid object) {
     if (!worked) return leave(actor);
     if (done || actor->over) return later(actor);
   }
-  const auto then = [actor, object](const StepResult& result) {
+  const auto then = [this, actor, object](const StepResult& result) {
     if (result.isDone()) write(*actor, object);
   };
   waitingStep(actor, object, "update ", boundOf(LockTimeout::serverDefined()), then,
@@ -240,6 +245,8 @@ void SimClient::readStep(const ActorPtr& actor, Oid object) {
   const auto then = [this, actor, object](const StepResult& result) {
     if (!result.isDone() || actor->session->isChanged(object)) return;
     checkRecord(actor->name + " read", result.record);
+    if (!database_->lockKnown(actor->locker(), object)) return;
+    checkLatest(*actor, "read", object, result.record);
   };
   waitingStep(actor, object, "read ", milliseconds(21'000) + kSlack, then,
               [&](StepDone done) { actor->session->read(object, std::move(done)); });

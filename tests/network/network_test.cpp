@@ -89,6 +89,7 @@ TEST(NetworkWorld, WhenManySeedsArePlayedThenEveryFaultAndEveryWayOutOccurs) {
                                  "changed at once by a client",
                                  "object created",
                                  "object deleted",
+                                 "other object read after a grant",
                                  "slow reader",
                                  "not read from",
                                  "closed with something unread",

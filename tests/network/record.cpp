@@ -94,13 +94,13 @@ void Record::setTimeouts(std::chrono::milliseconds server, std::chrono::millisec
 
 void Record::addObject(Oid oid) {
   objects_.push_back(oid);
-  editions_[oid] = 1;
+  editions_[oid] = ages_[oid] = 1;
   prepare(ObjectLine{nameOf(oid)});
 }
 
 void Record::addNew(Oid oid) {
   objects_.push_back(oid);
-  editions_[oid] = 0;
+  editions_[oid] = ages_[oid] = 0;
   report_.trace(agenda_, "  ", nameOf(oid), " is new");
   model_.addNew(nameOf(oid));
 }
@@ -374,6 +374,13 @@ void Record::decide(const StepPtr& step, const std::string& words, std::size_t g
   }
   known.words = words;
   known.granted += granted;
+  if (granted > 0) known.ages = ages_;
+}
+
+// An object that is not there is as old as it gets, or has not begun.
+std::uint32_t Record::ageOf(Oid oid, const RecordPtr& seen) const {
+  if (seen != nullptr) return seen->edition;
+  return isThere(oid) ? 0 : ages_.at(oid);
 }
 
 void Record::noteAnswer(const StepPtr& step, const std::string& words, bool queued) {
@@ -431,6 +438,7 @@ void Record::answered(const StepPtr& step, const CommitRequest& request, const C
     for (const ObjectChange& change : request.changes.changes) {
       std::uint32_t& edition = editions_[change.record->oid];
       edition = change.kind == ChangeKind::Delete ? 0 : edition + 1;
+      ++ages_[change.record->oid];
     }
   }
   decide(step, wordsOf(reply), 0, {});

@@ -134,8 +134,9 @@ class Record {
   /// What the database answered to a request.
   struct Decided {
     std::string words;
-    std::size_t granted = 0;          ///< So many locks.
-    std::set<std::uint64_t> targets;  ///< Of which that was said.
+    std::size_t granted = 0;                 ///< So many locks.
+    std::set<std::uint64_t> targets;         ///< Of which that was said.
+    std::map<Oid, std::uint32_t> ages = {};  ///< Of all objects when the last lock was granted.
   };
   /// Null when it has not.
   const Decided* decided(LockerId locker, std::uint64_t request) const;
@@ -148,6 +149,9 @@ class Record {
   }
   /// 0: it is not there, not yet or not any more.
   std::uint32_t editionOf(Oid oid) const { return editions_.at(oid); }
+  /// How often `oid` had been created, changed and deleted when it was seen as `seen`, which is
+  /// null when it was not there.
+  std::uint32_t ageOf(Oid oid, const RecordPtr& seen) const;
   std::int64_t modelEditionOf(Oid oid) const { return model_.edition(nameOf(oid)); }
 
  private:
@@ -191,6 +195,7 @@ class Record {
   std::map<int, std::set<std::uint64_t>> signedOnOf_;  // The same, by client.
   std::vector<Oid> objects_;
   std::map<Oid, std::uint32_t> editions_;
+  std::map<Oid, std::uint32_t> ages_;
   std::map<std::uint64_t, std::uint64_t> lastToken_;     // By object.
   std::map<std::uint64_t, std::int32_t> commitTimeout_;  // As the model knows it.
   std::map<std::string, std::uint64_t> waitsIn_;         // The request, by process.

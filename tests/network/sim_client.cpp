@@ -105,6 +105,10 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
     compare(*actor, what, request, result);
     if (then) then(result);
     if (actor->over) return;
+    if (temper_.readsOthers && result.isDone()) {
+      network_.agenda.in(Duration(0), number_,
+                         [this, actor, request] { readOther(actor, request); });
+    }
     if (isFailure(result)) {
       network_.report.count("failure " + std::to_string(numberOf(result.code)));
       if (result.code == ErrorCode::NoAnswer) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct ClientTemper {
   int operatorOneIn = 0;            ///< Of steps; 0: there is none.
   int lockAllOneIn = 0;             ///< The same.
   int createOneIn = 0;              ///< Or delete. The same.
+  bool readsOthers = false;         ///< After a grant, what it has not locked.
   bool atOnce = false;              ///< First by the calls that do not wait, as Object does.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
@@ -107,11 +109,13 @@ class SimClient {
                  const Session::Wish& wish, const StepResult& result);
   /// What was just locked, as anybody on the node reads it.
   void readHeld(const ActorPtr& actor, Oid object);
+  /// After the grant of `request`: anything.
+  void readOther(const ActorPtr& actor, std::uint64_t request);
   void changeStep(const ActorPtr& actor, Oid object);
   /// False when that has to be asked for.
   bool isChangedAtOnce(Actor& actor, Oid object);
   /// Into what is changed: the number of commits that have changed it then.
-  static void write(const Actor& actor, Oid object);
+  void write(const Actor& actor, Oid object);
   void readStep(const ActorPtr& actor, Oid object);
   void createStep(const ActorPtr& actor);
   void removeStep(const ActorPtr& actor, Oid object);
@@ -136,6 +140,7 @@ class SimClient {
   void received(const std::vector<LockInfo>& held);
   void checkLatest(const Actor& actor, const std::string& what, Oid object,
                    const RecordPtr& record);
+  void checkAge(const std::string& what, Oid object, const RecordPtr& record);
   void checkMissing(const Actor& actor, Oid object, bool wasThere, const StepResult& result);
   void checkHeld(const Actor& actor, Oid object, LockType asked);
   void checkRecord(const std::string& what, const RecordPtr& record);
@@ -155,6 +160,7 @@ class SimClient {
   std::vector<ActorPtr> actors_;
   std::vector<ActorPtr> gone_;  // Somebody may still call them.
   std::list<std::shared_ptr<Asked>> asked_;
+  std::map<Oid, std::uint32_t> seen_;  // How old each object was seen here, at most.
   Oid node_;
   bool signingOn_ = false;
   bool stopping_ = false;

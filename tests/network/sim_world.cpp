@@ -118,6 +118,7 @@ void World::temper() {
 void World::temperMore() {
   if (more_.oneIn(3)) temper_.lockAllOneIn = 3 + more_.below(10);
   temper_.atOnce = more_.oneIn(2);
+  temper_.readsOthers = more_.oneIn(2);
   if (more_.oneIn(3)) temper_.createOneIn = 4 + more_.below(16);
   if (!more_.oneIn(4)) return;
   slowEvery_ = 100 + more_.below(600);
