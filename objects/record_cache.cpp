@@ -227,7 +227,7 @@ RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   const bool later = slot.record && record && slot.edition >= record->edition;
   const bool isTruth = record && !slot.dropped && !later;
   endOne(slot);
-  if (isTruth || !record) replaced = take(shard, slot);
+  if (!later) replaced = take(shard, slot);  // Also when it is not known what comes in its place.
   if (isTruth) {
     put(shard, slot, record, leaving);
   } else {

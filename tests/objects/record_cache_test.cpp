@@ -208,6 +208,21 @@ TEST_F(GivenACache, WhenTheLaterOfTwoCommitsDeletesThenTheEarlierBringsNothingBa
   EXPECT_EQ(cache.bytesInUse(), 0u);
 }
 
+// A commit of a process that lost its lock to an operator is still on its way when the next holder
+// reads, changes and commits the object.
+TEST_F(GivenACache, WhenACommitEndsAfterADropThenNothingOlderIsFoundAnyMore) {
+  cache.beginCommit(oid);
+  cache.drop(oid);
+  cache.refresh(edition(oid, 4));
+  cache.beginCommit(oid);
+  cache.cancelCommit(oid);
+
+  cache.endCommit(oid, edition(oid, 5));
+
+  const RecordPtr found = cache.find(oid).record;
+  EXPECT_TRUE(!found || found->edition == 5) << found->edition;
+}
+
 TEST_F(GivenACache, WhenItIsClearedThenAllLeaveAndNothingReadBeforeIsKept) {
   std::vector<std::pair<Oid, std::uint64_t>> readers;
   for (std::uint64_t i = 1; i <= 100; ++i) {  // Enough to meet every shard.
