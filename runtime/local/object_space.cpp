@@ -257,7 +257,7 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
   LockAllReply& all = chain->reply;
   const LockRequest& each = chain->orders.request;
   for (;;) {
-    const bool isLast = all.refused || all.granted == chain->orders.targets.size();
+    const bool isLast = all.granted == chain->orders.targets.size();
     bool cancelled = false;
     {
       MutexLock hold(mutex_);
@@ -273,14 +273,16 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
     }
 
     // The later one of the answer and the end of lock() goes on, so that a thousand locks
-    // granted at once are no thousand calls deep.
+    // granted at once are no thousand calls deep. A refusal ends it, and is told in its turn among
+    // the answers that come of the same request.
     const auto arrived = std::make_shared<std::atomic<bool>>(false);
     lock(order, [this, chain, arrived](const LockReply& reply) {
-      if (reply.isGranted()) {
-        ++chain->reply.granted;
-      } else {
+      if (!reply.isGranted()) {
         chain->reply.refused = reply;
+        arrived->store(true);
+        return refused(*chain);
       }
+      ++chain->reply.granted;
       if (arrived->exchange(true)) goOn(chain);
     });
     if (!arrived->exchange(true)) {
@@ -288,7 +290,16 @@ void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
       if (isCancelled(*chain)) locks_.cancel(each.locker, each.id).deliver();
       return;
     }
+    if (all.refused) return;
   }
+}
+
+void ObjectSpace::refused(const Chain& chain) {
+  {
+    MutexLock hold(mutex_);
+    chains_.erase({chain.orders.request.locker.value, chain.orders.request.id});
+  }
+  chain.settle(chain.reply);
 }
 
 bool ObjectSpace::isCancelled(const Chain& chain) {
@@ -303,9 +314,7 @@ void ObjectSpace::goOn(const std::shared_ptr<Chain>& chain) {
   };
   const auto& targets = chain->orders.targets;
   const auto first = targets.begin() + static_cast<std::ptrdiff_t>(chain->reply.granted);
-  if (chain->reply.refused || !options_.finishLater ||
-      std::all_of(first, targets.end(), isInMemory))
-    return next(chain);
+  if (!options_.finishLater || std::all_of(first, targets.end(), isInMemory)) return next(chain);
   options_.finishLater([this, chain] { next(chain); });
 }
 

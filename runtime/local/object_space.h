@@ -126,6 +126,7 @@ class ObjectSpace {
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
   void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
   bool isCancelled(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
+  void refused(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
   void goOn(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
   bool lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms);
   /// True when it was, and the object is there.
