@@ -67,6 +67,15 @@ void SimClient::step(const ActorPtr& actor) {
   later(actor);
 }
 
+void SimClient::takeByForce(LockerId victim, Oid object) {
+  if (network_.waiting || !database_) return;
+  network_.report.trace(network_.agenda, "an operator takes ", record_.nameOf(object), " from ",
+                        record_.nameOf(victim));
+  bool taken = false;
+  wait([&] { taken = database_->breakLock(victim, object, {"operator", "simulated"}); });
+  if (taken) network_.report.count("lock taken by force");
+}
+
 void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
   const auto& all = record_.signedOn();
   if (network_.waiting || all.empty()) return later(actor);
@@ -80,11 +89,7 @@ void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
     network_.report.count("signed off by force");
     wait([&] { database_->forceSignOff(victim, by); });
   } else {
-    network_.report.trace(network_.agenda, actor->name, " takes ", record_.nameOf(object), " from ",
-                          whom);
-    bool taken = false;
-    wait([&] { taken = database_->breakLock(victim, object, by); });
-    if (taken) network_.report.count("lock taken by force");
+    takeByForce(victim, object);
   }
   later(actor);
 }
@@ -225,6 +230,7 @@ void SimClient::write(const Actor& actor, Oid object) {
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
+  if (temper_.mixesLocks) actor->session->useUpdateLocks(network_.random.oneIn(2));
   if (temper_.atOnce) {
     bool done = false;
     actor->busy = true;

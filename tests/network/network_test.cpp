@@ -82,6 +82,7 @@ TEST(NetworkWorld, WhenManySeedsArePlayedThenEveryFaultAndEveryWayOutOccurs) {
                                  "failure 64016",
                                  "failure 64020",
                                  "lock taken by force",
+                                 "commit loses a lock while it waits",
                                  "signed off by force",
                                  "lockAll granted",
                                  "lockAll refused at the first",

@@ -140,6 +140,27 @@ std::vector<LockerId> Record::lockersOf(int client) const {
   return lockers;
 }
 
+std::vector<std::pair<LockerId, Oid>> Record::heldBesideWaits() const {
+  std::vector<std::pair<LockerId, Oid>> held;
+  for (const auto& [process, object] : model_.heldBesideWaits()) {
+    for (const std::uint64_t locker : signedOn_) {
+      if (names_.at(locker) != process) continue;
+      for (const Oid oid : objects_) {
+        if (nameOf(oid) == object) held.emplace_back(LockerId{locker}, oid);
+      }
+    }
+  }
+  return held;
+}
+
+void Record::robs(LockerId locker, Oid object) {
+  robbed_.insert(locker.value);
+  const auto beside = heldBesideWaits();
+  const bool is =
+      std::find(beside.begin(), beside.end(), std::pair(locker, object)) != beside.end();
+  if (is) report_.count("commit loses a lock while it waits");
+}
+
 // --- Giving lines to the model -------------------------------------------------------------------
 
 int Record::run(Content content) {

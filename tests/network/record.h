@@ -92,13 +92,10 @@ class Record {
 
   // A lock that an operator took: its process hears of it a moment later, and until then its node
   // believes what it did.
-  /// Would that end a commit that waits for other locks? It goes on waiting, and fails then; the
-  /// model cannot tell what a commit has changed, and takes it for done.
-  bool failsLater(LockerId locker, Oid object) const {
-    return isSignedOn(locker) && model_.waitsInCommitBeside(nameOf(locker), nameOf(object));
-  }
+  /// Locks that commits rely on which wait for others.
+  std::vector<std::pair<LockerId, Oid>> heldBesideWaits() const;
   void broke(LockerId locker, Oid object) { broken_.emplace(locker.value, object); }
-  void robs(LockerId locker) { robbed_.insert(locker.value); }
+  void robs(LockerId locker, Oid object);
   /// Has an operator ever taken a lock of it, or tried to?
   bool isRobbed(LockerId locker) const { return robbed_.contains(locker.value); }
   bool isBroken(LockerId locker, Oid object) const {

@@ -176,9 +176,8 @@ CommitOutcome RecordedDatabase::commitOutcome(const CommitId& commit) {
 
 bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
   passTime();
-  if (record_.failsLater(locker, target)) return false;  // Is left alone.
+  record_.robs(locker, target);
   const auto step = record_.beganUnlock(locker, target);
-  record_.robs(locker);
   const bool released = real_.breakLock(locker, target, by);
   if (released) record_.broke(locker, target);
   record_.ended(step);

@@ -22,6 +22,7 @@ struct ClientTemper {
   int cancelOneIn = 10;
   int updateLocksOneIn = 3;
   int operatorOneIn = 0;            ///< Of steps; 0: there is none.
+  bool mixesLocks = false;          ///< Changes take Update or Exclusive, by turns.
   int lockAllOneIn = 0;             ///< The same.
   int createOneIn = 0;              ///< Or delete. The same.
   bool readsOthers = false;         ///< After a grant, what it has not locked.
@@ -55,6 +56,8 @@ class SimClient {
   void checkViews(const Database& server);
   /// Asks what became of a commit until it is told.
   void askOutcome(const CommitId& commit);
+  /// An operator's call.
+  void takeByForce(LockerId victim, Oid object);
   SimCarrier& carrier() { return carrier_; }
   std::vector<SimClient*> others;
 

@@ -56,6 +56,7 @@ class World {
   void temperMore();
   void fault();
   void slowReader();
+  void takeFromCommit();
   void restart();
   void finish();
   void checkStore();
@@ -75,6 +76,7 @@ class World {
   int faultEvery_ = 0;
   int residents_ = 0;
   int slowEvery_ = 0;
+  bool takesFromCommits_ = false;
   bool cuts_ = false, deafens_ = false, abandons_ = false;
   bool pausesClients_ = false, pausesServer_ = false, restarts_ = false;
   std::uint64_t nextCheck_ = 0;
@@ -120,6 +122,7 @@ void World::temperMore() {
   temper_.atOnce = more_.oneIn(2);
   temper_.readsOthers = more_.oneIn(2);
   if (more_.oneIn(3)) temper_.createOneIn = 4 + more_.below(16);
+  takesFromCommits_ = temper_.mixesLocks = more_.oneIn(3);
   if (!more_.oneIn(4)) return;
   slowEvery_ = 100 + more_.below(600);
   network_.mostUnread = limits_.slowReaderWarning =
@@ -157,6 +160,7 @@ void World::begin() {
     one->start();
   }
   if (faultEvery_ > 0) agenda_.in(upTo(faultEvery_), kNetwork, [this] { fault(); });
+  if (takesFromCommits_) agenda_.in(upTo(10), kNetwork, [this] { takeFromCommit(); });
   if (slowEvery_ > 0) agenda_.in(upTo(slowEvery_), kNetwork, [this] { slowReader(); });
 }
 
@@ -222,6 +226,19 @@ void World::fault() {
   }
 }
 
+// An operator takes a lock that a commit relies on which waits for others.
+void World::takeFromCommit() {
+  if (!takesFromCommits_) return;
+  agenda_.in(upTo(10), kNetwork, [this] { takeFromCommit(); });
+  const auto held = record_.heldBesideWaits();
+  if (held.empty()) return;
+  const auto [victim, object] = held.front();
+  const int by = random_.below(static_cast<int>(clients_.size()));
+  SimClient& client = *clients_[static_cast<std::size_t>(by)];
+  agenda_.in(Duration(0), by,
+             [&client, victim = victim, object = object] { client.takeByForce(victim, object); });
+}
+
 // A client that reads a little now and then, or nothing for a while.
 void World::slowReader() {
   if (slowEvery_ == 0) return;
@@ -252,6 +269,7 @@ void World::restart() {
 
 void World::finish() {
   faultEvery_ = slowEvery_ = 0;
+  takesFromCommits_ = false;
   network_.burstOneIn = network_.refuseOneIn = 0;
   network_.losesEnds = false;
   for (const auto& client : clients_) client->stop();

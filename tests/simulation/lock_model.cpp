@@ -405,6 +405,8 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
     next.locks = *next.locks + 1;
     next.editionWhenShareWasReleased = 0;
     return ask(next, process, isOwn);
+  } else if (pending.verb == ScheduleVerb::Commit && !holdsAllChanged(process)) {
+    outcome = "failed";  // An operator has taken one of the locks: the transaction stays open.
   } else if (pending.verb == ScheduleVerb::Commit) {
     outcome = "committed";
     Process& who = processes_[process];
@@ -422,6 +424,14 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
   tell(eventOf(pending, process, outcome, code, more), isOwn);
   serveAll(freed);
   deliver();
+}
+
+bool LockModel::holdsAllChanged(int process) {
+  const auto& changed = processes_[process].changed;
+  return std::all_of(changed.begin(), changed.end(), [&](int object) {
+    const Hold* const hold = holdOf(process, object);
+    return hold && hold->type >= U;
+  });
 }
 
 // Commit and abort alike (section 3). Gives the objects on which something was let go.

@@ -70,9 +70,10 @@ class LockModel {
   /// an Update that returns to Share, "c0.2 waits for reserve".
   std::vector<std::string> table(const std::string& object) const;
 
+  /// Of commits that wait: the process, and an object that it changes and need not wait for.
+  std::vector<std::pair<std::string, std::string>> heldBesideWaits() const;
+
   /// What the generator has to know to write legal lines.
-  /// Does a commit of it wait for other locks than that of `object`?
-  bool waitsInCommitBeside(const std::string& process, const std::string& object) const;
   bool isWaiting(const std::string& process) const {
     return processNamed(process).pending.has_value();
   }
@@ -208,6 +209,7 @@ class LockModel {
   void granted(int process);
   void deliver();
   void succeed(const Pending& pending, int process, bool isOwn);
+  bool holdsAllChanged(int process);
   std::vector<int> endTransaction(int process);
   std::vector<int> objectsInOrderOfAcquisition(int process) const;
   void checkThatNothingIsLeftToGrant() const;

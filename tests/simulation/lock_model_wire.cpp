@@ -103,6 +103,14 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
   const bool waitsAnew = becomesNewcomer(self_, object_);
   serve(object_);
   if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
+  deliver();
+  // Nor can one that changes it, and waits for others.
+  const Process& robbed = processes_[self_];
+  const bool commits = robbed.pending && robbed.pending->object < 0;
+  const auto& changed = robbed.changed;
+  if (commits && std::find(changed.begin(), changed.end(), object_) != changed.end()) {
+    endWait(self_, "error", 64005, false);
+  }
   endForced();
 }
 
@@ -119,9 +127,15 @@ std::vector<std::string> LockModel::table(const std::string& object) const {
   return lines;
 }
 
-bool LockModel::waitsInCommitBeside(const std::string& process, const std::string& object) const {
-  const auto& pending = processes_[processIndex_.at(process)].pending;
-  return pending && pending->object < 0 && !pending->isAbout(objectIndex_.at(object));
+std::vector<std::pair<std::string, std::string>> LockModel::heldBesideWaits() const {
+  std::vector<std::pair<std::string, std::string>> held;
+  for (const Process& process : processes_) {
+    if (!process.pending || process.pending->object >= 0) continue;
+    for (const int object : process.changed) {
+      if (!process.pending->isAbout(object)) held.emplace_back(process.name, objects_[object].name);
+    }
+  }
+  return held;
 }
 
 // What it still asks for there is no upgrade any more: it stands first of the newcomers.
