@@ -23,8 +23,12 @@ class SpokenCarrier final : public Carrier {
     }
   }
   void wakeAt(Instant) override {}
-  /// Whoever fetches an object is given what is `stored`.
+  /// Whoever fetches an object is given what is `stored`, and who wants new Oids is given `fresh`.
   bool pump() override {
+    if (const auto* const wanted = std::get_if<wire::NewOids>(&heard.back())) {
+      say(wire::OidsReply{wanted->id, {fresh}});
+      return true;
+    }
     const auto* const fetch = std::get_if<wire::Fetch>(&heard.back());
     if (fetch == nullptr) return false;
     say(wire::ObjectReply{fetch->id, stored});
@@ -83,6 +87,7 @@ class SpokenCarrier final : public Carrier {
 
   std::vector<wire::FromClient> heard;
   RecordPtr stored;
+  Oid fresh;
 
  private:
   static wire::Frame framed(const wire::FrameHeader& header, const std::string& bytes) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/process/session.h"
 #include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
@@ -243,6 +244,35 @@ TEST_F(UnansweredRequest, WhenAChangeUnderUpdateIsCommittedThenTheServerIsAskedT
 
   const auto& sent = std::get<wire::Commit>(carrier.heard.back()).request;
   EXPECT_THAT(sent.updateLocked, ElementsAre(order));
+}
+
+// Docs/locking.md, section 7: a lock on an object ends with the transaction that would have made
+// it.
+TEST_F(UnansweredRequest, WhenItsObjectIsNewAndTheTransactionIsAbortedThenItIsUnlockedAllTheSame) {
+  ProcessInfo info;
+  info.locker = kAnna;
+  Session anna(database, info);
+  anna.begin(Lifetime::Persistent);
+  carrier.fresh = order;
+  std::optional<ErrorCode> error;
+  ASSERT_EQ(anna.create(Lifetime::Persistent, order.classNumber(), error), order);
+  holds(LockType::Share, LockType::Share, true);
+  ask({LockType::Exclusive, LockDuration::Session, true});
+  giveUp();
+
+  anna.abort(Lifetime::Persistent);
+
+  EXPECT_EQ(heard<wire::Unlock>(), 1);
+}
+
+// Process::lockAll(), when it is refused, gives back what was not held before.
+TEST_F(UnansweredRequest, WhenItIsNotSureThenItCountsAsHeldBeforeALockOfSeveral) {
+  holds(LockType::Exclusive, LockType::Exclusive);
+  ask({LockType::Share, LockDuration::Session});
+  giveUp();
+
+  EXPECT_EQ(held(), LockType::Get);
+  EXPECT_THAT(database.mayHold(kAnna, std::array{order, other}), ElementsAre(true, false));
 }
 
 // A grant may be on its way that the server decided before any of them.
