@@ -165,11 +165,10 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   enqueue(object, waiter);
   startWaiting(pending, process, isOwn);
   if (!pending.locks) return;
-  // Of several locks: should this one be decided already, it goes on when all else that came of it
-  // has been told.
-  const auto mine = std::find_if(decided_.begin(), decided_.end(), [&](const Decision& each) {
-    return each.granted == process || (each.granted < 0 && each.event.line == pending.line);
-  });
+  // Of several locks: should this one be granted already, the next is asked for when all else that
+  // came of it has been told. A refusal is told in its turn.
+  const auto mine = std::find_if(decided_.begin(), decided_.end(),
+                                 [&](const Decision& each) { return each.granted == process; });
   if (mine == decided_.end()) return deliver();
   const Decision decision = *mine;
   decided_.erase(mine);
