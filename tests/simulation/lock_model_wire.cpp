@@ -8,6 +8,10 @@ namespace {
 
 constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
 
+bool contains(const std::vector<int>& values, int value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
 }  // namespace
 
 void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
@@ -129,10 +133,13 @@ std::vector<std::string> LockModel::table(const std::string& object) const {
 
 std::vector<std::pair<std::string, std::string>> LockModel::heldBesideWaits() const {
   std::vector<std::pair<std::string, std::string>> held;
-  for (const Process& process : processes_) {
-    if (!process.pending || process.pending->object >= 0) continue;
-    for (const int object : process.changed) {
-      if (!process.pending->isAbout(object)) held.emplace_back(process.name, objects_[object].name);
+  for (const Object& object : objects_) {
+    const int number = objectIndex_.at(object.name);
+    for (const Hold& hold : object.holds) {
+      const Process& process = processes_[hold.process];
+      const bool waitsInCommit = process.pending && process.pending->object < 0;
+      if (!waitsInCommit || process.pending->isAbout(number)) continue;
+      if (contains(process.changed, number)) held.emplace_back(process.name, object.name);
     }
   }
   return held;
