@@ -12,6 +12,9 @@ namespace {
 // is not sure before it has seen those that were forgotten.
 constexpr std::size_t kRemembered = 4096;
 
+// Instead of messages that were forgotten: the number of none.
+constexpr std::uint64_t kForgotten = 0;
+
 bool survives(HeldLock& lock, ReleaseScope scope) {
   const ReleaseFate fate = fateOf(lock.session, lock.level, scope);
   if (fate == ReleaseFate::Returns) lock.type = lock.session;
@@ -35,7 +38,7 @@ class HeldLocks::Counted {
 
 HeldLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
   const auto lock = of.locks.find(target.bits());
-  const bool isSure = lock != of.locks.end() && lock->second.unsureSince == 0;
+  const bool isSure = lock != of.locks.end() && lock->second.isSure();
   return isSure ? lock->second.lock : HeldLock();
 }
 
@@ -44,13 +47,6 @@ HeldLock HeldLocks::find(LockerId locker, Oid target) const {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
   return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
-}
-
-bool HeldLocks::mayHold(LockerId locker, Oid target) const {
-  if (count_ == 0) return false;
-  MutexLock hold(mutex_);
-  const auto of = lockers_.find(locker.value);
-  return of != lockers_.end() && of->second.locks.contains(target.bits());
 }
 
 std::vector<bool> HeldLocks::mayHold(LockerId locker, std::span<const Oid> targets) const {
@@ -73,7 +69,7 @@ std::vector<Oid> HeldLocks::unsure(LockerId locker, std::span<const Oid> targets
   std::vector<Oid> found;
   for (const Oid target : targets) {
     const auto lock = of->second.locks.find(target.bits());
-    if (lock != of->second.locks.end() && lock->second.unsureSince != 0) found.push_back(target);
+    if (lock != of->second.locks.end() && !lock->second.isSure()) found.push_back(target);
   }
   return found;
 }
@@ -85,6 +81,11 @@ void HeldLocks::remember(OfLocker& of, const Sent& sent) {
   if (of.sent.size() <= kRemembered) return;
   of.forgotten = of.sent.front().message;
   of.sent.pop_front();
+}
+
+void HeldLocks::mayBeChanged(Held& held, std::uint64_t message) {
+  if (held.changers.size() == kRemembered) held.changers = {kForgotten};
+  held.changers.push_back(message);
 }
 
 void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
@@ -100,10 +101,7 @@ void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64
   if (of.locks.empty()) return;
   for (const Oid target : targets) {
     const auto lock = of.locks.find(target.bits());
-    if (lock == of.locks.end()) continue;
-    Held& held = lock->second;
-    held.unsureBefore = held.unsureSince != 0;
-    held.unsureSince = message;
+    if (lock != of.locks.end()) mayBeChanged(lock->second, message);
   }
 }
 
@@ -117,15 +115,15 @@ void HeldLocks::told(LockerId locker, std::span<const Oid> targets, std::span<co
 }
 
 void HeldLocks::tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged) {
-  Held held{lock};
-  if (of.forgotten > acknowledged) held.unsureSince = of.forgotten;
+  Held held{lock, {}};
+  if (of.forgotten > acknowledged) mayBeChanged(held, kForgotten);
   bool isHeld = lock.type != LockType::Get;
   for (const Sent& later : of.sent) {
-    if (later.asksFor(target)) held.unsureSince = later.message;
+    if (later.asksFor(target)) mayBeChanged(held, later.message);
     isHeld = isHeld && survives(held.lock, target, later);
   }
   if (isHeld) {
-    of.locks.insert_or_assign(target.bits(), held);
+    of.locks.insert_or_assign(target.bits(), std::move(held));
   } else {
     of.locks.erase(target.bits());
   }
@@ -138,8 +136,7 @@ void HeldLocks::notReached(LockerId locker, std::span<const Oid> targets, std::u
   for (const Oid target : targets) {
     const auto lock = of->second.locks.find(target.bits());
     if (lock == of->second.locks.end()) continue;
-    Held& held = lock->second;
-    if (held.unsureSince == message && !held.unsureBefore) held.unsureSince = 0;
+    std::erase(lock->second.changers, message);
   }
 }
 

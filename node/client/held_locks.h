@@ -34,7 +34,9 @@ class HeldLocks {
   /// What is surely held; of type Get when nothing is, or when that is not sure.
   HeldLock find(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
   /// Is it held, as far as is known? Also when that is not sure.
-  bool mayHold(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_);
+  bool mayHold(LockerId locker, Oid target) const NEPHRITE_EXCLUDES(mutex_) {
+    return mayHold(locker, {&target, 1}).front();
+  }
   /// The same of each of many.
   std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const
       NEPHRITE_EXCLUDES(mutex_);
@@ -53,7 +55,7 @@ class HeldLocks {
       NEPHRITE_EXCLUDES(mutex_) {
     told(locker, {&target, 1}, {&lock, 1}, acknowledged);
   }
-  /// The request of asked() was answered before the server came to these: they are as before.
+  /// The request of asked() was answered before the server came to these: it has not changed them.
   void notReached(LockerId locker, std::span<const Oid> targets, std::uint64_t message)
       NEPHRITE_EXCLUDES(mutex_);
 
@@ -86,8 +88,8 @@ class HeldLocks {
   };
   struct Held {
     HeldLock lock;
-    std::uint64_t unsureSince = 0;  // The last message that may have changed it; 0: it is sure.
-    bool unsureBefore = false;      // It was so already when that was sent.
+    std::vector<std::uint64_t> changers;  // The messages that may have changed it since.
+    bool isSure() const { return changers.empty(); }
   };
   using Locks = boost::unordered_flat_map<std::uint64_t, Held>;  // By the bits of the Oid.
   struct OfLocker {
@@ -100,6 +102,7 @@ class HeldLocks {
   static void apply(const Sent& release, Locks& locks);
   static HeldLock heldIn(const OfLocker& of, Oid target);
   static void remember(OfLocker& of, const Sent& sent);
+  static void mayBeChanged(Held& held, std::uint64_t message);
   static void tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged);
   /// Keeps count_ right while a locker's locks change in its scope.
   class Counted;

@@ -140,6 +140,24 @@ TEST_F(UnansweredRequest, WhenAllOfSeveralWereAskedForThenNoneIsGrantedFromMemor
   EXPECT_NE(ask({LockType::Exclusive}, other), 0u);
 }
 
+// A refusal at the first object says that the request has not come to the second.
+TEST_F(UnansweredRequest, WhenEachOfManyIsRefusedBeforeItCameToAnObjectThenWhatIsHeldOfThatIsSure) {
+  grant(ask({LockType::Share, LockDuration::Session}, other), LockType::Share, LockType::Share);
+  std::vector<wire::RequestId> asked;
+  for (int i = 0; i < 3; ++i) asked.push_back(askForBoth({LockType::Exclusive}));
+  clock.advance(2500ms);
+  carrier.tick();
+
+  wire::LockReply refused;
+  refused.reply.lock.outcome = LockOutcome::Refused;
+  for (const wire::RequestId each : asked) {
+    EXPECT_EQ(database.typeHeld(kAnna, other), LockType::Get);
+    carrier.say(wire::LockAnswered{each, {refused}, {}, {}});
+  }
+
+  EXPECT_EQ(database.typeHeld(kAnna, other), LockType::Share);
+}
+
 // The server answered the first before it heard of the second.
 TEST_F(UnansweredRequest, WhenTheGrantOfAnEarlierOneComesThenItIsNotSureEither) {
   const wire::RequestId first = ask({LockType::Exclusive});
