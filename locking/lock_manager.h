@@ -123,10 +123,11 @@ class LockManager {
   LockSeat seatOf(LockerId locker) const;
   static LockerId lockerOf(const LockSeat& seat);
 
-  /// A commit's Update locks become Exclusive: all `targets` that are held as Update by
-  /// `request.locker` are asked for at once (others are passed over); settles Granted when all are
-  /// granted. When it fails, every one is Update again. `request.target` and `.type` are ignored.
-  /// Source: docs/locking.md, section 4.
+  /// A commit's Update locks become Exclusive: of `targets`, which are all that the commit changes,
+  /// those that `request.locker` holds as Update are asked for at once; settles Granted when all
+  /// are granted. When it fails, every one is Update again. It is Cancelled when one of `targets`
+  /// is not held as Update or Exclusive, or is let go while it waits. `request.target` and `.type`
+  /// are ignored. Source: docs/locking.md, section 4.
   LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
                                LockSettle settle);
 

@@ -7,15 +7,18 @@
 namespace nephrite::lock_table {
 
 // The Update locks among `targets`, each once, in the order in which they were acquired. As long as
-// the commit is under way they stay where they are.
-std::vector<Hold*> LockTable::beginCommit(Locker& locker, std::span<const LockTarget> targets) {
+// the commit is under way they stay where they are. Empty when not all are held as Update or
+// higher.
+std::optional<std::vector<Hold*>> LockTable::beginCommit(Locker& locker,
+                                                         std::span<const LockTarget> targets) {
   std::vector<Hold*> holds;
   OwnerHold own(locker.mutex);
-  locker.barred |= Locker::kCommitWaits;
   for (const LockTarget target : targets) {
     Hold* const hold = holds_.find(locker, target);
-    if (hold != nullptr && hold->type() == LockType::Update) holds.push_back(hold);
+    if (hold == nullptr || !covers(hold->type(), LockType::Update)) return std::nullopt;
+    if (hold->type() == LockType::Update) holds.push_back(hold);
   }
+  locker.barred |= Locker::kCommitWaits;
   std::sort(holds.begin(), holds.end(),
             [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
   holds.erase(std::unique(holds.begin(), holds.end()), holds.end());
@@ -34,13 +37,15 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   LockAnswer answer;
   answer.request = request;
   answer.request.type = LockType::Exclusive;
-  if (!countRequest(locker) || locker.commit != nullptr) {
+  const bool mayAsk = countRequest(locker) && locker.commit == nullptr;
+  const auto begun = mayAsk ? beginCommit(locker, targets) : std::nullopt;
+  if (!begun) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(settle), std::move(answer));
     return;
   }
 
-  const std::vector<Hold*> holds = beginCommit(locker, targets);
+  const std::vector<Hold*>& holds = *begun;
   std::vector<Entry*> entries;
   for (const Hold* const hold : holds) entries.push_back(&entryFor(hold->target));
   const auto free = [&](const Entry* entry) {
@@ -69,7 +74,6 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     LockRequest part = answer.request;
     part.target = holds[i]->target;
     part.duration = LockDuration::Transaction;
-    commit->targets.push_back(part.target);
     if (free(entries[i])) {
       answer.token = holds_.upgrade(*holds[i], part);
       commit->upgraded.push_back(holds[i]);
@@ -87,6 +91,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     out.add(std::move(settle), std::move(answer));
     return;
   }
+  commit->targets.assign(targets.begin(), targets.end());
   std::sort(commit->targets.begin(), commit->targets.end());
   locker.commit = commit;
   commit->settle = std::move(settle);

@@ -143,13 +143,13 @@ using WaitList = intrusive::list<Wait, intrusive::value_traits<TaggedLinks<Wait,
 using Queue = WaitList<struct OfEntry>;
 using WaitsOfLocker = WaitList<struct OfLocker>;
 
-/// The upgrades of one commit: they are granted one by one, but fail together.
-/// While they wait their locker asks for none of these targets again (Cancelled), so that nothing
-/// that it was told about them stops being true when they fail.
+/// The upgrades of one commit: they are granted one by one, but fail together. While they wait
+/// their locker asks for nothing that the commit changes (Cancelled), so that no answer stops being
+/// true when they fail; and when it loses a lock of these, there is nothing left to wait for.
 struct CommitUpgrade {
   LockRequest request;
   LockSettle settle;
-  std::vector<LockTarget> targets;                    ///< Of all upgrades, sorted.
+  std::vector<LockTarget> targets;                    ///< Of all that it changes, sorted.
   boost::container::small_vector<Hold*, 8> upgraded;  ///< Exclusive already.
   std::size_t pending = 0;                            ///< So many are still queued.
 

@@ -112,7 +112,8 @@ class LockTable {
                    LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, LockType type,
                                LockAnswer& answer);
-  std::vector<Hold*> beginCommit(Locker& locker, std::span<const LockTarget> targets);
+  std::optional<std::vector<Hold*>> beginCommit(Locker& locker,
+                                                std::span<const LockTarget> targets);
   static void endCommit(Locker& locker);
 
   // Ways out of a wait. Each ends in serve().

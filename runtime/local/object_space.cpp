@@ -342,7 +342,6 @@ void ObjectSpace::releaseLevel(LockerId locker, std::uint16_t level) {
 ObjectSpace::Broken ObjectSpace::breakLock(LockerId locker, Oid target, const Operator& by) {
   const Released done = release(locker, {.kind = Release::Kind::Break, .target = target, .by = by});
   if (!done.released) return Broken::NotHeld;
-  if (!done.deferred) cancelCommitThatLost(locker, target);
   return done.deferred ? Broken::AfterCommit : Broken::Now;
 }
 

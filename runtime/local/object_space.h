@@ -151,14 +151,8 @@ class ObjectSpace {
       NEPHRITE_EXCLUDES(mutex_);
   /// Of a commit that has locks to wait for, and cannot take place whatever comes: why.
   std::optional<RequestFailure> lostBefore(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
-  void beginsWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
-  void endsWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
-  bool isWaiting(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
-  void cancelUpgrades(const PendingCommit& commit);
   void upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer)
       NEPHRITE_EXCLUDES(mutex_);
-  /// A commit of `locker` that waits, and has lost its lock of `target`, waits for nothing more.
-  void cancelCommitThatLost(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> write(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
   std::optional<RequestFailure> faultOfSizes(const ChangeSet& changes) const;
   void finish(const std::shared_ptr<PendingCommit>& commit) NEPHRITE_EXCLUDES(mutex_);
@@ -206,7 +200,6 @@ class ObjectSpace {
   enum class Standing { Idle, Committing, LeavesAfterCommit };
   struct SignedOn {
     Standing standing = Standing::Idle;
-    std::shared_ptr<PendingCommit> waits;  // For its upgrades; null: none.
     std::vector<Release> afterCommit;
   };
   Mutex mutex_;

@@ -1,6 +1,5 @@
 // The part of ObjectSpace that commits: durable, then visible, then unlocked.
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -16,12 +15,6 @@ struct ObjectSpace::PendingCommit {
   CommitRequest request;
   CommitSettle settle;
   CommitReply reply;
-
-  bool changes(Oid oid) const {
-    const auto& all = request.changes.changes;
-    return std::any_of(all.begin(), all.end(),
-                       [&](const ObjectChange& change) { return change.record->oid == oid; });
-  }
 };
 
 void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
@@ -40,55 +33,20 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
   }
 
   // What cannot be committed waits for no lock, and keeps no process waiting.
-  beginsWaiting(commit);
   if (auto lost = lostBefore(commit->request)) {
-    endsWaiting(commit);
     commit->reply.outcome = CommitReply::Outcome::Failed;
     commit->reply.failure = std::move(lost);
     return commit->settle(commit->reply);
   }
   std::vector<LockTarget> targets;
-  for (const Oid oid : commit->request.updateLocked) targets.push_back(targetOf(oid));
+  for (const ObjectChange& change : commit->request.changes.changes) {
+    if (change.kind != ChangeKind::Create) targets.push_back(targetOf(change.record->oid));
+  }
   const auto answered = [this, commit](const LockAnswer& answer) { upgraded(commit, answer); };
   locks_.upgradeForCommit(commit->request.upgrade, targets, answered).deliver();
-  // An operator who took a lock between the look above and the queue could cancel nothing yet.
-  if (isWaiting(commit) && lostBefore(commit->request)) cancelUpgrades(*commit);
-}
-
-void ObjectSpace::beginsWaiting(const std::shared_ptr<PendingCommit>& commit) {
-  MutexLock hold(mutex_);
-  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
-  if (it != signedOn_.end() && it->second.waits == nullptr) it->second.waits = commit;
-}
-
-void ObjectSpace::endsWaiting(const std::shared_ptr<PendingCommit>& commit) {
-  MutexLock hold(mutex_);
-  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
-  if (it != signedOn_.end() && it->second.waits == commit) it->second.waits = nullptr;
-}
-
-bool ObjectSpace::isWaiting(const std::shared_ptr<PendingCommit>& commit) {
-  MutexLock hold(mutex_);
-  const auto it = signedOn_.find(commit->request.upgrade.locker.value);
-  return it != signedOn_.end() && it->second.waits == commit;
-}
-
-void ObjectSpace::cancelUpgrades(const PendingCommit& commit) {
-  locks_.cancel(commit.request.upgrade.locker, commit.request.upgrade.id).deliver();
-}
-
-void ObjectSpace::cancelCommitThatLost(LockerId locker, Oid target) {
-  std::shared_ptr<PendingCommit> commit;
-  {
-    MutexLock hold(mutex_);
-    const auto it = signedOn_.find(locker.value);
-    if (it != signedOn_.end()) commit = it->second.waits;
-  }
-  if (commit != nullptr && commit->changes(target)) cancelUpgrades(*commit);
 }
 
 void ObjectSpace::upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer) {
-  endsWaiting(commit);
   CommitReply& reply = commit->reply;
   reply.lock = answer;
   if (answer.outcome == LockOutcome::Granted) {

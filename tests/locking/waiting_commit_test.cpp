@@ -74,6 +74,31 @@ TEST_F(WaitingCommit, WhenAnObjectThatIsNoPartOfItIsUnlockedThenItGoesOn) {
   EXPECT_EQ(commitOfAnna.outcome(), LockOutcome::Granted);
 }
 
+TEST_F(LockPlay, WhenACommitChangesWhatIsExclusiveAlreadyThenItReliesOnThatToo) {
+  ask(kBen, kOrder, Share);
+  ask(kAnna, kOrder, Update);
+  ask(kAnna, kStock, Exclusive);
+  const AskedLock commitOfAnna = commitUpgrade(kAnna, {kOrder, kStock});
+
+  EXPECT_EQ(ask(kAnna, kStock, Share).outcome(), LockOutcome::Cancelled);
+  EXPECT_EQ(held(kAnna, kStock), Exclusive);
+  ASSERT_TRUE(commitOfAnna.waits());
+  unlock(kAnna, kStock);
+
+  EXPECT_EQ(commitOfAnna.outcome(), LockOutcome::Cancelled);
+  EXPECT_EQ(held(kAnna, kOrder), Update);
+}
+
+TEST_F(LockPlay, WhenACommitChangesWhatIsNotLockedForThatThenItIsCancelledAndNothingIsUpgraded) {
+  ask(kAnna, kOrder, Update);
+  ask(kAnna, kStock, Share);
+  for (const LockTarget target : {kStock, LockTarget{300}}) {
+    EXPECT_EQ(commitUpgrade(kAnna, {kOrder, target}).outcome(), LockOutcome::Cancelled);
+    EXPECT_EQ(held(kAnna, kOrder), Update);
+  }
+  EXPECT_EQ(commitUpgrade(kAnna, {kOrder}).outcome(), LockOutcome::Granted);
+}
+
 TEST_F(LockPlay, WhenACommitNamesAnObjectTwiceThenItIsUpgradedOnce) {
   ask(kAnna, kOrder, Update);
   EXPECT_EQ(commitUpgrade(kAnna, {kOrder, kOrder}).outcome(), LockOutcome::Granted);

@@ -6,15 +6,6 @@
 #include <utility>
 
 namespace nephrite {
-namespace {
-
-constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
-
-bool contains(const std::vector<int>& values, int value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-}  // namespace
 
 // ---- The lines -----------------------------------------------------------------------------
 

@@ -108,6 +108,11 @@ class LockModel {
     bool upgrade = false;
   };
 
+  static constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
+  static bool contains(const std::vector<int>& values, int value) {
+    return std::find(values.begin(), values.end(), value) != values.end();
+  }
+
   enum class Being { New, There, Gone };
 
   struct Object {
@@ -134,9 +139,7 @@ class LockModel {
     std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
     std::vector<int> upgrades;                     // Of a commit: every object it upgrades.
 
-    bool isAbout(int which) const {
-      return object < 0 && std::find(upgrades.begin(), upgrades.end(), which) != upgrades.end();
-    }
+    bool isAbout(int which) const { return object < 0 && contains(upgrades, which); }
   };
 
   // Of one operation on the locks: either a wait that ended badly, or a granted one.

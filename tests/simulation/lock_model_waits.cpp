@@ -4,13 +4,6 @@
 #include "tests/simulation/lock_model.h"
 
 namespace nephrite {
-namespace {
-
-bool contains(const std::vector<int>& values, int value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-}  // namespace
 
 // Section 2.4; nothing when the request is to be refused at once.
 std::optional<std::int64_t> LockModel::dueTime(const Process& process, std::int64_t timeout) const {

@@ -4,15 +4,6 @@
 #include "tests/simulation/lock_model.h"
 
 namespace nephrite {
-namespace {
-
-constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
-
-bool contains(const std::vector<int>& values, int value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-}  // namespace
 
 void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
   line_ = line;
@@ -98,23 +89,17 @@ void LockModel::leave(const std::string& process, int line) {
 void LockModel::letGo(const std::string& process, const std::string& object, int line) {
   force(process, ScheduleVerb::Unlock, objectNamed(object, line), line);
   if (!holdOf(self_, object_)) return own("ignored");
-  // A commit that waits and is about it cannot be carried out any more.
-  const auto& pending = processes_[self_].pending;
-  if (pending && pending->isAbout(object_)) endWait(self_, "error", 64005, false);
+  // A commit that waits, for this or for other locks, and changes it cannot be carried out any
+  // more.
+  const Process& robbed = processes_[self_];
+  const bool commits = robbed.pending && robbed.pending->object < 0;
+  if (commits && contains(robbed.changed, object_)) endWait(self_, "error", 64005, false);
   auto& holds = objects_[object_].holds;
   holds.erase(holds.begin() + (holdOf(self_, object_) - holds.data()));
   own("released");
   const bool waitsAnew = becomesNewcomer(self_, object_);
   serve(object_);
   if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
-  deliver();
-  // Nor can one that changes it, and waits for others.
-  const Process& robbed = processes_[self_];
-  const bool commits = robbed.pending && robbed.pending->object < 0;
-  const auto& changed = robbed.changed;
-  if (commits && std::find(changed.begin(), changed.end(), object_) != changed.end()) {
-    endWait(self_, "error", 64005, false);
-  }
   endForced();
 }
 
