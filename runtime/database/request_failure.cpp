@@ -26,7 +26,6 @@ RequestFailure failureOf(const StoreException& refused) {
 }
 
 RequestFailure failureOf(const std::exception& refused) {
-  if (const auto* const failed = dynamic_cast<const FailedRequest*>(&refused)) return failed->why;
   if (const auto* const store = dynamic_cast<const StoreException*>(&refused)) {
     return failureOf(*store);
   }

@@ -2,9 +2,7 @@
 
 #include <exception>
 #include <memory>
-#include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "objects/object_store.h"
 #include "objects/oid.h"
@@ -18,14 +16,6 @@ struct RequestFailure {
   ErrorCode code = ErrorCode::StoreFailed;
   std::string what;  ///< What was tried on what, and what to do.
   Oid object = {};   ///< Of StaleObject and LockLost.
-};
-
-/// The same as an exception, within the runtime.
-class FailedRequest : public std::runtime_error {
- public:
-  explicit FailedRequest(RequestFailure failure)
-      : std::runtime_error(failure.what), why(std::move(failure)) {}
-  const RequestFailure why;
 };
 
 /// What a store's refusal means to an application: one code for each way of reacting.

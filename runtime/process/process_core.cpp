@@ -99,8 +99,6 @@ void ProcessCore::perform(FunctionRef<void()> operation) {
   }
   try {
     operation();
-  } catch (const FailedRequest& failed) {
-    throwError(database(), failed.why.code, failed.why.object, failed.why.what);
   } catch (const StoreException& failure) {
     throwError(database(), codeOf(failure.reason()), failure.object(), failure.what());
   } catch (const std::invalid_argument& misuse) {

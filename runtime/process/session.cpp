@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "objects/object_store.h"
 #include "runtime/database/system_class.h"
+#include "runtime/process/refusals.h"
 
 namespace nephrite {
 namespace {
@@ -310,7 +311,8 @@ void Session::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
   const RecordPtr latest = fetch(change.oid);
   if (latest && change.complete(*latest)) return;
-  throw FailedRequest(whyNotWhole(database_, process_.locker, change.oid));
+  const RequestFailure why = whyNotWhole(database_, process_.locker, change.oid);
+  throwError(database_, why.code, why.object, why.what);
 }
 
 RecordPtr Session::peek(Oid oid) const {

@@ -28,7 +28,8 @@ enum class StateKind : std::uint8_t { Load, Lock };
 /// Shape:   a Database below; two transactions that know nothing of each other, one of
 ///          persistent objects, one of shared transients; one stack of load and lock states.
 /// Errors:  StepResult or an ErrorCode; from what returns neither StoreException when the store
-///          fails, and FailedRequest when an object is changed here and its lock was broken.
+///          fails, and LockLostException or StaleObjectException when an object is changed here and
+///          its lock was broken.
 /// Threads: one at a time. A StepDone may run on a thread of the database; until it has, only
 ///          cancel() and further lock() may be called.
 /// Source:  docs/locking.md, sections 2 to 5.
@@ -168,8 +169,8 @@ class Session {
     bool over = false;  ///< Waits for those inside it. Never the innermost.
   };
   void endInnermostState();
-  /// Gives `change` all that its record has. StoreException when that cannot be read, or is gone:
-  /// the lock was broken, and another process has changed or deleted the object since.
+  /// Gives `change` all that its record has. LockLostException or StaleObjectException when the
+  /// lock was broken, and another process has changed or deleted the object since.
   void complete(const Change& change) const;
   void startChange(Oid oid, StepResult& result);
   /// Number 0: it is not at once that `oid` can be changed for the first time.

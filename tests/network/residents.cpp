@@ -156,7 +156,7 @@ void Residents::step(const ActorPtr& actor) {
   const int which = network_.random.below(static_cast<int>(objects.size()));
   try {
     act(actor, chosen, objects.at(static_cast<std::size_t>(which)));
-  } catch (const FailedRequest&) {
+  } catch (const SystemException&) {
     // It has changed what an operator took the lock of, and another process has changed that since.
     actor->asks.clear();
     abort(actor);
