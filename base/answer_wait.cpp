@@ -8,8 +8,6 @@
 
 #include <algorithm>
 
-#include "base/spin_lock.h"
-
 namespace nephrite {
 
 namespace {

@@ -26,11 +26,11 @@ class Awaited {
 
   /// Until it is settled, or somebody calls: one futex. May return early.
   void sleep();
-  /// Any thread that knows this to be there: whoever sleeps here shall look around. False: it is
-  /// settled, and he goes.
+  /// Any thread that knows this to be there: the thread that sleeps here shall look around. False:
+  /// it is settled, and that thread goes.
   bool call();
 
-  /// From now until sleepsHereAgain(), whoever settles this wakes `waker`, too. False: it is
+  /// From now until sleepsHereAgain(), the thread that settles this wakes `waker`. False: it is
   /// settled.
   bool sleepsAt(const std::shared_ptr<Waker>& waker) {
     if (waker_ != waker) waker_ = waker;

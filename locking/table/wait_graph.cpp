@@ -22,10 +22,6 @@ unsigned excludedBy(LockType held) {
   return types;
 }
 
-}  // namespace
-
-namespace {
-
 // A newcomer that holds nothing anybody wants, at the tail of a queue however long.
 bool isBehindAll(const Locker& requester) {
   const Wait& wait = requester.waits.front();
@@ -37,7 +33,7 @@ bool isBehindAll(const Locker& requester) {
 
 // Do the new waits of `requester` lead to none but a few lockers, each of which comes to one that
 // waits for nothing? Then they close no cycle, however many wait for `requester`, and however many
-// other waits it has. Nearly always the one who holds the target just works on.
+// other waits it has. Nearly always the holder of the target just works on.
 bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
   constexpr std::size_t kMostSteps = 32;
   std::size_t steps = 0;
@@ -57,7 +53,8 @@ bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
     }
     return false;
   };
-  bool overtakes = false;  // Then whom it has overtaken waits for what its other waits lead to.
+  // Then what it has overtaken waits for it, and may be what its other waits lead to.
+  bool overtakes = false;
   for (auto wait = requester.waits.rbegin(); wait != requester.waits.rend(); ++wait) {
     if (wait->sequence < firstSequence && !overtakes) break;
     overtakes = overtakes || &*wait != &wait->entry()->queue.back();
