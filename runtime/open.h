@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "objects/store_exception.h"
 #include "runtime/node.h"
 
 namespace nephrite {
@@ -30,7 +31,8 @@ struct OpenOptions {
 /// Others:  one program at a time has a directory open. Several programs work on one database
 ///          through a server: connect() in node/connect.h, or ClientNode. A program whose settings
 ///          come from an INI file starts from EmbeddedNode.
-/// Errors:  StoreException: the directory cannot be made or read, is open already, or is damaged.
+/// Errors:  StoreException, whose reason() says whether the directory cannot be made or read, is
+///          open already, or is damaged.
 Node open(const OpenOptions& options);
 
 }  // namespace nephrite

@@ -308,7 +308,8 @@ int run(int argc, char** argv) {
       "\n"
       "Exit status: 0; 1 when it could not start, but may the next time: its port is in use, say;\n"
       "78 when its INI file has errors, or names an address, a directory or a file that cannot be\n"
-      "used, so that no supervisor starts it again before somebody has mended that.");
+      "used, or its store is damaged or none of Nephrite: so that no supervisor starts it again\n"
+      "before somebody has mended that.");
 
   std::string schedule;
   CLI::App* const replayCommand = app.add_subcommand(

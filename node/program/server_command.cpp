@@ -19,6 +19,7 @@
 #include "base/plain_text.h"
 #include "ini/ini_problem.h"
 #include "node/server_node.h"
+#include "objects/store_exception.h"
 
 namespace nephrite {
 namespace {
@@ -119,6 +120,12 @@ class Supervisor {
   std::optional<Instant> drainUntil_;
 };
 
+// Until somebody mends it, however often the server is started.
+bool staysAsItIs(StoreException::Reason reason) {
+  using Reason = StoreException::Reason;
+  return reason == Reason::Damaged || reason == Reason::WrongFormat || reason == Reason::NotUsable;
+}
+
 // Each client is a file descriptor; many systems give a program started by hand only 1,024.
 void raiseFileLimit() {
   rlimit limit{};
@@ -149,6 +156,9 @@ int serverCommand(const ServerCommand& command, std::ostream& err) {
   } catch (const IniError& wrong) {
     err << "nephrite server: " << wrong.what() << '\n';
     return EX_CONFIG;
+  } catch (const StoreException& wrong) {
+    err << "nephrite server: " << wrong.what() << '\n';
+    return staysAsItIs(wrong.reason()) ? EX_CONFIG : 1;
   } catch (const std::exception& failure) {
     err << "nephrite server: " << failure.what() << '\n';
     return 1;

@@ -32,11 +32,7 @@ const std::filesystem::path& made(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error) return path;
-  throw StoreException(
-      Reason::Io,
-      "could not make the store directory " + path.string() + ": " + error.message() +
-          (error == std::errc::no_space_on_device ? "; the disk is full: make room on it"
-                                                  : "; check the path and its permissions"));
+  throwSystemError(error.value(), "make the store directory", path);
 }
 
 }  // namespace

@@ -1,5 +1,10 @@
 #include "objects/disk/store_error.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <system_error>
+
 namespace nephrite {
 namespace {
 
@@ -40,6 +45,20 @@ void throwStatus(const rocksdb::Status& status, const std::string& tried,
   throw StoreException(Reason::Io, message +
                                        "; check the disk and the permissions of the "
                                        "directory, then open the store again");
+}
+
+void throwSystemError(int error, const std::string& tried, const std::filesystem::path& path) {
+  const std::string message = failed(tried, path, std::generic_category().message(error));
+  if (error == ENOSPC || error == EDQUOT) {
+    throw StoreException(Reason::Io, message +
+                                         "; the disk is full: make room on it, then open the "
+                                         "store again");
+  }
+  constexpr int kOfThePath[] = {EACCES, EPERM, EROFS, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EISDIR};
+  const bool isNotUsable =
+      std::find(std::begin(kOfThePath), std::end(kOfThePath), error) != std::end(kOfThePath);
+  throw StoreException(isNotUsable ? Reason::NotUsable : Reason::Io,
+                       message + "; check the path and its permissions");
 }
 
 void throwOpenStatus(const rocksdb::Status& status, const std::string& tried,

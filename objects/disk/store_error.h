@@ -18,7 +18,11 @@ namespace nephrite {
 [[noreturn]] void throwStatus(const rocksdb::Status& status, const std::string& tried,
                               const std::filesystem::path& path);
 
-/// The same while opening, when a missing file is damage too.
+/// `error`, an errno, came of `tried` on the store in `path`, which is being opened.
+[[noreturn]] void throwSystemError(int error, const std::string& tried,
+                                   const std::filesystem::path& path);
+
+/// As throwStatus() while opening, when a missing file is damage too.
 [[noreturn]] void throwOpenStatus(const rocksdb::Status& status, const std::string& tried,
                                   const std::filesystem::path& path);
 

@@ -13,15 +13,13 @@
 #include <utility>
 
 #include "base/mutex.h"
-#include "objects/object_store.h"
+#include "objects/disk/store_error.h"
 
 namespace nephrite {
 namespace {
 
 namespace fs = std::filesystem;
 using Reason = StoreException::Reason;
-
-std::string nameOf(int error) { return std::generic_category().message(error); }
 
 /// Network file systems may offer no lock on a directory: then the lock file must do.
 bool isNotOffered(int error) {
@@ -91,14 +89,14 @@ void StoreLock::openDirectory() {
   directory_ = fs::canonical(asOpened_, error);
   if (error) {
     directory_ = asOpened_;
-    throwIo("find the store directory", error.value());
+    throwSystemError(error.value(), "find the store directory", directory_);
   }
   const int descriptor = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct stat found {};
   if (descriptor < 0 || ::fstat(descriptor, &found) != 0) {
     const int failure = errno;
     if (descriptor >= 0) ::close(descriptor);
-    throwIo("open the store directory", failure);
+    throwSystemError(failure, "open the store directory", directory_);
   }
   identity_ = {found.st_dev, found.st_ino};
 
@@ -118,7 +116,7 @@ void StoreLock::openDirectory() {
 void StoreLock::lockDirectory() {
   if (::flock(directoryDescriptor_, LOCK_EX | LOCK_NB) == 0 || isNotOffered(errno)) return;
   if (errno == EWOULDBLOCK) throwInUse();
-  throwIo("lock the store directory", errno);
+  throwSystemError(errno, "lock the store directory", directory_);
 }
 
 // Somebody may remove the file between its being opened and its being locked: then what is locked
@@ -128,11 +126,13 @@ void StoreLock::lockFile() {
     if (fileDescriptor_ >= 0) ::close(fileDescriptor_);
     fileDescriptor_ =
         ::openat(directoryDescriptor_, kFile, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fileDescriptor_ < 0) throwIo(std::string("open ") + kFile, errno);
+    if (fileDescriptor_ < 0) throwSystemError(errno, std::string("open ") + kFile, directory_);
     struct flock all = wholeFile();
     if (::fcntl(fileDescriptor_, F_OFD_SETLK, &all) != 0) {
       const int failure = errno;
-      if (failure != EAGAIN && failure != EACCES) throwIo(std::string("lock ") + kFile, failure);
+      if (failure != EAGAIN && failure != EACCES) {
+        throwSystemError(failure, std::string("lock ") + kFile, directory_);
+      }
       // A program that locks in the name of its process, not of an open file, can be named.
       struct flock holder = wholeFile();
       const bool known = ::fcntl(fileDescriptor_, F_OFD_GETLK, &holder) == 0 &&
@@ -140,7 +140,8 @@ void StoreLock::lockFile() {
       throwInUse(known ? holder.l_pid : 0);
     }
     struct stat locked {};
-    if (::fstat(fileDescriptor_, &locked) != 0) throwIo(std::string("look at ") + kFile, errno);
+    if (::fstat(fileDescriptor_, &locked) != 0)
+      throwSystemError(errno, std::string("look at ") + kFile, directory_);
     file_ = {locked.st_dev, locked.st_ino};
   } while (!isLocked(fileDescriptor_));
 }
@@ -185,14 +186,6 @@ void StoreLock::throwInUse(pid_t holder) const {
                                           " is open in another program" +
                                           (who.empty() ? "" : ": " + who) +
                                           "; end that program, or use another directory");
-}
-
-void StoreLock::throwIo(const std::string& tried, int error) const {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  throw StoreException(Reason::Io,
-                       "could not " + tried + " in " + directory_.string() + ": " + nameOf(error) +
-                           (full ? "; the disk is full: make room on it, then open the store again"
-                                 : "; check the path and its permissions"));
 }
 
 std::string StoreLock::whyGone() const {

@@ -55,7 +55,6 @@ class StoreLock {
   void sayWhoHolds() const;
   void letGo() noexcept;
   [[noreturn]] void throwInUse(pid_t holder = 0) const;
-  [[noreturn]] void throwIo(const std::string& tried, int error) const;
 
   const std::filesystem::path asOpened_;
   std::filesystem::path directory_;

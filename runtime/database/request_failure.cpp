@@ -12,6 +12,7 @@ ErrorCode codeOf(Reason reason) {
     case Reason::StaleEdition:
     case Reason::NoSuchObject: return ErrorCode::StaleObject;
     case Reason::Io:
+    case Reason::NotUsable:
     case Reason::Damaged:
     case Reason::InUse:
     case Reason::WrongFormat:

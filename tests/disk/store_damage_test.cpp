@@ -201,7 +201,7 @@ TEST(StoreDirectory, WhenItCannotBeMadeThenThePathIsNamed) {
   overwrite(directory / "file", "");
   const fs::path path = directory / "file" / "store";
   const StoreException refused = failureOf([&] { ObjectStore::open({.directory = path}); });
-  EXPECT_EQ(refused.reason(), Reason::Io);
+  EXPECT_EQ(refused.reason(), Reason::NotUsable);
   EXPECT_THAT(refused.what(), HasSubstr(path.string()));
 }
 

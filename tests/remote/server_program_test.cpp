@@ -124,6 +124,9 @@ TEST_F(NephriteServer, WhenItsSettingsNameWhatCannotBeUsedThenItIsForSomebodyToM
   std::filesystem::create_directory(server.folder() / "open");
   std::filesystem::permissions(server.folder() / "open", std::filesystem::perms(0755));
   std::ofstream(server.folder() / "file") << "no directory";
+  std::ofstream(server.folder() / "open" / "letter.txt") << "Dear Anna";
+  std::filesystem::create_directory(server.folder() / "damaged");
+  std::ofstream(server.folder() / "damaged" / "NEPHRITE") << "Nephrite object store, format 1\n";
   constexpr Unusable kPlays[] = {
       {"NephriteServer.Port=many", "Port"},
       {"NephriteServer.ListenAddress=0.0.0.0", "ssh -L"},
@@ -134,6 +137,9 @@ TEST_F(NephriteServer, WhenItsSettingsNameWhatCannotBeUsedThenItIsForSomebodyToM
       {"NephriteServer.AuditLog=missing/audit.log", "does not exist; make it"},
       {"NephriteServer.AuditLog=/proc/nephrite.log", "opening the audit log /proc/nephrite.log"},
       {"PersistentDb.SystemFileDirectory=file", "no directory"},
+      {"PersistentDb.SystemFileDirectory=/proc/nephrite", "could not make the store directory"},
+      {"PersistentDb.SystemFileDirectory=open", "is not empty and has no format marker"},
+      {"PersistentDb.SystemFileDirectory=damaged", "the store is damaged"},
   };
   for (const Unusable& play : kPlays) {
     const Ran refused = second(play.set);
