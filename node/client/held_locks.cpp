@@ -84,8 +84,9 @@ void HeldLocks::remember(OfLocker& of, const Sent& sent) {
 }
 
 void HeldLocks::mayBeChanged(Held& held, std::uint64_t message) {
-  if (held.changers.size() == kRemembered) held.changers = {kForgotten};
-  held.changers.push_back(message);
+  if (!held.changers) held.changers = std::make_unique<std::vector<std::uint64_t>>();
+  if (held.changers->size() == kRemembered) *held.changers = {kForgotten};
+  held.changers->push_back(message);
 }
 
 void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
@@ -94,7 +95,7 @@ void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64
   Sent sent{Sent::Kind::Asked, targets.front(), 0, message};
   if (targets.size() > 1) {
     std::vector<Oid> many(targets.begin(), targets.end());
-    std::sort(many.begin(), many.end());
+    if (!std::is_sorted(many.begin(), many.end())) std::sort(many.begin(), many.end());
     sent.many = std::make_shared<const std::vector<Oid>>(std::move(many));
   }
   remember(of, sent);
@@ -115,7 +116,7 @@ void HeldLocks::told(LockerId locker, std::span<const Oid> targets, std::span<co
 }
 
 void HeldLocks::tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged) {
-  Held held{lock, {}};
+  Held held{lock};
   if (of.forgotten > acknowledged) mayBeChanged(held, kForgotten);
   bool isHeld = lock.type != LockType::Get;
   for (const Sent& later : of.sent) {
@@ -135,8 +136,8 @@ void HeldLocks::notReached(LockerId locker, std::span<const Oid> targets, std::u
   if (of == lockers_.end() || of->second.locks.empty()) return;
   for (const Oid target : targets) {
     const auto lock = of->second.locks.find(target.bits());
-    if (lock == of->second.locks.end()) continue;
-    std::erase(lock->second.changers, message);
+    if (lock == of->second.locks.end() || lock->second.isSure()) continue;
+    std::erase(*lock->second.changers, message);
   }
 }
 

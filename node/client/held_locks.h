@@ -88,11 +88,16 @@ class HeldLocks {
   };
   struct Held {
     HeldLock lock;
-    std::vector<std::uint64_t> changers;  // The messages that may have changed it since.
-    bool isSure() const { return changers.empty(); }
+    // The messages that may have changed it since, if any: apart, for nearly always there is none.
+    std::unique_ptr<std::vector<std::uint64_t>> changers = {};
+    bool isSure() const { return changers == nullptr || changers->empty(); }
   };
   using Locks = boost::unordered_flat_map<std::uint64_t, Held>;  // By the bits of the Oid.
   struct OfLocker {
+    OfLocker() = default;
+    OfLocker(OfLocker&&) = default;
+    OfLocker& operator=(OfLocker&&) = default;
+
     Locks locks;
     std::deque<Sent> sent;        // In order of their numbers; seen ones go.
     std::uint64_t forgotten = 0;  // The number of the last that went without being seen.
