@@ -291,15 +291,11 @@ std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget targ
   return held;
 }
 
-HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
-  {
-    OwnerHold own(seat->mutex);
-    if (const std::optional<HeldLock> held = holds_.held(*seat, target)) return *held;
-  }
+void LockManager::heldInCrowd(const LockSeat& seat, LockTarget target, HeldLock& held) const {
   MutexLock hold(state_->waiting);
   const lock_table::Hold* const found = holds_.find(*seat, target);
-  if (found == nullptr) return {};
-  return {found->token(), found->since(), found->level(), found->type(), found->session()};
+  if (found == nullptr) return;
+  held = {found->token(), found->since(), found->level(), found->type(), found->session()};
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {

@@ -212,6 +212,7 @@ class LockManager {
   struct State;
   GrantedAtOnce grantShare(const LockSeat& seat, LockTarget target, LockTerms terms);
   GrantedAtOnce grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms);
+  void heldInCrowd(const LockSeat& seat, LockTarget target, HeldLock& held) const;
   ReleasedAtOnce releaseForGood(const LockSeat& seat, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,
                   bool shareReleased);

@@ -78,8 +78,8 @@ class HoldTable {
   /// from it. False when a crowd holds the target: find() knows.
   bool look(const Locker& locker, LockTarget target,
             const std::function<void(const Hold&)>& look) const;
-  /// Of type Get when it holds nothing; empty when a crowd holds the target.
-  std::optional<HeldLock> held(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  /// Fills in what `locker` holds. False when a crowd holds the target: find() knows.
+  bool held(Locker& locker, LockTarget target, HeldLock& held) NEPHRITE_REQUIRES(locker.mutex);
 
   // --- The long way: under the mutex of those who wait -----------------------------------------
 

@@ -263,18 +263,19 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   return longWay || (forGood && locker.idle() > 0);
 }
 
-std::optional<HeldLock> HoldTable::held(Locker& locker, LockTarget target) {
-  HeldLock held;
+// Where it is wanted: what is put together from so small parts is slow to copy.
+inline bool HoldTable::held(Locker& locker, LockTarget target, HeldLock& held) {
   const auto take = [&](const Hold& hold) {
-    held = {hold.token(), hold.since(), hold.level(), hold.type(), hold.session()};
+    held.token = hold.token();
+    held.since = hold.since();
+    held.level = hold.level();
+    held.type = hold.type();
+    held.session = hold.session();
   };
   const Hold* const known = locker.index.at(hashOf(target));
-  if (known == nullptr || known->target != target) {
-    if (!look(locker, target, take)) return std::nullopt;
-  } else if (!known->isIdle()) {
-    take(*known);
-  }
-  return held;
+  if (known == nullptr || known->target != target) return look(locker, target, take);
+  if (!known->isIdle()) take(*known);
+  return true;
 }
 
 }  // namespace lock_table
@@ -332,6 +333,16 @@ ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget targ
   OwnerHold own(seat->mutex);
   const ReleasedAtOnce done = HoldTable::releaseForNow(*seat, target);
   return done == ReleasedAtOnce::Done ? done : holds_.release(*seat, target);
+}
+
+HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
+  HeldLock held;  // Returned where it is: see above.
+  const auto look = [&] {
+    OwnerHold own(seat->mutex);
+    return holds_.held(*seat, target, held);
+  };
+  if (!look()) heldInCrowd(seat, target, held);
+  return held;
 }
 
 LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
