@@ -6,6 +6,49 @@
 
 namespace nephrite {
 
+/// What a locker holds of one target, as far as the rules of asking and releasing go.
+struct HeldTypes {
+  LockType type = LockType::Get;     ///< Get: nothing.
+  LockType session = LockType::Get;  ///< The latest type asked for with Session duration; or Get.
+  friend constexpr bool operator==(HeldTypes, HeldTypes) = default;
+};
+
+/// What a locker's request for one target is, given what it holds of it.
+/// Source: docs/locking.md, sections 2.1 and 2.2.
+enum class OwnRequest : std::uint8_t {
+  Newcomer,    ///< It holds nothing.
+  Nothing,     ///< Granted, and everything stays as it is.
+  Retype,      ///< Granted at once, whoever waits; a lower type may let others in.
+  Upgrade,     ///< To be granted when no other holder is in the way.
+  ShareFirst,  ///< The Share is released, and those who wait are served; then it is a newcomer.
+};
+
+/// What is held when `asked` is granted to a locker that holds `held`.
+constexpr HeldTypes afterGrant(HeldTypes held, LockTerms asked) {
+  const LockType session = asked.isSession() ? asked.type() : held.session;
+  if (!covers(held.type, asked.type())) return {asked.type(), session};
+  // Duration never falls, nor does the type of a lock that has the longer one.
+  if (!asked.isSession() && held.session != LockType::Get) return held;
+  return {asked.inState() ? held.type : asked.type(), session};
+}
+
+constexpr OwnRequest ownRequest(HeldTypes held, LockTerms asked) {
+  if (held.type == LockType::Get) return OwnRequest::Newcomer;
+  if (covers(held.type, asked.type())) {
+    return afterGrant(held, asked) == held ? OwnRequest::Nothing : OwnRequest::Retype;
+  }
+  const bool sharesOnly = held == HeldTypes{LockType::Share, LockType::Get};
+  return sharesOnly && asked.type() == LockType::Update ? OwnRequest::ShareFirst
+                                                        : OwnRequest::Upgrade;
+}
+
+/// The lock that a change of an object takes when none is held that permits it (section 5).
+constexpr LockType lockOfChange(bool updateLocks) {
+  return updateLocks ? LockType::Update : LockType::Exclusive;
+}
+/// Does `held` permit its locker to change the object?
+constexpr bool permitsChange(LockType held) { return covers(held, LockType::Update); }
+
 /// What lets locks of one locker go, all at once: the end of a transaction, of a load or lock state
 /// outside a transaction, or of the locker.
 struct ReleaseScope {

@@ -102,7 +102,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
 std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
   CommitUpgrade& commit = *locker.commit;
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) holds_.change(*hold, LockType::Update, hold->session());
+  for (Hold* const hold : holds) holds_.change(*hold, {LockType::Update, hold->session()});
   for (auto at = locker.waits.begin(); at != locker.waits.end();) {
     Wait& wait = *at++;
     if (wait.commit() == nullptr) continue;

@@ -280,8 +280,7 @@ FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
   OwnerHold own(locker.mutex);
   Segment& segment = segmentOf(hashOf(hold.target));
   SpinHold spin(segment.lock);
-  const bool session = asked.duration == LockDuration::Session;
-  hold.set(asked.type, session ? asked.type : hold.session(), hold.level());
+  hold.set(afterGrant(hold.types(), asked.terms()));
   hold.setTimeout(asked.timeout);
   noteChanged(segment, hold);
   const FencingToken token = nextToken(segment, locker);
@@ -290,13 +289,13 @@ FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
   return token;
 }
 
-void HoldTable::change(Hold& hold, LockType type, LockType session) {
+void HoldTable::change(Hold& hold, HeldTypes types) {
   Locker& locker = hold.locker();
   OwnerHold own(locker.mutex);
   Segment& segment = segmentOf(hashOf(hold.target));
   SpinHold spin(segment.lock);
   hear(segment, locker);
-  hold.set(type, session, hold.level());
+  hold.set(types);
   noteChanged(segment, hold);
   forget(locker, hold);
 }

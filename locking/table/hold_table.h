@@ -99,7 +99,7 @@ class HoldTable {
   /// One more grant: the hold is of the type asked for from now on.
   FencingToken upgrade(Hold& hold, const LockRequest& asked);
   /// No grant.
-  void change(Hold& hold, LockType type, LockType session);
+  void change(Hold& hold, HeldTypes types);
 
   // --- Looking ---------------------------------------------------------------------------------
 

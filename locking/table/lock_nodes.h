@@ -12,6 +12,7 @@
 
 #include "base/threads.h"
 #include "locking/lock_request.h"
+#include "locking/lock_rules.h"
 #include "locking/table/tagged_pointer.h"
 
 namespace nephrite::lock_table {
@@ -61,6 +62,7 @@ struct Hold : Node {
   LockType type() const { return LockTerms::typeIn(chain.tag()); }
   /// The latest type asked for with Session duration; Get: none.
   LockType session() const { return LockTerms::sessionIn(chain.tag()); }
+  HeldTypes types() const { return {type(), session()}; }
   bool isSession() const { return session() != LockType::Get; }
   /// Load and lock states open when it was acquired.
   std::uint16_t level() const { return LockTerms::levelIn(chain.tag()); }
@@ -72,8 +74,7 @@ struct Hold : Node {
   void set(LockType type, LockType session, std::uint16_t level) {
     chain.setTag(LockTerms::tagOf(type, session, level));
   }
-  void setType(LockType type) { set(type, session(), level()); }
-  void setSession(LockType session) { set(type(), session, level()); }
+  void set(HeldTypes types) { set(types.type, types.session, level()); }
   void setTimeout(LockTimeout timeout) {
     const auto bits = static_cast<std::uint32_t>(timeout.number());
     before.setTag(static_cast<std::uint16_t>(bits >> 16));

@@ -90,8 +90,9 @@ void LockTable::dropUnlessNeeded(Entry& entry) {
 bool LockTable::releaseShareBeforeUpdate(Locker& locker, const LockRequest& request,
                                          LockAnswers& out) {
   if (request.type != LockType::Update) return false;
-  Hold* const held = holds_.find(locker, request.target);
-  if (held == nullptr || held->type() != LockType::Share || held->isSession()) return false;
+  const Hold* const held = holds_.find(locker, request.target);
+  if (held == nullptr) return false;
+  if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return false;
   return release(locker, request.target, out);
 }
 
@@ -151,12 +152,8 @@ bool LockTable::countRequest(Locker& locker) {
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).
 void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
                             LockAnswers& out) {
-  const bool session = request.duration == LockDuration::Session;
-  const bool stays = !session && hold.isSession();  // Duration never falls, nor then the type.
-  if (!stays) {
-    holds_.change(hold, request.inState ? hold.type() : request.type,
-                  session ? request.type : hold.session());
-  }
+  const HeldTypes after = afterGrant(hold.types(), request.terms());
+  if (after != hold.types()) holds_.change(hold, after);
   serve(entry, out);
 }
 
@@ -366,7 +363,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
     if (before != nullptr && covers(before->type(), request.type)) {
       answer.token = before->token();
       if (request.duration == LockDuration::Session) {
-        holds_.change(*before, before->type(), request.type);
+        holds_.change(*before, {before->type(), request.type});
       }
     } else {
       answer.token = grantHold(locker, entry, request, clock_.now());
@@ -528,14 +525,14 @@ void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswer
 
 void LockTable::endSession(Locker& locker, LockTarget target) {
   Hold* const hold = holds_.find(locker, target);
-  if (hold != nullptr) holds_.change(*hold, hold->type(), LockType::Get);
+  if (hold != nullptr) holds_.change(*hold, {hold->type(), LockType::Get});
 }
 
 void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
   if (hold != nullptr && hold->isSession() && hold->type() != hold->session()) {
-    holds_.change(*hold, hold->session(), hold->session());
+    holds_.change(*hold, {hold->session(), hold->session()});
   }
   serve(entry, out);
 }

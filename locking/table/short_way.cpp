@@ -9,27 +9,6 @@
 
 namespace nephrite {
 namespace lock_table {
-namespace {
-
-// Is it granted without anything being different afterwards?
-bool changesNothing(const Hold& hold, LockTerms asked) {
-  return covers(hold.type(), asked.type()) && !asked.isSession() &&
-         (hold.isSession() || hold.type() == asked.type() || asked.inState());
-}
-
-// Section 2.1 of the rules, where nobody waits: nobody has to be served.
-void takeCovered(Hold& hold, LockTerms asked) {
-  const bool lower = asked.type() != hold.type();
-  if (asked.isSession()) {
-    hold.setSession(asked.type());
-  } else if (hold.isSession()) {
-    return;  // Duration never falls, and with it the type stays.
-  }
-  if (lower && !asked.inState()) hold.setType(asked.type());
-}
-
-}  // namespace
-
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
                                             const Clock& clock, bool shared) {
   if (locker.barred != 0) [[unlikely]]
@@ -64,7 +43,7 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
   const std::uint64_t hash = hashOf(target);
   Hold*& place = locker.index.at(hash);
   if (place != nullptr && place->target == target) {
-    if (!place->isIdle() && changesNothing(*place, asked)) {
+    if (!place->isIdle() && ownRequest(place->types(), asked) == OwnRequest::Nothing) {
       locker.lockRequests.add(1);
       return place->token();
     }
@@ -118,11 +97,10 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
       }
     } else if (covers(own->type(), asked.type())) {
       hear(segment, locker);
-      takeCovered(*own, asked);
+      own->set(afterGrant(own->types(), asked));
       token = own->token();
-    } else if (asked.type() != LockType::Update || own->type() != LockType::Share ||
-               own->isSession()) {  // Else the Share goes first (2.2): others may be served.
-      own->set(asked.type(), asked.isSession() ? asked.type() : own->session(), own->level());
+    } else if (ownRequest(own->types(), asked) == OwnRequest::Upgrade) {
+      own->set(afterGrant(own->types(), asked));
       own->setTimeout(asked.timeout());
       token = nextToken(segment, locker, amongNear);
       own->setToken(token);
@@ -241,7 +219,7 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
       } else {
         hear(segment, locker);
         if (fate == ReleaseFate::Returns) {
-          hold->setType(hold->session());
+          hold->set({hold->session(), hold->session()});
         } else {
           while (link->get() != hold) link = &link->get()->chain;
           link->set(hold->chain.get());

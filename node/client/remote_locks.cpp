@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "locking/lock_rules.h"
 #include "node/client/remote_database.h"
 #include "runtime/database/system_class.h"
 
@@ -14,14 +15,6 @@ using std::chrono::milliseconds;
 Oid targetOf(const LockRequest& request) { return Oid::fromBits(request.target.value); }
 
 bool isShared(Oid oid) { return oid.lifetime() == Lifetime::SharedTransient; }
-
-/// Would the server's table stay as it is? Docs/locking.md, section 2.1.
-bool changesNothing(const HeldLock& held, const LockRequest& request) {
-  if (!covers(held.type, request.type)) return false;
-  const bool typeStays = held.type == request.type || request.inState;
-  if (request.duration == LockDuration::Session) return held.session == request.type && typeStays;
-  return held.session != LockType::Get || typeStays;
-}
 
 /// Gives each answer, in the order of their places, to one of the two.
 template <class TakeGrant, class TakeReply>
@@ -258,7 +251,8 @@ void RemoteDatabase::lookUp(wire::LockAll& message) const {
 // server need not know.
 std::optional<LockReply> RemoteDatabase::answeredHere(const LockOrder& order,
                                                       const Known& known) const {
-  if (known.held.type == LockType::Get || !changesNothing(known.held, order.request)) return {};
+  const HeldTypes held{known.held.type, known.held.session};
+  if (ownRequest(held, order.request.terms()) != OwnRequest::Nothing) return {};
   const bool needsRecord = order.existence == Existence::Required;
   if (needsRecord && known.record == nullptr) return std::nullopt;
   if (!session_->isSure()) return std::nullopt;

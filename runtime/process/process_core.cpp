@@ -324,9 +324,8 @@ void ProcessCore::lockForWrite(Oid oid) {
     throwError(database(), ErrorCode::NotInTransaction, oid);
   }
   if (isSystemObject(oid)) throwError(database(), ErrorCode::SystemObject, oid);
-  if (session_.holds(oid, LockType::Update)) return;
-  const LockType type = updateLocks_ ? LockType::Update : LockType::Exclusive;
-  await(oid, [&](StepDone done) { session_.lockImplicitly(oid, type, std::move(done)); });
+  if (session_.mayChange(oid)) return;
+  await(oid, [&](StepDone done) { session_.lockForChange(oid, std::move(done)); });
 }
 
 ObjectRecord& ProcessCore::change(Oid oid) {
@@ -388,10 +387,7 @@ ProcessCore::Property ProcessCore::propertyOf(Oid oid, std::string_view name) {
 std::string ProcessCore::show(Oid oid) const { return database().schema()->show(oid); }
 
 void ProcessCore::useUpdateLocks(bool on) {
-  call([&] {
-    updateLocks_ = on;
-    session_.useUpdateLocks(on);
-  });
+  call([&] { session_.useUpdateLocks(on); });
 }
 
 // --- Transactions --------------------------------------------------------------------------------

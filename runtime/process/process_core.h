@@ -165,7 +165,6 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   HandlerStack handlers_;
   unsigned nesting_ = 0;  // Exceptions whose handlers run now.
   unsigned running_ = 0;  // run() frames.
-  bool updateLocks_ = false;
   // Of the object before: mostly of the next one too. May have grown since, by more properties.
   std::shared_ptr<const ClassDef> recentClass_;
   std::stop_token stop_;

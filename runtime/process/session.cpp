@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "locking/lock_rules.h"
 #include "objects/object_store.h"
 #include "runtime/database/system_class.h"
 #include "runtime/process/refusals.h"
@@ -269,6 +270,12 @@ void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   lock(wish, std::move(stepDone));
 }
 
+void Session::lockForChange(Oid oid, StepDone stepDone) {
+  lockImplicitly(oid, lockOfChange(useUpdateLocks_), std::move(stepDone));
+}
+
+bool Session::mayChange(Oid oid) const { return permitsChange(held(oid)); }
+
 LockType Session::held(Oid oid) const {
   if (quick_ != nullptr) return quick_->held(oid);
   return database_.typeHeld(process_.locker, oid);
@@ -371,17 +378,12 @@ void Session::change(Oid oid, StepDone stepDone) {
     const bool gone = known->kind == ChangeKind::Delete;
     return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
   }
-  if (holds(oid, LockType::Update)) {
+  if (mayChange(oid)) {
     StepResult result = done(database_.fetch(oid));
     startChange(oid, result);
     return stepDone(result);
   }
-  Wish wish;
-  wish.target = oid;
-  wish.type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
-  wish.id = nextRequestId();
-  implicitRequest_ = wish.id;
-  lock(wish, [this, oid, stepDone = std::move(stepDone)](StepResult result) {
+  lockForChange(oid, [this, oid, stepDone = std::move(stepDone)](StepResult result) {
     if (result.isDone()) startChange(oid, result);
     stepDone(result);
   });
@@ -399,15 +401,14 @@ LatestEdition Session::lockForChangeAtOnce(Oid oid) {
   const Lifetime lifetime = oid.lifetime();
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
   if (!isInTransaction(lifetime)) return {};
-  if (holds(oid, LockType::Update)) {
+  if (mayChange(oid)) {
     if (quick_ != nullptr) return quick_->latestEdition(oid);
     RecordPtr record = database_.fetch(oid);
     const std::uint32_t number = record ? record->edition : 0;
     return {number, std::move(record)};
   }
-  const LockType type = useUpdateLocks_ ? LockType::Update : LockType::Exclusive;
-  const auto terms =
-      quickTerms(oid, type, LockDuration::Transaction, LockTimeout::processDefined());
+  const auto terms = quickTerms(oid, lockOfChange(useUpdateLocks_), LockDuration::Transaction,
+                                LockTimeout::processDefined());
   return terms ? quick_->lockForChange(oid, *terms) : LatestEdition{};
 }
 

@@ -134,6 +134,10 @@ class Session {
   /// An implicit lock of Transaction duration with the process default timeout, unless one is
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);
+  /// The lock that a change of the object needs.
+  void lockForChange(Oid oid, StepDone done);
+  /// Is a lock held that permits a change?
+  bool mayChange(Oid oid) const;
   bool holds(Oid oid, LockType atLeast) const;
   /// As Database::mayHold().
   std::vector<bool> mayHold(std::span<const Oid> oids) const;
