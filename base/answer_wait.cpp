@@ -92,11 +92,11 @@ bool Awaited::call() {
          !state_.compare_exchange_weak(was, kCalled, std::memory_order_acq_rel)) {
   }
   if (was == kAsleep) wake(state_);
-  return was != kSettled;
+  return was != kComplete;
 }
 
-void Awaited::setSettled() {
-  const std::int32_t was = state_.exchange(kSettled, std::memory_order_acq_rel);
+void Awaited::setComplete() {
+  const std::int32_t was = state_.exchange(kComplete, std::memory_order_acq_rel);
   if (was == kElsewhere) waker_->wake();
   if (was == kAsleep) wake(state_);
 }

@@ -9,7 +9,7 @@
 
 namespace nephrite {
 
-/// Wakes a thread that sleeps elsewhere than at the answer that it waits for.
+/// Wakes a thread that waits for an answer in poll() instead of on the answer's futex.
 class Waker {
  public:
   virtual ~Waker() = default;
@@ -17,28 +17,28 @@ class Waker {
 };
 
 /// An answer that one thread waits for, whatever it is. Shared by the two: the one who answers may
-/// still be inside settle() when the other has gone.
+/// still be inside complete() when the other has gone.
 /// Threads: the one who waits, but for what is said.
 class Awaited {
  public:
   /// Any thread.
-  bool isSettled() const { return state_.load(std::memory_order_acquire) == kSettled; }
+  bool isComplete() const { return state_.load(std::memory_order_acquire) == kComplete; }
 
-  /// Until it is settled, or somebody calls: one futex. May return early.
+  /// Until it is complete, or somebody calls: one futex. May return early.
   void sleep();
   /// Any thread that knows this to be there: the thread that sleeps here shall look around. False:
-  /// it is settled, and that thread goes.
+  /// it is complete, and that thread goes.
   bool call();
 
-  /// From now until sleepsHereAgain(), the thread that settles this wakes `waker`. False: it is
+  /// From now until sleepsHereAgain(), the thread that completes this wakes `waker`. False: it is
   /// settled.
   bool sleepsAt(const std::shared_ptr<Waker>& waker) {
     if (waker_ != waker) waker_ = waker;
     std::int32_t was = kOpen;  // Or called, when he was awake already.
-    while (was != kSettled &&
+    while (was != kComplete &&
            !state_.compare_exchange_weak(was, kElsewhere, std::memory_order_acq_rel)) {
     }
-    return was != kSettled;
+    return was != kComplete;
   }
   void sleepsHereAgain() {
     std::int32_t was = kElsewhere;
@@ -47,26 +47,26 @@ class Awaited {
 
  protected:
   ~Awaited() = default;
-  void setSettled();
+  void setComplete();
 
  private:
-  static constexpr std::int32_t kOpen = 0, kSettled = 1, kCalled = 2, kElsewhere = 3, kAsleep = 4;
+  static constexpr std::int32_t kOpen = 0, kComplete = 1, kCalled = 2, kElsewhere = 3, kAsleep = 4;
   Atomic<std::int32_t> state_{kOpen};
   std::shared_ptr<Waker> waker_;  // Written before, and read after, state_ was kElsewhere.
 };
 
 /// Where a thread sleeps until an answer has come.
-/// Threads: settle() once, from any; the others from one. The sleeper is woken once and finds
+/// Threads: complete() once, from any; the others from one. The sleeper is woken once and finds
 /// nothing to wait for any more.
 template <class Answer>
 class AnswerWait final : public Awaited {
  public:
-  void settle(Answer answer) {
+  void complete(Answer answer) {
     answer_ = std::move(answer);
-    setSettled();
+    setComplete();
   }
   void wait() {
-    while (!isSettled()) sleep();
+    while (!isComplete()) sleep();
   }
   Answer get() {
     wait();
@@ -74,7 +74,7 @@ class AnswerWait final : public Awaited {
   }
 
  private:
-  std::optional<Answer> answer_;  // Written before, and read after, it is settled.
+  std::optional<Answer> answer_;  // Written before, and read after, it is complete.
 };
 
 /// Where answers come from when somebody has to fetch them, as out of a socket: a thread that waits
@@ -86,7 +86,7 @@ class AnswerSource {
   virtual ~AnswerSource() = default;
   /// Before a thread asks for what it will then wait for. False: it is inside already.
   virtual bool begin() = 0;
-  /// Returns when `answer` is settled. Fetches meanwhile what comes, for others too.
+  /// Returns when `answer` is complete. Fetches meanwhile what comes, for others too.
   virtual void await(Awaited& answer) = 0;
   virtual void end() = 0;
 };
@@ -104,7 +104,7 @@ class AnswerFetch {
   AnswerFetch& operator=(const AnswerFetch&) = delete;
 
   void await(Awaited& answer) {
-    if (source_ != nullptr && !answer.isSettled()) source_->await(answer);
+    if (source_ != nullptr && !answer.isComplete()) source_->await(answer);
   }
 
  private:

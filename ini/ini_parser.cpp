@@ -37,7 +37,7 @@ class InihSession {
       return std::move(result_);
     }
     ini_parse_stream(&InihSession::nextLine, this, &InihSession::takeEntry, this);
-    settleOpenLine();
+    endOpenLine();
     return std::move(result_);
   }
 
@@ -65,7 +65,7 @@ class InihSession {
       out = "probe=";
       return true;
     }
-    if (settleOpenLine()) {
+    if (endOpenLine()) {
       out = "[]";  // inih still stands in the section before the broken header: leave it.
       return true;
     }
@@ -145,7 +145,7 @@ class InihSession {
 
   void accept(const std::string& section, const std::string& name, const std::string& value) {
     if (open_ == Open::Probe) {
-      if (section != sectionToken_) return;  // settleOpenLine() tells.
+      if (section != sectionToken_) return;  // endOpenLine() tells.
       open_ = Open::Nothing;
       takeSection(textOf(section));
       return;
@@ -170,7 +170,7 @@ class InihSession {
   }
 
   // True when a section header was not taken.
-  bool settleOpenLine() {
+  bool endOpenLine() {
     const Open was = std::exchange(open_, Open::Nothing);
     if (was == Open::Entry) error("this is neither [Section] nor Parameter=value");
     if (was == Open::Probe) error("the section's closing ']' is missing");

@@ -23,17 +23,17 @@ LockAnswers::LockAnswers(LockAnswers&& other) noexcept
 
 LockAnswers::~LockAnswers() { NEPHRITE_CHECK(empty() && "answers were decided, not delivered"); }
 
-void LockAnswers::add(LockSettle settle, LockAnswer answer) {
+void LockAnswers::add(LockDone done, LockAnswer answer) {
   if (!first_) {
-    first_.emplace(Owed{std::move(settle), std::move(answer)});
+    first_.emplace(Delivery{std::move(done), std::move(answer)});
   } else {
-    rest_.push_back({std::move(settle), std::move(answer)});
+    rest_.push_back({std::move(done), std::move(answer)});
   }
 }
 
-void LockAnswers::addFirst(LockSettle settle, LockAnswer answer) {
+void LockAnswers::addFirst(LockDone done, LockAnswer answer) {
   if (first_) rest_.insert(rest_.begin(), std::move(*first_));
-  first_.emplace(Owed{std::move(settle), std::move(answer)});
+  first_.emplace(Delivery{std::move(done), std::move(answer)});
 }
 
 namespace {
@@ -50,27 +50,27 @@ void logThrown(const LockAnswer& answer, const std::string& why) {
 
 // What one receiver throws is neither the fault of the other receivers nor of the thread that
 // delivers, which may be in the middle of a commit: it is told to the log.
-void LockAnswers::tell(const Owed& owed) noexcept {
-  if (!owed.settle) return;
+void LockAnswers::tell(const Delivery& delivery) noexcept {
+  if (!delivery.done) return;
   try {
-    owed.settle(owed.answer);
+    delivery.done(delivery.answer);
   } catch (const std::exception& thrown) {
-    logThrown(owed.answer, thrown.what());
+    logThrown(delivery.answer, thrown.what());
   } catch (...) {
-    logThrown(owed.answer, "an exception that is no std::exception");
+    logThrown(delivery.answer, "an exception that is no std::exception");
   }
 }
 
 void LockAnswers::deliver() {
-  const std::optional<Owed> first = std::exchange(first_, std::nullopt);
-  const std::vector<Owed> rest = std::exchange(rest_, {});
+  const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
+  const std::vector<Delivery> rest = std::exchange(rest_, {});
   const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
   if (first) tell(*first);
-  for (const Owed& owed : rest) tell(owed);
+  for (const Delivery& delivery : rest) tell(delivery);
   if (then) then().deliver();
 }
 
-// --- LockManager: the short way, then the table behind one mutex --------------------------------
+// --- LockManager: the fast path, then the table behind one mutex --------------------------------
 
 using lock_table::HoldTable;
 using lock_table::Locker;
@@ -120,7 +120,7 @@ void LockManager::signOn(LockerId locker) {
 
 LockAnswers LockManager::signOff(LockerId id) {
   LockAnswers out;
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return out;
   {
     MutexLock hold(state_->waiting);
@@ -133,29 +133,29 @@ LockAnswers LockManager::signOff(LockerId id) {
 
 // --- Asking --------------------------------------------------------------------------------------
 
-LockSeat LockManager::seatOf(LockerId locker) const { return state_->lockers.find(locker); }
+LockerRef LockManager::find(LockerId locker) const { return state_->lockers.find(locker); }
 
-LockerId LockManager::lockerOf(const LockSeat& seat) { return seat->id; }
+LockerId LockManager::idOf(const LockerRef& ref) { return ref->id; }
 
-LockAnswers LockManager::request(const LockRequest& request, LockSettle settle) {
+LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
   NEPHRITE_CHECK(request.type != LockType::Get);
   NEPHRITE_CHECK(request.duration != LockDuration::Persistent);
   NEPHRITE_CHECK(!request.timeout.isProcessDefined());
   LockAnswers out;
   LockAnswer answer;
-  const LockSeat locker = state_->lockers.find(request.locker);
+  const LockerRef locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
     answer.token = grantAtOnce(locker, request.target, request.terms()).token;
-    if (answer.token.value == 0) return ask(*locker, request, std::move(settle), false);
+    if (answer.token.value == 0) return ask(*locker, request, std::move(done), false);
   } else {
     answer.outcome = LockOutcome::Cancelled;
   }
   answer.request = request;
-  out.add(std::move(settle), std::move(answer));
+  out.add(std::move(done), std::move(answer));
   return out;
 }
 
-LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockSettle settle,
+LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDone done,
                              bool shareReleased) {
   LockAnswers out;
   {
@@ -164,10 +164,10 @@ LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockSet
       shareReleased = state_->table.releaseShareBeforeUpdate(locker, request, out);
     }
     if (out.empty()) {
-      state_->table.request(locker, request, std::move(settle), shareReleased, out);
+      state_->table.request(locker, request, std::move(done), shareReleased, out);
     } else {
-      out.then_ = [this, locker = LockSeat(&locker), request, settle = std::move(settle)] {
-        return ask(*locker, request, settle, true);
+      out.then_ = [this, locker = LockerRef(&locker), request, done = std::move(done)] {
+        return ask(*locker, request, done, true);
       };
     }
   }
@@ -176,21 +176,21 @@ LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockSet
 }
 
 LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
-                                          std::span<const LockTarget> targets, LockSettle settle) {
+                                          std::span<const LockTarget> targets, LockDone done) {
   NEPHRITE_CHECK(!request.timeout.isProcessDefined());
   LockAnswers out;
-  const LockSeat locker = state_->lockers.find(request.locker);
+  const LockerRef locker = state_->lockers.find(request.locker);
   if (locker == nullptr) {
     LockAnswer answer;
     answer.request = request;
     answer.request.type = LockType::Exclusive;
     answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(settle), std::move(answer));
+    out.add(std::move(done), std::move(answer));
     return out;
   }
   {
     MutexLock hold(state_->waiting);
-    state_->table.upgradeForCommit(*locker, request, targets, std::move(settle), out);
+    state_->table.upgradeForCommit(*locker, request, targets, std::move(done), out);
   }
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
   return out;
@@ -198,21 +198,21 @@ LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
 
 // Under the mutex, so that no request is between its look and what it does.
 void LockManager::beginWriting(LockerId id) {
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return;
   MutexLock hold(state_->waiting);
   state_->table.setWriting(*locker, true);
 }
 
 void LockManager::endWriting(LockerId id) {
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return;
   MutexLock hold(state_->waiting);
   state_->table.setWriting(*locker, false);
 }
 
 LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return {};
   MutexLock hold(state_->waiting);
   return state_->table.cancel(*locker, requestId);
@@ -233,10 +233,10 @@ LockAnswers LockManager::expireNextWait(Instant now) {
 LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released) {
   LockAnswers out;
   bool held = false;
-  if (const LockSeat locker = state_->lockers.find(id); locker != nullptr) {
-    const ReleasedAtOnce done = releaseAtOnce(locker, target);
-    held = done == ReleasedAtOnce::Done;
-    if (done == ReleasedAtOnce::Not) {
+  if (const LockerRef locker = state_->lockers.find(id); locker != nullptr) {
+    const FastRelease done = releaseAtOnce(locker, target);
+    held = done == FastRelease::Released;
+    if (done == FastRelease::NeedsSlowPath) {
       MutexLock hold(state_->waiting);
       held = state_->table.unlock(*locker, target, out);
     }
@@ -256,7 +256,7 @@ void LockManager::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnsw
 
 LockAnswers LockManager::releaseTransactionLocks(LockerId id, std::span<const LockTarget> deleted) {
   LockAnswers out;
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return out;
   for (const LockTarget target : deleted) {
     if (held(locker, target).session == LockType::Get) continue;
@@ -269,7 +269,7 @@ LockAnswers LockManager::releaseTransactionLocks(LockerId id, std::span<const Lo
 
 LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
   LockAnswers out;
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Level, level}, out);
   return out;
 }
@@ -278,24 +278,24 @@ LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
 
 std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget target) const {
   std::optional<LockInfo> held;
-  const LockSeat seat = state_->lockers.find(locker);
-  if (seat == nullptr) return held;
+  const LockerRef ref = state_->lockers.find(locker);
+  if (ref == nullptr) return held;
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
   const auto take = [&](const lock_table::Hold& hold) {
     held = lock_table::LockTable::infoOf(hold, now, wall);
   };
-  if (state_->holds.look(*seat, target, take)) return held;
+  if (state_->holds.look(*ref, target, take)) return held;
   MutexLock hold(state_->waiting);
-  if (const auto* const found = state_->holds.find(*seat, target)) take(*found);
+  if (const auto* const found = state_->holds.find(*ref, target)) take(*found);
   return held;
 }
 
-void LockManager::heldInCrowd(const LockSeat& seat, LockTarget target, HeldLock& held) const {
+void LockManager::heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const {
   MutexLock hold(state_->waiting);
-  const lock_table::Hold* const found = holds_.find(*seat, target);
+  const lock_table::Hold* const found = holds_.find(*ref, target);
   if (found == nullptr) return;
-  held = {found->token(), found->since(), found->level(), found->type(), found->session()};
+  held = {found->token(), found->since(), found->level(), found->type(), found->sessionType()};
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
@@ -322,7 +322,7 @@ std::vector<LockInfo> LockManager::locksOn(LockTarget target) const {
 }
 
 std::vector<LockInfo> LockManager::locksOf(LockerId id) const {
-  const LockSeat locker = state_->lockers.find(id);
+  const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return {};
   MutexLock hold(state_->waiting);
   return state_->table.locksOf(*locker);

@@ -12,8 +12,8 @@
 #include "locking/deadlock_record.h"
 #include "locking/lock_request.h"
 #include "locking/lock_rules.h"
-#include "locking/lock_seat.h"
 #include "locking/lock_statistics.h"
+#include "locking/locker_ref.h"
 
 namespace nephrite {
 
@@ -35,23 +35,23 @@ class [[nodiscard]] LockAnswers {
   bool empty() const { return !first_ && !then_; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
-  /// Calls each settle function in order. They may call the lock manager. A function that throws is
+  /// Calls each callback in order. They may call the lock manager. A function that throws is
   /// logged (lock.receiver_threw); the others are called all the same.
   void deliver();
 
  private:
   friend class lock_table::LockTable;
   friend class LockManager;
-  struct Owed {
-    LockSettle settle;
+  struct Delivery {
+    LockDone done;
     LockAnswer answer;
   };
-  static void tell(const Owed& owed) noexcept;
-  void add(LockSettle settle, LockAnswer answer);
-  void addFirst(LockSettle settle, LockAnswer answer);
+  static void tell(const Delivery& delivery) noexcept;
+  void add(LockDone done, LockAnswer answer);
+  void addFirst(LockDone done, LockAnswer answer);
 
-  std::optional<Owed> first_;  // Apart, so that the common batch of one allocates nothing.
-  std::vector<Owed> rest_;
+  std::optional<Delivery> first_;  // Apart, so that the common batch of one allocates nothing.
+  std::vector<Delivery> rest_;
   /// Runs when all have been told: the rest of a request that had to let others go first.
   std::function<LockAnswers()> then_;
   std::optional<Instant> waitsUntil_;  ///< The request just made waits, until then.
@@ -110,26 +110,25 @@ class LockManager {
   // --- Asking ----------------------------------------------------------------------------
 
   /// Asks for a lock. The answer is in the returned batch when it is known at once; else
-  /// the request has queued and `settle` gets it later. A Transaction Share that must go before
+  /// the request has queued and `done` gets it later. A Transaction Share that must go before
   /// Update (section 2.2) is released first; those it kept waiting are told, then Update is asked
   /// for as by a newcomer, all during deliver().
-  LockAnswers request(const LockRequest& request, LockSettle settle);
+  LockAnswers request(const LockRequest& request, LockDone done);
 
-  /// The short way, for the caller that has something better to do than to be called back. Grants
-  /// what can be granted at once and no request waits for; with a null token nothing was done: use
-  /// request().
-  GrantedAtOnce grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms);
+  /// Fast path: grants at once what no request waits for, or does nothing: then the token is null,
+  /// and request() decides.
+  FastGrant grantAtOnce(const LockerRef& ref, LockTarget target, LockTerms terms);
   /// Null when it is not signed on.
-  LockSeat seatOf(LockerId locker) const;
-  static LockerId lockerOf(const LockSeat& seat);
+  LockerRef find(LockerId locker) const;
+  static LockerId idOf(const LockerRef& ref);
 
   /// A commit's Update locks become Exclusive: of `targets`, which are all that the commit changes,
-  /// those that `request.locker` holds as Update are asked for at once; settles Granted when all
+  /// those that `request.locker` holds as Update are asked for at once; answered Granted when all
   /// are granted. When it fails, every one is Update again. It is Cancelled when one of `targets`
   /// is not held as Update or Exclusive, or is let go while it waits. `request.target` and `.type`
   /// are ignored. Source: docs/locking.md, section 4.
   LockAnswers upgradeForCommit(const LockRequest& request, std::span<const LockTarget> targets,
-                               LockSettle settle);
+                               LockDone done);
 
   /// From beginWriting() to endWriting() a commit of `locker` is being written, which relies on its
   /// locks: whatever it asks for is Cancelled, and none of them becomes weaker by a request of its
@@ -138,13 +137,13 @@ class LockManager {
   void beginWriting(LockerId locker);
   void endWriting(LockerId locker);
 
-  /// Withdraws a waiting request: it settles as Cancelled. Harmless when it does not wait.
+  /// Withdraws a waiting request: it is answered Cancelled. Harmless when it does not wait.
   LockAnswers cancel(LockerId locker, std::uint64_t requestId);
 
   /// The earliest moment at which a wait runs out; empty when none can.
   std::optional<Instant> nextDeadline() const;
 
-  /// Settles as TimedOut the first wait whose deadline is at or before `now` (earliest
+  /// Answers TimedOut to the first wait whose deadline is at or before `now` (earliest
   /// deadline first, then the request asked first). Call until it returns an empty batch.
   LockAnswers expireNextWait(Instant now);
 
@@ -155,8 +154,8 @@ class LockManager {
   /// for the caller to know.
   LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr);
 
-  /// The short way. When that was not it: unlock().
-  ReleasedAtOnce releaseAtOnce(const LockSeat& seat, LockTarget target);
+  /// The fast path. When that was not it: unlock().
+  FastRelease releaseAtOnce(const LockerRef& ref, LockTarget target);
 
   /// Commit, abort: releases all Transaction locks; Session locks return to the type last
   /// asked for with Session duration. In the order in which they were acquired. Of `deleted`, which
@@ -172,9 +171,9 @@ class LockManager {
   /// What `locker` itself holds on `target`: type, duration, token, since; empty if nothing.
   std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
   /// The type alone, for callers that ask often; Get when it holds nothing.
-  LockType typeHeld(const LockSeat& seat, LockTarget target) const;
+  LockType typeHeld(const LockerRef& ref, LockTarget target) const;
   /// The same with what a holder has to know.
-  HeldLock held(const LockSeat& seat, LockTarget target) const;
+  HeldLock held(const LockerRef& ref, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a page
   /// at a time; other threads go on in between. A lock that is held all the while is listed once,
   /// a lock taken or let go meanwhile may be. The holds of a target are those of one moment,
@@ -210,11 +209,11 @@ class LockManager {
 
  private:
   struct State;
-  GrantedAtOnce grantShare(const LockSeat& seat, LockTarget target, LockTerms terms);
-  GrantedAtOnce grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms);
-  void heldInCrowd(const LockSeat& seat, LockTarget target, HeldLock& held) const;
-  ReleasedAtOnce releaseForGood(const LockSeat& seat, LockTarget target);
-  LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockSettle settle,
+  FastGrant grantShare(const LockerRef& ref, LockTarget target, LockTerms terms);
+  FastGrant grantAnew(const LockerRef& ref, LockTarget target, LockTerms terms);
+  void heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const;
+  FastRelease releaseForGood(const LockerRef& ref, LockTarget target);
+  LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
                   bool shareReleased);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
 

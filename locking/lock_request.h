@@ -57,8 +57,8 @@ class LockTerms {
   }
   constexpr LockType type() const { return typeIn(tag()); }
   /// The type with Session duration, else Get.
-  constexpr LockType session() const { return sessionIn(tag()); }
-  constexpr bool isSession() const { return session() != LockType::Get; }
+  constexpr LockType sessionType() const { return sessionIn(tag()); }
+  constexpr bool isSession() const { return sessionType() != LockType::Get; }
   constexpr bool inState() const { return (bits_ >> 16 & 1) != 0; }
 
   /// Type, session type and level: what a lock that is held is described by.
@@ -151,7 +151,7 @@ struct LockAnswer {
 };
 
 /// Called once with the answer, from the thread that decided it, with no mutex held.
-using LockSettle = std::function<void(const LockAnswer&)>;
+using LockDone = std::function<void(const LockAnswer&)>;
 
 /// One lock or one waiting request, for listings (JADE's class Lock).
 struct LockInfo {

@@ -18,7 +18,7 @@ struct HeldTypes {
 enum class OwnRequest : std::uint8_t {
   Newcomer,    ///< It holds nothing.
   Nothing,     ///< Granted, and everything stays as it is.
-  Retype,      ///< Granted at once, whoever waits; a lower type may let others in.
+  Retype,      ///< Granted at once, also past a queue; a lower type may let others in.
   Upgrade,     ///< To be granted when no other holder is in the way.
   ShareFirst,  ///< The Share is released, and those who wait are served; then it is a newcomer.
 };
@@ -64,7 +64,7 @@ enum class ReleaseFate : std::uint8_t {
 };
 
 /// What becomes of a lock that was acquired at `level` and whose session type is `session` (Get: it
-/// has Transaction duration). The lock table, short way and long, and a client's table of what it
+/// has Transaction duration). The lock table, fast path and slow, and a client's table of what it
 /// holds ask this alone, so that they never disagree.
 ///
 /// Levels above LockTerms::kMostLevel count as that one when a lock is acquired. So their end lets

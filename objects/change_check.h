@@ -14,13 +14,13 @@ namespace nephrite {
 void checkChanges(const Schema& schema, Lifetime lifetime, const ChangeSet& changes);
 
 /// What everybody shall see of an object after a commit. The number goes into the record when the
-/// commit has succeeded (settle()), and not before: a record that was handed over stays as it was
+/// commit has succeeded (apply()), and not before: a record that was handed over stays as it was
 /// when the commit fails.
 struct NextEdition {
   std::shared_ptr<ObjectRecord> record;  ///< Null: the object is deleted.
   std::uint32_t edition = 0;             ///< 0 then.
 
-  void settle() const {
+  void apply() const {
     if (record) record->edition = edition;
   }
 };

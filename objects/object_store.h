@@ -71,12 +71,12 @@ class ObjectStore {
   /// The same when it is in memory, so that no disk is waited for; else null.
   virtual RecordPtr fetchCached(Oid oid) const { return fetch(oid); }
   /// The edition that fetch() would show, if that is known without looking for it; else 0. The
-  /// record itself is not touched; when it will be `fetchedSoon` it is called for, as expectFetch()
+  /// record itself is not touched; when it will be `fetchedSoon` it is called for, as prefetch()
   /// calls for where it is found.
   virtual std::uint32_t knownEdition(Oid, bool /*fetchedSoon*/) const { return 0; }
   /// `oid` will be fetched soon: whoever has something else to do until then says so, and waits
   /// less for memory. Waits for nothing itself.
-  virtual void expectFetch(Oid) const {}
+  virtual void prefetch(Oid) const {}
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
   /// updated ones one more. Throws and changes nothing when a change is stale or does not suit

@@ -19,7 +19,7 @@ constexpr unsigned kShardBits = 4;
 std::uint64_t hashOf(std::uint64_t key) { return key * 0x9E3779B97F4A7C15ull; }
 
 /// Its first three cache lines, beginning with the count of its pointers, which stands before it.
-void callFor(const ObjectRecord& record) {
+void prefetch(const ObjectRecord& record) {
   constexpr std::size_t kLine = 64, kCount = 16;
   const char* const begin = reinterpret_cast<const char*>(&record) - kCount;
   __builtin_prefetch(begin, /*write=*/1);
@@ -166,7 +166,7 @@ std::uint32_t RecordCache::edition(Oid oid, bool soon) {
   if (slot == nullptr || !slot->record) return 0;
   slot->used = true;
   if (soon) {
-    callFor(*slot->record);
+    prefetch(*slot->record);
   } else {
     ++shard.hits;
   }
@@ -222,8 +222,7 @@ RecordPtr RecordCache::endCommit(Oid oid, const RecordPtr& record) {
   ++shard.changes;
   Slot& slot = madeSlotOf(shard, oid);
   if (!record) slot.dropped = true;  // No commit that ends later may bring it back.
-  // Whoever dropped the object may have known of a commit after this one, and so may whoever put
-  // here what is here.
+  // A drop, or a newer record that came meanwhile, may reflect a later commit: the later stays.
   const bool later = slot.record && record && slot.edition >= record->edition;
   const bool isTruth = record && !slot.dropped && !later;
   endOne(slot);

@@ -48,7 +48,7 @@ class TransientStore final : public ObjectStore {
       next.push_back(nextEdition(*known, change, current.get(), changes.handedOver));
     }
     for (std::size_t i = 0; i < next.size(); ++i) {
-      next[i].settle();
+      next[i].apply();
       replaced.push_back(replace(changes.changes[i].record->oid, next[i].record));
     }
     ++statistics_.commits;

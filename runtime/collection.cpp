@@ -19,18 +19,18 @@ constexpr std::size_t kDiscreteBatch = 64;
 class AccessLock {
  public:
   AccessLock(ProcessCore& process, Oid oid) : process_(process), oid_(oid) {
-    Session& session = process.session();
-    if (oid.lifetime() == Lifetime::Transient || session.isChanged(oid) ||
-        session.holds(oid, LockType::Share)) {
+    ProcessMachine& machine = process.machine();
+    if (oid.lifetime() == Lifetime::Transient || machine.isChanged(oid) ||
+        machine.holds(oid, LockType::Share)) {
       return;
     }
     process.await(
-        oid, [&](StepDone done) { session.lockImplicitly(oid, LockType::Share, std::move(done)); });
+        oid, [&](StepDone done) { machine.lockImplicitly(oid, LockType::Share, std::move(done)); });
     acquired_ = true;
   }
   ~AccessLock() {
     if (!acquired_) return;
-    process_.finish("the end of an access", [this] { process_.session().unlock(oid_); });
+    process_.finish("the end of an access", [this] { process_.machine().unlock(oid_); });
   }
   AccessLock(const AccessLock&) = delete;
   AccessLock& operator=(const AccessLock&) = delete;
@@ -77,7 +77,7 @@ class ArrayWalk {
 
 /// One access: `look` sees the collection under Share.
 void access(ProcessCore& process, Oid oid, const std::function<void(const ObjectRecord&)>& look) {
-  process.call({ProcessCore::Going::Again, oid, LockType::Share}, [&] {
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid, LockType::Share}, [&] {
     const AccessLock lock(process, oid);
     look(*process.read(oid));
   });
@@ -87,7 +87,7 @@ void access(ProcessCore& process, Oid oid, const std::function<void(const Object
 /// edition) as it was.
 void edit(ProcessCore& process, Oid oid, const std::function<bool(const Members&)>& mayEdit,
           const std::function<void(Members&)>& doEdit) {
-  process.call({ProcessCore::Going::Again, oid, LockType::Update}, [&] {
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid, LockType::Update}, [&] {
     process.lockForWrite(oid);
     if (mayEdit(process.read(oid)->members)) doEdit(process.change(oid).members);
   });
@@ -173,7 +173,7 @@ void Collection::forEachEntry(
   ProcessCore& process = core();
   std::optional<AccessLock> lock;
   RecordPtr record;
-  process.call({ProcessCore::Going::Again, oid(), LockType::Share}, [&] {
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Share}, [&] {
     lock.emplace(process, oid());
     record = process.read(oid());
   });
@@ -193,7 +193,7 @@ void Collection::forEachDiscrete(
     access(core(), oid(), [&](const ObjectRecord& record) {
       const Members& members = record.members;
       if (kind == ClassKind::Array) {
-        if (core().session().isChanged(oid()) || array.edition() != record.edition) {
+        if (core().machine().isChanged(oid()) || array.edition() != record.edition) {
           array.startAgain(record.edition);
         }
         batch = array.next(members);
@@ -229,7 +229,7 @@ ObjectRange Collection::members() const {
   const auto walk = std::make_shared<Walk>();
   walk->process = process();
   ProcessCore& core = this->core();
-  core.call({ProcessCore::Going::Again, oid(), LockType::Share}, [&] {
+  core.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Share}, [&] {
     walk->lock.reset();
     walk->lock.emplace(core, oid());
     walk->record = core.read(oid());

@@ -16,7 +16,7 @@
 #include "objects/change_set.h"
 #include "objects/class_def.h"
 #include "objects/oid.h"
-#include "runtime/database/lock_order.h"
+#include "runtime/database/object_lock_request.h"
 #include "runtime/process_info.h"
 
 namespace nephrite {
@@ -48,7 +48,7 @@ struct CommitReply {
   LockAnswer lock;                        ///< The upgrade: how long it waited, and why it failed.
   std::optional<RequestFailure> failure;  ///< Of Failed and Unknown.
 };
-using CommitSettle = std::function<void(const CommitReply&)>;
+using CommitDone = std::function<void(const CommitReply&)>;
 
 /// The person who breaks a lock or ends a session by force, for the audit log.
 struct Operator {
@@ -107,8 +107,8 @@ class Database {
 
   // --- Locks. The table is chosen by the lifetime of the target. ---------------------------------
 
-  virtual void lock(const LockOrder& order, LockReplySettle settle) = 0;
-  virtual void lockAll(LockOrders orders, LockAllSettle settle) = 0;
+  virtual void lock(const ObjectLockRequest& order, LockReplyDone done) = 0;
+  virtual void lockAll(ObjectLockBatch orders, LockAllDone done) = 0;
   /// Also the rest of a lockAll().
   virtual void cancel(LockerId locker, std::uint64_t requestId) = 0;
   /// False when nothing was held.
@@ -150,7 +150,7 @@ class Database {
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                                      std::size_t maxEntries) const = 0;
   /// Durable, then visible, then unlocked: on Committed the locker's Transaction locks are gone.
-  virtual void commit(CommitRequest request, CommitSettle settle) = 0;
+  virtual void commit(CommitRequest request, CommitDone done) = 0;
   /// Of a commit whose process has signed off, whatever has become of it; waits until nothing of
   /// it is under way.
   /// ConnectionException (64016) while its process is signed on: it may still commit.

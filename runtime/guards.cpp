@@ -17,7 +17,7 @@ void finishTransaction(ProcessCore& process, Lifetime lifetime) {
 }
 
 void finishState(ProcessCore& process, std::uint64_t state) {
-  process.finish("the end of a state's scope", [&] { process.session().endScope(state); });
+  process.finish("the end of a state's scope", [&] { process.machine().endScope(state); });
 }
 
 }  // namespace
@@ -57,13 +57,13 @@ void TransientTransaction::abort() {
 }
 
 LoadState::LoadState(Process& process) : process_(process.shared()) {
-  process_->call([&] { state_ = process_->session().beginState(StateKind::Load); });
+  process_->call([&] { state_ = process_->machine().beginState(StateKind::Load); });
 }
 
 LoadState::~LoadState() { finishState(*process_, state_); }
 
 LockState::LockState(Process& process) : process_(process.shared()) {
-  process_->call([&] { state_ = process_->session().beginState(StateKind::Lock); });
+  process_->call([&] { state_ = process_->machine().beginState(StateKind::Lock); });
 }
 
 LockState::~LockState() { finishState(*process_, state_); }

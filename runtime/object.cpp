@@ -22,7 +22,7 @@ std::string Object::toString() const { return isNull() ? "null" : core().show(oi
 bool Object::exists() const {
   if (isNull()) return false;
   bool found = false;
-  core().call([&] { found = core().session().peek(oid_) != nullptr; });
+  core().call([&] { found = core().machine().peek(oid_) != nullptr; });
   return found;
 }
 
@@ -31,7 +31,7 @@ bool Object::exists() const {
 Value Object::value(std::string_view property) const {
   Value value;
   ProcessCore& process = core();
-  process.call({ProcessCore::Going::Again, oid_, LockType::Share}, [&] {
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Share}, [&] {
     const std::size_t index = process.propertyOf(oid_, property).index;
     const RecordPtr record = process.read(oid_);
     if (index < record->values.size()) value = record->values[index];
@@ -48,8 +48,8 @@ Object Object::reference(std::string_view property) const {
 
 void Object::setValue(std::string_view property, Value to) const {
   ProcessCore& process = core();
-  process.session().expectChange(oid_);
-  process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
+  process.machine().expectChange(oid_);
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Update}, [&] {
     const ProcessCore::Property where = process.propertyOf(oid_, property);
     const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };
     fit(to, where.type, subject);
@@ -68,8 +68,8 @@ void Object::refuseType(std::string_view property, const Value& holds) const {
 
 void Object::deleteObject() const {
   ProcessCore& process = core();
-  process.call({ProcessCore::Going::Again, oid_, LockType::Update}, [&] {
-    process.await(oid_, [&](StepDone done) { process.session().remove(oid_, std::move(done)); });
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Update}, [&] {
+    process.await(oid_, [&](StepDone done) { process.machine().remove(oid_, std::move(done)); });
   });
 }
 
@@ -78,7 +78,7 @@ void Object::deleteObject() const {
 std::uint32_t Object::edition() const {
   std::uint32_t edition = 0;
   ProcessCore& process = core();
-  process.call({ProcessCore::Going::Again, oid_, LockType::Share},
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Share},
                [&] { edition = process.read(oid_)->edition; });
   return edition;
 }
@@ -89,7 +89,7 @@ std::uint32_t Object::latestEdition() const {
   process.call([&] {
     RecordPtr record;
     if (oid_.lifetime() != Lifetime::Transient) record = process.database().fetch(oid_);
-    if (record == nullptr) record = process.session().peek(oid_);  // Created, not committed.
+    if (record == nullptr) record = process.machine().peek(oid_);  // Created, not committed.
     if (record == nullptr) throwError(process.database(), ErrorCode::ObjectDeleted, oid_);
     edition = record->edition;
   });
@@ -133,7 +133,7 @@ LockOutcome Object::requestLock(LockType type, LockDuration duration, LockTimeou
   LockOutcome outcome = LockOutcome::Granted;  // And when a handler continues: the lock is held.
   ProcessCore& process = core();
   if (process.lockAtOnce(oid_, type, duration, wait)) return outcome;
-  process.call({ProcessCore::Going::Explicit, oid_, type}, [&] {
+  process.call({ProcessCore::ContinuePolicy::LockCall, oid_, type}, [&] {
     outcome = process.requestLock({oid_, type, duration, wait}, stop);
   });
   return outcome;
@@ -147,14 +147,14 @@ bool Object::tryLock(LockType type, LockDuration duration, LockTimeout wait,
 void Object::unlock() const {
   if (isNull() || process_->unlockAtOnce(oid_)) return;
   if (!process_->isSignedOn()) return;  // Nothing is held.
-  process_->call([this] { process_->session().unlock(oid_); });
+  process_->call([this] { process_->machine().unlock(oid_); });
 }
 
 void Object::restoreLock(LockType before, LockDuration duration) const noexcept {
   if (before == LockType::Get && process_->unlockAtOnce(oid_)) return;
   process_->finish("the end of a lock's scope", [&] {
     if (before == LockType::Get) {
-      process_->session().unlock(oid_);
+      process_->machine().unlock(oid_);
       return;
     }
     const auto held = process_->database().lockStatus(process_->info().locker, oid_);

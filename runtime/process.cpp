@@ -50,7 +50,7 @@ void Process::beginTransaction() { core().begin(Lifetime::Persistent); }
 void Process::commitTransaction(std::stop_token stop) { core().commit(Lifetime::Persistent, stop); }
 void Process::abortTransaction() { core().abort(Lifetime::Persistent); }
 bool Process::isInTransactionState() const {
-  return core().session().isInTransaction(Lifetime::Persistent);
+  return core().machine().isInTransaction(Lifetime::Persistent);
 }
 
 void Process::beginTransientTransaction() { core().begin(Lifetime::SharedTransient); }
@@ -59,23 +59,23 @@ void Process::commitTransientTransaction(std::stop_token stop) {
 }
 void Process::abortTransientTransaction() { core().abort(Lifetime::SharedTransient); }
 bool Process::isInTransientTransactionState() const {
-  return core().session().isInTransaction(Lifetime::SharedTransient);
+  return core().machine().isInTransaction(Lifetime::SharedTransient);
 }
 
 void Process::beginLoad() {
-  core().call([&] { core().session().beginState(StateKind::Load); });
+  core().call([&] { core().machine().beginState(StateKind::Load); });
 }
 void Process::endLoad() {
-  core().call([&] { core().check(core().session().endState(StateKind::Load)); });
+  core().call([&] { core().check(core().machine().endState(StateKind::Load)); });
 }
-bool Process::isInLoadState() const { return core().session().isInState(StateKind::Load); }
+bool Process::isInLoadState() const { return core().machine().isInState(StateKind::Load); }
 void Process::beginLock() {
-  core().call([&] { core().session().beginState(StateKind::Lock); });
+  core().call([&] { core().machine().beginState(StateKind::Lock); });
 }
 void Process::endLock() {
-  core().call([&] { core().check(core().session().endState(StateKind::Lock)); });
+  core().call([&] { core().check(core().machine().endState(StateKind::Lock)); });
 }
-bool Process::isInLockState() const { return core().session().isInState(StateKind::Lock); }
+bool Process::isInLockState() const { return core().machine().isInState(StateKind::Lock); }
 
 // --- Objects -------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ Object Process::create(std::string_view className, Lifetime lifetime) {
     }
     std::optional<ErrorCode> error;
     oid =
-        core().session().create(lifetime, definition->number, error, definition->properties.size());
+        core().machine().create(lifetime, definition->number, error, definition->properties.size());
     if (error == ErrorCode::NotInTransaction) {
       throw UsageException(
           *error,
@@ -145,23 +145,23 @@ ObjectRange Process::eachInstance(std::string_view className) const {
 
 LockTimeout Process::setDefaultLockTimeout(LockTimeout timeout) {
   LockTimeout previous = timeout;
-  core().call([&] { previous = core().session().setDefaultLockTimeout(timeout); });
+  core().call([&] { previous = core().machine().setDefaultLockTimeout(timeout); });
   return previous;
 }
 
 void Process::useUpdateLocks(bool on) { core().useUpdateLocks(on); }
 
 void Process::setPersistentDeadlockPriority(std::int32_t priority) {
-  core().call([&] { core().session().setDeadlockPriority(Lifetime::Persistent, priority); });
+  core().call([&] { core().machine().setDeadlockPriority(Lifetime::Persistent, priority); });
 }
 void Process::setTransientDeadlockPriority(std::int32_t priority) {
-  core().call([&] { core().session().setDeadlockPriority(Lifetime::SharedTransient, priority); });
+  core().call([&] { core().machine().setDeadlockPriority(Lifetime::SharedTransient, priority); });
 }
 std::int32_t Process::persistentDeadlockPriority() const {
-  return core().session().deadlockPriority(Lifetime::Persistent);
+  return core().machine().deadlockPriority(Lifetime::Persistent);
 }
 std::int32_t Process::transientDeadlockPriority() const {
-  return core().session().deadlockPriority(Lifetime::SharedTransient);
+  return core().machine().deadlockPriority(Lifetime::SharedTransient);
 }
 
 void Process::lockAll(std::span<const Object> objects, LockType type, LockDuration duration,

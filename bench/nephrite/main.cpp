@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
        {"memory_held_1m", "1,000,000 locks of one locker, in LockManager and through the runtime",
         memoryHeld1m},
        {"memory_waiters_1m",
-        "1,000,000 lockers that wait in LockManager, ten an object and all for one; small settle "
+        "1,000,000 lockers that wait in LockManager, ten an object and all for one; small done "
         "functions",
         memoryWaiters1m},
        {"deadlock", "closing request to error, in LockManager and between threads of the runtime",

@@ -87,14 +87,14 @@ void pipelined(Client& client) {
   {
     AnswerFetch fetch(database.answers());
     for (std::size_t i = 0; i < kPipelined; ++i) {
-      LockOrder order;
+      ObjectLockRequest order;
       order.request.locker = client.process.info().locker;
       order.request.target = {client.objects[i].oid().bits()};
       order.request.type = LockType::Exclusive;
       order.request.id = 1'000'000 + client.next++;
       database.lock(order, [answers](const LockReply& reply) {
         answers->granted += reply.isGranted() ? 1 : 0;
-        if (--answers->missing == 0) answers->all.settle(true);
+        if (--answers->missing == 0) answers->all.complete(true);
       });
     }
     fetch.await(answers->all);

@@ -22,8 +22,8 @@ LockRequest exclusive(std::uint64_t locker, std::uint64_t target, std::uint64_t 
   return request;
 }
 
-void ask(LockManager& locks, const LockRequest& request, LockSettle settle) {
-  locks.request(request, std::move(settle)).deliver();
+void ask(LockManager& locks, const LockRequest& request, LockDone done) {
+  locks.request(request, std::move(done)).deliver();
 }
 
 void deadlockInLockManager(std::uint64_t parties, int rounds) {
@@ -197,7 +197,7 @@ void timers1m() {
   }
   require(lockers.size() == kLockers, "not all signed on at once");
   const auto orderOf = [&](std::size_t i) {
-    LockOrder order;
+    ObjectLockRequest order;
     order.request =
         exclusive(lockers[i / kEach].value, embedded.oids()[i % kObjects].bits(), 1 + i);
     return order;
@@ -206,7 +206,7 @@ void timers1m() {
   std::mt19937_64 random(1);
   const Stopwatch asking;
   for (std::size_t i = 0; i < kAll; ++i) {
-    LockOrder order = orderOf(i);
+    ObjectLockRequest order = orderOf(i);
     const double now = nowNs();
     // What asking takes is only known after many, and rises as the queues fill.
     const double left =

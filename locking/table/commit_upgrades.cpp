@@ -18,7 +18,7 @@ std::optional<std::vector<Hold*>> LockTable::beginCommit(Locker& locker,
     if (hold == nullptr || !covers(hold->type(), LockType::Update)) return std::nullopt;
     if (hold->type() == LockType::Update) holds.push_back(hold);
   }
-  locker.barred |= Locker::kCommitWaits;
+  locker.slowPathOnly |= Locker::kCommitWaits;
   std::sort(holds.begin(), holds.end(),
             [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
   holds.erase(std::unique(holds.begin(), holds.end()), holds.end());
@@ -28,11 +28,11 @@ std::optional<std::vector<Hold*>> LockTable::beginCommit(Locker& locker,
 void LockTable::endCommit(Locker& locker) {
   locker.commit = nullptr;
   OwnerHold own(locker.mutex);
-  locker.barred &= ~Locker::kCommitWaits;
+  locker.slowPathOnly &= ~Locker::kCommitWaits;
 }
 
 void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
-                                 std::span<const LockTarget> targets, LockSettle settle,
+                                 std::span<const LockTarget> targets, LockDone done,
                                  LockAnswers& out) {
   LockAnswer answer;
   answer.request = request;
@@ -41,7 +41,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   const auto begun = mayAsk ? beginCommit(locker, targets) : std::nullopt;
   if (!begun) {
     answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(settle), std::move(answer));
+    out.add(std::move(done), std::move(answer));
     return;
   }
 
@@ -61,7 +61,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
       describeObstacle(**busy, locker, LockType::Exclusive, answer);
       for (Entry* const entry : entries) dropUnlessNeeded(*entry);
       endCommit(locker);
-      out.add(std::move(settle), std::move(answer));
+      out.add(std::move(done), std::move(answer));
       return;
     }
   }
@@ -88,13 +88,13 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   if (first == nullptr) {
     commits_.destroy(commit);
     endCommit(locker);
-    out.add(std::move(settle), std::move(answer));
+    out.add(std::move(done), std::move(answer));
     return;
   }
   commit->targets.assign(targets.begin(), targets.end());
   std::sort(commit->targets.begin(), commit->targets.end());
   locker.commit = commit;
-  commit->settle = std::move(settle);
+  commit->done = std::move(done);
   startWaiting(locker, first->sequence, first->deadline, out);
 }
 
@@ -102,7 +102,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
 std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
   CommitUpgrade& commit = *locker.commit;
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) holds_.change(*hold, {LockType::Update, hold->session()});
+  for (Hold* const hold : holds) holds_.change(*hold, {LockType::Update, hold->sessionType()});
   for (auto at = locker.waits.begin(); at != locker.waits.end();) {
     Wait& wait = *at++;
     if (wait.commit() == nullptr) continue;

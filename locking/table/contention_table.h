@@ -14,7 +14,7 @@ class ContentionTable {
   bool begin(LockerId starter, std::size_t tableSize, WallTime now);
   bool clear(LockerId locker, WallTime now);
   bool end(LockerId locker);
-  /// The starter is gone: nobody could end them any more.
+  /// The starter is gone: no other could end them.
   void forget(LockerId locker);
 
   const LockContentionState& state() const { return state_; }

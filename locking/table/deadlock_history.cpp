@@ -70,7 +70,7 @@ class Snapshot {
       taken.target = entry.target;
       taken.locker = hold.locker().id;
       taken.type = hold.type();
-      taken.session = hold.session();
+      taken.session = hold.sessionType();
       taken.acquired = hold.acquired();
       taken.age = now_ - hold.since();
       taken.upgradedByCommit = isUpgradedByCommit(hold);

@@ -64,8 +64,8 @@ class HoldIndex {
   HoldIndex& operator=(const HoldIndex&) = delete;
 
   Hold*& at(std::uint64_t hash) { return places_[(hash >> (64 - kMostBits)) & mask_]; }
-  /// An idle hold has to make place for another. False when that was so often that a larger index
-  /// is called for, and there is none.
+  /// A retained hold had to make place for another. False when that was so often that a larger
+  /// index is called for, and there is none.
   bool pushedOut() {
     if (++pushedOut_ <= mask_) [[likely]]
       return true;

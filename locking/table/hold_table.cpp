@@ -14,7 +14,7 @@ LockType sessionOf(const LockRequest& asked) {
 }
 
 void show(const Hold& hold, const std::function<void(const Hold&)>& look) {
-  if (!hold.isIdle()) look(hold);
+  if (!hold.isRetained()) look(hold);
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ void HoldTable::rehash(Segment& segment, std::size_t heads) {
   }
 }
 
-// --- The long way --------------------------------------------------------------------------------
+// --- The slow path -------------------------------------------------------------------------------
 
 Entry* HoldTable::entryOf(LockTarget target) const {
   const std::uint64_t hash = hashOf(target);
@@ -116,7 +116,7 @@ void HoldTable::contend(Entry& entry) {
     link->set(&entry);
     count(segment, 1, moved);
   }
-  settleNear(entry);
+  revokeRetained(entry);
   for (Hold& hold : entry.holders) {
     hold.locker().contended.emplace(&entry, HolderPlace{&hold});
     if (hold.type() != LockType::Share) entry.aboveShare = &hold;
@@ -143,36 +143,36 @@ void HoldTable::noteChanged(Segment& segment, Hold& hold) {
   if (node->isEntry()) note(*static_cast<Entry*>(node), hold);
 }
 
-void HoldTable::settleNear(Entry& entry) {
-  boost::container::small_vector<Hold*, 8> near;  // Not while they leave the list.
+void HoldTable::revokeRetained(Entry& entry) {
+  boost::container::small_vector<Hold*, 8> retainable;  // Not while they leave the list.
   for (Hold& hold : entry.holders) {
-    if (hold.type() == LockType::Exclusive || hold.isNear()) near.push_back(&hold);
+    if (hold.type() == LockType::Exclusive || hold.isRetainable()) retainable.push_back(&hold);
   }
   Segment& segment = segmentOf(hashOf(entry.target));
-  for (Hold* const hold : near) {
+  for (Hold* const hold : retainable) {
     Locker& locker = hold->locker();
     OwnerHold own(locker.mutex);
     forget(locker, *hold);
     hold->setAcquired(hold->acquired(), false);
-    const bool idle = hold->isIdle();
+    const bool retained = hold->isRetained();
     {
       SpinHold spin(segment.lock);
-      hear(segment, locker);
-      if (idle) {
+      advanceClock(segment, locker);
+      if (retained) {
         entry.holders.remove(*hold);
         --entry.holderCount;
       }
     }
-    if (!idle) continue;
-    locker.giveIdle(*hold);
-    locker.lostIdle();
+    if (!retained) continue;
+    locker.freeRetained(*hold);
+    locker.backOffRetention();
   }
   if (entry.holders.isOneOrNone()) return;
   SpinHold spin(segment.lock);
   entry.holders.sort();
 }
 
-void HoldTable::settle(Entry& entry) {
+void HoldTable::uncontend(Entry& entry) {
   for (Hold& hold : entry.holders) hold.locker().contended.erase(&entry);
   const std::uint64_t hash = hashOf(entry.target);
   Segment& segment = segmentOf(hash);
@@ -203,7 +203,7 @@ Hold* HoldTable::find(const Locker& locker, LockTarget target) const {
 Hold* HoldTable::findInChain(Node* node, const Locker& locker, LockTarget target) {
   for (; node != nullptr && node->target == target; node = node->chain.get()) {
     auto* const hold = static_cast<Hold*>(node);
-    if (&hold->locker() == &locker) return hold->isIdle() ? nullptr : hold;
+    if (&hold->locker() == &locker) return hold->isRetained() ? nullptr : hold;
   }
   return nullptr;
 }
@@ -260,7 +260,7 @@ void HoldTable::remove(Hold& hold, Entry& entry) {
   {
     Segment& segment = segmentOf(hashOf(entry.target));
     SpinHold spin(segment.lock);
-    hear(segment, locker);
+    advanceClock(segment, locker);
     if (entry.hasFew()) {
       entry.holders.remove(hold);
     } else {
@@ -294,7 +294,7 @@ void HoldTable::change(Hold& hold, HeldTypes types) {
   OwnerHold own(locker.mutex);
   Segment& segment = segmentOf(hashOf(hold.target));
   SpinHold spin(segment.lock);
-  hear(segment, locker);
+  advanceClock(segment, locker);
   hold.set(types);
   noteChanged(segment, hold);
   forget(locker, hold);
@@ -327,7 +327,7 @@ void HoldTable::lookOn(Walk& walk, Look look) const {
   std::size_t seen = 0;
   const auto showTo = [&](const Hold& hold, const Entry* entry) {
     ++seen;
-    if (!hold.isIdle()) look(hold, entry, walk.visit_);
+    if (!hold.isRetained()) look(hold, entry, walk.visit_);
   };
   Segment& segment = segments_[walk.segment_];
   SpinHold spin(segment.lock);
@@ -422,7 +422,7 @@ void HoldTable::checkHolders(const Entry& entry) {
   const Hold* aboveShare = nullptr;
   std::uint32_t count = 0;
   for (const Hold& hold : entry.holders) {
-    NEPHRITE_CHECK(!hold.isNear() && !hold.isIdle());
+    NEPHRITE_CHECK(!hold.isRetainable() && !hold.isRetained());
     const auto place = hold.locker().contended.find(&entry);
     NEPHRITE_CHECK(place != hold.locker().contended.end());
     NEPHRITE_CHECK(place->second.hold == &hold);
@@ -451,8 +451,8 @@ void HoldTable::checkInvariants() const {
         const Node* const next = node->chain.get();
         if (node->isEntry()) {
           checkHolders(*static_cast<const Entry*>(node));
-        } else if (const Hold& hold = *static_cast<const Hold*>(node); hold.isIdle()) {
-          const bool shared = hold.type() == LockType::Share && hold.isNear();
+        } else if (const Hold& hold = *static_cast<const Hold*>(node); hold.isRetained()) {
+          const bool shared = hold.type() == LockType::Share && hold.isRetainable();
           NEPHRITE_CHECK(shared || hold.type() == LockType::Exclusive);
           NEPHRITE_CHECK(shared || next == nullptr || next->target != node->target);
         }
@@ -468,13 +468,13 @@ void HoldTable::checkInvariants() const {
 
 void HoldTable::checkInvariantsOf(Locker& locker) const {
   OwnerHold own(locker.mutex);
-  std::uint32_t idle = 0;
+  std::uint32_t retained = 0;
   for (const Hold* const hold : locker.index.all()) {
     if (hold == nullptr) continue;
     const std::uint64_t hash = hashOf(hold->target);
     NEPHRITE_CHECK(&hold->locker() == &locker && locker.index.at(hash) == hold);
-    if (hold->type() != LockType::Exclusive && !hold->isNear()) continue;
-    idle += hold->isIdle() ? 1 : 0;
+    if (hold->type() != LockType::Exclusive && !hold->isRetainable()) continue;
+    retained += hold->isRetained() ? 1 : 0;
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
     const Node* node = find(segment, hash, hold->target)->get();
@@ -483,7 +483,7 @@ void HoldTable::checkInvariantsOf(Locker& locker) const {
     }
     NEPHRITE_CHECK(node == hold);
   }
-  NEPHRITE_CHECK(idle == locker.idle());
+  NEPHRITE_CHECK(retained == locker.retained());
 }
 
 }  // namespace nephrite::lock_table

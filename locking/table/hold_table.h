@@ -18,33 +18,31 @@
 namespace nephrite::lock_table {
 
 inline ReleaseFate fateOf(const Hold& hold, ReleaseScope scope) {
-  return fateOf(hold.session(), hold.level(), scope);
+  return fateOf(hold.sessionType(), hold.level(), scope);
 }
 
-/// Who holds what. Takes and lets go by itself what no queue is needed for: the short way. A target
-/// that somebody waits for, or is about to, has an Entry here instead of its holds, and the short
-/// way leaves it to LockTable: the long way.
+/// The holds of all lockers. The fast path grants and releases here what needs no queue. A target
+/// that a request waits for, or is about to, has an Entry here instead of its holds, and the fast
+/// path leaves it to LockTable: the slow path.
 ///
-/// Shape:   segments by the hash of the target, each with a spin lock, chains of nodes, and a clock
-///          for tokens. All holds of a target stand one after the other in a chain, or its Entry
-///          stands there and has them. The order of their grants is that of acquired(): an Entry
-///          has it, of a chain who looks sorts.
-/// Idle:    an Exclusive hold, or a near Share, may stay where it is when it is let go: idle, with
-///          the null token, out of its locker's list. It is no lock any more. Its locker takes it
-///          again without looking at the segment, as long as its index shows it; whoever wants what
-///          it would exclude meets something in the way, goes the long way, and takes it away first
-///          (contend()). Of an Entry no hold is near, and no Exclusive one in an index.
-/// Tokens:  Lamport's clock: a grant is later than what its segment and its locker have seen, so
-///          tokens rise for a target, and for a locker in the order in which it acquires. What a
-///          locker was given while it needed no segment is told to the segment (hear()) before
-///          anybody else can be granted what that excluded. Who is granted something beside a near
-///          Share cannot have been told: its token is read from the GrantClock, as is that of a
-///          Share that is taken again. Lamport's clock counts slower than that one, so it is never
-///          ahead of it.
-/// Threads: any, with the mutexes that the methods name. Of a Hold, whatever changes is changed
-///          under its locker's mutex and that of its place: the segment's, or the long way's when
-///          an Entry has it. So one of the two is enough to read it; but that it becomes idle, or
-///          is taken again, its locker's alone decides.
+/// Shape:    segments by the hash of the target, each with a spin lock, chains of nodes, and a
+///           clock for tokens. All holds of a target stand one after the other in a chain, or its
+///           Entry stands there and has them. The order of their grants is that of acquired(): an
+///           Entry keeps it, the reader of a chain sorts.
+/// Retained: an Exclusive hold, or a retainable Share, may stay in its chain when it is released:
+///           with the null token, out of its locker's list. It is no lock any more. Its locker
+///           reactivates it without the segment, as long as its index shows it. A request of
+///           another locker that the hold would exclude takes the slow path, which revokes it first
+///           (contend()). No hold of an Entry is retainable, nor is an Exclusive one in an index.
+/// Tokens:   T1: a token is larger than every earlier token of its target, and of its locker
+///           (Lamport clocks). T2: what a locker was given without the segment reaches the
+///           segment's clock (advanceClock()) before another locker is granted what that excluded.
+///           T3: a grant beside a retainable Share takes its token from the GrantClock, and so does
+///           the Share when it is reactivated; no Lamport clock is ever ahead of that clock.
+/// Threads:  any, with the mutexes that the methods name. A Hold is changed under its locker's
+///           mutex and that of its place: the segment's, or the slow path's when an Entry has it.
+///           One of the two is enough to read it. But its locker alone, under its own mutex,
+///           decides whether it is retained.
 class HoldTable {
  public:
   HoldTable(std::uint64_t tokensAbove, const Clock& clock);
@@ -54,24 +52,25 @@ class HoldTable {
 
   const GrantClock& grants() const { return grants_; }
 
-  // --- The short way ---------------------------------------------------------------------------
+  // --- The fast path ---------------------------------------------------------------------------
 
-  /// Decides what needs nobody's turn: a grant without conflict, something held already. The
-  /// token; null when the request has to go the long way, and nothing was done. For what
+  /// Grants what conflicts with no other hold and what is held already, where no request waits.
+  /// Null when the request has to take the slow path; then nothing was done. For what
   /// acquireAgain() and releaseForNow() have left.
   FencingToken acquire(Locker& locker, LockTarget target, LockTerms asked, const Clock& clock)
       NEPHRITE_REQUIRES(locker.mutex);
-  ReleasedAtOnce release(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
+  FastRelease release(Locker& locker, LockTarget target) NEPHRITE_REQUIRES(locker.mutex);
 
-  /// What of it takes nothing but the locker, and calls nobody: a target locked, or locked last, in
-  /// the very way that is asked for; a lock that may become idle. Null, and Not: nothing was done.
+  /// The part of it that needs the locker alone, as leaf functions: a target that is held, or
+  /// retained, in the very way that is asked for; a lock that may be retained. Null, and
+  /// NeedsSlowPath: nothing was done.
   /// `shared`: Share is asked for.
   static FencingToken acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
                                    const Clock& clock, bool shared) NEPHRITE_REQUIRES(locker.mutex);
-  static ReleasedAtOnce releaseForNow(Locker& locker, LockTarget target)
+  static FastRelease releaseForNow(Locker& locker, LockTarget target)
       NEPHRITE_REQUIRES(locker.mutex);
 
-  /// True when something is left that has to go the long way.
+  /// True when something is left that has to take the slow path.
   bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
 
   /// Calls `look` with what it holds, if it does, under a lock of its own: nothing may be called
@@ -81,14 +80,14 @@ class HoldTable {
   /// Fills in what `locker` holds. False when a crowd holds the target: find() knows.
   bool held(Locker& locker, LockTarget target, HeldLock& held) NEPHRITE_REQUIRES(locker.mutex);
 
-  // --- The long way: under the mutex of those who wait -----------------------------------------
+  // --- The slow path: under the mutex of those who wait -----------------------------------------
 
   /// Null when it has none.
   Entry* entryOf(LockTarget target) const;
   /// From now on `entry` has the holds of its target.
   void contend(Entry& entry);
   /// The chain has them again. Nobody may wait for it.
-  void settle(Entry& entry);
+  void uncontend(Entry& entry);
 
   Hold* find(const Locker& locker, LockTarget target) const;
   /// A new hold, the last of the entry's.
@@ -142,7 +141,7 @@ class HoldTable {
   static constexpr std::size_t kSegments = 256;
   static constexpr std::size_t kFewHeads = 4;
   static constexpr std::uint32_t kNodesPerHead = 4;
-  static constexpr unsigned kMostBesideNear = 7;  // Each one near costs whoever excludes it.
+  static constexpr unsigned kMostBesideRetainable = 7;  // A writer revokes each of them.
 
   struct alignas(64) Segment {
     SpinLock lock;
@@ -154,7 +153,7 @@ class HoldTable {
   };
 
   Segment& segmentOf(std::uint64_t hash) const { return segments_[hash >> 56]; }
-  static void hear(Segment& segment, const Locker& locker)
+  static void advanceClock(Segment& segment, const Locker& locker)
       NEPHRITE_REQUIRES(segment.lock, locker.mutex) {
     segment.clock = std::max(segment.clock, locker.clock);
   }
@@ -164,8 +163,8 @@ class HoldTable {
   /// The link to the first node of `target`, or the null link where it would be.
   static Link* find(Segment& segment, std::uint64_t hash, LockTarget target)
       NEPHRITE_REQUIRES(segment.lock);
-  /// Above all that was granted on the target, out of sight too when others have it near.
-  static FencingToken nextToken(Segment& segment, Locker& locker, bool amongNear = false)
+  /// Above all that was granted on the target, also without the segment (T3).
+  static FencingToken nextToken(Segment& segment, Locker& locker, bool besideRetainable = false)
       NEPHRITE_REQUIRES(segment.lock, locker.mutex);
   static void count(Segment& segment, std::uint32_t more, std::uint32_t fewer)
       NEPHRITE_REQUIRES(segment.lock);
@@ -173,9 +172,9 @@ class HoldTable {
   /// Out of its locker's list, and free.
   void drop(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   static void forget(Locker& locker, const Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
-  /// Idle from now on, or it has to be let go otherwise.
-  static bool becomesIdle(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
-  /// An idle hold has to go; what an Entry has already is left to whoever made that.
+  /// False: it may not be retained, and has to be released.
+  static bool retain(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
+  /// Frees a retained hold; what an Entry has by now is left to contend().
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
   /// The holds or the Entry of the smallest target above `above` in a chain; null: there is none.
@@ -188,9 +187,9 @@ class HoldTable {
   static void note(Entry& entry, Hold& hold);
   static void noteChanged(Segment& segment, Hold& hold) NEPHRITE_REQUIRES(segment.lock);
   static void checkHolders(const Entry& entry);
-  /// The entry has the holds of its target since a moment ago: some may be idle. From now on none
-  /// of them changes out of sight.
-  void settleNear(Entry& entry);
+  /// Of an entry that has just got the holds of its target: from now on none of them is retained,
+  /// nor can be.
+  void revokeRetained(Entry& entry);
 
   const std::unique_ptr<Segment[]> segments_;
   std::atomic<std::uint64_t> counter_;  // For a manual clock.
@@ -205,9 +204,9 @@ inline HoldTable::Link* HoldTable::find(Segment& segment, std::uint64_t hash, Lo
   return link;
 }
 
-inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker, bool amongNear) {
+inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker, bool besideRetainable) {
   const std::uint64_t seen = std::max(segment.clock, locker.clock);
-  const std::uint64_t token = amongNear ? locker.grants.readAbove(seen) : seen + 1;
+  const std::uint64_t token = besideRetainable ? locker.grants.readAbove(seen) : seen + 1;
   segment.clock = token;
   locker.clock = token;
   return {token};
@@ -233,7 +232,7 @@ inline void HoldTable::drop(Locker& locker, Hold& hold) {
   locker.unlink(hold);
   locker.dropped();
   locker.give(&hold);
-  if (locker.hoards()) [[unlikely]]
+  if (locker.retainsTooMuch()) [[unlikely]]
     evictAll(locker);
 }
 

@@ -27,8 +27,8 @@ struct Hold;
 struct Locker;
 struct Wait;
 
-/// What a chain of the hold table links: the holds of a target that nobody waits for, one after
-/// the other, or its Entry.
+/// What a chain of the hold table links: the holds of a target that no request waits for, one
+/// after the other, or its Entry.
 struct Node {
   LockTarget target;
   TaggedPointer<Node> chain;  ///< Carries type, session type and level of a Hold.
@@ -37,8 +37,7 @@ struct Node {
 };
 
 /// A granted lock, in as few bytes as it takes: there may be millions. In its locker's list in the
-/// order of acquisition; an upgrade keeps this place and the one among the holders. Or an idle one,
-/// which is no lock any more: see HoldTable.
+/// order of acquisition, which an upgrade keeps. Or a retained one: no lock, see HoldTable.
 struct Hold : Node {
   TaggedPointer<Hold> before;  ///< Of its locker's list. Carry the halves of the timeout.
   TaggedPointer<Hold> after;
@@ -47,23 +46,23 @@ struct Hold : Node {
 
   FencingToken token() const { return {token_.load(std::memory_order_acquire)}; }
   void setToken(FencingToken token) { token_.store(token.value, std::memory_order_release); }
-  bool isIdle() const { return token().value == 0; }
-  void setIdle() { setToken({}); }
+  bool isRetained() const { return token().value == 0; }
+  void setRetained() { setToken({}); }
   /// Rises with each acquisition of its locker, and of its target.
-  std::uint64_t acquired() const { return acquired_.load(std::memory_order_relaxed) & ~kNear; }
-  /// A Share that may become idle, and be taken again, out of everybody's sight.
-  bool isNear() const { return (acquired_.load(std::memory_order_relaxed) & kNear) != 0; }
-  void setAcquired(std::uint64_t acquired, bool near) {
-    acquired_.store((acquired & ~kNear) | (near ? kNear : 0), std::memory_order_relaxed);
+  std::uint64_t acquired() const { return acquired_.load(std::memory_order_relaxed) & ~kMark; }
+  /// A Share that may be retained, and reactivated, without its segment.
+  bool isRetainable() const { return (acquired_.load(std::memory_order_relaxed) & kMark) != 0; }
+  void setAcquired(std::uint64_t acquired, bool retainable) {
+    acquired_.store((acquired & ~kMark) | (retainable ? kMark : 0), std::memory_order_relaxed);
   }
   Instant since() const { return Instant{Duration(since_.load(std::memory_order_relaxed))}; }
   void setSince(Instant at) { since_.store(at.sinceStart.count(), std::memory_order_relaxed); }
 
   LockType type() const { return LockTerms::typeIn(chain.tag()); }
   /// The latest type asked for with Session duration; Get: none.
-  LockType session() const { return LockTerms::sessionIn(chain.tag()); }
-  HeldTypes types() const { return {type(), session()}; }
-  bool isSession() const { return session() != LockType::Get; }
+  LockType sessionType() const { return LockTerms::sessionIn(chain.tag()); }
+  HeldTypes types() const { return {type(), sessionType()}; }
+  bool isSession() const { return sessionType() != LockType::Get; }
   /// Load and lock states open when it was acquired.
   std::uint16_t level() const { return LockTerms::levelIn(chain.tag()); }
   LockTimeout timeout() const {
@@ -82,7 +81,7 @@ struct Hold : Node {
   }
 
  private:
-  static constexpr std::uint64_t kNear = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kMark = std::uint64_t{1} << 63;  // Retainable; of acquired_.
 
   Atomic<std::uint64_t> acquired_{0};
   Atomic<std::uint64_t> token_{0};  // Last of all written, when it is taken anew.
@@ -127,7 +126,7 @@ class HolderList {
   }
   /// `hold` is one of them: looks for it.
   void remove(Hold& hold);
-  /// In the order of acquisition again, whatever happened while nobody looked.
+  /// Into the order of acquisition, which retained Shares may have left.
   void sort();
   /// Forgets them all; the first, each linked to the next.
   Hold* release() { return empty() ? nullptr : after(*std::exchange(last_, nullptr)); }
@@ -149,7 +148,7 @@ using WaitsOfLocker = WaitList<struct OfLocker>;
 /// true when they fail; and when it loses a lock of these, there is nothing left to wait for.
 struct CommitUpgrade {
   LockRequest request;
-  LockSettle settle;
+  LockDone done;
   std::vector<LockTarget> targets;                    ///< Of all that it changes, sorted.
   boost::container::small_vector<Hold*, 8> upgraded;  ///< Exclusive already.
   std::size_t pending = 0;                            ///< So many are still queued.
@@ -161,7 +160,7 @@ struct CommitUpgrade {
 
 /// A request that stands in a queue. Small too: a hot object may have a million of them.
 struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
-  LockSettle settle;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
+  LockDone done;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
   Instant deadline{};
   std::uint64_t sequence : 44 = 0;      ///< Rises with each wait: breaks ties between deadlines.
   std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
@@ -223,8 +222,8 @@ struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
 };
 static_assert(sizeof(Wait) == 104);
 
-/// A target that somebody waits for, or that so many hold that they would be in each other's way in
-/// a chain. What is decided here takes as long however many hold it or wait.
+/// A target that a request waits for, or that more lockers hold than a chain should have. Decisions
+/// about it cost the same however many hold it or wait.
 struct Entry : Node {
   HolderList holders;
   Queue queue;                  ///< Upgrades first, then newcomers; each in the order of asking.
@@ -233,7 +232,7 @@ struct Entry : Node {
   std::uint32_t holderCount = 0;
 
   /// With more holders than the first a chain becomes an entry; with fewer than the second an entry
-  /// that nobody waits for becomes a chain.
+  /// without a queue becomes a chain.
   static constexpr std::uint32_t kCrowd = 256, kNoCrowd = 128;
   /// So many are looked through as quickly as the place of one is looked up.
   static constexpr std::uint32_t kFew = 8;

@@ -44,7 +44,7 @@ LockTable::LockTable(const Clock& clock, LockManager::Options options, HoldTable
 
 LockTable::~LockTable() {
   LockAnswers unheard;
-  for (const LockSeat& locker : lockers_.all()) {
+  for (const LockerRef& locker : lockers_.all()) {
     signOff(*locker, unheard);
     releaseAll(*locker, {ReleaseScope::Kind::Everything}, unheard);
     lockers_.remove(locker->id);
@@ -56,7 +56,7 @@ LockTable::~LockTable() {
 void LockTable::signOff(Locker& locker, LockAnswers& out) {
   {
     OwnerHold own(locker.mutex);
-    locker.barred |= Locker::kSignedOff;
+    locker.slowPathOnly |= Locker::kSignedOff;
   }
   while (!locker.waits.empty()) fail(locker.waits.front(), LockOutcome::Cancelled, out);
   contention_.forget(locker.id);
@@ -65,9 +65,9 @@ void LockTable::signOff(Locker& locker, LockAnswers& out) {
 void LockTable::setWriting(Locker& locker, bool writes) {
   OwnerHold own(locker.mutex);
   if (writes) {
-    locker.barred |= Locker::kCommitWrites;
+    locker.slowPathOnly |= Locker::kCommitWrites;
   } else {
-    locker.barred &= ~Locker::kCommitWrites;
+    locker.slowPathOnly &= ~Locker::kCommitWrites;
   }
 }
 
@@ -81,7 +81,7 @@ Entry& LockTable::entryFor(LockTarget target) {
 
 void LockTable::dropUnlessNeeded(Entry& entry) {
   if (entry.isNeeded()) return;
-  holds_.settle(entry);
+  holds_.uncontend(entry);
   entries_.destroy(&entry);
 }
 
@@ -96,7 +96,7 @@ bool LockTable::releaseShareBeforeUpdate(Locker& locker, const LockRequest& requ
   return release(locker, request.target, out);
 }
 
-void LockTable::request(Locker& locker, const LockRequest& request, LockSettle settle,
+void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
                         bool shareReleased, LockAnswers& out) {
   LockAnswer answer;
   answer.request = request;
@@ -104,7 +104,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
   if (!countRequest(locker) || isCommitted) {
     answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(settle), std::move(answer));
+    out.add(std::move(done), std::move(answer));
     return;
   }
 
@@ -113,7 +113,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   if (held != nullptr && covers(held->type(), request.type)) {
     answer.token = held->token();
     takeCovered(*held, entry, request, out);
-    out.addFirst(std::move(settle), std::move(answer));
+    out.addFirst(std::move(done), std::move(answer));
     return;
   }
 
@@ -122,7 +122,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
   if (mayBeGranted(entry, locker, request.type, upgrade)) {
     answer.token = grantHold(locker, entry, request, now);
     dropUnlessNeeded(entry);
-    out.addFirst(std::move(settle), std::move(answer));
+    out.addFirst(std::move(done), std::move(answer));
     return;
   }
 
@@ -132,13 +132,13 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
     answer.outcome = LockOutcome::Refused;
     describeObstacle(entry, locker, request.type, answer);
     dropUnlessNeeded(entry);
-    out.addFirst(std::move(settle), std::move(answer));
+    out.addFirst(std::move(done), std::move(answer));
     return;
   }
 
   ++statistics_.queuedLocks;
   Wait& wait = enqueue(locker, entry, request, upgrade, now);
-  wait.settle = std::move(settle);
+  wait.done = std::move(done);
   wait.shareReleased = answer.shareReleased;
   startWaiting(locker, wait.sequence, wait.deadline, out);
 }
@@ -146,7 +146,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockSettle s
 bool LockTable::countRequest(Locker& locker) {
   OwnerHold own(locker.mutex);
   locker.lockRequests.add(1);
-  return (locker.barred & (Locker::kSignedOff | Locker::kCommitWrites)) == 0;
+  return (locker.slowPathOnly & (Locker::kSignedOff | Locker::kCommitWrites)) == 0;
 }
 
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).
@@ -201,20 +201,20 @@ void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instan
   if (waits) out.waitsUntil_ = deadline;
 }
 
-// Section 2.5. Its waits from `firstSequence` on may lead where none of its waits led before. Are
-// they of a request `beingMade`, and one of them loses before anybody else has, then it has never
-// waited. Once somebody else was refused for its sake, it has.
+// Section 2.5. The waits of `requester` from `firstSequence` on may close new cycles. Of a request
+// `beingMade` that loses first, the caller was never told that it waits; once another locker was
+// refused for its sake, it was.
 void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
                             LockAnswers& out) {
-  for (bool nobodyYet = true;; nobodyYet = false) {
+  for (bool isFirstCycle = true;; isFirstCycle = false) {
     const std::vector<WaitGraph::Blocker> blockers =
         waitGraph_.blockersOnCycle(requester, firstSequence);
     if (blockers.empty()) return;
 
     Wait& own = *blockers.front().via;
-    const bool ownFirst = beingMade && nobodyYet && own.sequence >= firstSequence;
+    const bool ownFirst = beingMade && isFirstCycle && own.sequence >= firstSequence;
     if (options_.doubleDeadlock) {
-      if (nobodyYet) deadlocks_.begin(requester, waitGraph_, &blockers.front(), true, clock_);
+      if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, &blockers.front(), true, clock_);
       deadlocks_.addVictim(requester.id);
       deadlocks_.addVictim(blockers.front().locker->id);
       // Both are described before either leaves, while the cycle can still be seen.
@@ -237,7 +237,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
       victim = blocker.wait;
       lower = &blocker;
     }
-    if (nobodyYet) deadlocks_.begin(requester, waitGraph_, lower, false, clock_);
+    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, lower, false, clock_);
     deadlocks_.addVictim(victim->locker()->id);
     LockAnswer answer = refusalOf(*victim, LockOutcome::Deadlock);
     serveAll(detach(*victim, std::move(answer), victim == &own && ownFirst, out), out);
@@ -369,7 +369,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
       answer.token = grantHold(locker, entry, request, clock_.now());
       if (before == nullptr) becomeUpgrades(locker, entry);
     }
-    out.add(std::move(wait.settle), std::move(answer));
+    out.add(std::move(wait.done), std::move(answer));
     waits_.destroy(&wait);
     return;
   }
@@ -385,7 +385,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   waits_.destroy(&wait);
   if (--commit->pending > 0) return;
   endCommit(locker);
-  out.add(std::move(commit->settle), std::move(answer));
+  out.add(std::move(commit->done), std::move(answer));
   commits_.destroy(commit);
 }
 
@@ -418,7 +418,8 @@ void LockTable::fail(Wait& wait, LockOutcome outcome, LockAnswers& out) {
 }
 
 // Takes `wait` out of its queue and answers it; with a commit, all its upgrades. Returns the
-// targets that must be served. `first`: nobody was told that it waits, so it is answered first.
+// targets that must be served. `first`: its caller was not told that it waits: it is answered
+// first.
 std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool first,
                                           LockAnswers& out) {
   if (answer.outcome == LockOutcome::TimedOut) ++statistics_.timeouts;
@@ -426,7 +427,7 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   if (answer.outcome == LockOutcome::Cancelled) ++statistics_.cancellations;
 
   CommitUpgrade* const commit = wait.commit();
-  LockSettle settle = std::move(commit != nullptr ? commit->settle : wait.settle);
+  LockDone done = std::move(commit != nullptr ? commit->done : wait.done);
   std::vector<LockTarget> changed;
   if (commit != nullptr) {
     answer.waited = clock_.now() - wait.since();
@@ -438,9 +439,9 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   }
   answer.queued = !first;
   if (first) {
-    out.addFirst(std::move(settle), std::move(answer));
+    out.addFirst(std::move(done), std::move(answer));
   } else {
-    out.add(std::move(settle), std::move(answer));
+    out.add(std::move(done), std::move(answer));
   }
   return changed;
 }
@@ -531,8 +532,8 @@ void LockTable::endSession(Locker& locker, LockTarget target) {
 void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
-  if (hold != nullptr && hold->isSession() && hold->type() != hold->session()) {
-    holds_.change(*hold, {hold->session(), hold->session()});
+  if (hold != nullptr && hold->isSession() && hold->type() != hold->sessionType()) {
+    holds_.change(*hold, {hold->sessionType(), hold->sessionType()});
   }
   serve(entry, out);
 }

@@ -17,18 +17,18 @@
 
 namespace nephrite::lock_table {
 
-/// The rules of docs/locking.md for all that somebody may have to wait for: decides, queues,
-/// grants. Not synchronised; LockManager guards it with its mutex and is its only user, which see
-/// for the methods. Beside it the short way takes and lets go what nobody waits for (HoldTable);
-/// what this is about has an Entry there, which keeps the short way off.
+/// The rules of docs/locking.md for every target that a request may have to wait for: decides,
+/// queues, grants. Not synchronised: LockManager, its only user, guards it with its mutex and
+/// describes the methods. Beside it the fast path grants and releases what no request waits for
+/// (HoldTable). A target of this table has an Entry there, which keeps the fast path off.
 ///
 /// True whenever no method runs (checkInvariants() runs them all):
 ///
 ///  1. Any two holders of a target are compatible. This is what a lock is.
-///  2. The first waiter conflicts with somebody else's hold. If it did not, it was forgotten:
-///     whoever changes holders or queue calls serve() before returning.
-///  3. In a queue, upgrades stand before newcomers. Nobody overtakes otherwise.
-///  4. Nobody is on a cycle of waits: each was broken when its last edge came about.
+///  2. The first waiter conflicts with a hold of another locker. If it did not, it was forgotten:
+///     a method that changes holders or queue calls serve() before it returns.
+///  3. In a queue, upgrades stand before newcomers. No wait overtakes another otherwise.
+///  4. No locker is on a cycle of waits: each was broken when its last edge came about.
 ///  5. An entry is waited for, or has a crowd of holders; else it is gone.
 ///  6. A hold's session type is never stronger than its type.
 class LockTable {
@@ -45,10 +45,10 @@ class LockTable {
   /// Section 2.2: a Share of Transaction duration is let go before Update is asked for, so that
   /// two sharers who both want to update never deadlock. True when it was.
   bool releaseShareBeforeUpdate(Locker& locker, const LockRequest& request, LockAnswers& out);
-  void request(Locker& locker, const LockRequest& request, LockSettle settle, bool shareReleased,
+  void request(Locker& locker, const LockRequest& request, LockDone done, bool shareReleased,
                LockAnswers& out);
   void upgradeForCommit(Locker& locker, const LockRequest& request,
-                        std::span<const LockTarget> targets, LockSettle settle, LockAnswers& out);
+                        std::span<const LockTarget> targets, LockDone done, LockAnswers& out);
   static void setWriting(Locker& locker, bool writes);
   LockAnswers cancel(Locker& locker, std::uint64_t requestId);
   std::optional<Instant> nextDeadline() const;

@@ -18,7 +18,7 @@ LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) {
   info.requestedBy = hold.locker().id;
   info.type = hold.type();
   info.wanted = info.type;
-  info.session = hold.session();
+  info.session = hold.sessionType();
   info.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
   info.level = hold.level();
   info.since = hold.since();
@@ -176,7 +176,7 @@ void LockTable::findQueued(QueueWalk& walk) const {
 
 Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry& entry) const {
   if (last.sequence == 0) return entry.queue.begin();
-  if (const LockSeat locker = lockers_.find(last.locker); locker != nullptr) {
+  if (const LockerRef locker = lockers_.find(last.locker); locker != nullptr) {
     for (const Wait& wait : locker->waits) {
       if (wait.entry() == &entry && wait.sequence == last.sequence) {
         return std::next(entry.queue.iterator_to(wait));
@@ -235,7 +235,7 @@ struct Granted {
   LockType type;
 };
 
-// Those of one target: nobody twice, and each type beside each other, and beside itself.
+// Of one target: no locker twice, and each type compatible with all others, and with itself.
 void checkHolders(std::span<Granted> all) {
   const auto earlier = [](const Granted& a, const Granted& b) { return a.locker < b.locker; };
   std::sort(all.begin(), all.end(), earlier);
@@ -275,7 +275,7 @@ class AllWaits {
       waitsFor(me, all);
     }
   }
-  /// Takes away those that nobody waits for, again and again; what is left are cycles.
+  /// Removes lockers that no other waits for, again and again; what is left are cycles.
   bool isCyclic() const {
     std::vector<std::uint32_t> waiters(next_.size());
     for (const auto& next : next_) {
@@ -326,7 +326,7 @@ void LockTable::checkInvariants() const {
   holds_.checkInvariants();
   std::vector<Granted> all;
   holds_.forEach([&](const Hold& hold) {
-    NEPHRITE_CHECK(!hold.isSession() || covers(hold.type(), hold.session()));  // 6
+    NEPHRITE_CHECK(!hold.isSession() || covers(hold.type(), hold.sessionType()));  // 6
     all.push_back({hold.target, hold.locker().id, hold.type()});
   });
   for (auto first = all.begin(); first != all.end();) {  // 1
@@ -338,7 +338,7 @@ void LockTable::checkInvariants() const {
 
   boost::unordered_flat_set<const Entry*> entries;
   deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry()); });
-  for (const LockSeat& locker : lockers_.all()) {
+  for (const LockerRef& locker : lockers_.all()) {
     for (const auto& [entry, place] : locker->contended) entries.insert(entry);
   }
   std::size_t waits = 0;
@@ -366,7 +366,7 @@ void LockTable::checkInvariants() const {
   NEPHRITE_CHECK(waits == deadlines_.size());
   NEPHRITE_CHECK(!graph.isCyclic());  // 4
 
-  for (const LockSeat& locker : lockers_.all()) holds_.checkInvariantsOf(*locker);
+  for (const LockerRef& locker : lockers_.all()) holds_.checkInvariantsOf(*locker);
 }
 
 }  // namespace nephrite::lock_table

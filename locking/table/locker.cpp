@@ -8,8 +8,8 @@ namespace nephrite::lock_table {
 
 // --- Locker --------------------------------------------------------------------------------------
 
-LockSeat Locker::make(LockerId id, ChunkPool& pool, const GrantClock& grants) {
-  return LockSeat(new (pool.take()) Locker(id, pool, grants));
+LockerRef Locker::make(LockerId id, ChunkPool& pool, const GrantClock& grants) {
+  return LockerRef(new (pool.take()) Locker(id, pool, grants));
 }
 
 Locker::Locker(LockerId locker, ChunkPool& pool, const GrantClock& grantClock)
@@ -61,19 +61,19 @@ void letGo(Locker& locker) {
 
 // --- Lockers -------------------------------------------------------------------------------------
 
-bool Lockers::add(const LockSeat& locker) {
+bool Lockers::add(const LockerRef& locker) {
   MutexLock hold(mutex_);
   return lockers_.try_emplace(locker->id.value, locker).second;
 }
 
-LockSeat Lockers::find(LockerId id) const {
+LockerRef Lockers::find(LockerId id) const {
   MutexLock hold(mutex_);
   const auto it = lockers_.find(id.value);
-  return it == lockers_.end() ? LockSeat() : it->second;
+  return it == lockers_.end() ? LockerRef() : it->second;
 }
 
 void Lockers::remove(LockerId id) {
-  LockSeat gone;  // Freed after the mutex.
+  LockerRef gone;  // Freed after the mutex.
   MutexLock hold(mutex_);
   const auto it = lockers_.find(id.value);
   if (it == lockers_.end()) return;
@@ -96,16 +96,16 @@ void Lockers::count(LockStatistics& statistics) const {
 
 std::uint64_t Lockers::lastToken() const {
   std::uint64_t last = 0;
-  for (const LockSeat& locker : all()) {
+  for (const LockerRef& locker : all()) {
     OwnerHold own(locker->mutex);
     last = std::max(last, locker->clock);
   }
   return last;
 }
 
-std::vector<LockSeat> Lockers::all() const {
+std::vector<LockerRef> Lockers::all() const {
   MutexLock hold(mutex_);
-  std::vector<LockSeat> all;
+  std::vector<LockerRef> all;
   all.reserve(lockers_.size());
   for (const auto& [id, locker] : lockers_) all.push_back(locker);
   return all;

@@ -12,8 +12,8 @@
 
 #include "base/mutex.h"
 #include "base/owner_mutex.h"
-#include "locking/lock_seat.h"
 #include "locking/lock_statistics.h"
+#include "locking/locker_ref.h"
 #include "locking/table/grant_clock.h"
 #include "locking/table/hold_memory.h"
 #include "locking/table/lock_nodes.h"
@@ -38,26 +38,25 @@ struct ChunkHead {
   ChunkHead* next = nullptr;
 };
 
-/// One who asks for locks.
+/// What asks for locks: one process, in the table of one lifetime.
 ///
-/// Memory: in one chunk with its first holds; more chunks come as it holds more, and go when it
-///         holds nothing and nothing is idle.
-/// Idle:   whoever had to take an idle hold away from it has lost time, and so has the locker
-///         itself when it makes place for others more often than it comes back: for a while, and
-///         longer each time, it then keeps none (mayIdle()).
-/// Life:   as long as somebody refers to it; from sign-off on it holds nothing any more.
+/// Memory:    in one chunk with its first holds; more chunks come as it holds more, and go when it
+///            holds nothing and retains nothing.
+/// Retention: backs off, four times as long each time, when another locker had to revoke a hold, or
+///            when retained holds are evicted from the index more often than reactivated
+///            (mayRetain()).
+/// Life:      as long as a LockerRef refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
-  static LockSeat make(LockerId id, ChunkPool& pool, const GrantClock& grants);
+  static LockerRef make(LockerId id, ChunkPool& pool, const GrantClock& grants);
 
   const LockerId id;
   const GrantClock grants;  ///< For Shares that are taken again.
 
   OwnerMutex mutex;
-  /// From taking locks the short way, unless it is 0. kSignedOff; kCommitWaits while a commit of it
-  /// waits for its upgrades, for that points to its holds: it lets nothing go the short way either;
-  /// kCommitWrites while a commit is written, which relies on its locks: whatever it asks for is
-  /// Cancelled, for it might make one weaker.
-  std::uint32_t barred NEPHRITE_GUARDED_BY(mutex) = 0;
+  /// Not 0: its requests take the slow path. kSignedOff. kCommitWaits, while a commit waits for its
+  /// upgrades and points to its holds: its releases take the slow path, too. kCommitWrites, while a
+  /// commit is written, which relies on its locks: a request is Cancelled, for it might lower one.
+  std::uint32_t slowPathOnly NEPHRITE_GUARDED_BY(mutex) = 0;
   static constexpr std::uint32_t kCommitWaits = 1u, kCommitWrites = 2u, kSignedOff = 1u << 31;
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
@@ -83,47 +82,47 @@ struct Locker : ChunkHead {
   void give(Hold* hold) NEPHRITE_REQUIRES(mutex) {
     hold->after.set(spare_);
     spare_ = hold;
-    if (next != nullptr && held.get() == 0 && idle_ == 0) [[unlikely]]
+    if (next != nullptr && held.get() == 0 && retained_ == 0) [[unlikely]]
       shrink();
   }
 
-  /// May what it lets go now become idle? Else dropped() counts.
-  bool mayIdle() const NEPHRITE_REQUIRES(mutex) {
-    return idleAfter_ == 0 && chunks_ <= kMostChunksWithIdle;
+  /// May what it releases now be retained? Else dropped() counts.
+  bool mayRetain() const NEPHRITE_REQUIRES(mutex) {
+    return noneBefore_ == 0 && chunks_ <= kMostChunksWithRetained;
   }
   void dropped() NEPHRITE_REQUIRES(mutex) {
-    if (idleAfter_ > 0) --idleAfter_;
+    if (noneBefore_ > 0) --noneBefore_;
   }
-  void idled(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+  void retain(Hold& hold) NEPHRITE_REQUIRES(mutex) {
     unlink(hold);
-    ++idle_;
-    hold.setIdle();
+    ++retained_;
+    hold.setRetained();
   }
-  /// Is locked again, as far as nothing but this locker is concerned.
-  void woken(Hold& hold, LockTimeout timeout) NEPHRITE_REQUIRES(mutex) {
-    --idle_;
-    ++woken_;
+  /// The hold is a lock again, as far as this locker is concerned.
+  void reactivate(Hold& hold, LockTimeout timeout) NEPHRITE_REQUIRES(mutex) {
+    --retained_;
+    ++reactivated_;
     link(hold, timeout);
   }
-  /// An idle hold that stands nowhere any more.
-  void giveIdle(Hold& hold) NEPHRITE_REQUIRES(mutex) {
-    --idle_;
+  /// A retained hold that stands in no chain any more.
+  void freeRetained(Hold& hold) NEPHRITE_REQUIRES(mutex) {
+    --retained_;
     give(&hold);
   }
-  /// An idle hold has to make place for another.
-  void pushedOutIdle() NEPHRITE_REQUIRES(mutex) {
+  /// A retained hold had to make place for another.
+  void retainedEvicted() NEPHRITE_REQUIRES(mutex) {
     if (index.pushedOut()) [[likely]]
       return;
-    if (std::exchange(woken_, 0) <= index.all().size()) lostIdle();
+    if (std::exchange(reactivated_, 0) <= index.all().size()) backOffRetention();
   }
-  void lostIdle() NEPHRITE_REQUIRES(mutex) {
-    idleAfter_ = idlePatience_;
-    idlePatience_ = std::min(idlePatience_ * 4, kMostIdlePatience);
+  void backOffRetention() NEPHRITE_REQUIRES(mutex) {
+    noneBefore_ = retentionPause_;
+    retentionPause_ = std::min(retentionPause_ * 4, kMostRetentionPause);
   }
-  std::uint32_t idle() const NEPHRITE_REQUIRES(mutex) { return idle_; }
-  /// Do idle holds keep much memory that nothing else needs?
-  bool hoards() const NEPHRITE_REQUIRES(mutex) {
-    return chunks_ > kMostChunksWithIdle && idle_ > 0 && held.get() == 0;
+  std::uint32_t retained() const NEPHRITE_REQUIRES(mutex) { return retained_; }
+  /// Do retained holds keep much memory that nothing else needs?
+  bool retainsTooMuch() const NEPHRITE_REQUIRES(mutex) {
+    return chunks_ > kMostChunksWithRetained && retained_ > 0 && held.get() == 0;
   }
 
   /// Into, and out of, the list of what it holds.
@@ -164,15 +163,15 @@ struct Locker : ChunkHead {
   void shrink() NEPHRITE_REQUIRES(mutex);
   void spread(void* from, void* to) NEPHRITE_REQUIRES(mutex);
 
-  static constexpr std::uint32_t kMostChunksWithIdle = 128;
-  static constexpr std::uint32_t kMostIdlePatience = 1u << 20;
+  static constexpr std::uint32_t kMostChunksWithRetained = 128;
+  static constexpr std::uint32_t kMostRetentionPause = 1u << 20;
 
   Hold* spare_ NEPHRITE_GUARDED_BY(mutex) = nullptr;
-  std::uint32_t chunks_ NEPHRITE_GUARDED_BY(mutex) = 0;  // Beside the first.
-  std::uint32_t idle_ NEPHRITE_GUARDED_BY(mutex) = 0;    // Holds.
-  std::uint32_t woken_ NEPHRITE_GUARDED_BY(mutex) = 0;   // Idle holds, not long since.
-  std::uint32_t idleAfter_ NEPHRITE_GUARDED_BY(mutex) = 0;
-  std::uint32_t idlePatience_ NEPHRITE_GUARDED_BY(mutex) = 16;
+  std::uint32_t chunks_ NEPHRITE_GUARDED_BY(mutex) = 0;       // Beside the first.
+  std::uint32_t retained_ NEPHRITE_GUARDED_BY(mutex) = 0;     // Holds.
+  std::uint32_t reactivated_ NEPHRITE_GUARDED_BY(mutex) = 0;  // Retained holds, not long since.
+  std::uint32_t noneBefore_ NEPHRITE_GUARDED_BY(mutex) = 0;
+  std::uint32_t retentionPause_ NEPHRITE_GUARDED_BY(mutex) = 16;
   std::atomic<std::uint32_t> references_{0};
   ChunkPool& pool_;
 };
@@ -200,10 +199,10 @@ class Lockers {
   ~Lockers() = default;
 
   /// False when it is signed on already.
-  bool add(const LockSeat& locker) NEPHRITE_EXCLUDES(mutex_);
-  LockSeat find(LockerId id) const NEPHRITE_EXCLUDES(mutex_);
+  bool add(const LockerRef& locker) NEPHRITE_EXCLUDES(mutex_);
+  LockerRef find(LockerId id) const NEPHRITE_EXCLUDES(mutex_);
   void remove(LockerId id) NEPHRITE_EXCLUDES(mutex_);
-  std::vector<LockSeat> all() const NEPHRITE_EXCLUDES(mutex_);
+  std::vector<LockerRef> all() const NEPHRITE_EXCLUDES(mutex_);
   /// Adds up what all have asked so far, those who have left too, and what they hold.
   void count(LockStatistics& statistics) const NEPHRITE_EXCLUDES(mutex_);
   /// The largest token that one of them has been given.
@@ -211,7 +210,7 @@ class Lockers {
 
  private:
   mutable Mutex mutex_;  // A leaf.
-  boost::unordered_flat_map<std::uint64_t, LockSeat> lockers_ NEPHRITE_GUARDED_BY(mutex_);
+  boost::unordered_flat_map<std::uint64_t, LockerRef> lockers_ NEPHRITE_GUARDED_BY(mutex_);
   std::uint64_t pastLockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
   std::uint64_t pastUnlockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
 };

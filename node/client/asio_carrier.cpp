@@ -286,7 +286,7 @@ void AsioCarrier::disconnect() {
 
 // With the turn: no thread reads, and none begins to.
 void AsioCarrier::Parts::closeSocket() {
-  turn.open(false);
+  turn.close();
   MutexLock hold(mutex);
   if (descriptor >= 0 && !writing) write();  // A Goodbye.
   writing = false;
@@ -363,7 +363,7 @@ void AsioCarrier::Parts::opened(std::uint64_t attempt, const error_code& error) 
     writable.of(descriptor);
   }
   readAttempt = attempt;
-  turn.open(true);
+  turn.open();
   listener->connected();
 }
 
@@ -436,7 +436,7 @@ void AsioCarrier::Parts::arrived() {
 // While callers come and read, the carrier's thread is not woken by what comes.
 void AsioCarrier::Parts::watchWhenIdle() {
   if (idleTimerRuns) return;
-  if (turn.isIdle()) {
+  if (turn.watchIfUnused()) {
     idle = kFirstIdle;
     return;
   }
@@ -454,7 +454,7 @@ void AsioCarrier::Parts::watchWhenIdle() {
 bool AsioCarrier::Parts::read() {
   const std::uint64_t attempt = readAttempt;
   const auto over = [&](const std::string& why) {
-    turn.open(false);
+    turn.close();
     asio::post(context, [this, attempt, why] {
       const Turn had(turn);
       fail(attempt, why);
@@ -512,7 +512,7 @@ void AsioCarrier::Parts::send(const Append& append) {
 
 void AsioCarrier::Parts::flush() {
   MutexLock hold(mutex);
-  // Then what a caller does not wait for goes at once again.
+  // Reset the coalescing timer: the next message that no caller waits for is sent at once.
   if (std::this_thread::get_id() != own.load(std::memory_order_relaxed)) {
     sentAt = {};
   } else {

@@ -46,18 +46,18 @@ ClientSession::~ClientSession() {
   carrier_.stop();
 }
 
-void ClientSession::Owed::fails(std::shared_ptr<Asked> which, RequestFailure failure) {
+void ClientSession::Deferred::fails(std::shared_ptr<PendingCall> which, RequestFailure failure) {
   calls.push_back(
-      [which = std::move(which), failure = std::move(failure)] { which->answered(failure, {}); });
+      [which = std::move(which), failure = std::move(failure)] { which->onReply(failure, {}); });
 }
 
-void ClientSession::run(Owed& owed) {
-  for (const auto& call : owed.calls) call();
-  if (owed.asked == nullptr) return;
-  if (owed.late) {
-    owed.asked->answeredLate(std::move(owed.came), owed.arrived);
+void ClientSession::run(Deferred& deferred) {
+  for (const auto& call : deferred.calls) call();
+  if (deferred.call == nullptr) return;
+  if (deferred.late) {
+    deferred.call->onLateReply(std::move(deferred.came), deferred.arrived);
   } else {
-    owed.asked->answered(std::move(owed.came), owed.arrived);
+    deferred.call->onReply(std::move(deferred.came), deferred.arrived);
   }
 }
 
@@ -65,69 +65,69 @@ void ClientSession::run(Owed& owed) {
 
 void ClientSession::ask(Request request) {
   const Terms terms = request;
-  ask(std::make_shared<AskedByFunctions>(std::move(request)), terms);
+  ask(std::make_shared<PendingFunctions>(std::move(request)), terms);
 }
 
-void ClientSession::ask(std::shared_ptr<Asked> asked, const Terms& terms) {
-  Waiting wish{{}, std::move(asked), terms, carrier_.callerAsks()};
-  Owed owed;
+void ClientSession::ask(std::shared_ptr<PendingCall> call, const Terms& terms) {
+  Waiting wish{{}, std::move(call), terms, carrier_.callerAsks()};
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
-    ask(wish, owed);
+    ask(wish, deferred);
   }
-  run(owed);
+  run(deferred);
 }
 
-void ClientSession::ask(Waiting& wish, Owed& owed) {
+void ClientSession::ask(Waiting& wish, Deferred& deferred) {
   const Instant now = timeouts_.now();
   if (isSilent(now)) {
     wakeAt(now);  // The session ends on the carrier's thread, in its turn.
     whyDown_ = "nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms";
-    return owed.fails(std::move(wish.asked), downNow());
+    return deferred.fails(std::move(wish.call), downNow());
   }
   wish.until = now + wish.terms.bound;
   if (welcome_) {
-    sendRequest(wish, now, owed);
+    sendRequest(wish, now, deferred);
   } else if (wish.terms.waitsForSession && state_ != State::Closed) {
     wish.until = std::min(wish.until, now + options_.connectTimeout);
     waiting_.push_back(std::move(wish));
   } else {
-    return owed.fails(std::move(wish.asked), downNow());
+    return deferred.fails(std::move(wish.call), downNow());
   }
   if (!wakeAt_ || wish.until < *wakeAt_) setTimer();
 }
 
-void ClientSession::sendRequest(Waiting& wish, Instant now, Owed& owed) {
+void ClientSession::sendRequest(Waiting& wish, Instant now, Deferred& deferred) {
   const wire::RequestId id = ++lastRequest_;
   const auto tooLarge = [&](std::size_t bytes) NEPHRITE_REQUIRES(mutex_) {
     if (bytes <= welcome_->maxFrame) return false;
-    owed.fails(std::move(wish.asked),
-               {ErrorCode::ServerRefused,
-                "the request has " + std::to_string(bytes) + " bytes or more, the server takes " +
-                    std::to_string(welcome_->maxFrame) +
-                    " ([NephriteServer] MaxFrameSize); ask for less at a time, or make the "
-                    "transaction smaller"});
+    deferred.fails(std::move(wish.call),
+                   {ErrorCode::ServerRefused,
+                    "the request has " + std::to_string(bytes) +
+                        " bytes or more, the server takes " + std::to_string(welcome_->maxFrame) +
+                        " ([NephriteServer] MaxFrameSize); ask for less at a time, or make the "
+                        "transaction smaller"});
     return true;
   };
-  if (tooLarge(wish.asked->leastBytes())) return;
+  if (tooLarge(wish.call->leastBytes())) return;
   std::string_view message;
   try {
-    message = wish.asked->message(id, welcome_->takesShort, now);
+    message = wish.call->message(id, welcome_->takesShort, now);
   } catch (const std::exception& wrong) {
-    return owed.fails(
-        std::move(wish.asked),
+    return deferred.fails(
+        std::move(wish.call),
         {ErrorCode::WrongValueType, std::string("the request cannot be sent: ") + wrong.what()});
   }
   if (tooLarge(message.size())) return;
-  tellEncoded(message, now, [&](std::uint64_t number) { wish.asked->sent(number); });
+  tellEncoded(message, now, [&](std::uint64_t number) { wish.call->sent(number); });
   pending_.try_emplace(
-      id, Pending{std::move(wish.asked), wish.until, wish.terms.owner, wish.attended, false});
+      id, Pending{std::move(wish.call), wish.until, wish.terms.owner, wish.attended, false});
   if (!wish.attended) setUnattended(unattended_ + 1);
   addDeadline(wish.until, id);
 }
 
 void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
-  Owed owed;
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
     std::vector<wire::RequestId> inOrder;
@@ -137,10 +137,10 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
     std::sort(inOrder.begin(), inOrder.end());
     for (const wire::RequestId id : inOrder) {
       Pending given = take(pending_.find(id));
-      if (!given.abandoned) owed.fails(std::move(given.asked), failure);
+      if (!given.abandoned) deferred.fails(std::move(given.call), failure);
     }
   }
-  run(owed);
+  run(deferred);
 }
 
 ClientSession::Pending ClientSession::take(PendingRequests::iterator at) {
@@ -176,7 +176,7 @@ void ClientSession::tell(const wire::Unlock& message, Numbered numbered) {
 bool ClientSession::tellUnlessAsked(const wire::Unlock& message, Numbered numbered) {
   MutexLock hold(mutex_);
   for (const auto& [id, pending] : pending_) {
-    if (!pending.abandoned && pending.asked->asksFor(message.locker, message.target)) return false;
+    if (!pending.abandoned && pending.call->asksFor(message.locker, message.target)) return false;
   }
   if (welcome_) {
     tellUnlock(message, numbered);
@@ -258,13 +258,13 @@ void ClientSession::connected() {
 }
 
 void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeader& header,
-                            Owed& owed) {
+                            Deferred& deferred) {
   if (state_ != State::Greeting) return;
   attempts_ = 0;
   if (welcome_ && welcome.resumed) {
     const auto missing = stream_.missingAfter(header.acknowledged);
     if (!missing) {
-      sessionOver("more was lost with the connection than is kept", owed);
+      sessionOver("more was lost with the connection than is kept", deferred);
       carrier_.disconnect();
       return pause();
     }
@@ -280,7 +280,7 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
     carrier_.disconnect();
     return pause();
   }
-  if (welcome_) sessionOver("the server has ended the session, or was started anew", owed);
+  if (welcome_) sessionOver("the server has ended the session, or was started anew", deferred);
   state_ = State::Up;
   lostKey_.reset();
   welcome_ = welcome;
@@ -289,16 +289,16 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   carrier_.takeFramesOf(std::max(welcome.maxFrame, wire::kLeastClientFrame));
   const bool keeps = welcome.grace.count() > 0;
   stream_ = wire::SessionStream(keeps ? options_.keepBytes : 0);
-  if (events_.began) owed.calls.push_back([this, welcome] { events_.began(welcome); });
-  owed.calls.push_back([this, key = welcome.session] {
+  if (events_.began) deferred.calls.push_back([this, welcome] { events_.began(welcome); });
+  deferred.calls.push_back([this, key = welcome.session] {
     MutexLock hold(mutex_);
     hasBegun_ = welcome_ && welcome_->session == key;
     keepSure();
   });
-  // They are sent when `began` is through, by the order of what is owed.
+  // They are sent when `began` is through, by the order of what is deferred.
   for (Waiting& wish : std::exchange(waiting_, {})) {
-    owed.calls.push_back([this, shared = std::make_shared<Waiting>(std::move(wish))] {
-      Owed then;
+    deferred.calls.push_back([this, shared = std::make_shared<Waiting>(std::move(wish))] {
+      Deferred then;
       {
         MutexLock hold(mutex_);
         ask(*shared, then);
@@ -308,25 +308,25 @@ void ClientSession::greeted(const wire::Welcome& welcome, const wire::FrameHeade
   }
 }
 
-void ClientSession::refused(const wire::Refusal& refusal, Owed& owed) {
+void ClientSession::refused(const wire::Refusal& refusal, Deferred& deferred) {
   if (refusal.sessionGone && welcome_ && state_ == State::Up) {
     carrier_.disconnect();
-    sessionOver(refusal.failure.what, owed);
+    sessionOver(refusal.failure.what, deferred);
     return pause();
   }
   // Not taken at all: nothing that is asked for now will be answered soon.
   carrier_.disconnect();
-  if (welcome_) sessionOver(refusal.failure.what, owed);
+  if (welcome_) sessionOver(refusal.failure.what, deferred);
   whyDown_ = refusal.failure.what;
   downCode_ = refusal.failure.code;
-  for (Waiting& wish : std::exchange(waiting_, {})) owed.fails(std::move(wish.asked), downNow());
+  for (Waiting& wish : std::exchange(waiting_, {})) deferred.fails(std::move(wish.call), downNow());
   pause();
 }
 
 // --- What comes ----------------------------------------------------------------------------------
 
 void ClientSession::received(const wire::FrameView& frame) {
-  Owed owed;
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
     const State before = state_;
@@ -334,7 +334,7 @@ void ClientSession::received(const wire::FrameView& frame) {
     const wire::FromServer* message = nullptr;
     std::string wrong;
     try {
-      message = &owed.came.emplace<wire::FromServer>(
+      message = &deferred.came.emplace<wire::FromServer>(
           wire::decodeFromServer(frame.message, &timeouts_ == &clock_ ? now : clock_.now()));
     } catch (const wire::WireError& error) {
       wrong = error.what();
@@ -344,28 +344,28 @@ void ClientSession::received(const wire::FrameView& frame) {
       // It was under way, or we were stopped, for longer than the server waits for us.
       carrier_.disconnect();
       connectionOver("it was not heard of for " + std::to_string(keepAlive().count()) + " ms",
-                     owed);
+                     deferred);
     } else if (const auto arrival =
                    message ? stream_.received(frame.header) : wire::SessionStream::Arrival::Gap;
                arrival == wire::SessionStream::Arrival::Gap) {
       carrier_.disconnect();
-      connectionOver("its messages make no sense (" + wrong + ")", owed);
+      connectionOver("its messages make no sense (" + wrong + ")", deferred);
     } else if (arrival == wire::SessionStream::Arrival::New) {
-      dispatch(frame.header, owed);
+      dispatch(frame.header, deferred);
     }
     // What came makes nothing due earlier than it was, but for another state.
     if (!wakeAt_ || state_ != before) setTimer();
   }
-  run(owed);
+  run(deferred);
 }
 
-void ClientSession::dispatch(const wire::FrameHeader& header, Owed& owed) {
-  wire::FromServer& message = std::get<wire::FromServer>(owed.came);
+void ClientSession::dispatch(const wire::FrameHeader& header, Deferred& deferred) {
+  wire::FromServer& message = std::get<wire::FromServer>(deferred.came);
   if (const auto* const welcome = std::get_if<wire::Welcome>(&message)) {
-    return greeted(*welcome, header, owed);
+    return greeted(*welcome, header, deferred);
   }
   if (const auto* const refusal = std::get_if<wire::Refusal>(&message)) {
-    return refused(*refusal, owed);
+    return refused(*refusal, deferred);
   }
   if (std::holds_alternative<wire::Ping>(message)) return;
   if (const auto* const notice = std::get_if<wire::Notice>(&message)) {
@@ -374,7 +374,7 @@ void ClientSession::dispatch(const wire::FrameHeader& header, Owed& owed) {
   const auto id = answeredBy(message);
   if (!id) {
     auto shared = std::make_shared<wire::FromServer>(std::move(message));
-    owed.calls.push_back([this, shared] { events_.pushed(*shared); });
+    deferred.calls.push_back([this, shared] { events_.pushed(*shared); });
     return;
   }
   const auto it = pending_.find(*id);
@@ -382,27 +382,27 @@ void ClientSession::dispatch(const wire::FrameHeader& header, Owed& owed) {
   if (!parts_.isWhole(message)) return;
   if (auto* const failed = std::get_if<wire::FailureReply>(&message)) {
     RequestFailure failure = std::move(failed->failure);
-    owed.came = std::move(failure);
+    deferred.came = std::move(failure);
   }
   Pending pending = take(it);
-  owed.late = pending.abandoned;
-  owed.asked = std::move(pending.asked);
-  owed.arrived = {header.acknowledged};
+  deferred.late = pending.abandoned;
+  deferred.call = std::move(pending.call);
+  deferred.arrived = {header.acknowledged};
 }
 
 // --- When things break ---------------------------------------------------------------------------
 
 void ClientSession::disconnected(const std::string& why) {
-  Owed owed;
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
-    if (state_ != State::Closed) connectionOver(why, owed);
+    if (state_ != State::Closed) connectionOver(why, deferred);
     setTimer();
   }
-  run(owed);
+  run(deferred);
 }
 
-void ClientSession::connectionOver(const std::string& why, Owed& owed) {
+void ClientSession::connectionOver(const std::string& why, Deferred& deferred) {
   const bool wasUp = state_ == State::Up;
   if (wasUp) {
     log(LogLevel::Warning, "connection.lost", {{"server", carrier_.server()}, {"why", why}});
@@ -412,7 +412,7 @@ void ClientSession::connectionOver(const std::string& why, Owed& owed) {
     // The server may have seen the end of it earlier than we; it has the last word.
     const bool mayResume =
         stream_.keepsAll() && welcome_->grace.count() > 0 && timeouts_.now() < resumeUntil_;
-    if (!mayResume) sessionOver(why, owed);
+    if (!mayResume) sessionOver(why, deferred);
   } else {
     whyDown_ = why;
     downCode_ = ErrorCode::ConnectionLost;
@@ -421,7 +421,7 @@ void ClientSession::connectionOver(const std::string& why, Owed& owed) {
 }
 
 // What was asked for is not answered any more; a commit may have happened.
-void ClientSession::sessionOver(const std::string& why, Owed& owed) {
+void ClientSession::sessionOver(const std::string& why, Deferred& deferred) {
   lostKey_ = welcome_->session;
   welcome_.reset();
   hasBegun_ = false;
@@ -429,7 +429,8 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   whyDown_ = why;
   downCode_ = ErrorCode::ConnectionLost;
   stream_ = wire::SessionStream(0);
-  if (events_.lost) owed.calls.push_back([this, failure = downNow()] { events_.lost(failure); });
+  if (events_.lost)
+    deferred.calls.push_back([this, failure = downNow()] { events_.lost(failure); });
   std::map<wire::RequestId, Pending> inOrder;
   for (auto& [id, pending] : pending_) inOrder.emplace(id, std::move(pending));
   pending_.clear();
@@ -437,7 +438,7 @@ void ClientSession::sessionOver(const std::string& why, Owed& owed) {
   setUnattended(0);
   deadlines_.clear();
   for (auto& [id, pending] : inOrder) {
-    if (!pending.abandoned) owed.fails(std::move(pending.asked), downNow());
+    if (!pending.abandoned) deferred.fails(std::move(pending.call), downNow());
   }
 }
 
@@ -483,7 +484,7 @@ void ClientSession::pause() {
 }
 
 void ClientSession::tick() {
-  Owed owed;
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
     wakeAt_.reset();
@@ -491,7 +492,7 @@ void ClientSession::tick() {
     if (isSilent(now)) {
       carrier_.disconnect();
       connectionOver("nothing was heard from it for " + std::to_string(keepAlive().count()) + " ms",
-                     owed);
+                     deferred);
     }
     if (state_ == State::Up && now >= nextPing()) {
       lastPing_ = now;
@@ -499,24 +500,24 @@ void ClientSession::tick() {
       carrier_.send(stream_.sendUnnumbered(wire::encode(wire::FromClient(wire::Ping{}), now)));
     }
     if (welcome_ && state_ != State::Up && now >= resumeUntil_) {
-      sessionOver(whyDown_.empty() ? "it did not come back in time" : whyDown_, owed);
+      sessionOver(whyDown_.empty() ? "it did not come back in time" : whyDown_, deferred);
     }
     if (state_ == State::Pausing && now >= pauseUntil_) {
       state_ = State::Connecting;
       carrier_.connect();
     }
-    expireRequests(now, owed);
+    expireRequests(now, deferred);
     std::erase_if(waiting_, [&](Waiting& wish) NEPHRITE_REQUIRES(mutex_) {
       if (wish.until > now) return false;
-      owed.fails(std::move(wish.asked), downNow());
+      deferred.fails(std::move(wish.call), downNow());
       return true;
     });
     setTimer();
   }
-  run(owed);
+  run(deferred);
 }
 
-void ClientSession::expireRequests(Instant now, Owed& owed) {
+void ClientSession::expireRequests(Instant now, Deferred& deferred) {
   for (auto due = nextDeadline(); due && *due <= now; due = nextDeadline()) {
     const wire::RequestId id = deadlines_.front().second;
     const auto at = pending_.find(id);
@@ -527,12 +528,12 @@ void ClientSession::expireRequests(Instant now, Owed& owed) {
     }
     RequestFailure failure{ErrorCode::NoAnswer,
                            "server node " + carrier_.server() + " did not answer in time"};
-    if (!pending.asked->hearsLate()) {
-      owed.fails(take(at).asked, std::move(failure));
+    if (!pending.call->wantsLateReply()) {
+      deferred.fails(take(at).call, std::move(failure));
       continue;
     }
-    owed.calls.push_back(
-        [asked = pending.asked, failure = std::move(failure)] { asked->answered(failure, {}); });
+    deferred.calls.push_back(
+        [call = pending.call, failure = std::move(failure)] { call->onReply(failure, {}); });
     pending.abandoned = true;
     pending.deadline = now + kRemembered;
     addDeadline(pending.deadline, id);
@@ -540,7 +541,7 @@ void ClientSession::expireRequests(Instant now, Owed& owed) {
 }
 
 void ClientSession::close() {
-  Owed owed;
+  Deferred deferred;
   {
     MutexLock hold(mutex_);
     if (state_ == State::Closed) return;
@@ -549,12 +550,13 @@ void ClientSession::close() {
     }
     state_ = State::Closed;
     keepSure();
-    if (welcome_) sessionOver("this client node has closed it", owed);
+    if (welcome_) sessionOver("this client node has closed it", deferred);
     whyDown_ = "this client node is closed";
-    for (Waiting& wish : std::exchange(waiting_, {})) owed.fails(std::move(wish.asked), downNow());
+    for (Waiting& wish : std::exchange(waiting_, {}))
+      deferred.fails(std::move(wish.call), downNow());
     carrier_.disconnect();
   }
-  run(owed);
+  run(deferred);
 }
 
 }  // namespace nephrite

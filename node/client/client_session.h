@@ -19,8 +19,8 @@
 #include "base/function_ref.h"
 #include "base/mutex.h"
 #include "node/client/answer_parts.h"
-#include "node/client/asked.h"
 #include "node/client/carrier.h"
+#include "node/client/pending_call.h"
 #include "node/wire/messages.h"
 
 namespace nephrite {
@@ -68,10 +68,10 @@ class ClientSession final : private CarrierListener {
     bool waitsForSession = false;             ///< Else it fails at once when there is none.
     std::uint64_t owner = 0;                  ///< For giveUp().
   };
-  void ask(std::shared_ptr<Asked> asked, const Terms& terms) NEPHRITE_EXCLUDES(mutex_);
+  void ask(std::shared_ptr<PendingCall> call, const Terms& terms) NEPHRITE_EXCLUDES(mutex_);
 
   /// The same, said with functions.
-  struct Request : Terms, AskedByFunctions::Functions {};
+  struct Request : Terms, PendingFunctions::Functions {};
   void ask(Request request) NEPHRITE_EXCLUDES(mutex_);
   /// Answers all requests of `owner` with `failure`, before it returns. What the server still says
   /// to them is not listened to.
@@ -112,7 +112,7 @@ class ClientSession final : private CarrierListener {
     Closed,
   };
   struct Pending {
-    std::shared_ptr<Asked> asked;
+    std::shared_ptr<PendingCall> call;
     Instant deadline{};
     std::uint64_t owner = 0;
     bool attended = false;   // Its asker waits at Carrier::answers().
@@ -120,19 +120,19 @@ class ClientSession final : private CarrierListener {
   };
   struct Waiting {
     Instant until{};
-    std::shared_ptr<Asked> asked;
+    std::shared_ptr<PendingCall> call;
     Terms terms;
     bool attended = false;
   };
-  /// What is owed when the mutex is free: calls, then the answer to a request.
-  struct Owed {
+  /// What is to be done when the mutex is free: calls, then the answer to a request.
+  struct Deferred {
     std::vector<std::function<void()>> calls;
-    std::shared_ptr<Asked> asked;
+    std::shared_ptr<PendingCall> call;
     bool late = false;
     ClientAnswer came;
     Arrived arrived;
 
-    void fails(std::shared_ptr<Asked> which, RequestFailure failure);
+    void fails(std::shared_ptr<PendingCall> which, RequestFailure failure);
   };
 
   void connected() override NEPHRITE_EXCLUDES(mutex_);
@@ -140,25 +140,25 @@ class ClientSession final : private CarrierListener {
   void disconnected(const std::string& why) override NEPHRITE_EXCLUDES(mutex_);
   void tick() override NEPHRITE_EXCLUDES(mutex_);
 
-  void ask(Waiting& wish, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  void sendRequest(Waiting& wish, Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void ask(Waiting& wish, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
+  void sendRequest(Waiting& wish, Instant now, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
   void tellUnlock(const wire::Unlock& message, Numbered numbered) NEPHRITE_REQUIRES(mutex_);
   void tellEncoded(std::string_view message, Instant now, Numbered numbered)
       NEPHRITE_REQUIRES(mutex_);
-  void greeted(const wire::Welcome& welcome, const wire::FrameHeader& header, Owed& owed)
+  void greeted(const wire::Welcome& welcome, const wire::FrameHeader& header, Deferred& deferred)
       NEPHRITE_REQUIRES(mutex_);
-  void refused(const wire::Refusal& refusal, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  /// What came is `owed.came`.
-  void dispatch(const wire::FrameHeader& header, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  void connectionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
-  void sessionOver(const std::string& why, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void refused(const wire::Refusal& refusal, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
+  /// What came is `deferred.came`.
+  void dispatch(const wire::FrameHeader& header, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
+  void connectionOver(const std::string& why, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
+  void sessionOver(const std::string& why, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
   bool isSilent(Instant now) const NEPHRITE_REQUIRES(mutex_);
   /// Whenever what isSure() stands on may have changed.
   void keepSure() NEPHRITE_REQUIRES(mutex_);
   void noteSent(Instant now) NEPHRITE_REQUIRES(mutex_);
   void noteProof(const wire::FromServer& message, const wire::FrameHeader& header)
       NEPHRITE_REQUIRES(mutex_);
-  void expireRequests(Instant now, Owed& owed) NEPHRITE_REQUIRES(mutex_);
+  void expireRequests(Instant now, Deferred& deferred) NEPHRITE_REQUIRES(mutex_);
   void addDeadline(Instant deadline, wire::RequestId id) NEPHRITE_REQUIRES(mutex_);
   /// The earliest deadline that still counts.
   std::optional<Instant> nextDeadline() NEPHRITE_REQUIRES(mutex_);
@@ -171,7 +171,7 @@ class ClientSession final : private CarrierListener {
   std::chrono::milliseconds keepAlive() const NEPHRITE_REQUIRES(mutex_);
   RequestFailure downNow() const NEPHRITE_REQUIRES(mutex_);
   void wakeAt(Instant at) NEPHRITE_REQUIRES(mutex_);
-  static void run(Owed& owed);
+  static void run(Deferred& deferred);
 
   Carrier& carrier_;
   const Clock& clock_;     // Ages in messages.
@@ -182,7 +182,7 @@ class ClientSession final : private CarrierListener {
   mutable Mutex mutex_;
   State state_ NEPHRITE_GUARDED_BY(mutex_) = State::Pausing;
   std::optional<wire::Welcome> welcome_ NEPHRITE_GUARDED_BY(mutex_);  // Of the present session.
-  bool hadSession_ NEPHRITE_GUARDED_BY(mutex_) = false;  // This one, or one before it.
+  bool hadSession_ NEPHRITE_GUARDED_BY(mutex_) = false;               // This one, or one before it.
   std::atomic<std::int64_t> serverTimeout_{10'000};                   // Milliseconds.
   std::optional<wire::SessionKey> lostKey_ NEPHRITE_GUARDED_BY(mutex_);
   wire::SessionStream stream_ NEPHRITE_GUARDED_BY(mutex_);

@@ -27,7 +27,7 @@ bool ReadingTurn::next(Awaited& answer) {
   const ThreadId me = currentThread();
   MutexLock hold(mutex_);
   bool mayPassOn = false;
-  while (!answer.isSettled()) {
+  while (!answer.isComplete()) {
     if (reader_.load() == me) {
       if (open_ && wanted_ == 0) {
         ++turns_;
@@ -46,8 +46,8 @@ bool ReadingTurn::next(Awaited& answer) {
     std::erase(sleepers_, &answer);
     mayPassOn = true;
   }
-  // This thread may have been called, and its answer settled before it took the turn: then another
-  // has to take it.
+  // This thread may have been called, and its answer completed before it took the turn: then
+  // another has to take it.
   if (reader_.load() == me) {
     letGo();
   } else if (mayPassOn) {
@@ -68,7 +68,7 @@ void ReadingTurn::take() {
   const ThreadId me = currentThread();
   MutexLock hold(mutex_);
   ++wanted_;
-  if (isTaken()) means_.interrupt();
+  if (isTaken()) hooks_.interrupt();
   while (isTaken()) given_.wait(mutex_);
   --wanted_;
   reader_.store(me);
@@ -87,7 +87,7 @@ bool ReadingTurn::takeWhenFree() {
   return true;
 }
 
-bool ReadingTurn::isIdle() {
+bool ReadingTurn::watchIfUnused() {
   MutexLock hold(mutex_);
   if (!open_) return true;
   if (isTaken() || seen_ != turns_) {
@@ -98,13 +98,18 @@ bool ReadingTurn::isIdle() {
   return true;
 }
 
-void ReadingTurn::open(bool is) {
+void ReadingTurn::open() {
   MutexLock hold(mutex_);
-  open_ = is;
+  open_ = true;
   watched_ = false;
-  if (!is) return;
   seen_ = turns_;
   watch();
+}
+
+void ReadingTurn::close() {
+  MutexLock hold(mutex_);
+  open_ = false;
+  watched_ = false;
 }
 
 void ReadingTurn::setUnattended(std::size_t requests) {
@@ -131,7 +136,7 @@ void ReadingTurn::passOn() {
 void ReadingTurn::watch() {
   if (watched_) return;
   watched_ = true;
-  means_.watch();
+  hooks_.watch();
 }
 
 }  // namespace nephrite

@@ -24,20 +24,20 @@ namespace nephrite {
 ///          carrier's thread watches the socket however often such callers come.
 /// Free:    while no thread has the turn, the carrier's thread watches the socket: at once when an
 ///          answer is due that no thread waits for, else when no caller has come for a while
-///          (isIdle()).
-/// Threads: any, but for what is said. One mutex, a leaf; what Means name is called with it held.
+///          (watchIfUnused()).
+/// Threads: any, but for what is said. One mutex, a leaf; what Hooks name is called with it held.
 class ReadingTurn {
  public:
-  struct Means {
+  struct Hooks {
     std::function<void()> interrupt;  ///< The reader looks whether the turn is wanted.
     std::function<void()> watch;      ///< The next bytes wake the carrier's thread.
   };
-  explicit ReadingTurn(Means means) : means_(std::move(means)) {}
+  explicit ReadingTurn(Hooks hooks) : hooks_(std::move(hooks)) {}
 
   // A caller that waits: begin(), asks(), then read while next() says so, then end().
   bool begin();                           ///< False: within another wait of this thread.
   void asks() NEPHRITE_EXCLUDES(mutex_);  ///< Takes the turn if it is free. Only when isWaiting().
-  /// True: this thread has the turn and reads. False: `answer` is settled. Sleeps in between.
+  /// True: this thread has the turn and reads. False: `answer` is complete. Sleeps in between.
   bool next(Awaited& answer) NEPHRITE_EXCLUDES(mutex_);
   void end() NEPHRITE_EXCLUDES(mutex_);
   /// Is the calling thread between begin() and end()?
@@ -49,10 +49,12 @@ class ReadingTurn {
   /// The socket that it watches has something. True: take() was done, read it.
   bool takeWhenFree() NEPHRITE_EXCLUDES(mutex_);
   /// Has no caller had the turn since this was asked last? Then the socket is watched.
-  bool isIdle() NEPHRITE_EXCLUDES(mutex_);
+  bool watchIfUnused() NEPHRITE_EXCLUDES(mutex_);
 
-  /// May callers read? While the turn is had: a connection was made or is over.
-  void open(bool is) NEPHRITE_EXCLUDES(mutex_);
+  // By the thread that has the turn: callers may read from now on, for a connection was made, or
+  // may not, for it is over.
+  void open() NEPHRITE_EXCLUDES(mutex_);
+  void close() NEPHRITE_EXCLUDES(mutex_);
   /// So many are asked for without a thread that waits.
   void setUnattended(std::size_t requests) NEPHRITE_EXCLUDES(mutex_);
 
@@ -62,7 +64,7 @@ class ReadingTurn {
   void passOn() NEPHRITE_REQUIRES(mutex_);
   void watch() NEPHRITE_REQUIRES(mutex_);
 
-  const Means means_;
+  const Hooks hooks_;
   Mutex mutex_;
   CondVar given_;
   // Written under the mutex; a thread may ask without it whether it is the one.
@@ -72,7 +74,7 @@ class ReadingTurn {
   bool watched_ NEPHRITE_GUARDED_BY(mutex_) = false;
   std::size_t unattended_ NEPHRITE_GUARDED_BY(mutex_) = 0;
   std::uint64_t turns_ NEPHRITE_GUARDED_BY(mutex_) = 0;  // Of callers that read.
-  std::uint64_t seen_ NEPHRITE_GUARDED_BY(mutex_) = 0;   // Of these, by isIdle().
+  std::uint64_t seen_ NEPHRITE_GUARDED_BY(mutex_) = 0;   // Of these, by watchIfUnused().
   std::vector<Awaited*> sleepers_ NEPHRITE_GUARDED_BY(mutex_);
 };
 

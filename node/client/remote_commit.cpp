@@ -28,10 +28,10 @@ std::size_t leastBytesOf(const ChangeSet& changes) {
 
 }  // namespace
 
-class RemoteDatabase::AskedCommit final : public Asked {
+class RemoteDatabase::PendingCommit final : public PendingCall {
  public:
-  AskedCommit(RemoteDatabase& database, CommitRequest request, CommitSettle settle)
-      : database_(database), settle_(std::move(settle)) {
+  PendingCommit(RemoteDatabase& database, CommitRequest request, CommitDone done)
+      : database_(database), done_(std::move(done)) {
     message_.request = std::move(request);
     database_.fillIn(message_.request.upgrade);
     takeUnsure();
@@ -46,8 +46,8 @@ class RemoteDatabase::AskedCommit final : public Asked {
     return wire::encodeInPlace(message_, now);
   }
   void sent(std::uint64_t) override { sent_ = true; }
-  void answered(ClientAnswer answer, const Arrived& arrived) override {
-    database_.settleCommit(message_.request, replyFrom(std::move(answer), arrived), settle_);
+  void onReply(ClientAnswer answer, const Arrived& arrived) override {
+    database_.finishCommit(message_.request, replyFrom(std::move(answer), arrived), done_);
   }
 
  private:
@@ -70,16 +70,16 @@ class RemoteDatabase::AskedCommit final : public Asked {
   RemoteDatabase& database_;
   wire::Commit message_;
   bool sent_ = false;
-  const CommitSettle settle_;
+  const CommitDone done_;
 };
 
-nephrite::CommitReply RemoteDatabase::AskedCommit::replyFrom(ClientAnswer answer,
-                                                             const Arrived& arrived) {
+nephrite::CommitReply RemoteDatabase::PendingCommit::replyFrom(ClientAnswer answer,
+                                                               const Arrived& arrived) {
   const CommitRequest& request = message_.request;
   auto* const message = std::get_if<wire::FromServer>(&answer);
   auto* const answered = message == nullptr ? nullptr : std::get_if<wire::CommitReply>(message);
   if (answered != nullptr) {
-    database_.meet(answered->people);
+    database_.rememberProcesses(answered->people);
     answered->reply.lock.request.locker = request.upgrade.locker;
     return std::move(answered->reply);
   }
@@ -107,32 +107,32 @@ nephrite::CommitReply RemoteDatabase::AskedCommit::replyFrom(ClientAnswer answer
   return reply;
 }
 
-void RemoteDatabase::commit(CommitRequest request, CommitSettle settle) {
+void RemoteDatabase::commit(CommitRequest request, CommitDone done) {
   if (const auto gone = refusalNow(request.upgrade)) {
     nephrite::CommitReply reply;
     reply.outcome =
         gone->failure ? CommitReply::Outcome::Failed : CommitReply::Outcome::LockRefused;
     reply.lock = gone->lock;
     reply.failure = gone->failure;
-    return settle(reply);
+    return done(reply);
   }
   if (request.lifetime == Lifetime::SharedTransient) {
-    return shared_->commit(std::move(request), std::move(settle));
+    return shared_->commit(std::move(request), std::move(done));
   }
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Delete || sizeOf(*change.record) <= mostObjectBytes_) continue;
     nephrite::CommitReply reply;
     reply.outcome = CommitReply::Outcome::Failed;
     reply.failure = faultOfSize(*change.record, mostObjectBytes_, *schema());
-    return settle(reply);
+    return done(reply);
   }
   const LockerId locker = request.upgrade.locker;
-  session_->ask(std::make_shared<AskedCommit>(*this, std::move(request), std::move(settle)),
+  session_->ask(std::make_shared<PendingCommit>(*this, std::move(request), std::move(done)),
                 {kAsLongAsTheSession, false, locker.value});
 }
 
-void RemoteDatabase::settleCommit(const CommitRequest& request, nephrite::CommitReply reply,
-                                  const CommitSettle& settle) {
+void RemoteDatabase::finishCommit(const CommitRequest& request, nephrite::CommitReply reply,
+                                  const CommitDone& done) {
   cacheCommit(request, reply);
   if (reply.outcome == CommitReply::Outcome::Committed) {
     held_.committed(request.upgrade.locker);
@@ -141,7 +141,7 @@ void RemoteDatabase::settleCommit(const CommitRequest& request, nephrite::Commit
         held_.taken(request.upgrade.locker, change.record->oid);
     }
   }
-  settle(reply);
+  done(reply);
 }
 
 void RemoteDatabase::cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply) {

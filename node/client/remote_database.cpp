@@ -36,16 +36,16 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
       backgroundTimeout_(options.backgroundTimeout.count()),
       cache_(options.cacheBytes) {
   takeClasses({}, true);
-  ObjectSpace::Options space;
-  space.locks.backgroundTimeout = options.backgroundTimeout;
-  space.locks.waitBegan = [this](Instant deadline) {
+  LockedStore::Options sharedOptions;
+  sharedOptions.locks.backgroundTimeout = options.backgroundTimeout;
+  sharedOptions.locks.waitBegan = [this](Instant deadline) {
     if (timer_) timer_->deadlineAdded(deadline);
   };
-  shared_ = std::make_unique<ObjectSpace>(
+  shared_ = std::make_unique<LockedStore>(
       makeTransientStore(
           {.schema = [this] { return schema(); },
            .defineClass = [this](const ClassDef& wanted) { return defineClass(wanted); }}),
-      clock, space);
+      clock, sharedOptions);
   if (options.threads) {
     timer_ = std::make_unique<LockTimer>(clock, [this] {
       while (shared_->expireNextWait(clock_.now())) {
@@ -159,11 +159,11 @@ ClientAnswer RemoteDatabase::await(ClientSession::Request request) const {
   const auto before = std::move(request.answer);
   request.answer = [wait, before](ClientAnswer answer, const Arrived& arrived) {
     if (before) before(answer, arrived);
-    wait->settle(std::move(answer));
+    wait->complete(std::move(answer));
   };
   AnswerFetch fetch(carrier_.answers());
   session_->ask(std::move(request));
-  while (!wait->isSettled() && carrier_.pump()) {
+  while (!wait->isComplete() && carrier_.pump()) {
   }
   fetch.await(*wait);
   return wait->get();
@@ -197,7 +197,7 @@ void RemoteDatabase::setBackgroundTimeout(milliseconds timeout) {
   shared_->locks().setTimeouts(session_->serverTimeout(), timeout);
 }
 
-void RemoteDatabase::meet(const wire::People& people) const {
+void RemoteDatabase::rememberProcesses(const wire::ProcessInfos& people) const {
   if (people.empty()) return;
   MutexLock hold(peopleMutex_);
   for (const ProcessInfo& person : people) {
@@ -240,7 +240,7 @@ void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const 
       reply.failure = nonsense();
       return done(reply);
     }
-    meet(message->people);
+    rememberProcesses(message->people);
     done(message->reply);
   };
   request.late = [this](ClientAnswer answer, const Arrived&) {
@@ -292,7 +292,7 @@ void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
       reply.failure = nonsense();
       return done(reply);
     }
-    meet(message->people);
+    rememberProcesses(message->people);
     if (message->reply.process) {
       const LockerId locker = message->reply.process->locker;
       shared_->signOn(locker);
@@ -358,7 +358,7 @@ ProcessInfo RemoteDatabase::describe(LockerId locker) const {
   const auto reply = call<wire::ProcessesReply>([&](wire::RequestId id) {
     return wire::Look{id, wire::Subject::Describe, Oid(), locker, 0};
   });
-  meet(reply.processes);
+  rememberProcesses(reply.processes);
   return reply.processes.empty() ? ProcessInfo{} : reply.processes.front();
 }
 

@@ -22,7 +22,7 @@
 #include "objects/record_cache.h"
 #include "runtime/database.h"
 #include "runtime/local/lock_timer.h"
-#include "runtime/local/object_space.h"
+#include "runtime/local/locked_store.h"
 
 namespace nephrite {
 
@@ -76,8 +76,8 @@ class RemoteDatabase final : public Database {
   Oid system() const override;
   Oid systemNodes() const override;
 
-  void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(LockOrders orders, LockAllSettle settle) override;
+  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
+  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
@@ -98,7 +98,7 @@ class RemoteDatabase final : public Database {
   void checkReach(LockerId locker) const override NEPHRITE_EXCLUDES(mutex_);
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
-  void commit(CommitRequest request, CommitSettle settle) override;
+  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
@@ -123,27 +123,28 @@ class RemoteDatabase final : public Database {
 
  private:
   // Locks: remote_locks.cpp.
-  class AskedLock;
-  class AskedLocks;
+  class PendingLock;
+  class PendingLocks;
   struct Known;
-  struct AskedOne;
+  struct LockOfCall;
   void fillIn(LockRequest& request) const;
   /// Fill in what is missing.
-  Known lookUp(wire::KnownOrder& order) const;
+  Known lookUp(wire::KnownRequest& order) const;
   void lookUp(wire::LockAll& message) const;
-  std::optional<LockReply> answeredHere(const LockOrder& order, const Known& known) const;
-  LockReply answered(const wire::KnownOrder& order, const Known& known,
-                     const wire::LockReply& reply, const Arrived& arrived);
-  LockReply answered(const wire::KnownOrder& order, const Known& known,
-                     const wire::LockAnswered& all, const Arrived& arrived);
+  std::optional<LockReply> answerFromCache(const ObjectLockRequest& order,
+                                           const Known& known) const;
+  LockReply onReply(const wire::KnownRequest& order, const Known& known,
+                    const wire::LockReply& reply, const Arrived& arrived);
+  LockReply onReply(const wire::KnownRequest& order, const Known& known,
+                    const wire::LockAnswered& all, const Arrived& arrived);
   /// `targets`: those of `asked`.
-  LockAllReply answered(const wire::LockAll& asked, std::span<const Oid> targets,
-                        const wire::LockAnswered& all, const Arrived& arrived);
+  LockAllReply onReply(const wire::LockAll& asked, std::span<const Oid> targets,
+                       const wire::LockAnswered& all, const Arrived& arrived);
   /// Was anything granted lately to a request that had given up?
   bool heardLate() const { return lateGrantCount_.load(std::memory_order_relaxed) != 0; }
-  void hasAsked(const LockRequest& request, bool granted) NEPHRITE_EXCLUDES(lateMutex_);
-  void answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
-                    FunctionRef<AskedOne(std::size_t)> askedAt) NEPHRITE_EXCLUDES(lateMutex_);
+  void callEnded(const LockRequest& request, bool granted) NEPHRITE_EXCLUDES(lateMutex_);
+  void onLateReply(const wire::LockAnswered& all, const Arrived& arrived,
+                   FunctionRef<LockOfCall(std::size_t)> askedAt) NEPHRITE_EXCLUDES(lateMutex_);
   bool unlockUnlessAsked(const LockRequest& request);
   void forgetLateGrants(FunctionRef<bool(LockerId)> isOf) NEPHRITE_EXCLUDES(lateMutex_);
   /// Over a request's own timeout, until its caller is told that there is no answer.
@@ -172,7 +173,7 @@ class RemoteDatabase final : public Database {
                                std::size_t maxEntries) const;
   wire::ContentionReply contention(wire::ContentionVerb verb, LockerId locker, std::size_t size,
                                    std::uint64_t least, Oid oid) const;
-  void meet(const wire::People& people) const NEPHRITE_EXCLUDES(peopleMutex_);
+  void rememberProcesses(const wire::ProcessInfos& people) const NEPHRITE_EXCLUDES(peopleMutex_);
 
   // Events of the session.
   void began(const wire::Welcome& welcome) NEPHRITE_EXCLUDES(mutex_);
@@ -181,9 +182,9 @@ class RemoteDatabase final : public Database {
   void takeClasses(const std::vector<ClassDef>& classes, bool all) NEPHRITE_EXCLUDES(mutex_);
 
   // Commits: remote_commit.cpp.
-  class AskedCommit;
-  void settleCommit(const CommitRequest& request, nephrite::CommitReply reply,
-                    const CommitSettle& settle);
+  class PendingCommit;
+  void finishCommit(const CommitRequest& request, nephrite::CommitReply reply,
+                    const CommitDone& done);
   void cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply);
 
   std::chrono::milliseconds backgroundTimeout() const {
@@ -199,7 +200,7 @@ class RemoteDatabase final : public Database {
   std::atomic<std::int64_t> backgroundTimeout_;  // Milliseconds.
   mutable RecordCache cache_;
   mutable HeldLocks held_;
-  std::unique_ptr<ObjectSpace> shared_;
+  std::unique_ptr<LockedStore> shared_;
 
   mutable Mutex mutex_;  // A leaf.
   std::shared_ptr<const Schema> schema_ NEPHRITE_GUARDED_BY(mutex_);

@@ -69,28 +69,28 @@ struct RemoteDatabase::Known {
 };
 
 /// One of the locks that a request asks for.
-struct RemoteDatabase::AskedOne {
-  wire::KnownOrder order;
+struct RemoteDatabase::LockOfCall {
+  wire::KnownRequest order;
   Known known;
 };
 
-class RemoteDatabase::AskedLock final : public Asked {
+class RemoteDatabase::PendingLock final : public PendingCall {
  public:
-  AskedLock(RemoteDatabase& database, const LockOrder& order, LockReplySettle settle)
-      : database_(database), settle_(std::move(settle)) {
+  PendingLock(RemoteDatabase& database, const ObjectLockRequest& order, LockReplyDone done)
+      : database_(database), done_(std::move(done)) {
     message_.order.order = order;
   }
 
   /// Whether there is anything to ask.
-  bool isAnsweredHere() {
+  bool isAnsweredFromCache() {
     known_ = database_.lookUp(message_.order);
     const LockRequest& request = message_.order.order.request;
     if (const auto gone = database_.refusal(request)) {
-      settle_(*gone);
+      done_(*gone);
       return true;
     }
-    const auto here = database_.answeredHere(message_.order.order, known_);
-    if (here) settle_(*here);
+    const auto here = database_.answerFromCache(message_.order.order, known_);
+    if (here) done_(*here);
     return here.has_value();
   }
   ClientSession::Terms terms() const {
@@ -107,20 +107,20 @@ class RemoteDatabase::AskedLock final : public Asked {
     const Oid target = targetOf(request);
     database_.held_.asked(request.locker, {&target, 1}, number);
   }
-  void answered(ClientAnswer answer, const Arrived& arrived) override {
+  void onReply(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, 1);
     const LockRequest& request = message_.order.order.request;
     const LockReply result = all != nullptr
-                                 ? database_.answered(message_.order, known_, *all, arrived)
+                                 ? database_.onReply(message_.order, known_, *all, arrived)
                                  : unanswered(request, answer);
-    database_.hasAsked(request, result.lock.outcome == LockOutcome::Granted);
-    settle_(result);
+    database_.callEnded(request, result.lock.outcome == LockOutcome::Granted);
+    done_(result);
   }
-  bool hearsLate() const override { return true; }
-  void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
+  bool wantsLateReply() const override { return true; }
+  void onLateReply(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, 1);
     if (all == nullptr) return;
-    database_.answeredLate(*all, arrived, [&](std::size_t) -> AskedOne {
+    database_.onLateReply(*all, arrived, [&](std::size_t) -> LockOfCall {
       return {message_.order, known_};
     });
   }
@@ -133,27 +133,27 @@ class RemoteDatabase::AskedLock final : public Asked {
   RemoteDatabase& database_;
   wire::Lock message_;
   Known known_;
-  const LockReplySettle settle_;
+  const LockReplyDone done_;
 };
 
-class RemoteDatabase::AskedLocks final : public Asked {
+class RemoteDatabase::PendingLocks final : public PendingCall {
  public:
-  AskedLocks(RemoteDatabase& database, const LockOrders& orders, LockAllSettle settle)
-      : database_(database), settle_(std::move(settle)) {
+  PendingLocks(RemoteDatabase& database, const ObjectLockBatch& orders, LockAllDone done)
+      : database_(database), done_(std::move(done)) {
     message_.request = orders.request;
     message_.targets.reserve(orders.targets.size());
     targets_.reserve(orders.targets.size());
-    for (const LockOrders::Target& target : orders.targets) {
+    for (const ObjectLockBatch::Target& target : orders.targets) {
       message_.targets.push_back({target.oid, 0, target.existence});
       targets_.push_back(target.oid);
     }
   }
 
   /// Whether there is anything to ask.
-  bool isAnsweredHere() {
+  bool isAnsweredFromCache() {
     database_.lookUp(message_);
     const auto gone = database_.refusal(first());
-    if (gone) settle_({0, *gone});
+    if (gone) done_({0, *gone});
     return gone.has_value();
   }
   ClientSession::Terms terms() const {
@@ -172,10 +172,10 @@ class RemoteDatabase::AskedLocks final : public Asked {
     number_ = number;
     database_.held_.asked(message_.request.locker, targets_, number);
   }
-  void answered(ClientAnswer answer, const Arrived& arrived) override {
+  void onReply(ClientAnswer answer, const Arrived& arrived) override {
     LockAllReply result;
     if (const wire::LockAnswered* const all = answersIn(answer, targets_.size())) {
-      result = database_.answered(message_, targets_, *all, arrived);
+      result = database_.onReply(message_, targets_, *all, arrived);
       notReached(all->count());
     } else {
       result.refused = unanswered(first(), answer);
@@ -185,15 +185,15 @@ class RemoteDatabase::AskedLocks final : public Asked {
       const bool next = result.refused && result.refused->lock.outcome == LockOutcome::Granted;
       const std::size_t granted = result.granted + (next ? 1 : 0);
       for (std::size_t place = 0; place < targets_.size(); ++place)
-        database_.hasAsked(message_.at(place).order.request, place < granted);
+        database_.callEnded(message_.at(place).order.request, place < granted);
     }
-    settle_(result);
+    done_(result);
   }
-  bool hearsLate() const override { return true; }
-  void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
+  bool wantsLateReply() const override { return true; }
+  void onLateReply(ClientAnswer answer, const Arrived& arrived) override {
     const wire::LockAnswered* const all = answersIn(answer, targets_.size());
     if (all == nullptr) return;
-    database_.answeredLate(*all, arrived, [&](std::size_t place) -> AskedOne {
+    database_.onLateReply(*all, arrived, [&](std::size_t place) -> LockOfCall {
       return {message_.at(place), {}};
     });
     notReached(all->count());
@@ -218,7 +218,7 @@ class RemoteDatabase::AskedLocks final : public Asked {
   wire::LockAll message_;
   std::vector<Oid> targets_;  // As in message_.
   std::uint64_t number_ = 0;  // Of the message.
-  const LockAllSettle settle_;
+  const LockAllDone done_;
 };
 
 // --- Before asking -------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ void RemoteDatabase::fillIn(LockRequest& request) const {
   }
 }
 
-RemoteDatabase::Known RemoteDatabase::lookUp(wire::KnownOrder& order) const {
+RemoteDatabase::Known RemoteDatabase::lookUp(wire::KnownRequest& order) const {
   LockRequest& request = order.order.request;
   fillIn(request);
   const Oid oid = targetOf(request);
@@ -249,8 +249,8 @@ void RemoteDatabase::lookUp(wire::LockAll& message) const {
 
 // What is held is the latest edition while it is held, and asking again for it changes nothing: the
 // server need not know.
-std::optional<LockReply> RemoteDatabase::answeredHere(const LockOrder& order,
-                                                      const Known& known) const {
+std::optional<LockReply> RemoteDatabase::answerFromCache(const ObjectLockRequest& order,
+                                                         const Known& known) const {
   const HeldTypes held{known.held.type, known.held.session};
   if (ownRequest(held, order.request.terms()) != OwnRequest::Nothing) return {};
   const bool needsRecord = order.existence == Existence::Required;
@@ -265,8 +265,8 @@ std::optional<LockReply> RemoteDatabase::answeredHere(const LockOrder& order,
 
 // --- Answers -------------------------------------------------------------------------------------
 
-LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
-                                   const wire::LockReply& reply, const Arrived& arrived) {
+LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& known,
+                                  const wire::LockReply& reply, const Arrived& arrived) {
   const LockRequest& request = order.order.request;
   const Oid target = targetOf(request);
   LockReply result = reply.reply;
@@ -278,10 +278,10 @@ LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& k
   return result;
 }
 
-LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& known,
-                                   const wire::LockAnswered& all, const Arrived& arrived) {
-  meet(all.people);
-  if (all.grants.empty()) return answered(order, known, all.replies.front(), arrived);
+LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& known,
+                                  const wire::LockAnswered& all, const Arrived& arrived) {
+  rememberProcesses(all.people);
+  if (all.grants.empty()) return onReply(order, known, all.replies.front(), arrived);
   const wire::LockGrant& grant = all.grants.front();
   const LockRequest& request = order.order.request;
   held_.told(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
@@ -292,9 +292,9 @@ LockReply RemoteDatabase::answered(const wire::KnownOrder& order, const Known& k
   return result;
 }
 
-LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<const Oid> targets,
-                                      const wire::LockAnswered& all, const Arrived& arrived) {
-  meet(all.people);
+LockAllReply RemoteDatabase::onReply(const wire::LockAll& asked, std::span<const Oid> targets,
+                                     const wire::LockAnswered& all, const Arrived& arrived) {
+  rememberProcesses(all.people);
   LockAllReply result;
   std::vector<HeldLock> held;  // Of grants in a row that are not yet noted.
   held.reserve(all.grants.size());
@@ -309,7 +309,7 @@ LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<cons
       all, [&](std::size_t, const wire::LockGrant& grant) { held.push_back(heldIn(grant)); },
       [&](std::size_t place, const wire::LockReply& reply) {
         noteGrants(place);
-        LockReply one = answered(asked.at(place), {}, reply, arrived);
+        LockReply one = onReply(asked.at(place), {}, reply, arrived);
         if (one.isGranted()) {
           ++result.granted;
         } else {
@@ -322,7 +322,7 @@ LockAllReply RemoteDatabase::answered(const wire::LockAll& asked, std::span<cons
 
 // An earlier request for the same lock may have been granted when its asker had given up, and the
 // lock kept for the requests that still asked: when the last of them does not get it, it goes.
-void RemoteDatabase::hasAsked(const LockRequest& request, bool granted) {
+void RemoteDatabase::callEnded(const LockRequest& request, bool granted) {
   if (!heardLate()) return;
   MutexLock hold(lateMutex_);
   const auto late = lateGrants_.find({request.locker.value, request.target.value});
@@ -341,9 +341,9 @@ bool RemoteDatabase::unlockUnlessAsked(const LockRequest& request) {
 
 // Granted when its asker had given up: what it does not hold, or has released since, it shall not
 // hold now, unless it has asked again meanwhile.
-void RemoteDatabase::answeredLate(const wire::LockAnswered& all, const Arrived& arrived,
-                                  FunctionRef<AskedOne(std::size_t)> askedAt) {
-  const auto late = [&](const AskedOne& asked, bool granted, FunctionRef<void()> note) {
+void RemoteDatabase::onLateReply(const wire::LockAnswered& all, const Arrived& arrived,
+                                 FunctionRef<LockOfCall(std::size_t)> askedAt) {
+  const auto late = [&](const LockOfCall& asked, bool granted, FunctionRef<void()> note) {
     const LockRequest& request = asked.order.order.request;
     MutexLock hold(lateMutex_);
     const bool goes = granted && !held_.mayHold(request.locker, targetOf(request));
@@ -355,17 +355,17 @@ void RemoteDatabase::answeredLate(const wire::LockAnswered& all, const Arrived& 
   eachAnswer(
       all,
       [&](std::size_t place, const wire::LockGrant& grant) {
-        const AskedOne asked = askedAt(place);
+        const LockOfCall asked = askedAt(place);
         const LockRequest& request = asked.order.order.request;
         late(asked, true, [&] {
           held_.told(request.locker, targetOf(request), heldIn(grant), arrived.acknowledged);
         });
       },
       [&](std::size_t place, const wire::LockReply& reply) {
-        const AskedOne asked = askedAt(place);
+        const LockOfCall asked = askedAt(place);
         const bool granted =
             reply.reply.lock.outcome == LockOutcome::Granted && !reply.reply.missing;
-        late(asked, granted, [&] { answered(asked.order, asked.known, reply, arrived); });
+        late(asked, granted, [&] { onReply(asked.order, asked.known, reply, arrived); });
       });
 }
 
@@ -419,29 +419,27 @@ LockReply RemoteDatabase::withLoss(LockReply reply) const {
 
 // --- Asking and letting go -----------------------------------------------------------------------
 
-void RemoteDatabase::lock(const LockOrder& order, LockReplySettle settle) {
+void RemoteDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   if (isShared(targetOf(order.request))) {
-    return shared_->lock(order, [this, settle = std::move(settle)](const LockReply& reply) {
-      settle(withLoss(reply));
-    });
+    return shared_->lock(
+        order, [this, done = std::move(done)](const LockReply& reply) { done(withLoss(reply)); });
   }
-  auto asked = std::make_shared<AskedLock>(*this, order, std::move(settle));
-  if (asked->isAnsweredHere()) return;
+  auto asked = std::make_shared<PendingLock>(*this, order, std::move(done));
+  if (asked->isAnsweredFromCache()) return;
   const ClientSession::Terms terms = asked->terms();
   session_->ask(std::move(asked), terms);
 }
 
-void RemoteDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
-  if (orders.targets.empty()) return settle({});
+void RemoteDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
+  if (orders.targets.empty()) return done({});
   if (isShared(orders.targets.front().oid)) {
-    return shared_->lockAll(std::move(orders),
-                            [this, settle = std::move(settle)](LockAllReply reply) {
-                              if (reply.refused) reply.refused = withLoss(*reply.refused);
-                              settle(reply);
-                            });
+    return shared_->lockAll(std::move(orders), [this, done = std::move(done)](LockAllReply reply) {
+      if (reply.refused) reply.refused = withLoss(*reply.refused);
+      done(reply);
+    });
   }
-  const auto asked = std::make_shared<AskedLocks>(*this, orders, std::move(settle));
-  if (!asked->isAnsweredHere()) session_->ask(asked, asked->terms());
+  const auto asked = std::make_shared<PendingLocks>(*this, orders, std::move(done));
+  if (!asked->isAnsweredFromCache()) session_->ask(asked, asked->terms());
 }
 
 void RemoteDatabase::cancel(LockerId locker, std::uint64_t requestId) {

@@ -11,7 +11,7 @@ std::vector<LockInfo> RemoteDatabase::listed(wire::Subject subject, Oid oid, Loc
   auto reply = call<wire::LocksReply>([&](wire::RequestId id) {
     return wire::Look{id, subject, oid, locker, maxEntries};
   });
-  meet(reply.people);
+  rememberProcesses(reply.people);
   return std::move(reply.locks);
 }
 
@@ -52,7 +52,7 @@ std::vector<DeadlockRecord> RemoteDatabase::deadlocks(Lifetime lifetime,
   auto reply = call<wire::DeadlocksReply>([&](wire::RequestId id) {
     return wire::Look{id, wire::Subject::Deadlocks, Oid(), LockerId(), maxEntries};
   });
-  meet(reply.people);
+  rememberProcesses(reply.people);
   return std::move(reply.records);
 }
 
@@ -61,7 +61,7 @@ wire::ContentionReply RemoteDatabase::contention(wire::ContentionVerb verb, Lock
                                                  Oid oid) const {
   auto reply = call<wire::ContentionReply>(
       [&](wire::RequestId id) { return wire::AskContention{id, verb, locker, size, least, oid}; });
-  meet(reply.people);
+  rememberProcesses(reply.people);
   return reply;
 }
 

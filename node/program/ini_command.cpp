@@ -15,8 +15,8 @@ namespace {
 
 using Overrides = std::span<const std::string>;
 
-// Empty when the file could not be read; `err` says why. `start`: what a server node would meet
-// too.
+// Empty when the file could not be read; `err` says why. `start`: what a server node would
+// meet too.
 std::optional<Resolution> examine(const std::filesystem::path& file, Overrides overrides,
                                   const std::string& name, bool start, std::ostream& err) {
   try {

@@ -13,7 +13,7 @@
 #include "node/schedule/schedule.h"
 #include "objects/object_store.h"
 #include "runtime/local/local_database.h"
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 
 namespace nephrite {
 namespace {
@@ -43,9 +43,9 @@ const std::shared_ptr<ObjectStore>& storeInMemory() {
 }
 
 // The calls that Object makes: at once if that can be, else as Database says.
-bool unlocked(Session& session, Oid oid) {
-  const bool held = session.mayHold(std::span(&oid, 1)).front();
-  return session.unlockAtOnce(oid) ? held : session.unlock(oid);
+bool unlocked(ProcessMachine& machine, Oid oid) {
+  const bool held = machine.mayHold(std::span(&oid, 1)).front();
+  return machine.unlockAtOnce(oid) ? held : machine.unlock(oid);
 }
 
 class LocalWorld final : public ReplayWorld {
@@ -65,8 +65,8 @@ class LocalWorld final : public ReplayWorld {
 };
 
 struct Player {
-  explicit Player(Database& database, const ProcessInfo& info) : session(database, info) {}
-  Session session;
+  explicit Player(Database& database, const ProcessInfo& info) : machine(database, info) {}
+  ProcessMachine machine;
   bool waiting = false;
 };
 
@@ -90,7 +90,7 @@ class Replay {
   // A process that still waits at the end of the schedule is let go without an event.
   ~Replay() {
     over_ = true;
-    for (const auto& [name, player] : players_) player->session.signOff();
+    for (const auto& [name, player] : players_) player->machine.signOff();
     world_.settle();
   }
   Replay(const Replay&) = delete;
@@ -193,10 +193,10 @@ void Replay::run(int line, const ProcessLine& wanted) {
     auto player = std::make_unique<Player>(database_, reply.process.value());
     names_[reply.process->locker.value] = wanted.name;
     if (wanted.timeout) {
-      player->session.setDefaultLockTimeout(LockTimeout::ofMilliseconds(*wanted.timeout));
+      player->machine.setDefaultLockTimeout(LockTimeout::ofMilliseconds(*wanted.timeout));
     }
-    player->session.setDeadlockPriority(Lifetime::Persistent, wanted.priority);
-    player->session.useUpdateLocks(wanted.updateLocks);
+    player->machine.setDeadlockPriority(Lifetime::Persistent, wanted.priority);
+    player->machine.useUpdateLocks(wanted.updateLocks);
     players_[wanted.name] = std::move(player);
   });
   world_.settle();
@@ -284,10 +284,10 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
     case ScheduleVerb::Lock:
     case ScheduleVerb::TryLock: return startLock(step, player);
     case ScheduleVerb::Unlock:
-      return immediate(*step, unlocked(player.session, oid) ? "released" : "ignored");
+      return immediate(*step, unlocked(player.machine, oid) ? "released" : "ignored");
     case ScheduleVerb::Update: return startUpdate(step, player);
-    case ScheduleVerb::Read: return player.session.read(oid, done);
-    case ScheduleVerb::Commit: return player.session.commit(Lifetime::Persistent, done);
+    case ScheduleVerb::Read: return player.machine.read(oid, done);
+    case ScheduleVerb::Commit: return player.machine.commit(Lifetime::Persistent, done);
     case ScheduleVerb::Locks: return immediate(*step, "listed", listing(oid));
     default: return startState(*step, player);
   }
@@ -295,7 +295,7 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
 
 void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
   const StepLine& content = step->content;
-  Session::Wish wish;
+  ProcessMachine::Wish wish;
   wish.target = objects_.at(content.object);
   switch (content.verb) {
     case ScheduleVerb::SharedLock: wish.type = LockType::Share; break;
@@ -307,10 +307,10 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
       wish.timeout = LockTimeout::ofMilliseconds(content.timeout);
       if (content.duration == ScheduleDuration::Session) wish.duration = LockDuration::Session;
   }
-  if (player.session.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
+  if (player.machine.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
     return immediate(*step, "granted");
   }
-  player.session.lock(wish, [this, step](const StepResult& result) { ended(step, result); });
+  player.machine.lock(wish, [this, step](const StepResult& result) { ended(step, result); });
 }
 
 // Writes the number of the line: in odd lines as Object::set() does, in the others as a collection
@@ -318,9 +318,9 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
 void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
   const Oid oid = objects_.at(step->content.object);
   const auto number = static_cast<std::int64_t>(step->line);
-  Session& session = player.session;
+  ProcessMachine& machine = player.machine;
   if (step->line % 2 != 0) {
-    if (Value* const value = session.replaceAtOnce(oid, 0, 1)) {
+    if (Value* const value = machine.replaceAtOnce(oid, 0, 1)) {
       *value = number;
       return immediate(*step, "updated");
     }
@@ -329,12 +329,12 @@ void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
     if (record.values.empty()) record.values.resize(1);
     record.values[0] = number;
   };
-  if (ObjectRecord* const record = session.changeAtOnce(oid)) {
+  if (ObjectRecord* const record = machine.changeAtOnce(oid)) {
     write(*record);
     return immediate(*step, "updated");
   }
-  session.change(oid, [this, step, &session, oid, write](const StepResult& result) {
-    if (ObjectRecord* const record = result.isDone() ? session.changeable(oid) : nullptr) {
+  machine.change(oid, [this, step, &machine, oid, write](const StepResult& result) {
+    if (ObjectRecord* const record = result.isDone() ? machine.changeable(oid) : nullptr) {
       write(*record);
     }
     ended(step, result);
@@ -342,27 +342,27 @@ void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
 }
 
 void Replay::startState(const Step& step, Player& player) {
-  Session& session = player.session;
+  ProcessMachine& machine = player.machine;
   switch (step.content.verb) {
     case ScheduleVerb::Begin:
-      return stateChanged(step, session.begin(Lifetime::Persistent), "begun");
+      return stateChanged(step, machine.begin(Lifetime::Persistent), "begun");
     case ScheduleVerb::Abort:
-      session.abort(Lifetime::Persistent);
+      machine.abort(Lifetime::Persistent);
       return immediate(step, "aborted");
     case ScheduleVerb::BeginLoad:
-      session.beginState(StateKind::Load);
+      machine.beginState(StateKind::Load);
       return immediate(step, "begun");
     case ScheduleVerb::BeginLock:
-      session.beginState(StateKind::Lock);
+      machine.beginState(StateKind::Lock);
       return immediate(step, "begun");
     case ScheduleVerb::EndLoad:
-      return stateChanged(step, session.endState(StateKind::Load), "ended");
+      return stateChanged(step, machine.endState(StateKind::Load), "ended");
     case ScheduleVerb::EndLock:
-      return stateChanged(step, session.endState(StateKind::Lock), "ended");
+      return stateChanged(step, machine.endState(StateKind::Lock), "ended");
     case ScheduleVerb::SetDefaultLockTimeout:
-      session.setDefaultLockTimeout(LockTimeout::ofMilliseconds(step.content.timeout));
+      machine.setDefaultLockTimeout(LockTimeout::ofMilliseconds(step.content.timeout));
       return immediate(step, "set");
-    case ScheduleVerb::SignOff: session.signOff(); return immediate(step, "ended");
+    case ScheduleVerb::SignOff: machine.signOff(); return immediate(step, "ended");
     default: NEPHRITE_CHECK(false);
   }
 }

@@ -61,16 +61,17 @@ void ServerSession::end() {
   for (const Oid node : std::exchange(nodes_, {})) all_.database().signOffNode(node);
 }
 
-void ServerSession::aside(wire::RequestId id, std::function<wire::FromServer()> work) {
+void ServerSession::onBlockingPool(wire::RequestId id, std::function<wire::FromServer()> work) {
   asideMany(id, [work = std::move(work)] { return std::vector<wire::FromServer>{work()}; });
 }
 
 void ServerSession::asideMany(wire::RequestId id,
                               std::function<std::vector<wire::FromServer>()> work) {
-  const auto done = later([](ServerSession& session, const std::vector<wire::FromServer>& replies) {
-    --session.unanswered_;
-    for (const wire::FromServer& reply : replies) session.send(reply);
-  });
+  const auto done =
+      onStrand([](ServerSession& session, const std::vector<wire::FromServer>& replies) {
+        --session.unanswered_;
+        for (const wire::FromServer& reply : replies) session.send(reply);
+      });
   const auto failed = [id, done](RequestFailure why) {
     done(std::vector<wire::FromServer>{wire::FailureReply{id, std::move(why)}});
   };
@@ -96,20 +97,20 @@ void ServerSession::fail(wire::RequestId id, ErrorCode code, const std::string& 
   send(wire::FailureReply{id, {code, what}});
 }
 
-wire::People ServerSession::peopleOf(const LockAnswer& answer) const {
-  wire::People people;
+wire::ProcessInfos ServerSession::peopleOf(const LockAnswer& answer) const {
+  wire::ProcessInfos people;
   if (!answer.lockedBy.isNull()) people.push_back(all_.database().describe(answer.lockedBy));
   for (const WaitEdge& edge : answer.cycle) people.push_back(all_.database().describe(edge.locker));
   return people;
 }
 
-wire::People ServerSession::peopleOf(const std::vector<LockInfo>& locks) const {
+wire::ProcessInfos ServerSession::peopleOf(const std::vector<LockInfo>& locks) const {
   std::set<LockerId> lockers;
   for (const LockInfo& lock : locks) {
     lockers.insert(lock.requestedBy);
     if (!lock.lockedBy.isNull()) lockers.insert(lock.lockedBy);
   }
-  wire::People people;
+  wire::ProcessInfos people;
   for (const LockerId locker : lockers) people.push_back(all_.database().describe(locker));
   return people;
 }
@@ -137,7 +138,7 @@ void ServerSession::answerFetch(wire::RequestId id, const RecordPtr& record) {
 
 bool ServerSession::handle(const wire::Instances& message) {
   if (!mayAsk(message.id)) return true;
-  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+  onBlockingPool(message.id, [&database = all_.database(), message]() -> wire::FromServer {
     return wire::OidsReply{message.id,
                            database.instances(message.classNumber, message.after,
                                               std::min(message.maxEntries, kMostInOneReply))};
@@ -148,7 +149,7 @@ bool ServerSession::handle(const wire::Instances& message) {
 bool ServerSession::handle(const wire::NewOids& message) {
   if (message.count == 0 || message.count > kMostOidsAtOnce) return false;
   if (!mayAsk(message.id)) return true;
-  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+  onBlockingPool(message.id, [&database = all_.database(), message]() -> wire::FromServer {
     wire::OidsReply reply{message.id, {}};
     for (std::uint32_t i = 0; i < message.count; ++i) {
       reply.oids.push_back(database.newOid(Lifetime::Persistent, message.classNumber));
@@ -160,7 +161,7 @@ bool ServerSession::handle(const wire::NewOids& message) {
 
 bool ServerSession::handle(const wire::DefineClass& message) {
   if (!mayAsk(message.id)) return true;
-  aside(message.id, [&all = all_, message]() -> wire::FromServer {
+  onBlockingPool(message.id, [&all = all_, message]() -> wire::FromServer {
     const auto made = all.database().defineClass(message.definition);
     return wire::ClassReply{message.id, *made};
   });
@@ -234,8 +235,8 @@ bool ServerSession::handle(wire::Commit& message) {
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   commits_[{locker.value, upgrade}] = cancelled;
   ++processes_.at(locker.value).commitsUnderWay;
-  auto answer = later([id = message.id, locker, upgrade, commit = request.changes.id](
-                          ServerSession& session, const CommitReply& reply) {
+  auto answer = onStrand([id = message.id, locker, upgrade, commit = request.changes.id](
+                             ServerSession& session, const CommitReply& reply) {
     --session.unanswered_;
     session.commits_.erase({locker.value, upgrade});
     std::erase_if(session.ownCommits_, [&](const ChangeSet& own) { return own.id == commit; });
@@ -258,7 +259,7 @@ bool ServerSession::handle(wire::Commit& message) {
 
 bool ServerSession::handle(const wire::AskOutcome& message) {
   if (!mayAsk(message.id)) return true;
-  aside(message.id, [&database = all_.database(), message]() -> wire::FromServer {
+  onBlockingPool(message.id, [&database = all_.database(), message]() -> wire::FromServer {
     return wire::YesNo{message.id,
                        database.commitOutcome(message.commit) == CommitOutcome::Committed};
   });

@@ -25,9 +25,8 @@ inline bool isPersistent(Oid oid) {
 /// One session of a client node: its nodes and processes, and what it has asked for.
 ///
 /// Answers come back through callbacks of the database, perhaps when the session is over: each
-/// holds the session weakly, and an answer to no session is dropped (later(); what it granted went
-/// with the session's nodes).
-/// Threads: the strand of ServerSessions.
+/// holds the session weakly, and an answer to no session is dropped (onStrand(); what it granted
+/// went with the session's nodes). Threads: the strand of ServerSessions.
 class ServerSession : public std::enable_shared_from_this<ServerSession> {
  public:
   ServerSession(ServerSessions& all, std::uint64_t number, const wire::SessionKey& key,
@@ -100,19 +99,19 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 
   void forceOff(const wire::Force& message, AuditEntry& entry);
 
-  /// A process, its short way to its locks, and what it has committed.
-  struct Signed {
+  /// A process, its fast path to its locks, and what it has committed.
+  struct OwnedProcess {
     Oid node;
     std::shared_ptr<QuickLocks> quick = nullptr;  // Null when the database has none.
     std::size_t commitsUnderWay = 0;
     std::uint64_t lastCommitReply = 0;  // Its number in the stream; 0: there is none.
   };
-  bool knowsItsCommits(const Signed& process) const;
+  bool knowsItsCommits(const OwnedProcess& process) const;
   /// Those of `node`, or of any node when it is null, that have heard of all they committed.
   std::vector<LockerId> knowAllTheirCommits(Oid node) const;
   void forgetCommits(std::vector<LockerId> lockers);
   bool owns(LockerId locker) const { return processes_.contains(locker.value); }
-  /// Null when it is not ours, or has no short way.
+  /// Null when it is not ours, or has no fast path.
   QuickLocks* quickOf(LockerId locker) const;
   bool mayAsk(wire::RequestId id);
   bool maySignOn(wire::RequestId id, std::size_t here, const char* what);
@@ -128,12 +127,12 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   void sendNow(std::string_view encoded, std::uint64_t acknowledged);
   /// `list` as messages of bounded length, the last but one of which say that there is more.
   static std::vector<wire::FromServer> inParts(wire::FromServer list);
-  /// Runs `work` aside; what it returns, or the failure it throws, is sent.
+  /// Runs `work` on the blocking pool; what it returns, or the failure it throws, is sent.
   void asideMany(wire::RequestId id, std::function<std::vector<wire::FromServer>()> work);
-  void aside(wire::RequestId id, std::function<wire::FromServer()> work);
+  void onBlockingPool(wire::RequestId id, std::function<wire::FromServer()> work);
   /// Runs `answer` on the strand unless the session is over by then.
   template <typename Answer>
-  auto later(Answer answer);
+  auto onStrand(Answer answer);
   /// Before anything is said of a lock that was granted: tells of all commits that are over. The
   /// answers to its own, which would tell it, are on their way, and come too late. True when there
   /// was one.
@@ -173,8 +172,8 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   RecordPtr recordOf(Oid oid) const;
   wire::FromServer look(const wire::Look& message) const;
   wire::ContentionReply contention(const wire::AskContention& message) const;
-  wire::People peopleOf(const LockAnswer& answer) const;
-  wire::People peopleOf(const std::vector<LockInfo>& locks) const;
+  wire::ProcessInfos peopleOf(const LockAnswer& answer) const;
+  wire::ProcessInfos peopleOf(const std::vector<LockInfo>& locks) const;
 
   ServerSessions& all_;
   const std::uint64_t number_;
@@ -184,13 +183,13 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   std::shared_ptr<ServerConnection> connection_;
   wire::SessionStream stream_;
   std::set<Oid> nodes_;
-  std::map<std::uint64_t, Signed> processes_;
+  std::map<std::uint64_t, OwnedProcess> processes_;
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
   std::vector<ChangeSet> ownCommits_;  // Those that are over and not answered, nor told otherwise.
   /// Being read elsewhere, by the object: set when it may be outdated by then.
   std::multimap<Oid, std::shared_ptr<bool>> fetches_;
-  /// What came while something was done aside in its turn.
+  /// What came while something was done on the blocking pool in its turn.
   struct Waiting {
     std::uint64_t number = 0;     // In the stream.
     std::uint64_t heardUpTo = 0;  // What its sender had received when it sent it.
@@ -218,7 +217,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 };
 
 template <typename Answer>
-auto ServerSession::later(Answer answer) {
+auto ServerSession::onStrand(Answer answer) {
   return [weak = weak_from_this(), run = all_.hooks().run,
           answer = std::move(answer)](const auto& reply) {
     run([weak, answer, reply] {

@@ -264,9 +264,9 @@ void ServerSessions::flushed(ServerConnection& connection) {
   link->session->sendDeferred();
   const std::size_t unsent = link->session->bytesUnsent();
   const Instant now = clock_.now();
-  const auto stand = [&](LinksSince& in, std::optional<LinksSince::iterator>& at, bool is) {
-    if (is == at.has_value()) return;
-    if (is) {
+  const auto stand = [&](LinksSince& in, std::optional<LinksSince::iterator>& at, bool belongs) {
+    if (belongs == at.has_value()) return;
+    if (belongs) {
       at = in.emplace(in.end(), now, link);
     } else {
       in.erase(*at);
@@ -465,11 +465,11 @@ bool ServerSessions::tellAllCommitted() {
     untold.swap(committedUntold_);
     hasCommitted_.store(false, std::memory_order_relaxed);
   }
-  for (ChangeSet& changes : untold) tell(std::move(changes));
+  for (ChangeSet& changes : untold) sendInvalidations(std::move(changes));
   return !untold.empty();
 }
 
-void ServerSessions::tell(ChangeSet changes) {
+void ServerSessions::sendInvalidations(ChangeSet changes) {
   ++committed_;
   ServerSession* const committer = ownerOf({changes.id.process});
   const std::uint64_t except = committer == nullptr ? 0 : committer->number();

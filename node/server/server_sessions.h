@@ -67,7 +67,7 @@ struct AuditEntry {
 /// Shape:   no socket, no thread, no clock of its own: frames are given to received(), time to
 ///          expire(). The simulation runs this very code.
 /// Order:   messages of a session take effect in the order of their arrival; only commits, schema
-///          changes and listings are done aside (`Hooks::block`).
+///          changes and listings are done on the blocking pool (`Hooks::block`).
 /// Threads: all on one strand, but for committed() and classDefined(). Answers of the database come
 ///          back to it by `Hooks::run`.
 class ServerSessions {
@@ -198,7 +198,7 @@ class ServerSessions {
   void warnSlow(Link& link);
   void endSlow(Link& link);
   bool tellAllCommitted() NEPHRITE_EXCLUDES(committedMutex_);
-  void tell(ChangeSet changes);
+  void sendInvalidations(ChangeSet changes);
 
   Database& database_;
   const std::shared_ptr<Database*> databaseWhileHere_ = std::make_shared<Database*>(&database_);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostLocksAtOnce = 250'000;
 
-bool isPersistent(const wire::KnownOrder& known) {
+bool isPersistent(const wire::KnownRequest& known) {
   return isPersistent(Oid::fromBits(known.order.request.target.value));
 }
 
@@ -54,7 +54,7 @@ bool ServerSession::tellCommitted() {
 }
 
 QuickLocks* ServerSession::quickOf(LockerId locker) const {
-  // What its commit relies on stays: see ObjectSpace.
+  // What its commit relies on stays: see LockedStore.
   const auto commit = commits_.lower_bound({locker.value, 0});
   if (commit != commits_.end() && commit->first.first == locker.value) return nullptr;
   const auto process = processes_.find(locker.value);
@@ -161,7 +161,7 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
   answered.id = message.id;
   std::size_t bytes = 0;
   for (std::size_t place = 0; place < told.granted; ++place) {
-    const wire::KnownOrder order = message.at(place);
+    const wire::KnownRequest order = message.at(place);
     LockReply granted;
     granted.lock.request = order.order.request;
     if (order.order.existence == Existence::Required) {
@@ -196,7 +196,7 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
 bool ServerSession::handle(const wire::Lock& message) {
   if (!isPersistent(message.order)) return false;
   if (!mayAsk(message.id)) return true;
-  const LockOrder& order = message.order.order;
+  const ObjectLockRequest& order = message.order.order;
   const LockRequest& request = order.request;
   const std::uint32_t known = message.order.knownEdition;
   QuickLocks* const quick = takesGrants_ ? quickOf(request.locker) : nullptr;
@@ -212,7 +212,7 @@ bool ServerSession::handle(const wire::Lock& message) {
     return true;
   }
   ++unanswered_;
-  auto answer = later([id = message.id, known](ServerSession& session, const LockReply& reply) {
+  auto answer = onStrand([id = message.id, known](ServerSession& session, const LockReply& reply) {
     --session.unanswered_;
     session.answerLock(id, session.replyFrom(reply, known));
   });
@@ -251,14 +251,14 @@ bool ServerSession::handle(wire::LockAll& message) {
     answerLock(message.id, {goneFor(message.at(0).order.request), false, std::nullopt});
     return true;
   }
-  LockOrders rest{message.request, {}};
+  ObjectLockBatch rest{message.request, {}};
   rest.targets.reserve(message.targets.size() - granted);
   for (const wire::KnownTarget& target : std::span(message.targets).subspan(granted))
     rest.targets.push_back({target.oid, target.existence});
   const bool inMemory = isInMemory(std::span(message.targets).subspan(granted));
   ++unanswered_;
-  auto answer = later([asked = std::make_shared<const wire::LockAll>(std::move(message)), granted](
-                          ServerSession& session, const LockAllReply& reply) {
+  auto answer = onStrand([asked = std::make_shared<const wire::LockAll>(std::move(message)),
+                          granted](ServerSession& session, const LockAllReply& reply) {
     LockAllReply all = reply;
     all.granted += granted;
     session.readAndAnswer(asked, all);

@@ -45,7 +45,7 @@ void ServerSession::fetchAside(wire::RequestId id, Oid oid) {
     RecordPtr record;
     std::optional<RequestFailure> failure;
   };
-  auto done = later([id, oid, place, outdated](ServerSession& session, const Read& read) {
+  auto done = onStrand([id, oid, place, outdated](ServerSession& session, const Read& read) {
     --session.unanswered_;
     session.fetches_.erase(place);
     if (read.failure) return session.send(wire::FailureReply{id, *read.failure});
@@ -86,7 +86,7 @@ void ServerSession::tellStale(std::span<const wire::Stale> objects) {
 
 void ServerSession::inTurnAside(std::function<void()> work) {
   isAside_ = true;
-  auto done = later([](ServerSession& session, bool) { session.goOn(); });
+  auto done = onStrand([](ServerSession& session, bool) { session.goOn(); });
   all_.hooks().block([work = std::move(work), done = std::move(done)] {
     work();
     done(true);
@@ -125,7 +125,7 @@ void ServerSession::readAndAnswer(const std::shared_ptr<const wire::LockAll>& me
     return answerLocks(*message, told);
   }
   using Records = std::map<Oid, RecordPtr>;
-  auto done = later([message, told](ServerSession& session, const Records& records) {
+  auto done = onStrand([message, told](ServerSession& session, const Records& records) {
     --session.unanswered_;
     session.readFor_ = records;
     session.answerLocks(*message, told);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMostOfPart = 4'000;
 constexpr std::size_t kMostDeadlocksOfPart = 16;
 
-std::size_t bytesOf(const wire::People& people) { return people.size() * 256; }
+std::size_t bytesOf(const wire::ProcessInfos& people) { return people.size() * 256; }
 
 std::size_t bytesOf(const RecordPtr& record) { return record == nullptr ? 0 : sizeOf(*record); }
 
@@ -62,8 +62,8 @@ Items takeFirst(Items& all, std::size_t& from, std::size_t most) {
 }
 
 /// Those of `people` (in the order of their lockers) that `lockers` names.
-wire::People peopleIn(const wire::People& people, const std::set<LockerId>& lockers) {
-  wire::People named;
+wire::ProcessInfos peopleIn(const wire::ProcessInfos& people, const std::set<LockerId>& lockers) {
+  wire::ProcessInfos named;
   for (const LockerId locker : lockers) {
     const auto at = std::lower_bound(
         people.begin(), people.end(), locker,
@@ -160,7 +160,7 @@ std::vector<wire::FromServer> ServerSession::inParts(wire::FromServer list) {
       return wire::NodesReply{0, std::move(items)};
     });
   } else if (auto* const processes = std::get_if<wire::ProcessesReply>(&list)) {
-    cut(*processes, processes->processes, kMostOfPart, [](wire::People items) {
+    cut(*processes, processes->processes, kMostOfPart, [](wire::ProcessInfos items) {
       return wire::ProcessesReply{0, std::move(items)};
     });
   } else if (auto* const deadlocks = std::get_if<wire::DeadlocksReply>(&list)) {

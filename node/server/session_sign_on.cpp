@@ -60,7 +60,7 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
   who.backgroundTimeout = message.backgroundTimeout;
   ++unanswered_;
   ++nodesComing_;
-  // Not later(): a node that is signed on when its session is over must sign off.
+  // Not onStrand(): a node that is signed on when its session is over must sign off.
   auto done = [weak = weak_from_this(), run = all_.hooks().run, mine = all_.databaseWhileHere(),
                &database = all_.database(), id = message.id](const NodeReply& reply) {
     if (mine.expired() && reply.node) return database.signOffNode(reply.node->oid);
@@ -89,7 +89,7 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
 
 std::function<void(const RequestFailure&)> ServerSession::signOnFailed(
     wire::RequestId id, std::size_t ServerSession::*coming) {
-  return later([id, coming](ServerSession& session, const RequestFailure& why) {
+  return onStrand([id, coming](ServerSession& session, const RequestFailure& why) {
     --session.unanswered_;
     --(session.*coming);
     session.send(wire::FailureReply{id, why});
@@ -128,8 +128,8 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
   }
   ++unanswered_;
   ++processesComing_;
-  auto done = later([id = message.id, node = message.who.node](ServerSession& session,
-                                                               const ProcessReply& reply) {
+  auto done = onStrand([id = message.id, node = message.who.node](ServerSession& session,
+                                                                  const ProcessReply& reply) {
     --session.unanswered_;
     --session.processesComing_;
     // When the node has gone meanwhile, the process has gone with it.
@@ -170,7 +170,7 @@ std::vector<LockerId> ServerSession::knowAllTheirCommits(Oid node) const {
   return all;
 }
 
-bool ServerSession::knowsItsCommits(const Signed& process) const {
+bool ServerSession::knowsItsCommits(const OwnedProcess& process) const {
   return process.commitsUnderWay == 0 && process.lastCommitReply > 0 &&
          process.lastCommitReply <= heardUpTo_;
 }

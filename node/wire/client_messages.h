@@ -52,28 +52,28 @@ struct SignOnProcess {
 struct SignOffProcess {
   LockerId locker;
 };
-struct KnownOrder {
-  LockOrder order;
+struct KnownRequest {
+  ObjectLockRequest order;
   std::uint32_t knownEdition = 0;  ///< In the client's cache; 0: none.
 };
 struct Lock {
   RequestId id = 0;
-  KnownOrder order;
+  KnownRequest order;
 };
 struct KnownTarget {
   Oid oid;
   std::uint32_t knownEdition = 0;
   Existence existence = Existence::Required;
 };
-/// LockOrders, of at least one target.
+/// ObjectLockBatch, of at least one target.
 struct LockAll {
   RequestId id = 0;
   LockRequest request;  ///< Its target does not count.
   std::vector<KnownTarget> targets;
 
-  KnownOrder at(std::size_t place) const {
+  KnownRequest at(std::size_t place) const {
     const KnownTarget& target = targets[place];
-    KnownOrder one{{request, target.existence}, target.knownEdition};
+    KnownRequest one{{request, target.existence}, target.knownEdition};
     one.order.request.target = {target.oid.bits()};
     return one;
   }

@@ -94,13 +94,13 @@ SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) { return {{wish.l
 // --- Locks ---------------------------------------------------------------------------------------
 
 At<fb::Lock> pack(Writer& w, const Lock& wish) {
-  const fb::LockOrder order = pack(w, wish.order);
+  const fb::ObjectLockRequest order = pack(w, wish.order);
   return fb::CreateLock(w.builder, wish.id, &order);
 }
 
 At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
   if (wish.targets.empty()) return fb::CreateLockAll(w.builder, wish.id);
-  fb::LockOrder* order = nullptr;
+  fb::ObjectLockRequest* order = nullptr;
   const auto orders = w.builder.CreateUninitializedVectorOfStructs(wish.targets.size(), &order);
   for (std::size_t place = 0; place < wish.targets.size(); ++place, ++order)
     *order = pack(w, wish.at(place));
@@ -128,12 +128,12 @@ Lock unpack(Reader& in, const fb::Lock& wish) {
 }
 
 LockAll unpack(Reader& in, const fb::LockAll& wish) {
-  const std::vector<KnownOrder> orders = unpackAll<KnownOrder>(in, wish.orders());
+  const std::vector<KnownRequest> orders = unpackAll<KnownRequest>(in, wish.orders());
   LockAll all{wish.id(), {}, {}};
   if (!orders.empty()) all.request = orders.front().order.request;
   all.request.target = {};
   all.targets.reserve(orders.size());
-  for (const KnownOrder& one : orders) {
+  for (const KnownRequest& one : orders) {
     LockRequest request = one.order.request;
     all.targets.push_back(
         {Oid::fromBits(request.target.value), one.knownEdition, one.order.existence});
@@ -181,7 +181,7 @@ At<fb::Commit> pack(Writer& w, const Commit& wish) {
   const auto updateLocked =
       packNumbers(w, request.updateLocked, [](Oid oid) { return oid.bits(); });
   const auto changes = packAll(w, request.changes.changes);
-  const fb::LockOrder upgrade = pack(w, KnownOrder{{request.upgrade}});
+  const fb::ObjectLockRequest upgrade = pack(w, KnownRequest{{request.upgrade}});
   return fb::CreateCommit(w.builder, wish.id, request.changes.id.number, &upgrade, updateLocked,
                           changes);
 }

@@ -38,7 +38,7 @@ LockInfo unpackHeld(Reader& in, const fb::Held& held, const LockAnswer& answer) 
 
 // --- Requests and answers ------------------------------------------------------------------------
 
-fb::LockOrder pack(Writer&, const KnownOrder& order) {
+fb::ObjectLockRequest pack(Writer&, const KnownRequest& order) {
   const LockRequest& request = order.order.request;
   return {request.locker.value,
           request.target.value,
@@ -86,8 +86,8 @@ fb::LockGrant pack(Writer& w, const LockGrant& grant) {
           grant.level,       packType(grant.type),      packType(grant.session)};
 }
 
-KnownOrder unpack(Reader&, const fb::LockOrder& order) {
-  KnownOrder known;
+KnownRequest unpack(Reader&, const fb::ObjectLockRequest& order) {
+  KnownRequest known;
   LockRequest& request = known.order.request;
   request.locker = {order.locker()};
   request.target = {order.target()};

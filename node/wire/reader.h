@@ -102,7 +102,7 @@ RequestFailure unpack(Reader& in, const fb::Failure& failure);
 /// An error that we do not know, a newer server's, is a refusal whose text begins with its number.
 RequestFailure failureFrom(std::int32_t code, std::string what, Oid object = {});
 
-KnownOrder unpack(Reader& in, const fb::LockOrder& order);
+KnownRequest unpack(Reader& in, const fb::ObjectLockRequest& order);
 WaitEdge unpack(Reader& in, const fb::Edge& edge);
 LockAnswer unpack(Reader& in, const fb::Answer& answer);
 LockReply unpack(Reader& in, const fb::LockReply& reply);

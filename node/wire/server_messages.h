@@ -19,7 +19,7 @@
 namespace nephrite::wire {
 
 /// The processes that a reply names: a name for each locker in it.
-using People = std::vector<ProcessInfo>;
+using ProcessInfos = std::vector<ProcessInfo>;
 
 struct Welcome {
   std::uint16_t version = kVersion;
@@ -44,12 +44,12 @@ struct Refusal {
 struct NodeReply {
   RequestId id = 0;
   nephrite::NodeReply reply;
-  People people;
+  ProcessInfos people;
 };
 struct ProcessReply {
   RequestId id = 0;
   nephrite::ProcessReply reply;
-  People people;
+  ProcessInfos people;
 };
 struct LockReply {
   nephrite::LockReply reply;     ///< `reply.lock.request` has target and type only.
@@ -68,7 +68,7 @@ struct LockGrant {
 struct LockAnswered {
   RequestId id = 0;
   std::vector<LockReply> replies;  ///< Of the places that `grants` leave out, in order.
-  People people;
+  ProcessInfos people;
   /// Their places rise. Most often there is one, which needs no memory of its own.
   boost::container::small_vector<LockGrant, 1> grants;
 
@@ -77,7 +77,7 @@ struct LockAnswered {
 struct CommitReply {
   RequestId id = 0;
   nephrite::CommitReply reply;  ///< Never Unknown.
-  People people;
+  ProcessInfos people;
 };
 struct ObjectReply {
   RequestId id = 0;
@@ -98,7 +98,7 @@ struct YesNo {
 struct LocksReply {
   RequestId id = 0;
   std::vector<LockInfo> locks;  ///< `elapsed` is the age; `duration` of those held from `session`.
-  People people;
+  ProcessInfos people;
   bool more = false;  ///< Here and below: the next message of this `id` goes on with the list.
 };
 struct NodesReply {
@@ -108,7 +108,7 @@ struct NodesReply {
 };
 struct ProcessesReply {
   RequestId id = 0;
-  People processes;
+  ProcessInfos processes;
   bool more = false;
 };
 struct StatisticsReply {
@@ -120,12 +120,12 @@ struct ContentionReply {
   bool accepted = false;
   LockContentionState state;
   std::vector<LockContentionInfo> entries;
-  People people;
+  ProcessInfos people;
 };
 struct DeadlocksReply {
   RequestId id = 0;
   std::vector<DeadlockRecord> records;
-  People people;
+  ProcessInfos people;
   bool more = false;
 };
 /// How a server node is doing.

@@ -111,7 +111,7 @@ std::string_view encodeShort(const Unlock& message) {
 std::optional<std::string_view> encodeShort(const LockAll& message) {
   if (message.targets.empty()) return std::nullopt;
   const std::uint64_t first = message.targets.front().oid.bits();
-  KnownOrder order{{message.request}};
+  KnownRequest order{{message.request}};
   order.order.request.target = {first};
   std::string& to = bytes();
   to.reserve(sizeof(fb::ShortLockAll) + message.targets.size() * sizeof(fb::ShortTarget));

@@ -70,7 +70,7 @@ At<fb::Process> pack(Writer& w, const ProcessInfo& process);
 At<fb::Node> pack(Writer& w, const NodeInfo& node);
 At<fb::Failure> pack(Writer& w, const RequestFailure& failure);
 
-fb::LockOrder pack(Writer& w, const KnownOrder& order);
+fb::ObjectLockRequest pack(Writer& w, const KnownRequest& order);
 fb::Edge pack(Writer& w, const WaitEdge& edge);
 At<fb::Answer> pack(Writer& w, const LockAnswer& answer);
 At<fb::LockReply> pack(Writer& w, const LockReply& reply);

@@ -99,7 +99,7 @@ class RocksStore::CommitUnderWay {
     for (const NextEdition& each : next)
       if (each.record) __builtin_prefetch(each.record.get(), /*write=*/1);
     for (std::size_t i = 0; i < oids_.size(); ++i) {
-      next[i].settle();
+      next[i].apply();
       before_[i] = store_.cache_.endCommit(oids_[i], next[i].record);
     }
     finished_ = true;

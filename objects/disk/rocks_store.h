@@ -49,7 +49,7 @@ class RocksStore final : public ObjectStore {
   std::uint32_t knownEdition(Oid oid, bool fetchedSoon) const override {
     return cache_.edition(oid, fetchedSoon);
   }
-  void expectFetch(Oid oid) const override { cache_.expect(oid); }
+  void prefetch(Oid oid) const override { cache_.expect(oid); }
   void commit(const ChangeSet& changes) override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;

@@ -5,14 +5,14 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/database/system_class.h"
 #include "runtime/exceptions.h"
 #include "runtime/local/local_quick_locks.h"
 #include "runtime/local/lock_timer.h"
-#include "runtime/local/object_space.h"
+#include "runtime/local/locked_store.h"
 #include "runtime/local/sign_on_names.h"
 #include "runtime/local/system_objects.h"
 #include "runtime/local/work_thread.h"
-#include "runtime/database/system_class.h"
 
 namespace nephrite {
 namespace {
@@ -41,8 +41,8 @@ struct LocalDatabase::Parts {
                     .defineClass = [this](const ClassDef& it) { return defineClass(it); }}),
                clock, spaceOptions(options, Lifetime::SharedTransient)) {}
 
-  ObjectSpace::Options spaceOptions(const Options& options, Lifetime lifetime) {
-    ObjectSpace::Options made;
+  LockedStore::Options spaceOptions(const Options& options, Lifetime lifetime) {
+    LockedStore::Options made;
     made.locks = options.locks;
     made.locks.waitBegan = [this](Instant deadline) {
       if (timer) timer->deadlineAdded(deadline);
@@ -63,7 +63,7 @@ struct LocalDatabase::Parts {
     return made;
   }
 
-  ObjectSpace& spaceOf(Lifetime lifetime) {
+  LockedStore& objectsOf(Lifetime lifetime) {
     NEPHRITE_CHECK(lifetime != Lifetime::Transient);
     return lifetime == Lifetime::Persistent ? persistent : shared;
   }
@@ -93,14 +93,14 @@ struct LocalDatabase::Parts {
   }
   /// Exclusive on a system dictionary for the moment of a sign-on.
   void lockForSignOn(const NodeInfo& node, Oid dictionary,
-                     std::function<void(const LockAnswer&)> settle);
+                     std::function<void(const LockAnswer&)> done);
 
   const Clock& clock;
   const std::shared_ptr<ObjectStore> store;
   const std::function<void(const std::shared_ptr<const ClassDef>&)> classDefined;
   SystemObjects systemObjects;
-  ObjectSpace persistent;
-  ObjectSpace shared;
+  LockedStore persistent;
+  LockedStore shared;
 
   // Last: they end first.
   std::unique_ptr<WorkThread> commitThread;
@@ -150,7 +150,7 @@ ObjectStore& LocalDatabase::store() { return *parts_->store; }
 // --- Nodes and processes -------------------------------------------------------------------------
 
 void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
-                                         std::function<void(const LockAnswer&)> settle) {
+                                         std::function<void(const LockAnswer&)> done) {
   LockRequest request;
   request.locker = node.locker;
   request.target = targetOf(dictionary);
@@ -160,7 +160,7 @@ void LocalDatabase::Parts::lockForSignOn(const NodeInfo& node, Oid dictionary,
   // It is there as long as its node is, and the process that gets the lock asks after that: a look
   // at it would copy it, and it has a member for each process.
   persistent.lock({request, Existence::CreatedByLocker},
-                  [settle = std::move(settle)](const LockReply& reply) { settle(reply.lock); });
+                  [done = std::move(done)](const LockReply& reply) { done(reply.lock); });
 }
 
 void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
@@ -239,15 +239,15 @@ Oid LocalDatabase::systemNodes() const { return parts_->systemObjects.nodesDict(
 
 // --- Locks ---------------------------------------------------------------------------------------
 
-void LocalDatabase::lock(const LockOrder& order, LockReplySettle settle) {
+void LocalDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   const Lifetime lifetime = Oid::fromBits(order.request.target.value).lifetime();
-  parts_->spaceOf(lifetime).lock(order, std::move(settle));
+  parts_->objectsOf(lifetime).lock(order, std::move(done));
 }
 
-void LocalDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
-  if (orders.targets.empty()) return settle({});
+void LocalDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
+  if (orders.targets.empty()) return done({});
   const Lifetime lifetime = orders.targets.front().oid.lifetime();
-  parts_->spaceOf(lifetime).lockAll(std::move(orders), std::move(settle));
+  parts_->objectsOf(lifetime).lockAll(std::move(orders), std::move(done));
 }
 
 void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {
@@ -256,19 +256,19 @@ void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {
 }
 
 bool LocalDatabase::unlock(LockerId locker, Oid target) {
-  return parts_->spaceOf(target.lifetime()).unlock(locker, target);
+  return parts_->objectsOf(target.lifetime()).unlock(locker, target);
 }
 
 void LocalDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
-  parts_->spaceOf(lifetime).releaseTransactionLocks(locker);
+  parts_->objectsOf(lifetime).releaseTransactionLocks(locker);
 }
 
 void LocalDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
-  parts_->spaceOf(lifetime).releaseLevel(locker, level);
+  parts_->objectsOf(lifetime).releaseLevel(locker, level);
 }
 
 std::optional<LockInfo> LocalDatabase::lockStatus(LockerId locker, Oid target) const {
-  return parts_->spaceOf(target.lifetime()).lockStatus(locker, target);
+  return parts_->objectsOf(target.lifetime()).lockStatus(locker, target);
 }
 
 std::shared_ptr<QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
@@ -285,13 +285,15 @@ std::shared_ptr<const ClassDef> LocalDatabase::defineClass(const ClassDef& wante
 }
 
 Oid LocalDatabase::newOid(Lifetime lifetime, Oid::ClassNumber classNumber) {
-  return parts_->spaceOf(lifetime).store().newOid(classNumber);
+  return parts_->objectsOf(lifetime).store().newOid(classNumber);
 }
 
-RecordPtr LocalDatabase::fetch(Oid oid) const { return parts_->spaceOf(oid.lifetime()).fetch(oid); }
+RecordPtr LocalDatabase::fetch(Oid oid) const {
+  return parts_->objectsOf(oid.lifetime()).fetch(oid);
+}
 
 std::optional<RecordPtr> LocalDatabase::fetchAtOnce(Oid oid) const {
-  return parts_->spaceOf(oid.lifetime()).fetchAtOnce(oid);
+  return parts_->objectsOf(oid.lifetime()).fetchAtOnce(oid);
 }
 
 std::vector<Oid> LocalDatabase::instances(Oid::ClassNumber classNumber, Oid after,
@@ -299,9 +301,9 @@ std::vector<Oid> LocalDatabase::instances(Oid::ClassNumber classNumber, Oid afte
   return parts_->store->instances(classNumber, after, maxEntries);
 }
 
-void LocalDatabase::commit(CommitRequest request, CommitSettle settle) {
-  ObjectSpace& space = parts_->spaceOf(request.lifetime);
-  space.commit(std::move(request), std::move(settle));
+void LocalDatabase::commit(CommitRequest request, CommitDone done) {
+  LockedStore& objects = parts_->objectsOf(request.lifetime);
+  objects.commit(std::move(request), std::move(done));
 }
 
 CommitOutcome LocalDatabase::commitOutcome(const CommitId& commit) {
@@ -325,29 +327,29 @@ void LocalDatabase::forgetCommits(LockerId locker) {
 // --- Looking -------------------------------------------------------------------------------------
 
 std::vector<LockInfo> LocalDatabase::locksHeld(Lifetime lifetime, std::size_t maxEntries) const {
-  return parts_->spaceOf(lifetime).locks().locksHeld(maxEntries);
+  return parts_->objectsOf(lifetime).locks().locksHeld(maxEntries);
 }
 
 std::vector<LockInfo> LocalDatabase::queuedRequests(Lifetime lifetime,
                                                     std::size_t maxEntries) const {
-  return parts_->spaceOf(lifetime).locks().queuedRequests(maxEntries);
+  return parts_->objectsOf(lifetime).locks().queuedRequests(maxEntries);
 }
 
 std::vector<LockInfo> LocalDatabase::locksOn(Oid target) const {
-  return parts_->spaceOf(target.lifetime()).locks().locksOn(targetOf(target));
+  return parts_->objectsOf(target.lifetime()).locks().locksOn(targetOf(target));
 }
 
 std::vector<LockInfo> LocalDatabase::locksOf(LockerId locker, Lifetime lifetime) const {
-  return parts_->spaceOf(lifetime).locks().locksOf(locker);
+  return parts_->objectsOf(lifetime).locks().locksOf(locker);
 }
 
 LockStatistics LocalDatabase::lockStatistics(Lifetime lifetime) const {
-  return parts_->spaceOf(lifetime).locks().statistics();
+  return parts_->objectsOf(lifetime).locks().statistics();
 }
 
 std::vector<DeadlockRecord> LocalDatabase::deadlocks(Lifetime lifetime,
                                                      std::size_t maxEntries) const {
-  return parts_->spaceOf(lifetime).locks().deadlocks(maxEntries);
+  return parts_->objectsOf(lifetime).locks().deadlocks(maxEntries);
 }
 
 bool LocalDatabase::beginContentionStats(LockerId starter, std::size_t tableSize) {
@@ -374,11 +376,12 @@ LockContentionInfo LocalDatabase::contentionOf(Oid target) const {
 
 bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
   const ProcessInfo process = describe(locker);
-  const ObjectSpace::Broken done = parts_->spaceOf(target.lifetime()).breakLock(locker, target, by);
-  const bool released = done != ObjectSpace::Broken::NotHeld;
+  const LockedStore::Broken done =
+      parts_->objectsOf(target.lifetime()).breakLock(locker, target, by);
+  const bool released = done != LockedStore::Broken::NotHeld;
   log(LogLevel::Warning, released ? "lock.broken" : "lock.not_held",
       {{"object", schema()->show(target)},
-       {"when", done == ObjectSpace::Broken::AfterCommit ? "after its commit" : "now"},
+       {"when", done == LockedStore::Broken::AfterCommit ? "after its commit" : "now"},
        {"process", std::to_string(locker.value)},
        {"name", process.name},
        {"by", by.user},
@@ -387,7 +390,7 @@ bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
 }
 
 std::optional<RequestFailure> LocalDatabase::lostLock(LockerId locker, Oid target) const {
-  return parts_->spaceOf(target.lifetime()).lostLock(locker, target);
+  return parts_->objectsOf(target.lifetime()).lostLock(locker, target);
 }
 
 bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {

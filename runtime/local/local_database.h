@@ -65,8 +65,8 @@ class LocalDatabase final : public Database {
   Oid system() const override;
   Oid systemNodes() const override;
 
-  void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(LockOrders orders, LockAllSettle settle) override;
+  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
+  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
@@ -82,7 +82,7 @@ class LocalDatabase final : public Database {
   std::optional<RecordPtr> fetchAtOnce(Oid oid) const override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
-  void commit(CommitRequest request, CommitSettle settle) override;
+  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
   void forgetCommits(LockerId locker) override;
 

@@ -5,7 +5,7 @@
 
 #include "objects/class_def.h"
 #include "objects/object_record.h"
-#include "runtime/database/lock_order.h"
+#include "runtime/database/object_lock_request.h"
 
 namespace nephrite {
 

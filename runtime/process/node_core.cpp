@@ -16,7 +16,7 @@ Reply await(Database& database, const Start& start) {
   const auto wait = std::make_shared<AnswerWait<Reply>>();
   AnswerFetch fetch(database.answers());
   try {
-    start([wait](const Reply& reply) { wait->settle(reply); });
+    start([wait](const Reply& reply) { wait->complete(reply); });
   } catch (const SystemException&) {
     throw;
   } catch (const std::exception& failure) {  // A store's, as in a call of a process.

@@ -45,7 +45,7 @@ class ProcessCore::Use {
 };
 
 ProcessCore::ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor)
-    : node_(std::move(node)), session_(node_->database(), info), executor_(std::move(executor)) {}
+    : node_(std::move(node)), machine_(node_->database(), info), executor_(std::move(executor)) {}
 
 ProcessCore::~ProcessCore() {
   logFailure("process.failed", info().name, [this] { signOff(); });
@@ -55,9 +55,9 @@ void ProcessCore::signOff() {
   if (!signedOn_.exchange(false)) return;
   try {
     const Use use(*this);
-    session_.signOff();
+    machine_.signOff();
   } catch (const UsageException&) {
-    // Another thread is inside a call: its wait is cancelled, and the session is not ours to touch.
+    // Another thread is inside a call: its wait is cancelled, and the machine is not ours to touch.
     database().signOffProcess(info().locker);
   }
 }
@@ -66,7 +66,7 @@ void ProcessCore::signOff() {
 
 void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> operation) {
   const Use use(*this);
-  if (handlers_.empty() && continuation.going != Going::Nowhere) {
+  if (handlers_.empty() && continuation.policy != ContinuePolicy::None) {
     // No handler is armed, and such a call runs no application code that might arm one. So a
     // refusal is not caught here to be thrown once more, which takes as long as throwing it.
     try {
@@ -85,7 +85,7 @@ void ProcessCore::call(const Continuation& continuation, FunctionRef<void()> ope
     } catch (const SystemException& exception) {
       lookForLoss(exception);
       if (!ask(exception, continuation)) throw;
-      if (continuation.going == Going::Explicit) return;
+      if (continuation.policy == ContinuePolicy::LockCall) return;
     }
   }
 }
@@ -126,7 +126,7 @@ void ProcessCore::lookForLoss(const SystemException& why) {
   if (code != ErrorCode::ConnectionLost && code != ErrorCode::CommitUnknown) return;
   if (!signedOn_.exchange(false)) return;
   whySignedOff_ = why.what();
-  session_.signOff();
+  machine_.signOff();
 }
 
 // Runs inside the catch block: the frames of the call that failed are still there.
@@ -144,8 +144,8 @@ bool ProcessCore::ask(const SystemException& exception, const Continuation& cont
       case HandlerAction::PassBack: continue;
       case HandlerAction::Continue:
         if (mayContinue(exception, continuation)) return true;
-        if (continuation.going == Going::Nowhere) break;
-        throw UsageException(continuation.going == Going::Explicit
+        if (continuation.policy == ContinuePolicy::None) break;
+        throw UsageException(continuation.policy == ContinuePolicy::LockCall
                                  ? ErrorCode::LockNotContinuable
                                  : ErrorCode::AutomaticLockIgnored,
                              std::string("a handler answered Continue without holding the lock, "
@@ -169,7 +169,7 @@ bool ProcessCore::ask(const SystemException& exception, const Continuation& cont
 
 bool ProcessCore::mayContinue(const SystemException& exception,
                               const Continuation& continuation) const {
-  if (continuation.going == Going::Nowhere || !signedOn_) return false;
+  if (continuation.policy == ContinuePolicy::None || !signedOn_) return false;
   Oid target = continuation.target;
   LockType type = continuation.type;
   if (const auto* const refusal = dynamic_cast<const LockRefusal*>(&exception)) {
@@ -177,7 +177,7 @@ bool ProcessCore::mayContinue(const SystemException& exception,
     target = refusal->lockTarget();
   }
   return !target.isNull() && target.lifetime() != Lifetime::Transient &&
-         session_.holds(target, type);
+         machine_.holds(target, type);
 }
 
 ArmedHandler ProcessCore::arm(ExceptionHandler handler, bool global) {
@@ -236,8 +236,8 @@ StepResult ProcessCore::awaitResult(const std::stop_token& stop,
   const auto wait = std::make_shared<AnswerWait<StepResult>>();
   {
     AnswerFetch fetch(database().answers());
-    start([wait](const StepResult& result) { wait->settle(result); });
-    if (!wait->isSettled()) {
+    start([wait](const StepResult& result) { wait->complete(result); });
+    if (!wait->isComplete()) {
       // Only now: what is not queued yet could not be cancelled. A token that was stopped before
       // calls at once.
       const std::stop_callback onStop(stop, cancel);
@@ -260,22 +260,22 @@ StepResult ProcessCore::await(Oid target, LockTimeout asked, const std::stop_tok
 StepResult ProcessCore::await(Oid target, const std::function<void(StepDone)>& start,
                               const std::stop_token& stop) {
   return await(target, LockTimeout::processDefined(), stop, start,
-               [this] { session_.cancelWaits(); });
+               [this] { machine_.cancelWaits(); });
 }
 
-StepResult ProcessCore::awaitLock(const Session::Wish& wish, const std::stop_token& stop) {
-  Session::Wish named = wish;
-  named.id = session_.nextRequestId();
+StepResult ProcessCore::awaitLock(const ProcessMachine::Wish& wish, const std::stop_token& stop) {
+  ProcessMachine::Wish named = wish;
+  named.id = machine_.nextRequestId();
   return awaitResult(
-      stop, [&](StepDone done) { session_.lock(named, std::move(done)); },
-      [this, id = named.id] { session_.cancel(id); });
+      stop, [&](StepDone done) { machine_.lock(named, std::move(done)); },
+      [this, id = named.id] { machine_.cancel(id); });
 }
 
 // What no handler is asked about is thrown here, from behind the call: the fewer frames there are
 // to the application's, the sooner it knows of a deadlock.
-void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
+void ProcessCore::lock(const ProcessMachine::Wish& wish, const std::stop_token& stop) {
   StepResult refused;
-  call({Going::Explicit, wish.target, wish.type}, [&] {
+  call({ContinuePolicy::LockCall, wish.target, wish.type}, [&] {
     StepResult result = awaitLock(wish, stop);
     if (result.isDone()) return;
     if (!result.isRefusal() || !handlers_.empty()) {
@@ -288,14 +288,15 @@ void ProcessCore::lock(const Session::Wish& wish, const std::stop_token& stop) {
 
 bool ProcessCore::lockAtOnceInside(Oid target, LockType type, LockDuration duration,
                                    LockTimeout timeout) {
-  return isMine() && session_.lockAtOnce(target, type, duration, timeout);
+  return isMine() && machine_.lockAtOnce(target, type, duration, timeout);
 }
 
 bool ProcessCore::unlockAtOnceInside(Oid target) {
-  return isMine() && session_.unlockAtOnce(target);
+  return isMine() && machine_.unlockAtOnce(target);
 }
 
-LockOutcome ProcessCore::requestLock(const Session::Wish& wish, const std::stop_token& stop) {
+LockOutcome ProcessCore::requestLock(const ProcessMachine::Wish& wish,
+                                     const std::stop_token& stop) {
   const StepResult result = awaitLock(wish, stop);
   using Outcome = StepResult::Outcome;
   switch (result.outcome) {
@@ -314,31 +315,31 @@ LockOutcome ProcessCore::requestLock(const Session::Wish& wish, const std::stop_
 // --- Objects -------------------------------------------------------------------------------------
 
 RecordPtr ProcessCore::read(Oid oid) {
-  return await(oid, [&](StepDone done) { session_.read(oid, std::move(done)); }).record;
+  return await(oid, [&](StepDone done) { machine_.read(oid, std::move(done)); }).record;
 }
 
 void ProcessCore::lockForWrite(Oid oid) {
   if (oid.isNull()) throwError(database(), ErrorCode::NullReference, oid);
-  if (oid.lifetime() == Lifetime::Transient || session_.isChanged(oid)) return;
-  if (!session_.isInTransaction(oid.lifetime())) {
+  if (oid.lifetime() == Lifetime::Transient || machine_.isChanged(oid)) return;
+  if (!machine_.isInTransaction(oid.lifetime())) {
     throwError(database(), ErrorCode::NotInTransaction, oid);
   }
   if (isSystemObject(oid)) throwError(database(), ErrorCode::SystemObject, oid);
-  if (session_.mayChange(oid)) return;
-  await(oid, [&](StepDone done) { session_.lockForChange(oid, std::move(done)); });
+  if (machine_.mayChange(oid)) return;
+  await(oid, [&](StepDone done) { machine_.lockForChange(oid, std::move(done)); });
 }
 
 ObjectRecord& ProcessCore::change(Oid oid) {
-  if (ObjectRecord* const record = session_.changeAtOnce(oid)) return *record;
-  await(oid, [&](StepDone done) { session_.change(oid, std::move(done)); });
-  ObjectRecord* const record = session_.changeable(oid);
+  if (ObjectRecord* const record = machine_.changeAtOnce(oid)) return *record;
+  await(oid, [&](StepDone done) { machine_.change(oid, std::move(done)); });
+  ObjectRecord* const record = machine_.changeable(oid);
   if (record == nullptr) throwError(database(), ErrorCode::ObjectDeleted, oid);
   return *record;
 }
 
 Value& ProcessCore::changeValue(Oid oid, const Property& property) {
   const std::size_t index = property.index;
-  if (Value* const value = session_.replaceAtOnce(oid, index, property.ofSoMany)) return *value;
+  if (Value* const value = machine_.replaceAtOnce(oid, index, property.ofSoMany)) return *value;
   ObjectRecord& record = change(oid);
   if (record.values.size() <= index) record.values.resize(index + 1);
   return record.values[index];
@@ -387,19 +388,19 @@ ProcessCore::Property ProcessCore::propertyOf(Oid oid, std::string_view name) {
 std::string ProcessCore::show(Oid oid) const { return database().schema()->show(oid); }
 
 void ProcessCore::useUpdateLocks(bool on) {
-  call([&] { session_.useUpdateLocks(on); });
+  call([&] { machine_.useUpdateLocks(on); });
 }
 
 // --- Transactions --------------------------------------------------------------------------------
 
 void ProcessCore::begin(Lifetime lifetime) {
-  call([&] { check(session_.begin(lifetime)); });
+  call([&] { check(machine_.begin(lifetime)); });
 }
 
 void ProcessCore::commit(Lifetime lifetime, const std::stop_token& stop) {
-  call({Going::Again, Oid(), LockType::Exclusive}, [&] {
+  call({ContinuePolicy::RetryImplicit, Oid(), LockType::Exclusive}, [&] {
     await(
-        Oid(), [&](StepDone done) { session_.commit(lifetime, std::move(done)); }, stop);
+        Oid(), [&](StepDone done) { machine_.commit(lifetime, std::move(done)); }, stop);
     node_->committed.fetch_add(1, std::memory_order_relaxed);
   });
 }
@@ -410,10 +411,10 @@ void ProcessCore::abort(Lifetime lifetime) {
 }
 
 void ProcessCore::abandon(Lifetime lifetime) {
-  if (session_.isInTransaction(lifetime)) {
+  if (machine_.isInTransaction(lifetime)) {
     node_->aborted.fetch_add(1, std::memory_order_relaxed);
   }
-  session_.abort(lifetime);
+  machine_.abort(lifetime);
 }
 
 void ProcessCore::pause(std::chrono::milliseconds pause, const std::stop_token& stop) {
@@ -426,45 +427,46 @@ void ProcessCore::pause(std::chrono::milliseconds pause, const std::stop_token& 
 
 // --- Several locks -------------------------------------------------------------------------------
 
-void ProcessCore::lockAll(std::vector<Oid> oids, const Session::Wish& wish,
+void ProcessCore::lockAll(std::vector<Oid> oids, const ProcessMachine::Wish& wish,
                           const std::stop_token& stop) {
   if (!std::is_sorted(oids.begin(), oids.end())) std::sort(oids.begin(), oids.end());
   oids.erase(std::unique(oids.begin(), oids.end()), oids.end());
-  const std::vector<bool> before = session_.mayHold(oids);
+  const std::vector<bool> before = machine_.mayHold(oids);
   std::size_t next = 0;
   try {
     while (next < oids.size()) {
-      call({Going::Explicit, oids[next], wish.type}, [&] { lockFrom(oids, next, wish, stop); });
+      call({ContinuePolicy::LockCall, oids[next], wish.type},
+           [&] { lockFrom(oids, next, wish, stop); });
       // A handler that answered Continue holds what was refused.
       if (next < oids.size()) ++next;
     }
   } catch (...) {
     for (std::size_t i = std::min(next, oids.size()); signedOn_ && i-- > 0;) {
-      if (!before[i]) session_.unlock(oids[i]);
+      if (!before[i]) machine_.unlock(oids[i]);
     }
     throw;
   }
 }
 
-void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
-                           const std::stop_token& stop) {
-  wish.id = session_.nextRequestId();
-  LockOrders orders;
+void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next,
+                           ProcessMachine::Wish wish, const std::stop_token& stop) {
+  wish.id = machine_.nextRequestId();
+  ObjectLockBatch orders;
   std::optional<ErrorCode> error;
   for (std::size_t asked = next; asked < oids.size(); ++asked) {
     const Oid oid = wish.target = oids[asked];
-    error = session_.misuse(wish);
+    error = machine_.misuse(wish);
     if (oid.lifetime() == Lifetime::Transient && orders.targets.empty() && !error) {
       next = asked + 1;  // No other process sees it.
       continue;
     }
     if (orders.targets.empty() && !error) {
-      orders.request = session_.requestFor(wish);
+      orders.request = machine_.requestFor(wish);
       orders.targets.reserve(oids.size() - asked);
     }
     // What comes before it is locked first.
     if (error || oid.lifetime() != oids[next].lifetime()) break;
-    orders.targets.push_back({oid, session_.existenceOf(oid)});
+    orders.targets.push_back({oid, machine_.existenceOf(oid)});
   }
   if (orders.targets.empty()) {
     if (error) throwError(database(), *error, oids[next]);
@@ -481,7 +483,7 @@ void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next, Sess
                              done(reply.refused ? resultOf(*reply.refused) : StepResult());
                            });
       },
-      [this, id = wish.id] { session_.cancel(id); });
+      [this, id = wish.id] { machine_.cancel(id); });
   if (next < oids.size()) lockFrom(oids, next, wish, stop);
 }
 
@@ -524,9 +526,9 @@ struct ProcessCore::AsyncLock {
 
 void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned) {
   call([&] {
-    const std::uint64_t id = session_.nextRequestId();
-    const Session::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
-    check(session_.misuse(wish), oid);
+    const std::uint64_t id = machine_.nextRequestId();
+    const ProcessMachine::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
+    check(machine_.misuse(wish), oid);
     if (oid.lifetime() == Lifetime::Transient) {
       post([done] { done(LockResult::success()); });
       return;
@@ -536,13 +538,13 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::sto
     pending->core = shared_from_this();
     pending->asked = asked.timeout;
     pending->done = std::move(done);
-    const LockOrder order{session_.requestFor(wish), session_.existenceOf(wish.target)};
+    const ObjectLockRequest order{machine_.requestFor(wish), machine_.existenceOf(wish.target)};
     database().lock(order, [pending](const LockReply& reply) {
       pending->reply = reply;
       AsyncLock::arrived(pending);
     });
     const auto cancel = [core = weak_from_this(), id] {
-      if (const auto alive = core.lock()) alive->session_.cancel(id);
+      if (const auto alive = core.lock()) alive->machine_.cancel(id);
     };
     pending->onStop[0].emplace(asked.stop, cancel);
     pending->onStop[1].emplace(stop_, cancel);

@@ -13,13 +13,13 @@
 #include "base/function_ref.h"
 #include "runtime/lock_call.h"
 #include "runtime/process/handler_stack.h"
+#include "runtime/process/process_machine.h"
 #include "runtime/process/node_core.h"
-#include "runtime/process/session.h"
 
 namespace nephrite {
 
-/// One process behind the handles that applications hold: a Session whose steps are waited for,
-/// whose refusals are thrown, and whose handlers are asked first.
+/// One process behind the handles that applications hold: a ProcessMachine whose steps are waited
+/// for, whose refusals are thrown, and whose handlers are asked first.
 ///
 /// Threads: one at a time, checked by Use; signOff() and stop tokens: any.
 class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
@@ -32,13 +32,13 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   ProcessCore& operator=(const ProcessCore&) = delete;
 
   /// What Continue means for the call that failed.
-  enum class Going {
-    Nowhere,   ///< It cannot be continued.
-    Explicit,  ///< A lock call: done, when the lock is held (else 1225).
-    Again,     ///< An implicit lock: tried again, when the lock is held (else 1224).
+  enum class ContinuePolicy {
+    None,           ///< It cannot be continued.
+    LockCall,       ///< It is done when the lock is held (else 1225).
+    RetryImplicit,  ///< An implicit lock: tried again when the lock is held (else 1224).
   };
   struct Continuation {
-    Going going = Going::Nowhere;
+    ContinuePolicy policy = ContinuePolicy::None;
     Oid target;  ///< Of exceptions that do not name one themselves.
     LockType type = LockType::Share;
   };
@@ -58,7 +58,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// for; otherwise returns the result.
   StepResult await(Oid target, LockTimeout asked, const std::stop_token& stop,
                    const std::function<void(StepDone)>& start, const std::function<void()>& cancel);
-  StepResult awaitLock(const Session::Wish& wish, const std::stop_token& stop);
+  StepResult awaitLock(const ProcessMachine::Wish& wish, const std::stop_token& stop);
   /// Whatever has become of it.
   StepResult awaitResult(const std::stop_token& stop, const std::function<void(StepDone)>& start,
                          const std::function<void()>& cancel);
@@ -66,20 +66,20 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   StepResult await(Oid target, const std::function<void(StepDone)>& start,
                    const std::stop_token& stop = {});
   /// A call of its own.
-  void lock(const Session::Wish& wish, const std::stop_token& stop);
+  void lock(const ProcessMachine::Wish& wish, const std::stop_token& stop);
   /// True when it was granted at once, without an error of use. May be called outside a call too.
   bool lockAtOnce(Oid target, LockType type, LockDuration duration, LockTimeout timeout) {
     if (isInUse()) [[unlikely]]
       return lockAtOnceInside(target, type, duration, timeout);
-    return session_.lockAtOnce(target, type, duration, timeout);
+    return machine_.lockAtOnce(target, type, duration, timeout);
   }
   bool unlockAtOnce(Oid target) {
     if (isInUse()) [[unlikely]]
       return unlockAtOnceInside(target);
-    return session_.unlockAtOnce(target);
+    return machine_.unlockAtOnce(target);
   }
   /// A refusal is an answer; other failures throw.
-  LockOutcome requestLock(const Session::Wish& wish, const std::stop_token& stop);
+  LockOutcome requestLock(const ProcessMachine::Wish& wish, const std::stop_token& stop);
   RecordPtr read(Oid oid);
   /// Takes the write lock without changing anything yet.
   void lockForWrite(Oid oid);
@@ -112,7 +112,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
 
   /// Between two attempts. CancelledException when `stop`, or the process, is stopped first.
   void pause(std::chrono::milliseconds pause, const std::stop_token& stop);
-  void lockAll(std::vector<Oid> oids, const Session::Wish& wish, const std::stop_token& stop);
+  void lockAll(std::vector<Oid> oids, const ProcessMachine::Wish& wish,
+               const std::stop_token& stop);
   /// `abandoned` withdraws it as the call's own stop token does.
   void lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned = {});
   void begin(Lifetime lifetime);
@@ -128,11 +129,11 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// Cancels every wait of this process, now and later, when `stop` is requested.
   void stopWith(std::stop_token stop) { stop_ = std::move(stop); }
 
-  Session& session() { return session_; }
-  const Session& session() const { return session_; }
+  ProcessMachine& machine() { return machine_; }
+  const ProcessMachine& machine() const { return machine_; }
   Database& database() const { return node_->database(); }
   NodeCore& node() const { return *node_; }
-  const ProcessInfo& info() const { return session_.process(); }
+  const ProcessInfo& info() const { return machine_.process(); }
 
  private:
   class Use;
@@ -147,7 +148,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   struct AsyncLock;
 
   /// Locks `oids` from `next` on in one request; `next` becomes the first that is not held.
-  void lockFrom(const std::vector<Oid>& oids, std::size_t& next, Session::Wish wish,
+  void lockFrom(const std::vector<Oid>& oids, std::size_t& next, ProcessMachine::Wish wish,
                 const std::stop_token& stop);
   /// Is the connection gone, and with it everything of this process at the server? Then it has
   /// signed off.
@@ -160,7 +161,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void post(std::function<void()> callback);
 
   const std::shared_ptr<NodeCore> node_;
-  Session session_;
+  ProcessMachine machine_;
   const Executor executor_;
   HandlerStack handlers_;
   unsigned nesting_ = 0;  // Exceptions whose handlers run now.

@@ -8,7 +8,7 @@
 #include "base/function_ref.h"
 #include "runtime/database.h"
 #include "runtime/exceptions.h"
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 
 namespace nephrite {
 

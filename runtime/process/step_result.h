@@ -4,7 +4,7 @@
 #include <string>
 
 #include "objects/change_set.h"
-#include "runtime/database/lock_order.h"
+#include "runtime/database/object_lock_request.h"
 #include "runtime/error_code.h"
 
 namespace nephrite {

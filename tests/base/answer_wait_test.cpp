@@ -12,9 +12,9 @@ struct CountingWaker final : Waker {
   std::atomic<int> wakes{0};
 };
 
-TEST(AnswerWait, WhenItIsSettledThenWhoSleepsGetsIt) {
+TEST(AnswerWait, WhenItIsCompleteThenTheSleeperGetsIt) {
   const auto wait = std::make_shared<AnswerWait<int>>();
-  std::thread answers([wait] { wait->settle(7); });
+  std::thread answers([wait] { wait->complete(7); });
   EXPECT_EQ(wait->get(), 7);
   answers.join();
 }
@@ -23,8 +23,8 @@ TEST(AnswerWait, WhenHeIsCalledThenHeLooksAroundAndMaySleepAgain) {
   AnswerWait<int> wait;
   EXPECT_TRUE(wait.call());
   wait.sleep();
-  EXPECT_FALSE(wait.isSettled());
-  wait.settle(7);
+  EXPECT_FALSE(wait.isComplete());
+  wait.complete(7);
   EXPECT_FALSE(wait.call()) << "he goes";
   wait.sleep();
   EXPECT_EQ(wait.get(), 7);
@@ -37,12 +37,12 @@ TEST(AnswerWait, WhenHeSleepsElsewhereThenTheAnswerWakesHimThere) {
   EXPECT_TRUE(backAgain.sleepsAt(waker));
   backAgain.sleepsHereAgain();
 
-  here.settle(1);
-  backAgain.settle(1);
+  here.complete(1);
+  backAgain.complete(1);
   EXPECT_EQ(waker->wakes, 0);
-  there.settle(1);
+  there.complete(1);
   EXPECT_EQ(waker->wakes, 1);
-  EXPECT_FALSE(there.sleepsAt(waker)) << "it is settled";
+  EXPECT_FALSE(there.sleepsAt(waker)) << "it is complete";
 }
 
 TEST(AnswerWait, WhenHeWasCalledWhileAwakeThenHeMaySleepElsewhere) {
@@ -50,7 +50,7 @@ TEST(AnswerWait, WhenHeWasCalledWhileAwakeThenHeMaySleepElsewhere) {
   AnswerWait<int> wait;
   wait.call();  // Nobody sleeps.
   EXPECT_TRUE(wait.sleepsAt(waker));
-  wait.settle(1);
+  wait.complete(1);
   EXPECT_EQ(waker->wakes, 1);
 }
 

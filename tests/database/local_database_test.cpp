@@ -1,5 +1,5 @@
-// What the seam promises whoever stands behind a Session: a process that has signed off can do
-// nothing any more, however late its messages come.
+// What the seam promises whoever stands behind a ProcessMachine: a process that has signed off can
+// do nothing any more, however late its messages come.
 
 #include "runtime/local/local_database.h"
 

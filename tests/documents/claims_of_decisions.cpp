@@ -15,31 +15,32 @@ namespace {
 const char* const kSessions = "docs/decisions/0009-sessions-own-locks.md";
 const char* const kOneThread = "docs/decisions/0010-one-thread-serves.md";
 const char* const kSpin = "docs/decisions/0011-no-spin-by-default.md";
-const char* const kShortWay = "docs/decisions/0012-a-short-way-beside-the-table.md";
+const char* const kFastPath = "docs/decisions/0012-a-fast-path-beside-the-table.md";
 const char* const kReading = "docs/decisions/0014-who-waits-reads.md";
-const char* const kNear = "docs/decisions/0015-locks-that-were-let-go-stay-near.md";
+const char* const kRetained = "docs/decisions/0015-retained-locks.md";
 const char* const kLog = "docs/decisions/0018-nobody-waits-for-the-log.md";
 
 std::vector<Claim> ofLocksThatStayNear() {
   const std::string table = "locking/table/";
-  const std::int64_t beside = hidden(table + "hold_table.h", "kMostBesideNear");
+  const std::int64_t beside = hidden(table + "hold_table.h", "kMostBesideRetainable");
   const std::int64_t memory = hidden(table + "hold_memory.h", "kMostReserved");
   return {
-      says(kNear, "at most {} processors",
+      says(kRetained, "at most {} processors",
            1 << hidden(table + "grant_clock.h", "kMostProcessorBits")),
-      says(kNear, "if at most {} others stand at its object", beside),
-      says(kNear, "the mutexes of up to {} readers", beside + 1),
-      says(kNear, "It has {} places, and grows to {} where",
+      says(kRetained, "if at most {} others stand at its object", beside),
+      says(kRetained, "the mutexes of up to {} readers", beside + 1),
+      says(kRetained, "It has {} places, and grows to {} where",
            1 << hidden(table + "hold_memory.h", "kFewBits"),
            grouped(1 << hidden(table + "hold_memory.h", "kMostBits"))),
-      says(kNear, "for all lockers together to {}.",
+      says(kRetained, "for all lockers together to {}.",
            memory == 1 << 20 ? "a mebibyte" : mebibytes(memory)),
-      says(kNear, "idle for its next {} releases, then {} times as many each time, up to a {}:",
-           numberIn(table + "locker.h", R"(idlePatience_ .* = (\d+);)"),
-           inWords(numberIn(table + "locker.h", R"(idlePatience_ \* (\d+),)")),
-           inWords(hidden(table + "locker.h", "kMostIdlePatience"))),
-      says(kNear, "a locker with more than {} chunks",
-           hidden(table + "locker.h", "kMostChunksWithIdle")),
+      says(kRetained,
+           "retains nothing for its next {} releases, then {} times as many each time, up to a {}:",
+           numberIn(table + "locker.h", R"(retentionPause_ .* = (\d+);)"),
+           inWords(numberIn(table + "locker.h", R"(retentionPause_ \* (\d+),)")),
+           inWords(hidden(table + "locker.h", "kMostRetentionPause"))),
+      says(kRetained, "a locker with more than {} chunks",
+           hidden(table + "locker.h", "kMostChunksWithRetained")),
   };
 }
 
@@ -56,10 +57,10 @@ std::vector<Claim> claimsOfDecisions() {
            mebibytes(hidden("node/server/server_session.h", "kMostWaiting"))),
       says(kSpin, "at most {} microseconds", grouped(mostOf("NephriteServer", "SpinTime"))),
       says(kSpin, "at most {} microseconds", grouped(mostOf("NephriteClient", "SpinTime"))),
-      says(kShortWay, "all holds in {} segments, each with a spin lock of {} bytes",
+      says(kFastPath, "all holds in {} segments, each with a spin lock of {} bytes",
            hidden("locking/table/hold_table.h", "kSegments"), inWords(sizeof(SpinLock))),
-      says(kShortWay, "A hold is {} bytes.", sizeof(lock_table::Hold)),
-      says(kShortWay, "a clock that is up to about {} ms behind", roughTime()),
+      says(kFastPath, "A hold is {} bytes.", sizeof(lock_table::Hold)),
+      says(kFastPath, "a clock that is up to about {} ms behind", roughTime()),
       says(kReading,
            "After {} ms, and as long as callers keep coming twice as long each time up to {},",
            hidden(carrier, "kFirstIdle"), hidden(carrier, "kLongestIdle")),

@@ -173,7 +173,7 @@ std::vector<Claim> ofAllOthers() {
       says("docs/ARCHITECTURE.md", "forgets what was read {} ms ago", roughTime()),
       says("docs/ARCHITECTURE.md", "`roughNow()` (up to {} ms behind)", roughTime()),
       says("docs/ARCHITECTURE.md", "more than {} processes share one object",
-           inWords(hidden("locking/table/hold_table.h", "kMostBesideNear") + 1)),
+           inWords(hidden("locking/table/hold_table.h", "kMostBesideRetainable") + 1)),
       says("docs/STYLE.md", "A function past {} lines",
            numberIn(".clang-tidy", R"(function-size\.LineThreshold, value: (\d+))")),
       says("CONTRIBUTING.md",

@@ -184,7 +184,7 @@ struct Many {
 void signManyOn(std::uint64_t count) {
   Many many(count);
   many.signAllOff();
-  require(many.locks.seatOf({count}).isNull(), "one is still signed on");
+  require(many.locks.find({count}).isNull(), "one is still signed on");
 }
 
 // All let go what one waits for, in no order that would help.
@@ -268,7 +268,7 @@ Message carry(Encode encode, Decode decode, std::uint64_t count) {
   return arrived;
 }
 
-wire::KnownOrder someOrder() {
+wire::KnownRequest someOrder() {
   LockRequest request;
   request.locker = {187};
   request.target = {Oid(Lifetime::Persistent, 2048, 5).bits()};
@@ -299,7 +299,7 @@ void carryLockReply(std::uint64_t count) {
 }
 
 void carryTenLocks(std::uint64_t count) {
-  const wire::KnownOrder order = someOrder();
+  const wire::KnownRequest order = someOrder();
   const Oid oid = Oid::fromBits(order.order.request.target.value);
   const wire::LockAll asked{7, order.order.request,
                             std::vector<wire::KnownTarget>(10, {oid, order.knownEdition})};

@@ -33,7 +33,7 @@ TEST(AThreadThatWaitsForAnAnswer, WhenItIsCalledMeanwhileThenItStillGetsTheAnswe
   const Found found = explore([] {
     auto question = std::make_shared<Question>();
     return Play{{[question] { require(question->answer.get() == 7, "another answer"); },
-                 [question] { question->answer.settle(7); },
+                 [question] { question->answer.complete(7); },
                  [question] {
                    question->answer.call();
                    question->answer.call();
@@ -44,7 +44,7 @@ TEST(AThreadThatWaitsForAnAnswer, WhenItIsCalledMeanwhileThenItStillGetsTheAnswe
   EXPECT_GT(found.orders, 20u);
 }
 
-/// What it is called for is not lost, even if it is settled at once: it looks around before it
+/// What it is called for is not lost, even if it is complete at once: it looks around before it
 /// goes.
 TEST(AThreadThatWaitsForAnAnswer, WhenTheCallSaysThatItWaitsThenItLooksAround) {
   const Found found = explore([] {
@@ -61,7 +61,7 @@ TEST(AThreadThatWaitsForAnAnswer, WhenTheCallSaysThatItWaitsThenItLooksAround) {
                    turn->isGiven.store(1);
                    if (!turn->answer.call()) turn->isSeen.store(1);
                  },
-                 [turn] { turn->answer.settle(7); }},
+                 [turn] { turn->answer.complete(7); }},
                 [turn] { require(turn->isSeen.load() == 1, "the call was lost"); }};
   });
 
@@ -76,7 +76,7 @@ TEST(AThreadThatWaitsForAnAnswer, WhenItSleepsElsewhereThenTheAnswerWakesItThere
                    if (answer.sleepsAt(question->event)) question->event->sleep();
                    require(answer.get() == 7, "another answer");
                  },
-                 [question] { question->answer.settle(7); },
+                 [question] { question->answer.complete(7); },
                  [question] { question->answer.call(); }}};
   });
 
@@ -91,14 +91,14 @@ TEST(AThreadThatWaitsForAnAnswer, WhenItComesBackFromElsewhereThenTheAnswerWakes
                    if (answer.sleepsAt(question->event)) answer.sleepsHereAgain();
                    require(answer.get() == 7, "another answer");
                  },
-                 [question] { question->answer.settle(7); },
+                 [question] { question->answer.complete(7); },
                  [question] { question->answer.call(); }}};
   });
 
   EXPECT_EQ(found.failure, "");
 }
 
-// The thread that answers may still be inside settle() when the other has gone.
+// The thread that answers may still be inside complete() when the other has gone.
 TEST(AThreadThatWaitsForAnAnswer, WhenItHasGoneThenTheOneThatAnswersFindsTheAnswerStillThere) {
   const Found found = explore([] {
     auto answer = std::make_shared<AnswerWait<int>>();
@@ -108,7 +108,7 @@ TEST(AThreadThatWaitsForAnAnswer, WhenItHasGoneThenTheOneThatAnswersFindsTheAnsw
       answer.reset();
     };
     std::function<void()> answers = [&mine, answer]() mutable {
-      mine.settle(7);
+      mine.complete(7);
       answer.reset();
     };
     answer.reset();

@@ -50,7 +50,7 @@ struct Connection {
     const int came = takeOut(kAnswers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
       if ((came & kFirstAnswer << i) == 0) continue;
-      answers[i].settle(1);
+      answers[i].complete(1);
       if (toCome.fetch_add(-1) == 1) set(kOver);
     }
     readers.fetch_add(-1);
@@ -71,7 +71,7 @@ struct Connection {
       takeOut(kInterrupt);
       read();
     }
-    require(answers[which].isSettled(), "it gave up waiting");
+    require(answers[which].isComplete(), "it gave up waiting");
   }
   void answer(std::size_t which) { set(kFirstAnswer << which); }
 
@@ -79,7 +79,7 @@ struct Connection {
   /// something.
   void carry() {
     turn.take();
-    turn.open(true);
+    turn.open();
     turn.give();
     for (;;) {
       const int now = word.load();
@@ -166,9 +166,9 @@ TEST(TheTurnToRead, WhenACallerIsCalledAndAnsweredAtOnceThenAnotherCallerReads) 
   const Found found = connect(2,
                               {[](Connection& connection) {
                                  connection.turn.take();
-                                 connection.turn.open(true);
+                                 connection.turn.open();
                                  connection.turn.give();
-                                 connection.answers[0].settle(0);
+                                 connection.answers[0].complete(0);
                                  connection.answer(1);
                                },
                                anna, ben},
@@ -181,12 +181,12 @@ TEST(TheTurnToRead, WhenTheConnectionIsOverThenACallerSleepsUntilItIsToldOf) {
   const Found found = connect(1,
                               {[](Connection& connection) {
                                  connection.turn.take();
-                                 connection.turn.open(true);
+                                 connection.turn.open();
                                  connection.turn.give();
                                  connection.turn.take();
-                                 connection.turn.open(false);
+                                 connection.turn.close();
                                  connection.turn.give();
-                                 connection.answers[0].settle(0);  // As lost.
+                                 connection.answers[0].complete(0);  // As lost.
                                },
                                anna},
                               {});

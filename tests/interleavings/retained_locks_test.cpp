@@ -38,7 +38,7 @@ struct Desk {
     return {LockTimeout::ofMilliseconds(5000), 0, type, LockDuration::Transaction, false};
   }
   FencingToken lock(LockerId locker, LockType type) {
-    const FencingToken token = locks.grantAtOnce(locks.seatOf(locker), kOrder, terms(type)).token;
+    const FencingToken token = locks.grantAtOnce(locks.find(locker), kOrder, terms(type)).token;
     return token.value != 0 ? token : wait(locker, type);
   }
   FencingToken wait(LockerId locker, LockType type) {
@@ -48,13 +48,13 @@ struct Desk {
     request.target = kOrder;
     request.type = type;
     request.timeout = LockTimeout::ofMilliseconds(5000);
-    locks.request(request, [answer](const LockAnswer& told) { answer->settle(told); }).deliver();
+    locks.request(request, [answer](const LockAnswer& told) { answer->complete(told); }).deliver();
     const LockAnswer told = answer->get();
     require(told.outcome == LockOutcome::Granted, "it was not granted");
     return told.token;
   }
   void letGo(LockerId locker) {
-    if (locks.releaseAtOnce(locks.seatOf(locker), kOrder) != ReleasedAtOnce::Not) return;
+    if (locks.releaseAtOnce(locks.find(locker), kOrder) != FastRelease::NeedsSlowPath) return;
     locks.unlock(locker, kOrder).deliver();
   }
 
@@ -179,8 +179,8 @@ TEST(ARetainedLock, WhenAnOperatorBreaksItWhileItIsTakenAgainThenOthersMayHaveIt
   EXPECT_EQ(found.failure, "");
 }
 
-/// Anna's commit waits for Ben's Share, so she is barred from the short way; he lets go out of
-/// everybody's sight, or takes it again.
+/// Anna's commit waits for Ben's Share, so she may not take the fast path; he lets go out
+/// of everybody's sight, or takes it again.
 TEST(ARetainedLock, WhenACommitWaitsForAShareThatIsLetGoThenItGoesOn) {
   const auto given = [](Desk& desk) {
     desk.lock(kBen, LockType::Share);
@@ -196,7 +196,7 @@ TEST(ARetainedLock, WhenACommitWaitsForAShareThatIsLetGoThenItGoesOn) {
             request.timeout = LockTimeout::ofMilliseconds(5000);
             desk.locks
                 .upgradeForCommit(request, std::vector{kOrder},
-                                  [answer](const LockAnswer& told) { answer->settle(told); })
+                                  [answer](const LockAnswer& told) { answer->complete(told); })
                 .deliver();
             require(answer->get().outcome == LockOutcome::Granted, "the commit was refused");
             require(desk.excluding.fetch_add(1) == 0 && desk.sharing.load() == 0, "Ben has it too");

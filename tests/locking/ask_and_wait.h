@@ -7,7 +7,7 @@
 
 namespace nephrite {
 
-/// Asks the long way, and sleeps until the lock is granted or a minute is over: then null.
+/// Asks the slow path, and sleeps until the lock is granted or a minute is over: then null.
 inline FencingToken askAndWait(LockManager& locks, LockerId locker, LockTarget target,
                                LockType type) {
   LockRequest request;
@@ -16,7 +16,7 @@ inline FencingToken askAndWait(LockManager& locks, LockerId locker, LockTarget t
   request.type = type;
   request.timeout = LockTimeout::ofMilliseconds(60'000);
   const auto answer = std::make_shared<AnswerWait<FencingToken>>();
-  locks.request(request, [answer](const LockAnswer& told) { answer->settle(told.token); })
+  locks.request(request, [answer](const LockAnswer& told) { answer->complete(told.token); })
       .deliver();
   return answer->get();
 }

@@ -31,7 +31,7 @@ class Crowd : public LockPlay {
     AskedLock asked;
     LockRequest request = wish(locker, kOrder, type);
     request.duration = duration;
-    locks.request(request, settler(asked)).deliver();
+    locks.request(request, answerInto(asked)).deliver();
     return asked;
   }
   void letGo(LockerId locker) { locks.unlock(locker, kOrder).deliver(); }
@@ -68,10 +68,10 @@ TEST_F(Crowd, WhenNobodyWaitsThenTheyStandInTheOrderOfTheirGrantsAndEachKnowsWha
 
   for (const LockerId locker : {crowd.front(), crowd[200], crowd.back()}) {
     EXPECT_EQ(held(locker, kOrder), Share);
-    EXPECT_EQ(locks.typeHeld(locks.seatOf(locker), kOrder), Share);
+    EXPECT_EQ(locks.typeHeld(locks.find(locker), kOrder), Share);
     EXPECT_EQ(askQuietly(locker, Share).outcome(), LockOutcome::Granted);
   }
-  EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), Get);
+  EXPECT_EQ(locks.typeHeld(locks.find(kAnna), kOrder), Get);
   EXPECT_EQ(held(kAnna, kOrder), Get);
 }
 

@@ -168,7 +168,7 @@ TEST_F(Deadlocks, ManyPartiesAreFoundWhateverTheLengthOfTheRing) {
   }
   for (std::uint64_t i = 0; i + 1 < kParties; ++i) {
     AskedLock asked;
-    locks.request(wish({1000 + i}, {5000 + i + 1}, Share), settler(asked)).deliver();
+    locks.request(wish({1000 + i}, {5000 + i + 1}, Share), answerInto(asked)).deliver();
     ASSERT_TRUE(asked.waits());
   }
 

@@ -408,7 +408,7 @@ TEST_F(LockPlay, FencingTokensRiseForATargetAlsoAfterARestart) {
   LockManager restarted(clock, options);
   restarted.signOn(kAnna);
   AskedLock asked;
-  restarted.request(wish(kAnna, kOrder, Share), settler(asked)).deliver();
+  restarted.request(wish(kAnna, kOrder, Share), answerInto(asked)).deliver();
   EXPECT_GT(asked->token, next);
 }
 

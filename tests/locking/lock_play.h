@@ -52,7 +52,7 @@ class LockPlay : public testing::Test {
 
   AskedLock ask(const LockRequest& request) {
     AskedLock asked;
-    LockAnswers answers = locks.request(request, settler(asked));
+    LockAnswers answers = locks.request(request, answerInto(asked));
     answers.deliver();
     locks.checkInvariants();
     return asked;
@@ -74,7 +74,7 @@ class LockPlay : public testing::Test {
     AskedLock asked;
     LockRequest request = wish(locker, {}, LockType::Exclusive);
     request.timeout = timeout;
-    locks.upgradeForCommit(request, targets, settler(asked)).deliver();
+    locks.upgradeForCommit(request, targets, answerInto(asked)).deliver();
     locks.checkInvariants();
     return asked;
   }
@@ -112,7 +112,7 @@ class LockPlay : public testing::Test {
     return status ? std::optional(status->duration) : std::nullopt;
   }
 
-  LockSettle settler(const AskedLock& asked) {
+  LockDone answerInto(const AskedLock& asked) {
     return [into = asked.answer](const LockAnswer& answer) {
       ASSERT_FALSE(into->has_value()) << "answered twice";
       *into = answer;

@@ -159,7 +159,7 @@ class AnyCalls : public LockPlay, public testing::WithParamInterface<unsigned> {
     return request;
   }
 
-  LockSettle once() {
+  LockDone once() {
     ++asked;
     return [this, told = std::make_shared<bool>(false)](const LockAnswer&) {
       ASSERT_FALSE(std::exchange(*told, true)) << "answered twice";

@@ -121,7 +121,7 @@ std::vector<SimClient::Belief> SimClient::beliefs() const {
   std::vector<Belief> all;
   if (!isConnected()) return all;
   for (const ActorPtr& actor : actors_) {
-    if (actor->over || actor->busy || !actor->session) continue;
+    if (actor->over || actor->busy || !actor->machine) continue;
     for (const Oid oid : record_.objects()) {
       const auto held = database_->lockKnown(actor->locker(), oid);
       if (held) all.push_back({actor->locker(), oid, held->type});
@@ -147,7 +147,7 @@ void SimClient::received(const std::vector<LockInfo>& held) {
 void SimClient::checkViews(const Database& server) {
   if (!isConnected()) return;
   for (const ActorPtr& actor : actors_) {
-    if (actor->over || !actor->session) continue;
+    if (actor->over || !actor->machine) continue;
     if (actor->busy) return fail(actor->name + " is still not answered");
     for (const Oid oid : record_.objects()) {
       const auto mine = database_->lockKnown(actor->locker(), oid);

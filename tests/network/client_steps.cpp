@@ -32,20 +32,20 @@ void SimClient::step(const ActorPtr& actor) {
   if (stopping_ || actor->over || !database_) return;
   Random& random = network_.random;
   const Oid object = anyObject(*actor);
-  Session& session = *actor->session;
-  const bool inTransaction = session.isInTransaction(Lifetime::Persistent);
+  ProcessMachine& machine = *actor->machine;
+  const bool inTransaction = machine.isInTransaction(Lifetime::Persistent);
   if (temper_.operatorOneIn != 0 && random.oneIn(temper_.operatorOneIn)) {
     return operatorStep(actor, object);
   }
   if (temper_.lockAllOneIn != 0 && random.oneIn(temper_.lockAllOneIn)) return lockAllStep(actor);
   if (temper_.createOneIn != 0 && random.oneIn(temper_.createOneIn)) {
-    if (!inTransaction) session.begin(Lifetime::Persistent);
+    if (!inTransaction) machine.begin(Lifetime::Persistent);
     return random.oneIn(2) ? createStep(actor) : removeStep(actor, object);
   }
   const int chosen = random.below(100);
   if (chosen < 35) return lockStep(actor, object);
   if (chosen < 60) {
-    if (!inTransaction) session.begin(Lifetime::Persistent);
+    if (!inTransaction) machine.begin(Lifetime::Persistent);
     return changeStep(actor, object);
   }
   if (chosen < 66) return readStep(actor, object);
@@ -54,7 +54,7 @@ void SimClient::step(const ActorPtr& actor) {
     abort(*actor);
     network_.report.trace(network_.agenda, actor->name, " abort");
   } else if (chosen < 92) {
-    if (!temper_.atOnce || !session.unlockAtOnce(object)) session.unlock(object);
+    if (!temper_.atOnce || !machine.unlockAtOnce(object)) machine.unlock(object);
     network_.report.trace(network_.agenda, actor->name, " unlock");
   } else if (chosen < 98) {
     stateStep(actor);
@@ -62,7 +62,7 @@ void SimClient::step(const ActorPtr& actor) {
     network_.report.trace(network_.agenda, actor->name, " signs off");
     return leave(actor);
   } else if (!inTransaction) {
-    session.begin(Lifetime::Persistent);
+    machine.begin(Lifetime::Persistent);
   }
   later(actor);
 }
@@ -95,55 +95,55 @@ void SimClient::operatorStep(const ActorPtr& actor, Oid object) {
 }
 
 void SimClient::stateStep(const ActorPtr& actor) {
-  Session& session = *actor->session;
+  ProcessMachine& machine = *actor->machine;
   if (actor->states.empty() || network_.random.oneIn(3)) {
     actor->states.push_back(network_.random.oneIn(2) ? StateKind::Load : StateKind::Lock);
-    session.beginState(actor->states.back());
+    machine.beginState(actor->states.back());
     network_.report.trace(network_.agenda, actor->name, " beginState");
     return;
   }
-  session.endState(actor->states.back());
+  machine.endState(actor->states.back());
   actor->states.pop_back();
   network_.report.trace(network_.agenda, actor->name, " endState");
 }
 
-Session::Wish SimClient::anyWish(const ActorPtr& actor) {
+ProcessMachine::Wish SimClient::anyWish(const ActorPtr& actor) {
   Random& random = network_.random;
   constexpr std::array kTypes{LockType::Share, LockType::Reserve, LockType::Update,
                               LockType::Exclusive};
   constexpr std::array kTimeouts{-1, 0, -2, 30, 200, 800};
-  Session::Wish wish;
+  ProcessMachine::Wish wish;
   wish.type = kTypes.at(static_cast<std::size_t>(random.below(4)));
   if (random.oneIn(temper_.sessionOneIn)) wish.duration = LockDuration::Session;
   wish.timeout =
       LockTimeout::ofMilliseconds(kTimeouts.at(static_cast<std::size_t>(random.below(6))));
-  wish.id = actor->session->nextRequestId();
+  wish.id = actor->machine->nextRequestId();
   if (random.oneIn(temper_.cancelOneIn)) {
     network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
       if (actor->over || !actor->busy || actor->request != id || !database_) return;
       network_.report.trace(network_.agenda, actor->name, " cancels");
-      actor->session->cancel(id);
+      actor->machine->cancel(id);
     });
   }
   return wish;
 }
 
 void SimClient::lockStep(const ActorPtr& actor, Oid object) {
-  Session& session = *actor->session;
-  Session::Wish wish = anyWish(actor);
+  ProcessMachine& machine = *actor->machine;
+  ProcessMachine::Wish wish = anyWish(actor);
   wish.target = object;
   const LockType type = wish.type;
   // Who is granted it without a message believes that, as of any other lock.
-  if (temper_.atOnce && session.lockAtOnce(object, type, wish.duration, wish.timeout)) {
+  if (temper_.atOnce && machine.lockAtOnce(object, type, wish.duration, wish.timeout)) {
     checkHeld(*actor, object, type);
     return later(actor);
   }
-  const bool wasThere = record_.isThere(object) && !session.isChanged(object);
-  session.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
+  const bool wasThere = record_.isThere(object) && !machine.isChanged(object);
+  machine.lock(wish, told(actor, "lock " + record_.nameOf(object), boundOf(wish.timeout), wish.id,
                           [this, actor, object, type, wasThere](const StepResult& result) {
                             checkMissing(*actor, object, wasThere, result);
                             if (result.isDone()) checkHeld(*actor, object, type);
-                            if (!result.isDone() || actor->session->isChanged(object)) return;
+                            if (!result.isDone() || actor->machine->isChanged(object)) return;
                             checkRecord(actor->name + " lock", result.record);
                             checkLatest(*actor, "lock", object, result.record);
                             network_.agenda.in(Duration(0), number_,
@@ -153,20 +153,20 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
 
 // As Process::lockAll() does it, which waits for its answers.
 void SimClient::lockAllStep(const ActorPtr& actor) {
-  Session& session = *actor->session;
+  ProcessMachine& machine = *actor->machine;
   std::vector<Oid> oids = record_.objects();
   while (oids.size() > 2 && network_.random.oneIn(2)) {
     oids.erase(oids.begin() + network_.random.below(static_cast<int>(oids.size())));
   }
   std::sort(oids.begin(), oids.end());
-  const std::vector<bool> before = session.mayHold(oids);
-  Session::Wish wish = anyWish(actor);
+  const std::vector<bool> before = machine.mayHold(oids);
+  ProcessMachine::Wish wish = anyWish(actor);
   wish.target = oids.front();
-  if (session.misuse(wish)) return later(actor);
-  LockOrders orders{session.requestFor(wish), {}};
+  if (machine.misuse(wish)) return later(actor);
+  ObjectLockBatch orders{machine.requestFor(wish), {}};
   std::string names;
   for (const Oid oid : oids) {
-    orders.targets.push_back({oid, session.existenceOf(oid)});
+    orders.targets.push_back({oid, machine.existenceOf(oid)});
     names += record_.nameOf(oid);
   }
   const auto count = static_cast<int>(oids.size());
@@ -184,11 +184,11 @@ void SimClient::lockAllStep(const ActorPtr& actor) {
 
 void SimClient::lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
                           const std::vector<bool>& before, std::size_t granted,
-                          const Session::Wish& wish, const StepResult& result) {
+                          const ProcessMachine::Wish& wish, const StepResult& result) {
   if (!result.isDone()) {
     network_.report.count(granted > 0 ? "lockAll given back" : "lockAll refused at the first");
     for (std::size_t i = granted; i-- > 0;) {
-      if (!before[i]) actor->session->unlock(oids[i]);
+      if (!before[i]) actor->machine->unlock(oids[i]);
     }
   }
   const Record::Decided* const decided = record_.decided(actor->locker(), wish.id);
@@ -201,17 +201,17 @@ void SimClient::lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
   for (const Oid oid : oids) checkHeld(*actor, oid, wish.type);
   network_.agenda.in(Duration(0), number_, [this, actor, oids] {
     for (const Oid oid : oids) {
-      if (!actor->session->isChanged(oid)) readHeld(actor, oid);
+      if (!actor->machine->isChanged(oid)) readHeld(actor, oid);
     }
   });
 }
 
 // As Object::set(), or as a collection that is added to.
 bool SimClient::isChangedAtOnce(Actor& actor, Oid object) {
-  Session& session = *actor.session;
+  ProcessMachine& machine = *actor.machine;
   actor.setsValues = !actor.setsValues;
-  const bool done = actor.setsValues ? session.replaceAtOnce(object, 0, 1) != nullptr
-                                     : session.changeAtOnce(object) != nullptr;
+  const bool done = actor.setsValues ? machine.replaceAtOnce(object, 0, 1) != nullptr
+                                     : machine.changeAtOnce(object) != nullptr;
   if (!done) return false;
   network_.report.count("changed at once by a client");
   write(actor, object);
@@ -219,7 +219,7 @@ bool SimClient::isChangedAtOnce(Actor& actor, Oid object) {
 }
 
 void SimClient::write(const Actor& actor, Oid object) {
-  ObjectRecord* const mine = actor.session->changeable(object);
+  ObjectRecord* const mine = actor.machine->changeable(object);
   if (mine == nullptr || actor.hasMade(object)) return;
   mine->values = {std::int64_t{mine->edition}};
   const bool isSure = record_.isSignedOn(actor.locker()) && !record_.isRobbed(actor.locker());
@@ -230,7 +230,7 @@ void SimClient::write(const Actor& actor, Oid object) {
 
 void SimClient::changeStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
-  if (temper_.mixesLocks) actor->session->useUpdateLocks(network_.random.oneIn(2));
+  if (temper_.mixesLocks) actor->machine->useUpdateLocks(network_.random.oneIn(2));
   if (temper_.atOnce) {
     bool done = false;
     actor->busy = true;
@@ -243,19 +243,19 @@ void SimClient::changeStep(const ActorPtr& actor, Oid object) {
     if (result.isDone()) write(*actor, object);
   };
   waitingStep(actor, object, "update ", boundOf(LockTimeout::serverDefined()), then,
-              [&](StepDone done) { actor->session->change(object, std::move(done)); });
+              [&](StepDone done) { actor->machine->change(object, std::move(done)); });
 }
 
 void SimClient::readStep(const ActorPtr& actor, Oid object) {
   if (network_.waiting) return later(actor);
   const auto then = [this, actor, object](const StepResult& result) {
-    if (!result.isDone() || actor->session->isChanged(object)) return;
+    if (!result.isDone() || actor->machine->isChanged(object)) return;
     checkRecord(actor->name + " read", result.record);
     if (!database_->lockKnown(actor->locker(), object)) return;
     checkLatest(*actor, "read", object, result.record);
   };
   waitingStep(actor, object, "read ", milliseconds(21'000) + kSlack, then,
-              [&](StepDone done) { actor->session->read(object, std::move(done)); });
+              [&](StepDone done) { actor->machine->read(object, std::move(done)); });
 }
 
 // Some are left, and not too many are made.
@@ -263,17 +263,17 @@ void SimClient::createStep(const ActorPtr& actor) {
   constexpr std::size_t kMostObjects = 14;
   const auto& objects = record_.objects();
   if (network_.waiting || objects.size() >= kMostObjects) return later(actor);
-  Session& session = *actor->session;
+  ProcessMachine& machine = *actor->machine;
   Oid made;
   std::optional<ErrorCode> error;
   actor->busy = true;
   const bool worked = wait([&] {
-    made = session.create(Lifetime::Persistent, objects.front().classNumber(), error, 1);
+    made = machine.create(Lifetime::Persistent, objects.front().classNumber(), error, 1);
   });
   actor->busy = false;
   if (!worked) return leave(actor);
   if (actor->over || error) return later(actor);
-  session.changeable(made)->values = {std::int64_t{0}};
+  machine.changeable(made)->values = {std::int64_t{0}};
   record_.addNew(made);
   actor->made.push_back(made);
   network_.report.count("object created");
@@ -290,15 +290,15 @@ void SimClient::removeStep(const ActorPtr& actor, Oid object) {
     if (result.isDone()) network_.report.count("object deleted");
   };
   waitingStep(actor, object, "delete ", boundOf(LockTimeout::serverDefined()), then,
-              [&](StepDone done) { actor->session->remove(object, std::move(done)); });
+              [&](StepDone done) { actor->machine->remove(object, std::move(done)); });
 }
 
 // A step that may have to wait for the server before it asks for something.
 void SimClient::waitingStep(const ActorPtr& actor, Oid object, const std::string& what,
                             milliseconds bound, const StepDone& then,
                             FunctionRef<void(StepDone)> start) {
-  const std::uint64_t request = actor->session->nextRequestId() + 1;
-  const bool wasThere = record_.isThere(object) && !actor->session->isChanged(object);
+  const std::uint64_t request = actor->machine->nextRequestId() + 1;
+  const bool wasThere = record_.isThere(object) && !actor->machine->isChanged(object);
   const StepDone done = told(actor, what + record_.nameOf(object), bound, request,
                              [this, actor, object, wasThere, then](const StepResult& result) {
                                checkMissing(*actor, object, wasThere, result);
@@ -315,15 +315,15 @@ void SimClient::waitingStep(const ActorPtr& actor, Oid object, const std::string
 // --- Commits -------------------------------------------------------------------------------------
 
 void SimClient::commitStep(const ActorPtr& actor) {
-  Session& session = *actor->session;
-  const std::uint64_t request = session.nextRequestId() + 1;
+  ProcessMachine& machine = *actor->machine;
+  const std::uint64_t request = machine.nextRequestId() + 1;
   const CommitId id{actor->locker().value, ++actor->commits};
   bool empty = true;
-  for (const Oid oid : record_.objects()) empty = empty && !session.isChanged(oid);
+  for (const Oid oid : record_.objects()) empty = empty && !machine.isChanged(oid);
   // However long the server writes.
   const milliseconds bound =
       boundOf(LockTimeout::serverDefined()) + milliseconds(temper_.slowestCommit);
-  session.commit(Lifetime::Persistent, told(actor, "commit", bound, request,
+  machine.commit(Lifetime::Persistent, told(actor, "commit", bound, request,
                                             [this, actor, id, empty](const StepResult& result) {
                                               committed(actor, id, empty, result);
                                             }));
@@ -357,7 +357,7 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
 }
 
 void SimClient::abort(Actor& actor) {
-  actor.session->abort(Lifetime::Persistent);
+  actor.machine->abort(Lifetime::Persistent);
   actor.states.clear();
   actor.made.clear();
 }

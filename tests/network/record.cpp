@@ -262,7 +262,7 @@ StepLine Record::lineOf(const std::string& process, const LockRequest& request) 
   return line;
 }
 
-Record::StepPtr Record::beganLock(const LockOrder& order) {
+Record::StepPtr Record::beganLock(const ObjectLockRequest& order) {
   const Oid oid = Oid::fromBits(order.request.target.value);
   const StepPtr step = beginLock(order.request, oid, order.existence);
   if (!step->compared) return step;
@@ -274,14 +274,14 @@ Record::StepPtr Record::beganLock(const LockOrder& order) {
   return step;
 }
 
-Record::StepPtr Record::beganLockAll(const LockOrders& orders) {
-  const LockOrders::Target& first = orders.targets.front();
+Record::StepPtr Record::beganLockAll(const ObjectLockBatch& orders) {
+  const ObjectLockBatch::Target& first = orders.targets.front();
   const StepPtr step = beginLock(orders.request, first.oid, first.existence);
-  for (const LockOrders::Target& target : orders.targets) step->all.push_back(target.oid);
+  for (const ObjectLockBatch::Target& target : orders.targets) step->all.push_back(target.oid);
   if (!step->compared) return step;
   std::vector<LockModel::Target> targets;
   std::string words;
-  for (const LockOrders::Target& target : orders.targets) {
+  for (const ObjectLockBatch::Target& target : orders.targets) {
     targets.push_back(targetOf(target.oid, target.existence));
     words += " " + targets.back().object;
   }

@@ -107,8 +107,8 @@ class Record {
   void toldBroken(LockerId locker, Oid object) { broken_.erase({locker.value, object}); }
 
   // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
-  StepPtr beganLock(const LockOrder& order);
-  StepPtr beganLockAll(const LockOrders& orders);
+  StepPtr beganLock(const ObjectLockRequest& order);
+  StepPtr beganLockAll(const ObjectLockBatch& orders);
   StepPtr beganCommit(const CommitRequest& request, const Database& real);
   StepPtr beganUnlock(LockerId locker, Oid object);
   StepPtr beganRelease(LockerId locker);

@@ -7,7 +7,7 @@
 namespace nephrite {
 namespace {
 
-/// What goes the short way, told to the Record when it was done.
+/// What takes the fast path, told to the Record when it was done.
 class RecordedQuickLocks final : public QuickLocks {
  public:
   RecordedQuickLocks(std::shared_ptr<QuickLocks> real, LockerId locker, RecordedDatabase& database)
@@ -43,7 +43,7 @@ std::shared_ptr<QuickLocks> RecordedDatabase::quickLocks(LockerId locker) {
   return std::make_shared<RecordedQuickLocks>(std::move(real), locker, *this);
 }
 
-void RecordedDatabase::lockedAtOnce(const LockOrder& order) {
+void RecordedDatabase::lockedAtOnce(const ObjectLockRequest& order) {
   const Oid target = Oid::fromBits(order.request.target.value);
   const auto step = record_.beganLock(order);
   LockReply reply;
@@ -103,24 +103,23 @@ void RecordedDatabase::signOffProcess(LockerId locker) {
   record_.ended(step);
 }
 
-void RecordedDatabase::lock(const LockOrder& order, LockReplySettle settle) {
+void RecordedDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   passTime();
   const auto step = record_.beganLock(order);
-  real_.lock(order, [this, step, settle = std::move(settle)](const LockReply& reply) {
+  real_.lock(order, [this, step, done = std::move(done)](const LockReply& reply) {
     record_.answered(step, reply);
-    settle(reply);
+    done(reply);
   });
   record_.ended(step);
 }
 
-void RecordedDatabase::lockAll(LockOrders orders, LockAllSettle settle) {
+void RecordedDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
   passTime();
   const auto step = record_.beganLockAll(orders);
-  real_.lockAll(std::move(orders),
-                [this, step, settle = std::move(settle)](const LockAllReply& reply) {
-                  record_.answered(step, reply);
-                  settle(reply);
-                });
+  real_.lockAll(std::move(orders), [this, step, done = std::move(done)](const LockAllReply& reply) {
+    record_.answered(step, reply);
+    done(reply);
+  });
   record_.ended(step);
 }
 
@@ -155,14 +154,14 @@ void RecordedDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uin
   record_.ended(step);
 }
 
-void RecordedDatabase::commit(CommitRequest request, CommitSettle settle) {
+void RecordedDatabase::commit(CommitRequest request, CommitDone done) {
   passTime();
   const auto step = record_.beganCommit(request, real_);
   const CommitRequest asked = request;
   real_.commit(std::move(request),
-               [this, step, asked, settle = std::move(settle)](const CommitReply& reply) {
+               [this, step, asked, done = std::move(done)](const CommitReply& reply) {
                  record_.answered(step, asked, reply);
-                 settle(reply);
+                 done(reply);
                });
   record_.ended(step);
 }

@@ -16,7 +16,7 @@ class RecordedDatabase final : public Database {
   /// Ends the waits that are due.
   void passTime();
   /// What was done by other ways than these calls, a moment ago.
-  void lockedAtOnce(const LockOrder& order);
+  void lockedAtOnce(const ObjectLockRequest& order);
   void unlockedAtOnce(LockerId locker, Oid target);
 
   void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) override {
@@ -32,8 +32,8 @@ class RecordedDatabase final : public Database {
   Oid system() const override { return real_.system(); }
   Oid systemNodes() const override { return real_.systemNodes(); }
 
-  void lock(const LockOrder& order, LockReplySettle settle) override;
-  void lockAll(LockOrders orders, LockAllSettle settle) override;
+  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
+  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
   void cancel(LockerId locker, std::uint64_t requestId) override;
   bool unlock(LockerId locker, Oid target) override;
   void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
@@ -56,7 +56,7 @@ class RecordedDatabase final : public Database {
   std::vector<Oid> instances(Oid::ClassNumber number, Oid after, std::size_t most) const override {
     return real_.instances(number, after, most);
   }
-  void commit(CommitRequest request, CommitSettle settle) override;
+  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t most) const override {

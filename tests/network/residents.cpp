@@ -33,7 +33,7 @@ Residents::Residents(SimNetwork& network, Record& record, RecordedDatabase& data
       acted_(std::move(acted)) {}
 
 Residents::~Residents() {
-  for (const ActorPtr& actor : actors_) actor->session.reset();
+  for (const ActorPtr& actor : actors_) actor->machine.reset();
 }
 
 bool Residents::isAsking() const {
@@ -82,10 +82,10 @@ void Residents::signOnProcess() {
         if (!reply.process) return;
         const auto actor = std::make_shared<Actor>();
         actor->name = name;
-        actor->session = std::make_unique<Session>(database_, *reply.process);
-        actor->session->setDeadlockPriority(Lifetime::Persistent, priority);
+        actor->machine = std::make_unique<ProcessMachine>(database_, *reply.process);
+        actor->machine->setDeadlockPriority(Lifetime::Persistent, priority);
         actor->updatesFirst = network_.random.oneIn(3);
-        actor->session->useUpdateLocks(actor->updatesFirst);
+        actor->machine->useUpdateLocks(actor->updatesFirst);
         actors_.push_back(actor);
         later(actor);
       });
@@ -166,34 +166,34 @@ void Residents::step(const ActorPtr& actor) {
 }
 
 void Residents::act(const ActorPtr& actor, int chosen, Oid object) {
-  Session& session = *actor->session;
-  const bool inTransaction = session.isInTransaction(Lifetime::Persistent);
+  ProcessMachine& machine = *actor->machine;
+  const bool inTransaction = machine.isInTransaction(Lifetime::Persistent);
   if (chosen < 40) return lockStep(actor, object);
   if (chosen < 60) {
-    if (!inTransaction) session.begin(Lifetime::Persistent);
+    if (!inTransaction) machine.begin(Lifetime::Persistent);
     return changeStep(actor, object);
   }
   if (chosen < 66) {
-    return session.read(object,
+    return machine.read(object,
                         told(actor, "read " + record_.nameOf(object), LockTimeout::serverDefined(),
-                             session.nextRequestId() + 1, nullptr));
+                             machine.nextRequestId() + 1, nullptr));
   }
   if (chosen < 80) return inTransaction ? commitStep(actor) : void();
   if (chosen < 84) return abort(actor);
   if (chosen < 92) {
     trace(*actor, "unlock " + record_.nameOf(object));
-    if (session.unlockAtOnce(object)) {
+    if (machine.unlockAtOnce(object)) {
       network_.report.count("unlocked at once");
-      if (session.isInAnyState(Lifetime::Persistent)) fail(actor->name + " unlocks in some state");
+      if (machine.isInAnyState(Lifetime::Persistent)) fail(actor->name + " unlocks in some state");
       return database_.unlockedAtOnce(actor->locker(), object);
     }
-    session.unlock(object);
+    machine.unlock(object);
   } else if (chosen < 98) {
     stateStep(actor);
   } else if (chosen == 98) {
     trace(*actor, "signs off");
     actor->over = true;
-    session.signOff();
+    machine.signOff();
     soon(milliseconds(1), [this] { signOnProcess(); });
   }
 }
@@ -203,44 +203,44 @@ void Residents::lockStep(const ActorPtr& actor, Oid object) {
   constexpr std::array kTypes{LockType::Share, LockType::Reserve, LockType::Update,
                               LockType::Exclusive};
   constexpr std::array kTimeouts{-1, 0, -2, 30, 200, 800};
-  Session& session = *actor->session;
-  Session::Wish wish;
+  ProcessMachine& machine = *actor->machine;
+  ProcessMachine::Wish wish;
   wish.target = object;
   wish.type = kTypes.at(static_cast<std::size_t>(random.below(4)));
   if (random.oneIn(3)) wish.duration = LockDuration::Session;
   wish.timeout =
       LockTimeout::ofMilliseconds(kTimeouts.at(static_cast<std::size_t>(random.below(6))));
-  wish.id = session.nextRequestId();
-  if (session.lockAtOnce(object, wish.type, wish.duration, wish.timeout)) {
+  wish.id = machine.nextRequestId();
+  if (machine.lockAtOnce(object, wish.type, wish.duration, wish.timeout)) {
     trace(*actor, "locks " + record_.nameOf(object) + " at once");
     network_.report.count("locked at once");
-    database_.lockedAtOnce({session.requestFor(wish), session.existenceOf(object)});
+    database_.lockedAtOnce({machine.requestFor(wish), machine.existenceOf(object)});
     return checkLatest(*actor, object, database_.fetch(object));
   }
-  session.lock(wish, told(actor, "lock " + record_.nameOf(object), wish.timeout, wish.id,
+  machine.lock(wish, told(actor, "lock " + record_.nameOf(object), wish.timeout, wish.id,
                           [this, actor, object](const StepResult& result) {
-                            if (!result.isDone() || actor->session->isChanged(object)) return;
+                            if (!result.isDone() || actor->machine->isChanged(object)) return;
                             checkLatest(*actor, object, result.record);
                           }));
 }
 
 // As Object::set(), or as a collection that is added to.
 void Residents::changeStep(const ActorPtr& actor, Oid object) {
-  Session& session = *actor->session;
+  ProcessMachine& machine = *actor->machine;
   const auto typeHeld = [&] { return database_.typeHeld(actor->locker(), object); };
-  const bool wasChanged = session.isChanged(object);
+  const bool wasChanged = machine.isChanged(object);
   const LockType before = typeHeld();
-  Session::Wish implied;
+  ProcessMachine::Wish implied;
   implied.target = object;
   implied.type = actor->updatesFirst ? LockType::Update : LockType::Exclusive;
-  implied.id = session.nextRequestId();
-  const LockOrder order{session.requestFor(implied), Existence::Required};
+  implied.id = machine.nextRequestId();
+  const ObjectLockRequest order{machine.requestFor(implied), Existence::Required};
 
   actor->setsValues = !actor->setsValues;
   Value* value = nullptr;
   if (actor->setsValues) {
-    value = session.replaceAtOnce(object, 0, 1);
-  } else if (ObjectRecord* const record = session.changeAtOnce(object)) {
+    value = machine.replaceAtOnce(object, 0, 1);
+  } else if (ObjectRecord* const record = machine.changeAtOnce(object)) {
     value = &record->values.front();
   }
   if (typeHeld() != before) database_.lockedAtOnce(order);
@@ -251,36 +251,36 @@ void Residents::changeStep(const ActorPtr& actor, Oid object) {
     if (!wasChanged) *value = number;
     return;
   }
-  session.change(object,
+  machine.change(object,
                  told(actor, "update " + record_.nameOf(object), LockTimeout::serverDefined(),
-                      session.nextRequestId() + 1, [actor, object](const StepResult& result) {
+                      machine.nextRequestId() + 1, [actor, object](const StepResult& result) {
                         if (!result.isDone()) return;
-                        ObjectRecord* const mine = actor->session->changeable(object);
+                        ObjectRecord* const mine = actor->machine->changeable(object);
                         if (mine != nullptr) mine->values = {std::int64_t{mine->edition}};
                       }));
 }
 
 void Residents::stateStep(const ActorPtr& actor) {
-  Session& session = *actor->session;
+  ProcessMachine& machine = *actor->machine;
   const StateKind kind = network_.random.oneIn(2) ? StateKind::Load : StateKind::Lock;
   if (network_.random.oneIn(2)) {
-    session.beginState(kind);
+    machine.beginState(kind);
     return trace(*actor, "beginState");
   }
   trace(*actor, "endState");
-  session.endState(kind);  // Of the other kind, or there is none: nothing happens.
+  machine.endState(kind);  // Of the other kind, or there is none: nothing happens.
 }
 
 void Residents::commitStep(const ActorPtr& actor) {
-  Session& session = *actor->session;
-  session.commit(Lifetime::Persistent, told(actor, "commit", LockTimeout::serverDefined(),
-                                            session.nextRequestId() + 1, nullptr));
+  ProcessMachine& machine = *actor->machine;
+  machine.commit(Lifetime::Persistent, told(actor, "commit", LockTimeout::serverDefined(),
+                                            machine.nextRequestId() + 1, nullptr));
 }
 
 void Residents::abort(const ActorPtr& actor) {
   if (actor->over || !actor->asks.empty()) return;
   trace(*actor, "abort");
-  actor->session->abort(Lifetime::Persistent);
+  actor->machine->abort(Lifetime::Persistent);
 }
 
 }  // namespace nephrite

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 #include "tests/network/recorded_database.h"
 #include "tests/network/sim_network.h"
 
@@ -36,7 +36,7 @@ class Residents : public std::enable_shared_from_this<Residents> {
  private:
   struct Actor {
     std::string name;
-    std::unique_ptr<Session> session;
+    std::unique_ptr<ProcessMachine> machine;
     bool over = false;
     bool updatesFirst = false;
     bool setsValues = false;  // The last change was one of a value.
@@ -45,7 +45,7 @@ class Residents : public std::enable_shared_from_this<Residents> {
     std::uint64_t request = 0;
     Duration since{};
     std::chrono::milliseconds bound{};
-    LockerId locker() const { return session->process().locker; }
+    LockerId locker() const { return machine->process().locker; }
   };
   using ActorPtr = std::shared_ptr<Actor>;
 

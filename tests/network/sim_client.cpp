@@ -113,7 +113,7 @@ StepDone SimClient::told(const ActorPtr& actor, const std::string& what, millise
       network_.report.count("failure " + std::to_string(numberOf(result.code)));
       if (result.code == ErrorCode::NoAnswer) {
         // It may still wait there: withdraw it, and go on.
-        actor->session->cancel(request);
+        actor->machine->cancel(request);
         if (network_.random.oneIn(2)) return leave(actor);
       } else if (!isAnswered(result.code)) {
         return leave(actor);
@@ -185,9 +185,9 @@ void SimClient::signOnProcess(Oid node) {
       actor->over = true;
       return replaceLost();
     }
-    actor->session = std::make_unique<Session>(*database_, *reply.process);
-    actor->session->setDeadlockPriority(Lifetime::Persistent, priority);
-    actor->session->useUpdateLocks(network_.random.oneIn(temper_.updateLocksOneIn));
+    actor->machine = std::make_unique<ProcessMachine>(*database_, *reply.process);
+    actor->machine->setDeadlockPriority(Lifetime::Persistent, priority);
+    actor->machine->useUpdateLocks(network_.random.oneIn(temper_.updateLocksOneIn));
     later(actor);
   });
 }
@@ -208,7 +208,7 @@ void SimClient::replaceLost() {
 
 void SimClient::leave(const ActorPtr& actor) {
   actor->over = true;
-  if (database_ && actor->session) actor->session->signOff();
+  if (database_ && actor->machine) actor->machine->signOff();
   replaceLost();
 }
 

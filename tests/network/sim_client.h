@@ -9,7 +9,7 @@
 
 #include "base/function_ref.h"
 #include "node/client/remote_database.h"
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 #include "tests/network/sim_network.h"
 
 namespace nephrite {
@@ -72,7 +72,7 @@ class SimClient {
  private:
   struct Actor {
     std::string name;
-    std::unique_ptr<Session> session;
+    std::unique_ptr<ProcessMachine> machine;
     bool busy = false;
     bool over = false;
     std::uint64_t request = 0;  // Of the step that is under way.
@@ -83,7 +83,7 @@ class SimClient {
     bool hasMade(Oid object) const {
       return std::find(made.begin(), made.end(), object) != made.end();
     }
-    LockerId locker() const { return session->process().locker; }
+    LockerId locker() const { return machine->process().locker; }
   };
   using ActorPtr = std::shared_ptr<Actor>;
   struct Asked {
@@ -104,12 +104,12 @@ class SimClient {
   Oid anyObject(const Actor& actor);
   void step(const ActorPtr& actor);
   /// A lock on nothing yet; it may be cancelled.
-  Session::Wish anyWish(const ActorPtr& actor);
+  ProcessMachine::Wish anyWish(const ActorPtr& actor);
   void lockStep(const ActorPtr& actor, Oid object);
   void lockAllStep(const ActorPtr& actor);
   void lockedAll(const ActorPtr& actor, const std::vector<Oid>& oids,
                  const std::vector<bool>& before, std::size_t granted,
-                 const Session::Wish& wish, const StepResult& result);
+                 const ProcessMachine::Wish& wish, const StepResult& result);
   /// What was just locked, as anybody on the node reads it.
   void readHeld(const ActorPtr& actor, Oid object);
   /// After the grant of `request`: anything.

@@ -28,7 +28,7 @@ class ATurn : public testing::Test {
  protected:
   ATurn() {
     turn.take();
-    turn.open(true);
+    turn.open();
     turn.give();
     EXPECT_EQ(watches, 1) << "a new connection is watched";
     EXPECT_TRUE(turn.takeWhenFree());  // Something came.
@@ -74,7 +74,7 @@ TEST_F(ATurn, WhenACallerWaitsThenItReadsUntilItsAnswerIsThere) {
   ASSERT_TRUE(eventually([&] { return reads > 0; }));
   EXPECT_FALSE(turn.takeWhenFree()) << "it is the caller's";
 
-  answer.settle(1);
+  answer.complete(1);
 
   waits.get();
   EXPECT_TRUE(turn.takeWhenFree());
@@ -88,11 +88,11 @@ TEST_F(ATurn, WhenTheReaderGoesThenAnotherCallerReads) {
   auto other = caller(second);
   const int before = reads;
 
-  first.settle(1);
+  first.complete(1);
   one.get();
 
   EXPECT_TRUE(eventually([&] { return reads > before; }));
-  second.settle(2);
+  second.complete(2);
   other.get();
 }
 
@@ -106,7 +106,7 @@ TEST_F(ATurn, WhenTheCarrierWantsItThenTheReaderLetsGoAndReadsAgainAfterwards) {
   turn.give();
 
   EXPECT_TRUE(eventually([&] { return reads > before; }));
-  answer.settle(1);
+  answer.complete(1);
   waits.get();
 }
 
@@ -115,17 +115,17 @@ TEST_F(ATurn, WhenTheConnectionIsOverThenNobodyReadsUntilThereIsAnother) {
   auto waits = caller(answer);
   ASSERT_TRUE(eventually([&] { return reads > 0; }));
   turn.take();
-  turn.open(false);
+  turn.close();
   turn.give();
   const int before = reads;
 
   turn.take();
   EXPECT_EQ(reads, before);
-  turn.open(true);
+  turn.open();
   turn.give();
 
   EXPECT_TRUE(eventually([&] { return reads > before; }));
-  answer.settle(1);
+  answer.complete(1);
   waits.get();
 }
 
@@ -143,7 +143,7 @@ TEST_F(ATurn, WhenTheReaderGoesAndOthersDoNotWaitThenTheSocketIsWatched) {
   turn.setUnattended(1);
   EXPECT_EQ(watches, 0) << "the caller reads for all";
 
-  answer.settle(1);
+  answer.complete(1);
   waits.get();
 
   EXPECT_EQ(watches, 1);
@@ -153,19 +153,19 @@ TEST_F(ATurn, WhenNoCallerHasReadForAWhileThenTheSocketIsWatched) {
   AnswerWait<int> answer;
   auto waits = caller(answer);
   ASSERT_TRUE(eventually([&] { return reads > 0; }));
-  answer.settle(1);
+  answer.complete(1);
   waits.get();
-  EXPECT_FALSE(turn.isIdle()) << "there was one";
-  EXPECT_TRUE(turn.isIdle());
+  EXPECT_FALSE(turn.watchIfUnused()) << "there was one";
+  EXPECT_TRUE(turn.watchIfUnused());
   EXPECT_EQ(watches, 1);
 }
 
 // As a thread that reads cached objects all the time.
 TEST_F(ATurn, WhenCallersComeThatAskForNothingThenTheSocketIsWatchedAllTheSame) {
   AnswerWait<int> known;
-  known.settle(1);
+  known.complete(1);
   EXPECT_TRUE(turn.begin());
-  EXPECT_TRUE(turn.isIdle()) << "the one inside will not read";
+  EXPECT_TRUE(turn.watchIfUnused()) << "the one inside will not read";
   turn.end();
 
   EXPECT_EQ(watches, 1);
@@ -179,7 +179,7 @@ TEST_F(ATurn, WhenACallersAnswerIsThereThenOthersMayReadBeforeItGoes) {
   EXPECT_TRUE(turn.begin());
   turn.asks();
   EXPECT_TRUE(turn.next(answer));
-  answer.settle(1);
+  answer.complete(1);
   EXPECT_FALSE(turn.next(answer));
 
   EXPECT_TRUE(turn.takeWhenFree());

@@ -133,7 +133,7 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   const auto isMissing = [&] { return objects_[object].being != Being::There && !pending.isNew; };
   if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
   Hold* hold = holdOf(process, object);
-  if (hold && settledByHold(*hold, pending, process, isOwn)) return;
+  if (hold && grantedByHold(*hold, pending, process, isOwn)) return;
   if (hold && hold->type == S && waiter.type == U && !hold->session) {
     // 2.2: S/tr -> U lets go of the S first.
     pending.editionWhenShareWasReleased = objects_[object].edition;
@@ -169,7 +169,7 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
 }
 
 // The columns "equal" and "weaker" of the table of section 2.1. False for "stronger".
-bool LockModel::settledByHold(Hold& hold, const Pending& pending, int process, bool isOwn) {
+bool LockModel::grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn) {
   const Type type = pending.type;
   if (type > hold.type) return false;
   const bool inState = processes_[process].inTransaction || !processes_[process].levels.empty();

@@ -181,7 +181,7 @@ class LockModel {
   void askFor(Type type, bool session, std::int64_t timeout);
   Pending pendingOf(const StepLine& lock, int line) const;
   void ask(Pending pending, int process, bool isOwn);
-  bool settledByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
+  bool grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();
   void read();
   void unlock();

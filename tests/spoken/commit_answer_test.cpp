@@ -21,7 +21,7 @@ class CommitAnswer : public SpokenNode<> {
   CommitAnswer() {
     carrier.stored = std::make_shared<const ObjectRecord>(ObjectRecord{order, 1, {}, {}});
     database.fetch(order);
-    LockOrder wish{exclusive(), Existence::Required};
+    ObjectLockRequest wish{exclusive(), Existence::Required};
     database.lock(wish, [](const LockReply&) {});
     carrier.say(
         wire::LockAnswered{carrier.lastId(),
@@ -74,7 +74,7 @@ TEST_F(CommitAnswer, WhenItIsTooLargeForTheServerThenItHasFailedAndTheProcessKee
 }
 
 TEST_F(CommitAnswer, WhenSoManyLocksAreAskedForThatTheMessageIsTooLargeThenNothingHasChanged) {
-  LockOrders wish;
+  ObjectLockBatch wish;
   wish.request = exclusive();
   wish.request.type = LockType::Share;
   wish.targets.push_back({order, Existence::Required});

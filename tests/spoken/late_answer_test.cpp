@@ -28,7 +28,7 @@ class LateAnswer : public SpokenNode<> {
 
   /// Anna asks for what she holds. True: it was granted from memory.
   bool ask() {
-    LockOrder wish;
+    ObjectLockRequest wish;
     wish.request.locker = kAnna;
     wish.request.target = {order.bits()};
     wish.request.type = LockType::Share;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/exceptions.h"
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 #include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
@@ -28,7 +28,7 @@ class LostSession : public SpokenNode<> {
   }
 
   const Oid order{Lifetime::Persistent, 2048, 5};
-  Session anna{database, infoOf(kAnna)};
+  ProcessMachine anna{database, infoOf(kAnna)};
   std::size_t heardBefore = 0;
 };
 

@@ -23,7 +23,7 @@ class ManyLocks : public SpokenNode<testing::TestWithParam<bool>> {
 
   /// Asks for all three; what the server heard.
   wire::LockAll ask(LockType type) {
-    LockOrders wish;
+    ObjectLockBatch wish;
     wish.request.locker = kAnna;
     wish.request.type = type;
     wish.request.inState = true;
@@ -125,7 +125,7 @@ TEST_P(ManyLocks, WhenTheServerAnswersSomethingElseThenNothingIsHeld) {
 // She had given up an earlier request for the first, asks for all, and is told late that she has
 // it.
 TEST_P(ManyLocks, WhenTheNextIsHeldButWasChangedThenItIsKeptThoughItWasGrantedLateBefore) {
-  LockOrder first;
+  ObjectLockRequest first;
   first.request.locker = kAnna;
   first.request.target = {orders[0].bits()};
   first.request.type = LockType::Update;

@@ -456,7 +456,7 @@ TEST(LockReleased, WhenItsNextHolderMustReadTheObjectThenTheReleaserDoesNotWaitF
     signOn(anna);
     signOn(ben);
   });
-  LockOrder wish;
+  ObjectLockRequest wish;
   wish.request.target = {oid.bits()};
   wish.request.type = LockType::Exclusive;
   wish.request.locker = anna;

@@ -19,7 +19,7 @@ class SharedCache : public SpokenNode<> {
   }
 
   wire::RequestId ask(LockerId who) {
-    LockOrder wish;
+    ObjectLockRequest wish;
     wish.request.locker = who;
     wish.request.target = {order.bits()};
     wish.request.type = LockType::Exclusive;

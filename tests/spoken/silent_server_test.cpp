@@ -39,7 +39,7 @@ TEST_F(SilentServer, WhenAChangeIsCommittedThenItHasFailedAndIsNotUnknown) {
 }
 
 TEST_F(SilentServer, WhenALockIsAskedForThenTheLossIsToldAtOnce) {
-  LockOrder wish;
+  ObjectLockRequest wish;
   wish.request.locker = kAnna;
   wish.request.target = {order.bits()};
   std::optional<LockReply> reply;

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 #include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
@@ -49,7 +49,7 @@ class UnansweredRequest : public SpokenNode<> {
   }
   wire::RequestId ask(const Asking& asking) { return ask(asking, order); }
   wire::RequestId askForBoth(const Asking& asking) {
-    LockOrders wish;
+    ObjectLockBatch wish;
     wish.request = requestOf(asking, Oid());
     for (const Oid oid : {order, other}) wish.targets.push_back({oid, Existence::Required});
     database.lockAll(wish, [](const LockAllReply&) {});
@@ -173,7 +173,7 @@ TEST_F(UnansweredRequest, WhenTheGrantOfAnEarlierOneComesThenItIsNotSureEither) 
 TEST_F(UnansweredRequest, WhenSeveralOthersAreAskedForThenTheGrantOfAnEarlierOneIsSure) {
   const wire::RequestId earlier = ask({LockType::Exclusive});
   const std::uint64_t seen = carrier.lastReceived();
-  LockOrders others;
+  ObjectLockBatch others;
   others.request = requestOf({LockType::Share}, Oid());
   for (const std::uint64_t instance : {8u, 7u, 6u}) {
     others.targets.push_back({Oid(Lifetime::Persistent, 2048, instance), Existence::Required});
@@ -269,7 +269,7 @@ TEST_F(UnansweredRequest, WhenAChangeUnderUpdateIsCommittedThenTheServerIsAskedT
 TEST_F(UnansweredRequest, WhenItsObjectIsNewAndTheTransactionIsAbortedThenItIsUnlockedAllTheSame) {
   ProcessInfo info;
   info.locker = kAnna;
-  Session anna(database, info);
+  ProcessMachine anna(database, info);
   anna.begin(Lifetime::Persistent);
   carrier.fresh = order;
   std::optional<ErrorCode> error;

@@ -24,8 +24,9 @@ class DatabaseForm {
  public:
   struct Options {
     LocalDatabase::Options local = {};
-    bool coherent = true;       ///< The client keeps what it has read.
-    bool networkThread = true;  ///< Else the wire's work is done by whoever waits or settles.
+    bool coherent = true;  ///< The client keeps what it has read.
+    bool networkThread =
+        true;  ///< Else the wire's work is done by the thread that waits or settles.
   };
 
   /// `clock` must outlive this and all database()s.

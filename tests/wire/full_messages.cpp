@@ -38,7 +38,7 @@ LockRequest fullRequest() {
   return request;
 }
 
-KnownOrder fullOrder() { return {{fullRequest(), Existence::CreatedByLocker}, 0x9000'0001}; }
+KnownRequest fullOrder() { return {{fullRequest(), Existence::CreatedByLocker}, 0x9000'0001}; }
 
 LockAll fullLocks() {
   LockAll many{7, fullRequest(), {}};
@@ -65,7 +65,7 @@ ClassDef fullClass() {
 ProcessInfo fullProcess() {
   return {lockerOf(4), oidOf(4), "anna", "user", "node", "127.0.0.1:1", true, wallOf(1)};
 }
-People somePeople() {
+ProcessInfos somePeople() {
   ProcessInfo other = fullProcess();
   other.locker = lockerOf(5);
   other.name = "ben";
@@ -281,7 +281,7 @@ LockAnswered exampleGrant() {
 }
 
 LockAll exampleLocks() {
-  const KnownOrder first = exampleLock().order;
+  const KnownRequest first = exampleLock().order;
   LockAll many{8, first.order.request, {}};
   many.request.target = {};
   many.targets = {{Oid::fromBits(first.order.request.target.value), first.knownEdition},

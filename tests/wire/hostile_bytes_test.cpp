@@ -70,17 +70,17 @@ Enum bad(int number) {
 }
 
 std::string lockOf(Builder& b, fb::LockType type, fb::LockDuration duration, std::int32_t timeout) {
-  const fb::LockOrder order(1, 2, 3, 0, 0, timeout, 0, type, duration, false, false, false);
+  const fb::ObjectLockRequest order(1, 2, 3, 0, 0, timeout, 0, type, duration, false, false, false);
   return ofClient(b, fb::CreateLock(b, 1, &order));
 }
 
 /// Of two locks, one of them asked for a level deeper.
 std::string locksInTwoWays(Builder& b) {
   const auto of = [](std::uint64_t target, std::uint16_t level) {
-    return fb::LockOrder(1, target, 3, 0, 0, 0, level, fb::LockType::Share,
-                         fb::LockDuration::Session, false, false, false);
+    return fb::ObjectLockRequest(1, target, 3, 0, 0, 0, level, fb::LockType::Share,
+                                 fb::LockDuration::Session, false, false, false);
   };
-  const std::vector<fb::LockOrder> orders{of(2, 0), of(4, 1)};
+  const std::vector<fb::ObjectLockRequest> orders{of(2, 0), of(4, 1)};
   return ofClient(b, fb::CreateLockAll(b, 1, b.CreateVectorOfStructs(orders)));
 }
 

@@ -149,7 +149,7 @@ TEST(HostileShortMessages, AreRefused) {
   const std::string lock(encodeShort(exampleLock()));
   const std::string unlock(encodeShort(fullMessage<Unlock>()));
   const std::string grant(*encodeShort(exampleGrant(), kNow));
-  constexpr std::size_t kType = sizeof(fb::ShortLock) - sizeof(fb::LockOrder) + 38;
+  constexpr std::size_t kType = sizeof(fb::ShortLock) - sizeof(fb::ObjectLockRequest) + 38;
   constexpr std::size_t kPlace = sizeof(fb::ShortGrant) - sizeof(fb::LockGrant) + 16;
 
   EXPECT_THAT(errorOfClient(lock + "x"), HasSubstr("has 65 bytes instead of 64"));

@@ -1,4 +1,4 @@
-// The short way: what is asked for and let go without anybody having to wait. It is the way of most
+// The fast path: what is asked for and let go without anybody having to wait. It is the way of most
 // calls, and all of it is here, for the compiler to make one function of.
 
 #include "locking/table/hold_table.h"
@@ -11,7 +11,7 @@ namespace nephrite {
 namespace lock_table {
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
                                             const Clock& clock, bool shared) {
-  if (locker.barred != 0) [[unlikely]]
+  if (locker.slowPathOnly != 0) [[unlikely]]
     return {};
   Hold* const known = locker.index.at(hashOf(target));
   if (known == nullptr || known->target != target) return {};
@@ -29,7 +29,7 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
     locker.clock = token.value;
     known->setSince(now);
     known->setAcquired(token.value, shared);
-    locker.woken(*known, asked.timeout());
+    locker.reactivate(*known, asked.timeout());
     known->setToken(token);
   }
   locker.lockRequests.add(1);
@@ -38,18 +38,18 @@ inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, L
 
 FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms asked,
                                 const Clock& clock) {
-  if (locker.barred != 0) [[unlikely]]
+  if (locker.slowPathOnly != 0) [[unlikely]]
     return {};
   const std::uint64_t hash = hashOf(target);
   Hold*& place = locker.index.at(hash);
   if (place != nullptr && place->target == target) {
-    if (!place->isIdle() && ownRequest(place->types(), asked) == OwnRequest::Nothing) {
+    if (!place->isRetained() && ownRequest(place->types(), asked) == OwnRequest::Nothing) {
       locker.lockRequests.add(1);
       return place->token();
     }
-  } else if (place != nullptr && place->isIdle()) {
+  } else if (place != nullptr && place->isRetained()) {
     evict(locker, *std::exchange(place, nullptr));
-    locker.pushedOutIdle();
+    locker.retainedEvicted();
   }
 
   Hold* const spare = locker.take();
@@ -61,31 +61,32 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
     Segment& segment = segmentOf(hash);
     SpinHold spin(segment.lock);
     Link* link = find(segment, hash, target);
-    bool longWay = false, amongNear = false;
+    bool slowPath = false, besideRetainable = false;
     unsigned others = 0;
     for (Node* node = link->get(); node != nullptr && node->target == target;
          link = &node->chain, node = link->get()) {
-      longWay = longWay || node->isEntry();
-      if (longWay) break;
+      slowPath = slowPath || node->isEntry();
+      if (slowPath) break;
       auto* const hold = static_cast<Hold*>(node);
       if (&hold->locker() == &locker) {
         own = hold;
         continue;
       }
-      longWay = !compatible(hold->type(), asked.type());
-      amongNear = amongNear || hold->isNear();
+      slowPath = !compatible(hold->type(), asked.type());
+      besideRetainable = besideRetainable || hold->isRetainable();
       ++others;
     }
-    longWay = longWay || others > Entry::kCrowd;
-    if (longWay) {
-      // With a crowd, or a conflict: and what is covered by one's own conflicts with nobody else's.
-    } else if (own == nullptr || own->isIdle()) {
+    slowPath = slowPath || others > Entry::kCrowd;
+    if (slowPath) {
+      // A crowd, or a conflict. What its own hold covers conflicts with no other, so that is none.
+    } else if (own == nullptr || own->isRetained()) {
       anew = true;
       Hold& hold = own == nullptr ? *spare : *own;
-      token = nextToken(segment, locker, amongNear);
+      token = nextToken(segment, locker, besideRetainable);
       hold.setSince(now);
-      hold.setAcquired(token.value, asked.type() == LockType::Share && others <= kMostBesideNear &&
-                                        locker.mayIdle() && locker.grants.works());
+      hold.setAcquired(token.value, asked.type() == LockType::Share &&
+                                        others <= kMostBesideRetainable &&
+                                        locker.mayRetain() && locker.grants.works());
       hold.setToken(token);
       if (own == nullptr) {
         hold.target = target;
@@ -96,13 +97,13 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
         hold.chain.setTag(asked.tag());
       }
     } else if (covers(own->type(), asked.type())) {
-      hear(segment, locker);
+      advanceClock(segment, locker);
       own->set(afterGrant(own->types(), asked));
       token = own->token();
     } else if (ownRequest(own->types(), asked) == OwnRequest::Upgrade) {
       own->set(afterGrant(own->types(), asked));
       own->setTimeout(asked.timeout());
-      token = nextToken(segment, locker, amongNear);
+      token = nextToken(segment, locker, besideRetainable);
       own->setToken(token);
     }
   }
@@ -113,40 +114,41 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
   } else {
     locker.give(spare);
     if (token.value == 0) return token;
-    if (anew) locker.woken(*own, asked.timeout());
+    if (anew) locker.reactivate(*own, asked.timeout());
   }
   locker.index.at(hash) = held;
   locker.lockRequests.add(1);
   return token;
 }
 
-inline bool HoldTable::becomesIdle(Locker& locker, Hold& hold) {
-  const bool near =
-      hold.type() == LockType::Exclusive || (hold.type() == LockType::Share && hold.isNear());
-  if (!near || !locker.mayIdle()) return false;
-  locker.idled(hold);
+inline bool HoldTable::retain(Locker& locker, Hold& hold) {
+  const bool retainable =
+      hold.type() == LockType::Exclusive || (hold.type() == LockType::Share && hold.isRetainable());
+  if (!retainable || !locker.mayRetain()) return false;
+  locker.retain(hold);
   return true;
 }
 
-inline ReleasedAtOnce HoldTable::releaseForNow(Locker& locker, LockTarget target) {
-  if (locker.barred != 0) [[unlikely]]
-    return ReleasedAtOnce::Not;
+inline FastRelease HoldTable::releaseForNow(Locker& locker, LockTarget target) {
+  if (locker.slowPathOnly != 0) [[unlikely]]
+    return FastRelease::NeedsSlowPath;
   Hold* const known = locker.index.at(hashOf(target));
-  if (known == nullptr || known->target != target || known->isIdle()) return ReleasedAtOnce::Not;
-  if (!becomesIdle(locker, *known)) return ReleasedAtOnce::Not;
+  if (known == nullptr || known->target != target || known->isRetained())
+    return FastRelease::NeedsSlowPath;
+  if (!retain(locker, *known)) return FastRelease::NeedsSlowPath;
   locker.unlockRequests.add(1);
-  return ReleasedAtOnce::Done;
+  return FastRelease::Released;
 }
 
-ReleasedAtOnce HoldTable::release(Locker& locker, LockTarget target) {
-  if ((locker.barred & Locker::kCommitWaits) != 0) [[unlikely]]
-    return ReleasedAtOnce::Not;
+FastRelease HoldTable::release(Locker& locker, LockTarget target) {
+  if ((locker.slowPathOnly & Locker::kCommitWaits) != 0) [[unlikely]]
+    return FastRelease::NeedsSlowPath;
   const std::uint64_t hash = hashOf(target);
   Hold* own = locker.index.at(hash);
   if (own != nullptr && own->target != target) own = nullptr;
-  if (own != nullptr && own->isIdle()) {
+  if (own != nullptr && own->isRetained()) {
     locker.unlockRequests.add(1);
-    return ReleasedAtOnce::Nothing;
+    return FastRelease::NotHeld;
   }
   {
     Segment& segment = segmentOf(hash);
@@ -156,7 +158,7 @@ ReleasedAtOnce HoldTable::release(Locker& locker, LockTarget target) {
       own = nullptr;
       link = find(segment, hash, target);
       Node* node = link->get();
-      if (node != nullptr && node->isEntry()) return ReleasedAtOnce::Not;
+      if (node != nullptr && node->isEntry()) return FastRelease::NeedsSlowPath;
       for (; node != nullptr && node->target == target; link = &node->chain, node = link->get()) {
         if (&static_cast<Hold*>(node)->locker() != &locker) continue;
         own = static_cast<Hold*>(node);
@@ -164,15 +166,15 @@ ReleasedAtOnce HoldTable::release(Locker& locker, LockTarget target) {
       }
     }
     if (own != nullptr) {
-      hear(segment, locker);
+      advanceClock(segment, locker);
       link->set(own->chain.get());
       count(segment, 0, 1);
     }
   }
   locker.unlockRequests.add(1);
-  if (own == nullptr) return ReleasedAtOnce::Nothing;
+  if (own == nullptr) return FastRelease::NotHeld;
   drop(locker, *own);
-  return ReleasedAtOnce::Done;
+  return FastRelease::Released;
 }
 
 void HoldTable::evict(Locker& locker, Hold& hold) {
@@ -183,48 +185,48 @@ void HoldTable::evict(Locker& locker, Hold& hold) {
     Link* link = find(segment, hash, hold.target);
     if (link->get()->isEntry()) return;
     while (link->get() != &hold) link = &link->get()->chain;
-    hear(segment, locker);
+    advanceClock(segment, locker);
     link->set(hold.chain.get());
     count(segment, 0, 1);
   }
-  locker.giveIdle(hold);
+  locker.freeRetained(hold);
 }
 
 void HoldTable::evictAll(Locker& locker) {
   for (Hold*& place : locker.index.all()) {
-    if (place == nullptr || !place->isIdle()) continue;
+    if (place == nullptr || !place->isRetained()) continue;
     evict(locker, *std::exchange(place, nullptr));
   }
 }
 
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
-  if ((locker.barred & Locker::kCommitWaits) != 0) return true;
+  if ((locker.slowPathOnly & Locker::kCommitWaits) != 0) return true;
   const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
-  bool longWay = false;
+  bool slowPath = false;
   for (Hold* hold = locker.first; hold != nullptr;) {
     Hold* const after = hold->after.get();
     if (after != nullptr) __builtin_prefetch(&segmentOf(hashOf(after->target)), /*write=*/1);
     const ReleaseFate fate = fateOf(*hold, scope);
-    const bool same = fate == ReleaseFate::Returns && hold->type() == hold->session();
+    const bool same = fate == ReleaseFate::Returns && hold->type() == hold->sessionType();
     bool gone = false;
     const std::uint64_t hash = hashOf(hold->target);
     const bool idles = fate == ReleaseFate::Goes && !forGood && locker.index.at(hash) == hold &&
-                       becomesIdle(locker, *hold);
+                       retain(locker, *hold);
     if (fate != ReleaseFate::Stays && !same && !idles) {
       Segment& segment = segmentOf(hash);
       SpinHold spin(segment.lock);
       Link* link = find(segment, hash, hold->target);
       if (link->get()->isEntry()) {
-        longWay = true;
+        slowPath = true;
       } else {
-        hear(segment, locker);
+        advanceClock(segment, locker);
         if (fate == ReleaseFate::Returns) {
-          hold->set({hold->session(), hold->session()});
+          hold->set({hold->sessionType(), hold->sessionType()});
         } else {
           while (link->get() != hold) link = &link->get()->chain;
           link->set(hold->chain.get());
-          // Of one who leaves, many may go. Fewer heads each time would deal out anew, again and
-          // again, also the holds of others, who are at work: whoever comes next sees to it.
+          // A locker that leaves may drop many. To rehash after each would move, again and again,
+          // also the holds of lockers that are at work; the next fast path call rehashes once.
           if (forGood) {
             --segment.nodes;
           } else {
@@ -238,7 +240,7 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
     hold = after;
   }
   if (forGood) evictAll(locker);
-  return longWay || (forGood && locker.idle() > 0);
+  return slowPath || (forGood && locker.retained() > 0);
 }
 
 // Where it is wanted: what is put together from so small parts is slow to copy.
@@ -248,11 +250,11 @@ inline bool HoldTable::held(Locker& locker, LockTarget target, HeldLock& held) {
     held.since = hold.since();
     held.level = hold.level();
     held.type = hold.type();
-    held.session = hold.session();
+    held.session = hold.sessionType();
   };
   const Hold* const known = locker.index.at(hashOf(target));
   if (known == nullptr || known->target != target) return look(locker, target, take);
-  if (!known->isIdle()) take(*known);
+  if (!known->isRetained()) take(*known);
   return true;
 }
 
@@ -262,69 +264,68 @@ inline bool HoldTable::held(Locker& locker, LockTarget target, HeldLock& held) {
 
 using lock_table::HoldTable;
 
-// What a process does most needs nobody but itself. It is decided in one function that calls no
-// other, and so has nothing to keep for afterwards.
-GrantedAtOnce LockManager::grantAtOnce(const LockSeat& seat, LockTarget target, LockTerms terms) {
-  if (terms.type() == LockType::Share) return grantShare(seat, target, terms);
-  lock_table::Locker& locker = *seat;
+// What a process does most needs no other process. It is a leaf function: no register is spilled.
+FastGrant LockManager::grantAtOnce(const LockerRef& ref, LockTarget target, LockTerms terms) {
+  if (terms.type() == LockType::Share) return grantShare(ref, target, terms);
+  lock_table::Locker& locker = *ref;
   if (locker.mutex.lockAsOwner()) [[likely]] {
     const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, false);
     locker.mutex.unlock(true);
     if (token.value != 0) [[likely]]
       return {token, true};
   }
-  return grantAnew(seat, target, terms);
+  return grantAnew(ref, target, terms);
 }
 
 // Apart, because to read the GrantClock takes registers that the others need not keep.
-GrantedAtOnce LockManager::grantShare(const LockSeat& seat, LockTarget target, LockTerms terms) {
-  lock_table::Locker& locker = *seat;
+FastGrant LockManager::grantShare(const LockerRef& ref, LockTarget target, LockTerms terms) {
+  lock_table::Locker& locker = *ref;
   if (locker.mutex.lockAsOwner()) [[likely]] {
     const FencingToken token = HoldTable::acquireAgain(locker, target, terms, clock_, true);
     locker.mutex.unlock(true);
     if (token.value != 0) [[likely]]
       return {token, true};
   }
-  return grantAnew(seat, target, terms);
+  return grantAnew(ref, target, terms);
 }
 
-GrantedAtOnce LockManager::grantAnew(const LockSeat& seat, LockTarget target, LockTerms terms) {
-  OwnerHold own(seat->mutex);
+FastGrant LockManager::grantAnew(const LockerRef& ref, LockTarget target, LockTerms terms) {
+  OwnerHold own(ref->mutex);
   const FencingToken token =
-      HoldTable::acquireAgain(*seat, target, terms, clock_, terms.type() == LockType::Share);
+      HoldTable::acquireAgain(*ref, target, terms, clock_, terms.type() == LockType::Share);
   if (token.value != 0) return {token, true};
-  return {holds_.acquire(*seat, target, terms, clock_), false};
+  return {holds_.acquire(*ref, target, terms, clock_), false};
 }
 
-ReleasedAtOnce LockManager::releaseAtOnce(const LockSeat& seat, LockTarget target) {
-  lock_table::Locker& locker = *seat;
+FastRelease LockManager::releaseAtOnce(const LockerRef& ref, LockTarget target) {
+  lock_table::Locker& locker = *ref;
   if (locker.mutex.lockAsOwner()) [[likely]] {
-    const ReleasedAtOnce done = HoldTable::releaseForNow(locker, target);
+    const FastRelease done = HoldTable::releaseForNow(locker, target);
     locker.mutex.unlock(true);
-    if (done == ReleasedAtOnce::Done) [[likely]]
+    if (done == FastRelease::Released) [[likely]]
       return done;
   }
-  return releaseForGood(seat, target);
+  return releaseForGood(ref, target);
 }
 
-ReleasedAtOnce LockManager::releaseForGood(const LockSeat& seat, LockTarget target) {
-  OwnerHold own(seat->mutex);
-  const ReleasedAtOnce done = HoldTable::releaseForNow(*seat, target);
-  return done == ReleasedAtOnce::Done ? done : holds_.release(*seat, target);
+FastRelease LockManager::releaseForGood(const LockerRef& ref, LockTarget target) {
+  OwnerHold own(ref->mutex);
+  const FastRelease done = HoldTable::releaseForNow(*ref, target);
+  return done == FastRelease::Released ? done : holds_.release(*ref, target);
 }
 
-HeldLock LockManager::held(const LockSeat& seat, LockTarget target) const {
+HeldLock LockManager::held(const LockerRef& ref, LockTarget target) const {
   HeldLock held;  // Returned where it is: see above.
   const auto look = [&] {
-    OwnerHold own(seat->mutex);
-    return holds_.held(*seat, target, held);
+    OwnerHold own(ref->mutex);
+    return holds_.held(*ref, target, held);
   };
-  if (!look()) heldInCrowd(seat, target, held);
+  if (!look()) heldInCrowd(ref, target, held);
   return held;
 }
 
-LockType LockManager::typeHeld(const LockSeat& seat, LockTarget target) const {
-  return held(seat, target).type;
+LockType LockManager::typeHeld(const LockerRef& ref, LockTarget target) const {
+  return held(ref, target).type;
 }
 
 }  // namespace nephrite

@@ -34,10 +34,10 @@ struct LatestEdition {
 /// Answers: as Database says: once, with no mutex held.
 /// Threads: any method, from any thread. Mutex order: `mutex_` before those of the lock manager;
 ///          `reserveMutex_` is held while the store reserves numbers.
-class ObjectSpace {
+class LockedStore {
  public:
   struct Options {
-    /// Handed on to the lock manager; the space sets `tokensAbove` itself.
+    /// Handed on to the lock manager; the store sets `tokensAbove` itself.
     LockManager::Options locks = {};
     /// Fencing tokens are reserved from the store, so that they rise across restarts.
     bool durableTokens = false;
@@ -60,7 +60,7 @@ class ObjectSpace {
   };
 
   /// `clock` must outlive this.
-  ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options);
+  LockedStore(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options);
 
   LockManager& locks() { return locks_; }
   const LockManager& locks() const { return locks_; }
@@ -77,24 +77,24 @@ class ObjectSpace {
   /// A locker whose commit is being written keeps its locks until that is over.
   void signOff(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
 
-  void lock(const LockOrder& order, LockReplySettle settle);
+  void lock(const ObjectLockRequest& order, LockReplyDone done);
   /// As QuickLocks says.
-  bool lockAtOnce(const LockSeat& seat, Oid oid, LockTerms terms) {
+  bool lockAtOnce(const LockerRef& ref, Oid oid, LockTerms terms) {
     if (!known_.contains(oid)) [[unlikely]]
-      return lockUnknown(seat, oid, terms);
-    const GrantedAtOnce granted = locks_.grantAtOnce(seat, {oid.bits()}, terms);
-    if (!granted.again) [[unlikely]]
-      return wasGranted(seat, oid, granted.token);
+      return lockUnknown(ref, oid, terms);
+    const FastGrant granted = locks_.grantAtOnce(ref, {oid.bits()}, terms);
+    if (!granted.isKnown) [[unlikely]]
+      return wasGranted(ref, oid, granted.token);
     return !options_.durableTokens || keepsReserved(granted.token);
   }
   /// The same for a caller that waits for no disk, even when the object is there.
-  bool lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms);
+  bool lockInMemory(const LockerRef& ref, Oid oid, LockTerms terms);
   /// The same before the object is changed; number 0: not granted, or the object is gone,
   /// or the token of the lock cannot be kept: lock() says which. StoreException when it cannot be
   /// read; it is locked then.
-  LatestEdition lockForChange(const LockSeat& seat, Oid oid, LockTerms terms);
+  LatestEdition lockForChange(const LockerRef& ref, Oid oid, LockTerms terms);
   LatestEdition latestEdition(Oid oid) const;
-  void lockAll(LockOrders orders, LockAllSettle settle) NEPHRITE_EXCLUDES(mutex_);
+  void lockAll(ObjectLockBatch orders, LockAllDone done) NEPHRITE_EXCLUDES(mutex_);
   void cancel(LockerId locker, std::uint64_t requestId) NEPHRITE_EXCLUDES(mutex_);
   bool unlock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   void releaseTransactionLocks(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
@@ -107,7 +107,7 @@ class ObjectSpace {
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
   LockType typeHeld(LockerId locker, Oid target) const;
 
-  void commit(CommitRequest request, CommitSettle settle) NEPHRITE_EXCLUDES(mutex_);
+  void commit(CommitRequest request, CommitDone done) NEPHRITE_EXCLUDES(mutex_);
   /// Waits until no commit of `locker` is being written.
   void awaitCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
 
@@ -117,22 +117,22 @@ class ObjectSpace {
 
  private:
   struct PendingCommit;
-  struct Chain;
+  struct LockBatch;
 
   static LockTarget targetOf(Oid oid) { return {oid.bits()}; }
-  /// Of an object that the seat has locked.
-  void remember(const LockSeat& seat, Oid oid);
+  /// Of an object that the locker has locked.
+  void remember(const LockerRef& ref, Oid oid);
   bool hasMoved(Oid oid, std::uint32_t editionBefore) const;
   LockReply replyTo(const LockAnswer& answer, Existence existence, std::uint32_t editionBefore);
-  void next(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
-  bool isCancelled(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
-  void refused(const Chain& chain) NEPHRITE_EXCLUDES(mutex_);
-  void goOn(const std::shared_ptr<Chain>& chain) NEPHRITE_EXCLUDES(mutex_);
-  bool lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms);
+  void next(const std::shared_ptr<LockBatch>& batch) NEPHRITE_EXCLUDES(mutex_);
+  bool isCancelled(const LockBatch& batch) NEPHRITE_EXCLUDES(mutex_);
+  void refused(const LockBatch& batch) NEPHRITE_EXCLUDES(mutex_);
+  void goOn(const std::shared_ptr<LockBatch>& batch) NEPHRITE_EXCLUDES(mutex_);
+  bool lockUnknown(const LockerRef& ref, Oid oid, LockTerms terms);
   /// True when it was, and the object is there.
-  bool wasGranted(const LockSeat& seat, Oid oid, FencingToken token);
-  /// Of an object that the seat has locked: if not, that lock is let go.
-  bool isStillThere(const LockSeat& seat, Oid oid);
+  bool wasGranted(const LockerRef& ref, Oid oid, FencingToken token);
+  /// Of an object that the locker has locked: if not, that lock is let go.
+  bool isStillThere(const LockerRef& ref, Oid oid);
   /// False when it is not reserved and cannot be: lock() says why.
   bool keepsReserved(FencingToken given) {
     const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
@@ -197,9 +197,9 @@ class ObjectSpace {
   Mutex reserveMutex_;
   LockManager locks_;
 
-  enum class Standing { Idle, Committing, LeavesAfterCommit };
+  enum class CommitState { None, Committing, LeavesAfterCommit };
   struct SignedOn {
-    Standing standing = Standing::Idle;
+    CommitState commitState = CommitState::None;
     std::vector<Release> afterCommit;
   };
   Mutex mutex_;
@@ -207,7 +207,7 @@ class ObjectSpace {
   std::unordered_map<std::uint64_t, SignedOn> signedOn_ NEPHRITE_GUARDED_BY(mutex_);
   // By locker and target; until the locker's transaction ends.
   std::map<std::pair<std::uint64_t, std::uint64_t>, BrokenLock> broken_ NEPHRITE_GUARDED_BY(mutex_);
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Chain>> chains_
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<LockBatch>> batches_
       NEPHRITE_GUARDED_BY(mutex_);
 };
 

@@ -1,6 +1,6 @@
-// Locks and commits of one ObjectSpace, met in moments that only it knows.
+// Locks and commits of one LockedStore, met in moments that only it knows.
 
-#include "runtime/local/object_space.h"
+#include "runtime/local/locked_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,12 +14,12 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Given: two orders in a space of their own, and three lockers.
-class AnObjectSpace : public testing::Test {
+/// Given: two orders in a store of their own, and three lockers.
+class ALockedStore : public testing::Test {
  protected:
   static constexpr LockerId kAnna{1}, kBen{2}, kCleo{3};
 
-  AnObjectSpace() {
+  ALockedStore() {
     ObjectStore::Options inMemory;
     inMemory.inMemory = true;
     store = std::make_shared<StoreWithHooks>(ObjectStore::open(inMemory));
@@ -31,16 +31,16 @@ class AnObjectSpace : public testing::Test {
       changes.changes.push_back({ChangeKind::Create, {*oid, 1, {0}, {}}});
       store->commit(changes);
     }
-    ObjectSpace::Options options;
+    LockedStore::Options options;
     options.fetch = [this](Oid oid) {
       whenFetched(oid);
       return store->fetch(oid);
     };
-    space = std::make_unique<ObjectSpace>(store, clock, options);
-    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOn(locker);
+    locked = std::make_unique<LockedStore>(store, clock, options);
+    for (const LockerId locker : {kAnna, kBen, kCleo}) locked->signOn(locker);
   }
-  ~AnObjectSpace() override {
-    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+  ~ALockedStore() override {
+    for (const LockerId locker : {kAnna, kBen, kCleo}) locked->signOff(locker);
   }
 
   LockRequest request(LockerId locker, Oid oid, LockType type, LockTimeout timeout) {
@@ -55,8 +55,8 @@ class AnObjectSpace : public testing::Test {
   }
   LockOutcome tries(LockerId locker, Oid oid, LockType type) {
     std::optional<LockOutcome> outcome;
-    space->lock({request(locker, oid, type, LockTimeout::immediate())},
-                [&](const LockReply& reply) { outcome = reply.lock.outcome; });
+    locked->lock({request(locker, oid, type, LockTimeout::immediate())},
+                 [&](const LockReply& reply) { outcome = reply.lock.outcome; });
     return outcome.value();
   }
   bool gets(LockerId locker, Oid oid, LockType type) {
@@ -68,9 +68,9 @@ class AnObjectSpace : public testing::Test {
     CommitRequest request;
     request.upgrade.locker = kAnna;
     request.changes.changes.push_back(
-        {ChangeKind::Update, {first, space->store().fetch(first)->edition, {total}, {}}});
+        {ChangeKind::Update, {first, locked->store().fetch(first)->edition, {total}, {}}});
     std::optional<CommitReply> told;
-    space->commit(std::move(request), [&](const CommitReply& reply) { told = reply; });
+    locked->commit(std::move(request), [&](const CommitReply& reply) { told = reply; });
     return told.value();
   }
 
@@ -88,30 +88,30 @@ class AnObjectSpace : public testing::Test {
 
     EXPECT_EQ(looked, 1);
     EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
-    EXPECT_EQ(space->fetch(first)->edition, 2u);
+    EXPECT_EQ(locked->fetch(first)->edition, 2u);
   }
 
   ManualClock clock;
   std::shared_ptr<StoreWithHooks> store;
   std::function<void(Oid)> whenFetched = [](Oid) {};
   Oid first, second;
-  std::unique_ptr<ObjectSpace> space;
+  std::unique_ptr<LockedStore> locked;
 };
 
 // The cancel came when the flag had been looked at and the lock was not in its queue yet.
-TEST_F(AnObjectSpace, WhenManyLocksAreCancelledBetweenTwoThenTheNextIsNotWaitedFor) {
+TEST_F(ALockedStore, WhenManyLocksAreCancelledBetweenTwoThenTheNextIsNotWaitedFor) {
   ASSERT_TRUE(gets(kBen, second, LockType::Exclusive));
   bool cancelled = false;
   whenFetched = [&](Oid oid) {
     if (oid != second || std::exchange(cancelled, true)) return;
-    space->cancel(kAnna, 1);
+    locked->cancel(kAnna, 1);
   };
 
   std::optional<LockAllReply> told;
   // Update: for that each object is looked at before it is asked for.
-  space->lockAll({request(kAnna, Oid(), LockType::Update, LockTimeout::infinite()),
-                  {{first, Existence::Required}, {second, Existence::Required}}},
-                 [&](const LockAllReply& reply) { told = reply; });
+  locked->lockAll({request(kAnna, Oid(), LockType::Update, LockTimeout::infinite()),
+                   {{first, Existence::Required}, {second, Existence::Required}}},
+                  [&](const LockAllReply& reply) { told = reply; });
 
   EXPECT_TRUE(cancelled);
   ASSERT_TRUE(told.has_value()) << "it waits for ever";
@@ -119,53 +119,53 @@ TEST_F(AnObjectSpace, WhenManyLocksAreCancelledBetweenTwoThenTheNextIsNotWaitedF
   EXPECT_EQ(told->refused.value().lock.outcome, LockOutcome::Cancelled);
 }
 
-TEST_F(AnObjectSpace, WhenAnOperatorTakesTheLockOfACommitThenItGoesWhenThatHasEnded) {
+TEST_F(ALockedStore, WhenAnOperatorTakesTheLockOfACommitThenItGoesWhenThatHasEnded) {
   expectToWaitForTheCommit([&] {
-    EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::AfterCommit);
-    EXPECT_EQ(space->breakLock(kAnna, second, {"ops", "urgent"}), ObjectSpace::Broken::NotHeld);
+    EXPECT_EQ(locked->breakLock(kAnna, first, {"ops", "urgent"}), LockedStore::Broken::AfterCommit);
+    EXPECT_EQ(locked->breakLock(kAnna, second, {"ops", "urgent"}), LockedStore::Broken::NotHeld);
   });
 }
 
-TEST_F(AnObjectSpace, WhenTheLockOfACommitIsLetGoThenItGoesWhenThatHasEnded) {
-  expectToWaitForTheCommit([&] { EXPECT_TRUE(space->unlock(kAnna, first)); });
+TEST_F(ALockedStore, WhenTheLockOfACommitIsLetGoThenItGoesWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { EXPECT_TRUE(locked->unlock(kAnna, first)); });
 }
 
-TEST_F(AnObjectSpace, WhenTransactionLocksAreReleasedDuringACommitThenTheyGoWhenThatHasEnded) {
-  expectToWaitForTheCommit([&] { space->releaseTransactionLocks(kAnna); });
+TEST_F(ALockedStore, WhenTransactionLocksAreReleasedDuringACommitThenTheyGoWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { locked->releaseTransactionLocks(kAnna); });
 }
 
-TEST_F(AnObjectSpace, WhenALevelIsReleasedDuringACommitThenItGoesWhenThatHasEnded) {
-  expectToWaitForTheCommit([&] { space->releaseLevel(kAnna, 0); });
+TEST_F(ALockedStore, WhenALevelIsReleasedDuringACommitThenItGoesWhenThatHasEnded) {
+  expectToWaitForTheCommit([&] { locked->releaseLevel(kAnna, 0); });
 }
 
-TEST_F(AnObjectSpace, WhenItsLockIsAskedForAnewDuringACommitThenThatIsCancelled) {
+TEST_F(ALockedStore, WhenItsLockIsAskedForAnewDuringACommitThenThatIsCancelled) {
   expectToWaitForTheCommit([&] {
     LockRequest lower = request(kAnna, first, LockType::Share, LockTimeout::immediate());
     lower.inState = false;
     std::optional<LockOutcome> outcome;
-    space->lock({lower}, [&](const LockReply& reply) { outcome = reply.lock.outcome; });
+    locked->lock({lower}, [&](const LockReply& reply) { outcome = reply.lock.outcome; });
     EXPECT_EQ(outcome, LockOutcome::Cancelled);
   });
 }
 
-TEST_F(AnObjectSpace, WhenItsLockIsAskedForAnewTheShortWayThenThatGetsNothing) {
+TEST_F(ALockedStore, WhenItsLockIsAskedForAnewOnTheFastPathThenThatGetsNothing) {
   expectToWaitForTheCommit([&] {
     const LockRequest lower = request(kAnna, first, LockType::Share, LockTimeout::immediate());
     for (const bool inState : {true, false}) {
       LockRequest asked = lower;
       asked.inState = inState;
-      const LockSeat anna = space->locks().seatOf(kAnna);
-      EXPECT_FALSE(space->lockAtOnce(anna, first, asked.terms()));
-      EXPECT_FALSE(space->lockInMemory(anna, first, asked.terms()));
-      EXPECT_EQ(space->lockForChange(anna, first, asked.terms()).number, 0u);
+      const LockerRef anna = locked->locks().find(kAnna);
+      EXPECT_FALSE(locked->lockAtOnce(anna, first, asked.terms()));
+      EXPECT_FALSE(locked->lockInMemory(anna, first, asked.terms()));
+      EXPECT_EQ(locked->lockForChange(anna, first, asked.terms()).number, 0u);
     }
   });
 }
 
-TEST_F(AnObjectSpace, WhenTheCommitFailsThenWhatAnOperatorTookIsGone) {
+TEST_F(ALockedStore, WhenTheCommitFailsThenWhatAnOperatorTookIsGone) {
   ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
   store->beforeCommit = [&] {
-    EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::AfterCommit);
+    EXPECT_EQ(locked->breakLock(kAnna, first, {"ops", "urgent"}), LockedStore::Broken::AfterCommit);
     throw StoreException(StoreException::Reason::Io, "no space left on /data");
   };
   const CommitReply failed = commit(7);
@@ -182,10 +182,10 @@ TEST_F(AnObjectSpace, WhenTheCommitFailsThenWhatAnOperatorTookIsGone) {
   EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
 }
 
-TEST_F(AnObjectSpace, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotten) {
+TEST_F(ALockedStore, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotten) {
   ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
-  EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::Now);
-  space->releaseTransactionLocks(kAnna);
+  EXPECT_EQ(locked->breakLock(kAnna, first, {"ops", "urgent"}), LockedStore::Broken::Now);
+  locked->releaseTransactionLocks(kAnna);
 
   const CommitReply refused = commit(7);
 
@@ -196,11 +196,11 @@ TEST_F(AnObjectSpace, WhenTheTransactionHasEndedThenWhatAnOperatorTookIsForgotte
 // --- A commit that waits for locks ---------------------------------------------------------------
 
 // It would wait for Ben, keep others waiting, and fail all the same.
-TEST_F(AnObjectSpace, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) {
+TEST_F(ALockedStore, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) {
   ASSERT_TRUE(gets(kAnna, first, LockType::Update));
   ASSERT_TRUE(gets(kBen, first, LockType::Share));
   ASSERT_TRUE(gets(kAnna, second, LockType::Exclusive));
-  ASSERT_EQ(space->breakLock(kAnna, second, {"ops", "urgent"}), ObjectSpace::Broken::Now);
+  ASSERT_EQ(locked->breakLock(kAnna, second, {"ops", "urgent"}), LockedStore::Broken::Now);
   CommitRequest request;
   request.upgrade = this->request(kAnna, first, LockType::Exclusive, LockTimeout::infinite());
   request.updateLocked = {first};
@@ -209,7 +209,7 @@ TEST_F(AnObjectSpace, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) 
   }
   std::optional<CommitReply> told;
 
-  space->commit(request, [&](const CommitReply& reply) { told = reply; });
+  locked->commit(request, [&](const CommitReply& reply) { told = reply; });
 
   ASSERT_TRUE(told && told->failure) << "it waits";
   EXPECT_EQ(told->failure->code, ErrorCode::LockLost);
@@ -218,7 +218,7 @@ TEST_F(AnObjectSpace, WhenALockOfACommitIsLostThenItFailsAtOnceAndWaitsForNone) 
 }
 
 // She has locked the first order alone, and waits for whoever reads the second.
-TEST_F(AnObjectSpace, WhenALockIsLostWhileItsCommitWaitsForOthersThenItWaitsNoLonger) {
+TEST_F(ALockedStore, WhenALockIsLostWhileItsCommitWaitsForOthersThenItWaitsNoLonger) {
   ASSERT_TRUE(gets(kAnna, first, LockType::Exclusive));
   ASSERT_TRUE(gets(kAnna, second, LockType::Update));
   ASSERT_TRUE(gets(kBen, second, LockType::Share));
@@ -229,10 +229,10 @@ TEST_F(AnObjectSpace, WhenALockIsLostWhileItsCommitWaitsForOthersThenItWaitsNoLo
     commit.changes.changes.push_back({ChangeKind::Update, {oid, 1, {7}, {}}});
   }
   std::optional<CommitReply> told;
-  space->commit(std::move(commit), [&](const CommitReply& reply) { told = reply; });
+  locked->commit(std::move(commit), [&](const CommitReply& reply) { told = reply; });
   ASSERT_FALSE(told) << "Ben reads";
 
-  EXPECT_EQ(space->breakLock(kAnna, first, {"ops", "urgent"}), ObjectSpace::Broken::Now);
+  EXPECT_EQ(locked->breakLock(kAnna, first, {"ops", "urgent"}), LockedStore::Broken::Now);
 
   ASSERT_TRUE(told);
   EXPECT_EQ(told->outcome, CommitReply::Outcome::Failed);
@@ -240,32 +240,32 @@ TEST_F(AnObjectSpace, WhenALockIsLostWhileItsCommitWaitsForOthersThenItWaitsNoLo
   EXPECT_EQ(told->failure->code, ErrorCode::LockLost);
   EXPECT_EQ(told->failure->object, first);
   EXPECT_THAT(told->failure->what, HasSubstr("by ops"));
-  EXPECT_EQ(space->typeHeld(kAnna, second), LockType::Update);
+  EXPECT_EQ(locked->typeHeld(kAnna, second), LockType::Update);
   EXPECT_TRUE(gets(kBen, first, LockType::Exclusive));
 }
 
 // --- Fencing tokens ------------------------------------------------------------------------------
 
-/// Given: a space whose tokens are reserved a hundred at a time, from a store that has begun to
+/// Given: a store whose tokens are reserved a hundred at a time, from a store that has begun to
 /// fail.
-class GivenTokensThatRunOut : public AnObjectSpace {
+class GivenTokensThatRunOut : public ALockedStore {
  protected:
   GivenTokensThatRunOut() {
-    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+    for (const LockerId locker : {kAnna, kBen, kCleo}) locked->signOff(locker);
     begin();
     store->numbersFail = true;
   }
   void begin() {
-    ObjectSpace::Options options;
+    LockedStore::Options options;
     options.durableTokens = true;
     options.tokenBlock = 100;
-    space = std::make_unique<ObjectSpace>(store, clock, options);
-    for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOn(locker);
+    locked = std::make_unique<LockedStore>(store, clock, options);
+    for (const LockerId locker : {kAnna, kBen, kCleo}) locked->signOn(locker);
   }
   LockReply ask(LockerId locker, Oid oid) {
     std::optional<LockReply> told;
-    space->lock({request(locker, oid, LockType::Exclusive, LockTimeout::immediate())},
-                [&](const LockReply& reply) { told = reply; });
+    locked->lock({request(locker, oid, LockType::Exclusive, LockTimeout::immediate())},
+                 [&](const LockReply& reply) { told = reply; });
     return told.value();
   }
   /// Anna and Ben lock the order in turn until one of them is refused; the largest token given.
@@ -278,7 +278,7 @@ class GivenTokensThatRunOut : public AnObjectSpace {
       EXPECT_TRUE(refused.isGranted());
       EXPECT_GT(refused.lock.token, largest);
       largest = refused.lock.token;
-      space->unlock(locker, first);
+      locked->unlock(locker, first);
     }
     ADD_FAILURE() << "a thousand of a hundred were given";
     return largest;
@@ -297,8 +297,8 @@ TEST_F(GivenTokensThatRunOut, WhenOneIsNotReservedThenTheLockIsHeldAndTheRequest
   const LockerId holder = refused.lock.request.locker;
   EXPECT_FALSE(gets(kCleo, first, LockType::Share)) << "it is held";
   EXPECT_TRUE(ask(holder, first).failure) << "asked for again, it fails again";
-  EXPECT_FALSE(space->lockAtOnce(
-      space->locks().seatOf(holder), first,
+  EXPECT_FALSE(locked->lockAtOnce(
+      locked->locks().find(holder), first,
       request(holder, first, LockType::Exclusive, LockTimeout::immediate()).terms()));
 
   store->numbersFail = false;
@@ -308,7 +308,7 @@ TEST_F(GivenTokensThatRunOut, WhenOneIsNotReservedThenTheLockIsHeldAndTheRequest
 TEST_F(GivenTokensThatRunOut, WhenTheProgramStartsAgainThenItsTokensAreLargerThanAnyThatWasGiven) {
   const FencingToken largest = lockUntilRefused();
 
-  for (const LockerId locker : {kAnna, kBen, kCleo}) space->signOff(locker);
+  for (const LockerId locker : {kAnna, kBen, kCleo}) locked->signOff(locker);
   store->numbersFail = false;
   begin();
 

@@ -23,9 +23,9 @@ struct Arrived {
 };
 
 /// A request that is on its way: says what it asks, and hears what it came to.
-class Asked {
+class PendingCall {
  public:
-  virtual ~Asked() = default;
+  virtual ~PendingCall() = default;
   /// Its message has so many bytes at least. What is too large is not even packed.
   virtual std::size_t leastBytes() const { return 0; }
   /// Its bytes, until this thread encodes the next message. `shortly`: as a short message, if it is
@@ -34,16 +34,16 @@ class Asked {
   /// It leaves, as the message of this number: from now on the server may act on it. Not called
   /// for a request that fails here. May use only leaves.
   virtual void sent(std::uint64_t /*number*/) {}
-  virtual void answered(ClientAnswer answer, const Arrived& arrived) = 0;
+  virtual void onReply(ClientAnswer answer, const Arrived& arrived) = 0;
   /// Does it care for an answer that comes when it has been told that there was none?
-  virtual bool hearsLate() const { return false; }
-  virtual void answeredLate(ClientAnswer, const Arrived&) {}
+  virtual bool wantsLateReply() const { return false; }
+  virtual void onLateReply(ClientAnswer, const Arrived&) {}
   /// Does it ask for this lock? Then the lock stays when another request gives up.
   virtual bool asksFor(LockerId, Oid) const { return false; }
 };
 
 /// A request that is said with functions.
-class AskedByFunctions final : public Asked {
+class PendingFunctions final : public PendingCall {
  public:
   using Answer = std::function<void(ClientAnswer, const Arrived&)>;
   struct Functions {
@@ -51,16 +51,16 @@ class AskedByFunctions final : public Asked {
     Answer answer;
     Answer late;  ///< May be empty.
   };
-  explicit AskedByFunctions(Functions functions) : functions_(std::move(functions)) {}
+  explicit PendingFunctions(Functions functions) : functions_(std::move(functions)) {}
 
   std::string_view message(wire::RequestId id, bool, Instant now) override {
     return wire::encodeInPlace(functions_.message(id), now);
   }
-  void answered(ClientAnswer answer, const Arrived& arrived) override {
+  void onReply(ClientAnswer answer, const Arrived& arrived) override {
     functions_.answer(std::move(answer), arrived);
   }
-  bool hearsLate() const override { return functions_.late != nullptr; }
-  void answeredLate(ClientAnswer answer, const Arrived& arrived) override {
+  bool wantsLateReply() const override { return functions_.late != nullptr; }
+  void onLateReply(ClientAnswer answer, const Arrived& arrived) override {
     functions_.late(std::move(answer), arrived);
   }
 

@@ -1,31 +1,31 @@
-// The part of ObjectSpace that commits: durable, then visible, then unlocked.
+// The part of LockedStore that commits: durable, then visible, then unlocked.
 
 #include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "runtime/local/locked_store.h"
 #include "runtime/local/object_size.h"
-#include "runtime/local/object_space.h"
 
 namespace nephrite {
 
 /// A commit between being asked for and being answered.
-struct ObjectSpace::PendingCommit {
+struct LockedStore::PendingCommit {
   CommitRequest request;
-  CommitSettle settle;
+  CommitDone done;
   CommitReply reply;
 };
 
-void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
+void LockedStore::commit(CommitRequest request, CommitDone done) {
   auto commit = std::make_shared<PendingCommit>();
   commit->request = std::move(request);
-  commit->settle = std::move(settle);
+  commit->done = std::move(done);
   if (!options_.recordCommits) commit->request.changes.id.number = 0;
   if (auto fault = faultOfSizes(commit->request.changes)) {
     commit->reply.outcome = CommitReply::Outcome::Failed;
     commit->reply.failure = std::move(fault);
-    return commit->settle(commit->reply);
+    return commit->done(commit->reply);
   }
   if (commit->request.updateLocked.empty()) {
     finish(commit);
@@ -36,7 +36,7 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
   if (auto lost = lostBefore(commit->request)) {
     commit->reply.outcome = CommitReply::Outcome::Failed;
     commit->reply.failure = std::move(lost);
-    return commit->settle(commit->reply);
+    return commit->done(commit->reply);
   }
   std::vector<LockTarget> targets;
   for (const ObjectChange& change : commit->request.changes.changes) {
@@ -46,7 +46,7 @@ void ObjectSpace::commit(CommitRequest request, CommitSettle settle) {
   locks_.upgradeForCommit(commit->request.upgrade, targets, answered).deliver();
 }
 
-void ObjectSpace::upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer) {
+void LockedStore::upgraded(const std::shared_ptr<PendingCommit>& commit, const LockAnswer& answer) {
   CommitReply& reply = commit->reply;
   reply.lock = answer;
   if (answer.outcome == LockOutcome::Granted) {
@@ -59,11 +59,11 @@ void ObjectSpace::upgraded(const std::shared_ptr<PendingCommit>& commit, const L
     reply.failure = lostLock(answer.request.locker, change.record->oid);
   }
   if (reply.failure) reply.outcome = CommitReply::Outcome::Failed;
-  commit->settle(reply);
+  commit->done(reply);
 }
 
 // What is stored can be read by every node: it fits into a message.
-std::optional<RequestFailure> ObjectSpace::faultOfSizes(const ChangeSet& changes) const {
+std::optional<RequestFailure> LockedStore::faultOfSizes(const ChangeSet& changes) const {
   if (options_.mostObjectBytes == 0) return std::nullopt;
   for (const ObjectChange& change : changes.changes) {
     if (change.kind == ChangeKind::Delete) continue;
@@ -74,13 +74,13 @@ std::optional<RequestFailure> ObjectSpace::faultOfSizes(const ChangeSet& changes
 }
 
 // Whatever has become of its locks since: broken by an operator, say.
-std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& request, LockType least) {
+std::optional<RequestFailure> LockedStore::notLocked(const CommitRequest& request, LockType least) {
   const LockerId locker = request.upgrade.locker;
-  const LockSeat seat = locks_.seatOf(locker);
+  const LockerRef ref = locks_.find(locker);
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
     const Oid oid = change.record->oid;
-    if (!seat.isNull() && covers(locks_.typeHeld(seat, targetOf(oid)), least)) continue;
+    if (!ref.isNull() && covers(locks_.typeHeld(ref, targetOf(oid)), least)) continue;
     if (auto lost = lostLock(locker, oid)) return lost;
     return RequestFailure{ErrorCode::LockLost,
                           "the change of " + store_->schema()->show(oid) +
@@ -93,8 +93,8 @@ std::optional<RequestFailure> ObjectSpace::notLocked(const CommitRequest& reques
 
 // Also of an object that was locked again since: what another process committed meanwhile is not
 // overwritten.
-std::optional<RequestFailure> ObjectSpace::lostBefore(const CommitRequest& request) {
-  if (locks_.seatOf(request.upgrade.locker).isNull()) return std::nullopt;  // Cancelled, then.
+std::optional<RequestFailure> LockedStore::lostBefore(const CommitRequest& request) {
+  if (locks_.find(request.upgrade.locker).isNull()) return std::nullopt;  // Cancelled, then.
   if (auto lost = notLocked(request, LockType::Update)) return lost;
   for (const ObjectChange& change : request.changes.changes) {
     if (change.kind == ChangeKind::Create) continue;
@@ -106,7 +106,7 @@ std::optional<RequestFailure> ObjectSpace::lostBefore(const CommitRequest& reque
   return std::nullopt;
 }
 
-std::optional<RequestFailure> ObjectSpace::write(const CommitRequest& request) {
+std::optional<RequestFailure> LockedStore::write(const CommitRequest& request) {
   if (auto refused = notLocked(request, LockType::Exclusive)) return refused;
   try {
     if (!request.changes.empty()) store_->commit(request.changes);
@@ -120,13 +120,13 @@ std::optional<RequestFailure> ObjectSpace::write(const CommitRequest& request) {
   }
 }
 
-void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
+void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
   const LockerId locker = commit->request.upgrade.locker;
   CommitReply& reply = commit->reply;
   if (!beginsCommit(locker)) {
     reply.outcome = CommitReply::Outcome::LockRefused;
     reply.lock.outcome = LockOutcome::Cancelled;
-    commit->settle(reply);
+    commit->done(reply);
     return;
   }
 
@@ -151,33 +151,33 @@ void ObjectSpace::finish(const std::shared_ptr<PendingCommit>& commit) {
   // The committer is told before the lockers that its locks kept waiting. Once told, it may commit
   // again, from another thread: this commit has ended by then.
   Ended ended = endsCommit(locker);
-  commit->settle(reply);
+  commit->done(reply);
   for (LockAnswers& each : answers) each.deliver();
   for (LockAnswers& each : ended.answers) each.deliver();
   if (ended.leaves) locks_.signOff(locker).deliver();
 }
 
-bool ObjectSpace::beginsCommit(LockerId locker) {
+bool LockedStore::beginsCommit(LockerId locker) {
   MutexLock hold(mutex_);
   const auto it = signedOn_.find(locker.value);
-  if (it == signedOn_.end() || it->second.standing != Standing::Idle) return false;
-  it->second.standing = Standing::Committing;
+  if (it == signedOn_.end() || it->second.commitState != CommitState::None) return false;
+  it->second.commitState = CommitState::Committing;
   locks_.beginWriting(locker);
   return true;
 }
 
-ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
+LockedStore::Ended LockedStore::endsCommit(LockerId locker) {
   MutexLock hold(mutex_);
   const auto it = signedOn_.find(locker.value);
   NEPHRITE_CHECK(it != signedOn_.end());
   Ended ended;
-  ended.leaves = it->second.standing == Standing::LeavesAfterCommit;
+  ended.leaves = it->second.commitState == CommitState::LeavesAfterCommit;
   locks_.endWriting(locker);
   for (const Release& each : std::exchange(it->second.afterCommit, {})) {
     bool released = false;
     ended.answers.push_back(carryOut(locker, each, released));
   }
-  it->second.standing = Standing::Idle;
+  it->second.commitState = CommitState::None;
   if (ended.leaves) {
     signedOn_.erase(it);
     forgetBroken(locker);
@@ -186,11 +186,11 @@ ObjectSpace::Ended ObjectSpace::endsCommit(LockerId locker) {
   return ended;
 }
 
-void ObjectSpace::awaitCommit(LockerId locker) {
+void LockedStore::awaitCommit(LockerId locker) {
   MutexLock hold(mutex_);
   for (;;) {
     const auto it = signedOn_.find(locker.value);
-    if (it == signedOn_.end() || it->second.standing == Standing::Idle) return;
+    if (it == signedOn_.end() || it->second.commitState == CommitState::None) return;
     commitEnded_.wait(mutex_);
   }
 }

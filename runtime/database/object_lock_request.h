@@ -30,18 +30,18 @@ struct LockReply {
     return lock.outcome == LockOutcome::Granted && !missing && !failure && !updatedMeanwhile;
   }
 };
-using LockReplySettle = std::function<void(const LockReply&)>;
+using LockReplyDone = std::function<void(const LockReply&)>;
 
 /// Must the target be there? Not when the locker's open transaction has created it.
 enum class Existence : std::uint8_t { Required, CreatedByLocker };
 
-struct LockOrder {
+struct ObjectLockRequest {
   LockRequest request;
   Existence existence = Existence::Required;
 };
 
 /// Locks asked for one after the other, each when the one before is held, and all in one way.
-struct LockOrders {
+struct ObjectLockBatch {
   struct Target {
     Oid oid;
     Existence existence = Existence::Required;
@@ -49,8 +49,8 @@ struct LockOrders {
   LockRequest request;          ///< Its target does not count.
   std::vector<Target> targets;  ///< Of one lifetime.
 
-  LockOrder at(std::size_t place) const {
-    LockOrder one{request, targets[place].existence};
+  ObjectLockRequest at(std::size_t place) const {
+    ObjectLockRequest one{request, targets[place].existence};
     one.request.target = {targets[place].oid.bits()};
     return one;
   }
@@ -59,6 +59,6 @@ struct LockAllReply {
   std::size_t granted = 0;           ///< So many targets, from the first on.
   std::optional<LockReply> refused;  ///< The next one; what comes after it was not asked for.
 };
-using LockAllSettle = std::function<void(const LockAllReply&)>;
+using LockAllDone = std::function<void(const LockAllReply&)>;
 
 }  // namespace nephrite

@@ -1,4 +1,4 @@
-#include "runtime/process/session.h"
+#include "runtime/process/process_machine.h"
 
 #include <algorithm>
 #include <utility>
@@ -38,29 +38,29 @@ RequestFailure whyNotWhole(const Database& database, LockerId locker, Oid oid) {
 
 }  // namespace
 
-Session::Session(Database& database, ProcessInfo process)
+ProcessMachine::ProcessMachine(Database& database, ProcessInfo process)
     : database_(database),
       process_(std::move(process)),
       quick_(std::dynamic_pointer_cast<LocalQuickLocks>(database_.quickLocks(process_.locker))) {}
 
 // --- Defaults ----------------------------------------------------------------------------------
 
-LockTimeout Session::setDefaultLockTimeout(LockTimeout timeout) {
+LockTimeout ProcessMachine::setDefaultLockTimeout(LockTimeout timeout) {
   return defaultTimeout_.exchange(timeout.isProcessDefined() ? LockTimeout::serverDefined()
                                                              : timeout);
 }
 
-void Session::setDeadlockPriority(Lifetime lifetime, std::int32_t priority) {
+void ProcessMachine::setDeadlockPriority(Lifetime lifetime, std::int32_t priority) {
   (lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_) = priority;
 }
 
-std::int32_t Session::deadlockPriority(Lifetime lifetime) const {
+std::int32_t ProcessMachine::deadlockPriority(Lifetime lifetime) const {
   return lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_;
 }
 
 // --- States --------------------------------------------------------------------------------------
 
-const Session::Space& Session::spaceOf(Lifetime lifetime) const {
+const ProcessMachine::OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) const {
   switch (lifetime) {
     case Lifetime::Persistent: return persistent_;
     case Lifetime::SharedTransient: return shared_;
@@ -69,41 +69,41 @@ const Session::Space& Session::spaceOf(Lifetime lifetime) const {
   return own_;
 }
 
-Session::Space& Session::spaceOf(Lifetime lifetime) {
-  return const_cast<Space&>(std::as_const(*this).spaceOf(lifetime));
+ProcessMachine::OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) {
+  return const_cast<OpenTransaction&>(std::as_const(*this).transactionOf(lifetime));
 }
 
-bool Session::isInState(StateKind kind) const {
+bool ProcessMachine::isInState(StateKind kind) const {
   return std::any_of(states_.begin(), states_.end(),
                      [kind](const State& state) { return state.kind == kind && !state.over; });
 }
 
-bool Session::isInAnyState(Lifetime lifetime) const {
-  return spaceOf(lifetime).inTransaction || !states_.empty();
+bool ProcessMachine::isInAnyState(Lifetime lifetime) const {
+  return transactionOf(lifetime).inTransaction || !states_.empty();
 }
 
-std::optional<ErrorCode> Session::begin(Lifetime lifetime) {
+std::optional<ErrorCode> ProcessMachine::begin(Lifetime lifetime) {
   NEPHRITE_CHECK(lifetime != Lifetime::Transient);
-  Space& space = spaceOf(lifetime);
-  if (space.inTransaction) return ErrorCode::AlreadyInTransaction;
-  space.inTransaction = true;
+  OpenTransaction& transaction = transactionOf(lifetime);
+  if (transaction.inTransaction) return ErrorCode::AlreadyInTransaction;
+  transaction.inTransaction = true;
   return std::nullopt;
 }
 
-std::uint64_t Session::beginState(StateKind kind) {
+std::uint64_t ProcessMachine::beginState(StateKind kind) {
   states_.push_back({kind, ++lastState_});
   keepLevel();
   return lastState_;
 }
 
-std::optional<ErrorCode> Session::endState(StateKind kind) {
+std::optional<ErrorCode> ProcessMachine::endState(StateKind kind) {
   if (states_.empty() || states_.back().kind != kind) return ErrorCode::StateMismatch;
   endInnermostState();
   while (!states_.empty() && states_.back().over) endInnermostState();
   return std::nullopt;
 }
 
-void Session::endScope(std::uint64_t number) {
+void ProcessMachine::endScope(std::uint64_t number) {
   const auto state = std::find_if(states_.begin(), states_.end(),
                                   [number](const State& known) { return known.number == number; });
   if (state == states_.end()) return;
@@ -111,20 +111,20 @@ void Session::endScope(std::uint64_t number) {
   while (!states_.empty() && states_.back().over) endInnermostState();
 }
 
-void Session::endInnermostState() {
+void ProcessMachine::endInnermostState() {
   const std::size_t level = states_.size();
   states_.pop_back();
   keepLevel();
   if (level > LockTerms::kMostLevel) return;  // Nothing was acquired at it: see fateOf().
   for (const Lifetime lifetime : {Lifetime::Persistent, Lifetime::SharedTransient}) {
-    if (spaceOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
+    if (transactionOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
     database_.releaseLevel(process_.locker, lifetime, levelKept(level));
   }
 }
 
 // Commit and abort of the persistent transaction end load and lock state at every level, and with
 // them what a shared transient was locked for.
-void Session::endAllStates() {
+void ProcessMachine::endAllStates() {
   if (states_.empty()) return;
   states_.clear();
   keepLevel();
@@ -133,19 +133,19 @@ void Session::endAllStates() {
   }
 }
 
-void Session::leaveTransaction(Lifetime lifetime) {
-  Space& space = spaceOf(lifetime);
-  space.inTransaction = false;
-  space.deletes = false;
-  space.changes.clear();
-  space.unmade.clear();
+void ProcessMachine::leaveTransaction(Lifetime lifetime) {
+  OpenTransaction& transaction = transactionOf(lifetime);
+  transaction.inTransaction = false;
+  transaction.deletes = false;
+  transaction.changes.clear();
+  transaction.unmade.clear();
   if (lifetime == Lifetime::Persistent) endAllStates();
 }
 
-void Session::abort(Lifetime lifetime) {
-  Space& space = spaceOf(lifetime);
-  std::vector<Oid> unmade = std::move(space.unmade);
-  space.changes.forEach([&](const Change& change) {
+void ProcessMachine::abort(Lifetime lifetime) {
+  OpenTransaction& transaction = transactionOf(lifetime);
+  std::vector<Oid> unmade = std::move(transaction.unmade);
+  transaction.changes.forEach([&](const Change& change) {
     if (change.kind == ChangeKind::Create) unmade.push_back(change.oid);
   });
   leaveTransaction(lifetime);
@@ -154,7 +154,7 @@ void Session::abort(Lifetime lifetime) {
 }
 
 // What there never was is not locked any longer than the transaction that would have made it.
-void Session::unlockUnmade(std::span<const Oid> oids) {
+void ProcessMachine::unlockUnmade(std::span<const Oid> oids) {
   if (oids.empty()) return;
   const std::vector<bool> held = mayHold(oids);
   for (std::size_t i = 0; i < oids.size(); ++i) {
@@ -162,9 +162,9 @@ void Session::unlockUnmade(std::span<const Oid> oids) {
   }
 }
 
-void Session::commit(Lifetime lifetime, StepDone stepDone) {
-  Space& space = spaceOf(lifetime);
-  if (!space.inTransaction) return stepDone(failed(ErrorCode::NotInTransaction));
+void ProcessMachine::commit(Lifetime lifetime, StepDone stepDone) {
+  OpenTransaction& transaction = transactionOf(lifetime);
+  if (!transaction.inTransaction) return stepDone(failed(ErrorCode::NotInTransaction));
 
   CommitRequest commit;
   commit.lifetime = lifetime;
@@ -175,8 +175,8 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
   commit.upgrade.priority = deadlockPriority(lifetime);
   commit.changes.id = {process_.locker.value, ++lastCommit_};
   commit.changes.handedOver = true;
-  commit.changes.changes.reserve(space.changes.size());
-  space.changes.forEach([&](const Change& change) {
+  commit.changes.changes.reserve(transaction.changes.size());
+  transaction.changes.forEach([&](const Change& change) {
     if (change.kind != ChangeKind::Delete) complete(change);
     commit.changes.changes.emplace_back(change.kind, change.record);
     if (change.kind == ChangeKind::Create) return;
@@ -190,7 +190,7 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
                      StepResult result = resultOf(reply.lock);
                      if (reply.outcome == CommitReply::Outcome::Committed) {
                        result.outcome = StepResult::Outcome::Done;
-                       const std::vector<Oid> unmade = std::move(spaceOf(lifetime).unmade);
+                       const std::vector<Oid> unmade = std::move(transactionOf(lifetime).unmade);
                        leaveTransaction(lifetime);
                        unlockUnmade(unmade);
                      } else if (reply.failure) {
@@ -206,7 +206,7 @@ void Session::commit(Lifetime lifetime, StepDone stepDone) {
 
 // --- Locks ---------------------------------------------------------------------------------------
 
-LockRequest Session::requestFor(const Wish& wish) const {
+LockRequest ProcessMachine::requestFor(const Wish& wish) const {
   LockRequest request;
   request.locker = process_.locker;
   request.target = {wish.target.bits()};
@@ -221,13 +221,13 @@ LockRequest Session::requestFor(const Wish& wish) const {
   return request;
 }
 
-Existence Session::existenceOf(Oid oid) const {
+Existence ProcessMachine::existenceOf(Oid oid) const {
   const Change* const change = changeOf(oid);
   const bool created = change != nullptr && change->kind == ChangeKind::Create;
   return created ? Existence::CreatedByLocker : Existence::Required;
 }
 
-std::optional<ErrorCode> Session::misuse(const Wish& wish) const {
+std::optional<ErrorCode> ProcessMachine::misuse(const Wish& wish) const {
   const Lifetime lifetime = wish.target.lifetime();
   if (wish.target.isNull()) return ErrorCode::NullReference;
   if (wish.duration == LockDuration::Persistent) return ErrorCode::DurationReserved;
@@ -240,7 +240,7 @@ std::optional<ErrorCode> Session::misuse(const Wish& wish) const {
   return std::nullopt;
 }
 
-void Session::lock(const Wish& wish, StepDone stepDone) {
+void ProcessMachine::lock(const Wish& wish, StepDone stepDone) {
   if (const auto error = misuse(wish)) return stepDone(failed(*error));
   const Oid oid = wish.target;
   if (oid.lifetime() == Lifetime::Transient) return stepDone(done(peek(oid)));
@@ -260,7 +260,7 @@ void Session::lock(const Wish& wish, StepDone stepDone) {
                  });
 }
 
-void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
+void ProcessMachine::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   if (oid.lifetime() == Lifetime::Transient || holds(oid, type)) return stepDone(done(peek(oid)));
   Wish wish;
   wish.target = oid;
@@ -270,18 +270,18 @@ void Session::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   lock(wish, std::move(stepDone));
 }
 
-void Session::lockForChange(Oid oid, StepDone stepDone) {
+void ProcessMachine::lockForChange(Oid oid, StepDone stepDone) {
   lockImplicitly(oid, lockOfChange(useUpdateLocks_), std::move(stepDone));
 }
 
-bool Session::mayChange(Oid oid) const { return permitsChange(held(oid)); }
+bool ProcessMachine::mayChange(Oid oid) const { return permitsChange(held(oid)); }
 
-LockType Session::held(Oid oid) const {
+LockType ProcessMachine::held(Oid oid) const {
   if (quick_ != nullptr) return quick_->held(oid);
   return database_.typeHeld(process_.locker, oid);
 }
 
-std::vector<bool> Session::mayHold(std::span<const Oid> oids) const {
+std::vector<bool> ProcessMachine::mayHold(std::span<const Oid> oids) const {
   if (quick_ == nullptr) return database_.mayHold(process_.locker, oids);
   std::vector<bool> held;
   held.reserve(oids.size());
@@ -289,32 +289,32 @@ std::vector<bool> Session::mayHold(std::span<const Oid> oids) const {
   return held;
 }
 
-bool Session::holds(Oid oid, LockType atLeast) const {
+bool ProcessMachine::holds(Oid oid, LockType atLeast) const {
   const LockType type = held(oid);
   return type != LockType::Get && covers(type, atLeast);
 }
 
-bool Session::unlock(Oid target) {
+bool ProcessMachine::unlock(Oid target) {
   if (target.isNull() || target.lifetime() == Lifetime::Transient) return false;
   if (isInAnyState(target.lifetime())) return false;
   return database_.unlock(process_.locker, target);
 }
 
-void Session::cancelWaits() { cancel(implicitRequest_); }
+void ProcessMachine::cancelWaits() { cancel(implicitRequest_); }
 
-void Session::cancel(std::uint64_t requestId) {
+void ProcessMachine::cancel(std::uint64_t requestId) {
   if (requestId != 0) database_.cancel(process_.locker, requestId);
 }
 
 // --- Objects -------------------------------------------------------------------------------------
 
-const Session::Change* Session::changeOf(Oid oid) const {
-  return spaceOf(oid.lifetime()).changes.find(oid);
+const ProcessMachine::Change* ProcessMachine::changeOf(Oid oid) const {
+  return transactionOf(oid.lifetime()).changes.find(oid);
 }
 
-bool Session::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
+bool ProcessMachine::isChanged(Oid oid) const { return changeOf(oid) != nullptr; }
 
-void Session::complete(const Change& change) const {
+void ProcessMachine::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
   const RecordPtr latest = fetch(change.oid);
   if (latest && change.complete(*latest)) return;
@@ -322,7 +322,7 @@ void Session::complete(const Change& change) const {
   throwError(database_, why.code, why.object, why.what);
 }
 
-RecordPtr Session::peek(Oid oid) const {
+RecordPtr ProcessMachine::peek(Oid oid) const {
   if (oid.isNull()) return nullptr;
   if (const Change* const change = changeOf(oid)) {
     if (change->kind == ChangeKind::Delete) return nullptr;
@@ -333,7 +333,7 @@ RecordPtr Session::peek(Oid oid) const {
   return fetch(oid);
 }
 
-void Session::read(Oid oid, StepDone stepDone) {
+void ProcessMachine::read(Oid oid, StepDone stepDone) {
   if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
   const bool locks = isInState(StateKind::Lock) && oid.lifetime() != Lifetime::Transient;
   if (locks && !holds(oid, LockType::Share)) {
@@ -344,8 +344,8 @@ void Session::read(Oid oid, StepDone stepDone) {
   stepDone(done(std::move(record)));
 }
 
-void Session::startChange(Oid oid, StepResult& result) {
-  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+void ProcessMachine::startChange(Oid oid, StepResult& result) {
+  ChangeTable& changes = transactionOf(oid.lifetime()).changes;
   if (changes.find(oid) != nullptr) return;
   if (result.record == nullptr) {
     result = failed(ErrorCode::ObjectDeleted);
@@ -355,19 +355,19 @@ void Session::startChange(Oid oid, StepResult& result) {
 }
 
 /// Of an object that is changed already.
-void Session::startRemoval(Oid oid) {
-  ChangeTable& changes = spaceOf(oid.lifetime()).changes;
+void ProcessMachine::startRemoval(Oid oid) {
+  ChangeTable& changes = transactionOf(oid.lifetime()).changes;
   Change* const change = changes.find(oid);
   if (change->kind == ChangeKind::Create) {
     changes.erase(*change);
-    spaceOf(oid.lifetime()).unmade.push_back(oid);
+    transactionOf(oid.lifetime()).unmade.push_back(oid);
   } else {
     change->kind = ChangeKind::Delete;
-    spaceOf(oid.lifetime()).deletes = true;
+    transactionOf(oid.lifetime()).deletes = true;
   }
 }
 
-void Session::change(Oid oid, StepDone stepDone) {
+void ProcessMachine::change(Oid oid, StepDone stepDone) {
   if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
   if (oid.lifetime() == Lifetime::Transient) {
     return stepDone(changeOf(oid) ? done() : failed(ErrorCode::ObjectDeleted));
@@ -389,7 +389,7 @@ void Session::change(Oid oid, StepDone stepDone) {
   });
 }
 
-void Session::remove(Oid oid, StepDone stepDone) {
+void ProcessMachine::remove(Oid oid, StepDone stepDone) {
   change(oid, [this, oid, stepDone = std::move(stepDone)](const StepResult& changed) {
     StepResult result = changed;
     if (result.isDone()) startRemoval(oid);
@@ -397,7 +397,7 @@ void Session::remove(Oid oid, StepDone stepDone) {
   });
 }
 
-LatestEdition Session::lockForChangeAtOnce(Oid oid) {
+LatestEdition ProcessMachine::lockForChangeAtOnce(Oid oid) {
   const Lifetime lifetime = oid.lifetime();
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
   if (!isInTransaction(lifetime)) return {};
@@ -412,7 +412,7 @@ LatestEdition Session::lockForChangeAtOnce(Oid oid) {
   return terms ? quick_->lockForChange(oid, *terms) : LatestEdition{};
 }
 
-ObjectRecord* Session::changeAtOnce(Oid oid) {
+ObjectRecord* ProcessMachine::changeAtOnce(Oid oid) {
   if (const Change* const known = changeOf(oid)) {
     return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
   }
@@ -422,11 +422,11 @@ ObjectRecord* Session::changeAtOnce(Oid oid) {
   if (current == nullptr) return nullptr;
   auto record = copyOf(*current);
   ObjectRecord* const changeable = record.get();
-  spaceOf(oid.lifetime()).changes.add({oid, ChangeKind::Update, std::move(record)});
+  transactionOf(oid.lifetime()).changes.add({oid, ChangeKind::Update, std::move(record)});
   return changeable;
 }
 
-Value* Session::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
+Value* ProcessMachine::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
   if (isChanged(oid)) {
     ObjectRecord* const known = changeAtOnce(oid);
     if (known == nullptr) return nullptr;
@@ -447,12 +447,12 @@ Value* Session::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
   }
   ValueList& values = change.record->values;
   if (values.size() <= index) values.resize(index + 1);
-  spaceOf(oid.lifetime()).changes.add(std::move(change));
+  transactionOf(oid.lifetime()).changes.add(std::move(change));
   return &values[index];
 }
 
-ObjectRecord* Session::changeable(Oid oid) {
-  Change* const change = spaceOf(oid.lifetime()).changes.find(oid);
+ObjectRecord* ProcessMachine::changeable(Oid oid) {
+  Change* const change = transactionOf(oid.lifetime()).changes.find(oid);
   if (change == nullptr) return nullptr;
   complete(*change);
   std::shared_ptr<ObjectRecord>& record = change->record;
@@ -460,10 +460,10 @@ ObjectRecord* Session::changeable(Oid oid) {
   return record.get();
 }
 
-Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
-                    std::optional<ErrorCode>& error, std::size_t values) {
-  Space& space = spaceOf(lifetime);
-  if (lifetime != Lifetime::Transient && !space.inTransaction) {
+Oid ProcessMachine::create(Lifetime lifetime, Oid::ClassNumber classNumber,
+                           std::optional<ErrorCode>& error, std::size_t values) {
+  OpenTransaction& transaction = transactionOf(lifetime);
+  if (lifetime != Lifetime::Transient && !transaction.inTransaction) {
     error = ErrorCode::NotInTransaction;
     return Oid();
   }
@@ -471,19 +471,19 @@ Oid Session::create(Lifetime lifetime, Oid::ClassNumber classNumber,
                                                   : database_.newOid(lifetime, classNumber);
   const auto record = makeRecord(values);
   record->oid = oid;
-  space.changes.add({oid, ChangeKind::Create, record});
+  transaction.changes.add({oid, ChangeKind::Create, record});
   return oid;
 }
 
-void Session::signOff() {
+void ProcessMachine::signOff() {
   states_.clear();
   keepLevel();
   for (const Lifetime lifetime :
        {Lifetime::Persistent, Lifetime::SharedTransient, Lifetime::Transient}) {
-    Space& space = spaceOf(lifetime);
-    space.inTransaction = false;
-    space.deletes = false;
-    space.changes.clear();
+    OpenTransaction& transaction = transactionOf(lifetime);
+    transaction.inTransaction = false;
+    transaction.deletes = false;
+    transaction.changes.clear();
   }
   database_.signOffProcess(process_.locker);
 }

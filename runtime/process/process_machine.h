@@ -33,11 +33,11 @@ enum class StateKind : std::uint8_t { Load, Lock };
 /// Threads: one at a time. A StepDone may run on a thread of the database; until it has, only
 ///          cancel() and further lock() may be called.
 /// Source:  docs/locking.md, sections 2 to 5.
-class Session {
+class ProcessMachine {
  public:
-  Session(Database& database, ProcessInfo process);
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  ProcessMachine(Database& database, ProcessInfo process);
+  ProcessMachine(const ProcessMachine&) = delete;
+  ProcessMachine& operator=(const ProcessMachine&) = delete;
 
   const ProcessInfo& process() const { return process_; }
   Database& database() const { return database_; }
@@ -68,7 +68,7 @@ class Session {
   /// isInState(), and its locks go with the last of those. Does nothing when it has ended.
   void endScope(std::uint64_t state);
 
-  bool isInTransaction(Lifetime lifetime) const { return spaceOf(lifetime).inTransaction; }
+  bool isInTransaction(Lifetime lifetime) const { return transactionOf(lifetime).inTransaction; }
   bool isInState(StateKind kind) const;
   /// In transaction, load or lock state?
   bool isInAnyState(Lifetime lifetime) const;
@@ -113,7 +113,7 @@ class Session {
   void change(Oid oid, StepDone done);
   /// A prefetch hint: change() will be called soon. Does not wait.
   void expectChange(Oid oid) const {
-    if (quick_ != nullptr) quick_->expectFetch(oid);
+    if (quick_ != nullptr) quick_->prefetch(oid);
   }
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
@@ -149,15 +149,15 @@ class Session {
 
  private:
   using Change = ChangeTable::Change;
-  struct Space {
+  struct OpenTransaction {
     std::atomic<bool> inTransaction = false;
     std::atomic<bool> deletes = false;  ///< Something, in the open transaction.
     ChangeTable changes;
     std::vector<Oid> unmade;  ///< Created and deleted in the open transaction.
   };
 
-  Space& spaceOf(Lifetime lifetime);
-  const Space& spaceOf(Lifetime lifetime) const;
+  OpenTransaction& transactionOf(Lifetime lifetime);
+  const OpenTransaction& transactionOf(Lifetime lifetime) const;
   /// Of a request that may be granted at once; empty: ask lock().
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
@@ -196,9 +196,10 @@ class Session {
   std::vector<State> states_;
   std::uint64_t lastState_ = 0;
   std::atomic<std::uint16_t> level_ = 0;  // How many of them.
-  Space persistent_;
-  Space shared_;
-  Space own_;  // Non-shared transients: no transaction, no locks; `changes` is their home.
+  OpenTransaction persistent_;
+  OpenTransaction shared_;
+  OpenTransaction
+      own_;  // Non-shared transients: no transaction, no locks; `changes` is their home.
   std::uint64_t lastOwnInstance_ = 0;
   std::uint64_t lastCommit_ = 0;
   std::atomic<std::uint64_t> lastRequest_{0};
@@ -206,17 +207,17 @@ class Session {
 };
 
 // What it reads of the session are atomics: it is not between the calls of one thread.
-inline std::optional<LockTerms> Session::quickTerms(Oid target, LockType type,
-                                                    LockDuration duration,
-                                                    LockTimeout timeout) const {
+inline std::optional<LockTerms> ProcessMachine::quickTerms(Oid target, LockType type,
+                                                           LockDuration duration,
+                                                           LockTimeout timeout) const {
   const Lifetime lifetime = target.lifetime();
   if (quick_ == nullptr || lifetime == Lifetime::Transient ||
       duration == LockDuration::Persistent) {
     return std::nullopt;
   }
-  const Space& space = lifetime == Lifetime::Persistent ? persistent_ : shared_;
-  const bool inTransaction = space.inTransaction.load(std::memory_order_relaxed);
-  if (space.deletes.load(std::memory_order_relaxed)) return std::nullopt;  // Itself, perhaps.
+  const OpenTransaction& transaction = lifetime == Lifetime::Persistent ? persistent_ : shared_;
+  const bool inTransaction = transaction.inTransaction.load(std::memory_order_relaxed);
+  if (transaction.deletes.load(std::memory_order_relaxed)) return std::nullopt;  // Itself, perhaps.
   if (type == LockType::Update && !inTransaction) return std::nullopt;
 
   const LockTimeout wait =
@@ -225,17 +226,17 @@ inline std::optional<LockTerms> Session::quickTerms(Oid target, LockType type,
   return LockTerms(wait, level, type, duration, inTransaction || level > 0);
 }
 
-inline bool Session::lockAtOnce(Oid target, LockType type, LockDuration duration,
-                                LockTimeout timeout) {
+inline bool ProcessMachine::lockAtOnce(Oid target, LockType type, LockDuration duration,
+                                       LockTimeout timeout) {
   const auto terms = quickTerms(target, type, duration, timeout);
   return terms && quick_->lock(target, *terms);
 }
 
-inline bool Session::unlockAtOnce(Oid target) {
+inline bool ProcessMachine::unlockAtOnce(Oid target) {
   const Lifetime lifetime = target.lifetime();
   if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
-  const Space& space = lifetime == Lifetime::Persistent ? persistent_ : shared_;
-  if (space.inTransaction.load(std::memory_order_relaxed)) return false;
+  const OpenTransaction& transaction = lifetime == Lifetime::Persistent ? persistent_ : shared_;
+  if (transaction.inTransaction.load(std::memory_order_relaxed)) return false;
   return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
 }
 

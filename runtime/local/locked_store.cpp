@@ -1,4 +1,4 @@
-#include "runtime/local/object_space.h"
+#include "runtime/local/locked_store.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -28,14 +28,14 @@ std::string clockTime(WallTime time) {
 }  // namespace
 
 /// Locks that are asked for one after the other.
-struct ObjectSpace::Chain {
-  LockOrders orders;
-  LockAllSettle settle;
+struct LockedStore::LockBatch {
+  ObjectLockBatch orders;
+  LockAllDone done;
   LockAllReply reply;
-  bool cancelled = false;  // Guarded by the space's mutex: cancel() may come between two locks.
+  bool cancelled = false;  // Guarded by the store's mutex: cancel() may come between two locks.
 };
 
-ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options)
+LockedStore::LockedStore(std::shared_ptr<ObjectStore> store, const Clock& clock, Options options)
     : store_(std::move(store)),
       clock_(clock),
       options_(std::move(options)),
@@ -44,11 +44,11 @@ ObjectSpace::ObjectSpace(std::shared_ptr<ObjectStore> store, const Clock& clock,
       lastReserved_(firstToken_ + options_.tokenBlock - 1),
       locks_(clock, withTokensAbove(options_.locks, firstToken_ - 1)) {}
 
-RecordPtr ObjectSpace::fetch(Oid oid) const {
+RecordPtr LockedStore::fetch(Oid oid) const {
   return options_.fetch ? options_.fetch(oid) : store_->fetch(oid);
 }
 
-std::optional<RecordPtr> ObjectSpace::fetchAtOnce(Oid oid) const {
+std::optional<RecordPtr> LockedStore::fetchAtOnce(Oid oid) const {
   if (isSystemObject(oid)) return fetch(oid);
   try {
     if (RecordPtr record = store_->fetchCached(oid)) return record;
@@ -59,19 +59,19 @@ std::optional<RecordPtr> ObjectSpace::fetchAtOnce(Oid oid) const {
 
 // --- Lockers -------------------------------------------------------------------------------------
 
-void ObjectSpace::signOn(LockerId locker) {
+void LockedStore::signOn(LockerId locker) {
   locks_.signOn(locker);
   MutexLock hold(mutex_);
   signedOn_[locker.value] = {};
 }
 
-void ObjectSpace::signOff(LockerId locker) {
+void LockedStore::signOff(LockerId locker) {
   {
     MutexLock hold(mutex_);
     const auto it = signedOn_.find(locker.value);
     if (it == signedOn_.end()) return;
-    if (it->second.standing != Standing::Idle) {
-      it->second.standing = Standing::LeavesAfterCommit;
+    if (it->second.commitState != CommitState::None) {
+      it->second.commitState = CommitState::LeavesAfterCommit;
       return;
     }
     signedOn_.erase(it);  // From here on it begins no commit.
@@ -84,7 +84,7 @@ void ObjectSpace::signOff(LockerId locker) {
 
 // Runs on the thread that released the lock, which a failing store does not concern. The
 // holder is told to read again, and meets the failure then.
-bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
+bool LockedStore::hasMoved(Oid oid, std::uint32_t editionBefore) const {
   try {
     const RecordPtr now = fetch(oid);
     return now && now->edition != editionBefore;
@@ -94,7 +94,7 @@ bool ObjectSpace::hasMoved(Oid oid, std::uint32_t editionBefore) const {
   }
 }
 
-void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
+void LockedStore::lock(const ObjectLockRequest& order, LockReplyDone done) {
   const Oid oid = Oid::fromBits(order.request.target.value);
   std::uint32_t editionBefore = 0;
   // What is known to be there is looked up once, when it is locked; but an Update wants to know
@@ -110,21 +110,20 @@ void ObjectSpace::lock(const LockOrder& order, LockReplySettle settle) {
     } catch (const StoreException& failure) {
       reply.failure = failureOf(failure);
     }
-    if (reply.missing || reply.failure) return settle(reply);
+    if (reply.missing || reply.failure) return done(reply);
   }
   auto answered = [this, existence = order.existence, editionBefore,
-                   settle = std::move(settle)](const LockAnswer& answer) {
-    if (isAnsweredAtOnce(answer, existence))
-      return settle(replyTo(answer, existence, editionBefore));
-    options_.finishLater([this, answer, existence, editionBefore, settle] {
-      settle(replyTo(answer, existence, editionBefore));
+                   done = std::move(done)](const LockAnswer& answer) {
+    if (isAnsweredAtOnce(answer, existence)) return done(replyTo(answer, existence, editionBefore));
+    options_.finishLater([this, answer, existence, editionBefore, done] {
+      done(replyTo(answer, existence, editionBefore));
     });
   };
   locks_.request(order.request, std::move(answered)).deliver();
 }
 
 // Asked on the thread that let the lock go, which may serve others.
-bool ObjectSpace::isAnsweredAtOnce(const LockAnswer& answer, Existence existence) {
+bool LockedStore::isAnsweredAtOnce(const LockAnswer& answer, Existence existence) {
   if (answer.outcome != LockOutcome::Granted || !options_.finishLater) return true;
   if (options_.durableTokens && !isReserved(answer.token)) return false;
   // What did not wait is answered on the thread that asked, which may wait for the disk.
@@ -132,7 +131,7 @@ bool ObjectSpace::isAnsweredAtOnce(const LockAnswer& answer, Existence existence
   return fetchAtOnce(Oid::fromBits(answer.request.target.value)).has_value();
 }
 
-bool ObjectSpace::isReserved(FencingToken given) {
+bool LockedStore::isReserved(FencingToken given) {
   const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
   if (given.value + options_.tokenBlock / 2 < last) return true;
   if (!options_.finishLater) return false;
@@ -144,59 +143,59 @@ bool ObjectSpace::isReserved(FencingToken given) {
   return given.value < last;
 }
 
-bool ObjectSpace::lockInMemory(const LockSeat& seat, Oid oid, LockTerms terms) {
+bool LockedStore::lockInMemory(const LockerRef& ref, Oid oid, LockTerms terms) {
   if (!known_.contains(oid) && !fetchAtOnce(oid).value_or(nullptr)) return false;
-  const GrantedAtOnce granted = locks_.grantAtOnce(seat, targetOf(oid), terms);
+  const FastGrant granted = locks_.grantAtOnce(ref, targetOf(oid), terms);
   if (granted.token.value == 0) return false;
   if (options_.durableTokens && !isReserved(granted.token)) return false;
-  if (granted.again || known_.contains(oid)) return true;
+  if (granted.isKnown || known_.contains(oid)) return true;
   // Deleted by the process that had it locked until a moment ago? Now that it is locked, it cannot
   // be.
   if (!fetchAtOnce(oid).value_or(nullptr)) return false;
-  remember(seat, oid);
+  remember(ref, oid);
   return true;
 }
 
-bool ObjectSpace::lockUnknown(const LockSeat& seat, Oid oid, LockTerms terms) {
+bool LockedStore::lockUnknown(const LockerRef& ref, Oid oid, LockTerms terms) {
   try {
     if (fetch(oid) == nullptr) return false;
   } catch (const StoreException&) {
     return false;  // lock() reports it.
   }
-  return wasGranted(seat, oid, locks_.grantAtOnce(seat, targetOf(oid), terms).token);
+  return wasGranted(ref, oid, locks_.grantAtOnce(ref, targetOf(oid), terms).token);
 }
 
-bool ObjectSpace::wasGranted(const LockSeat& seat, Oid oid, FencingToken token) {
+bool LockedStore::wasGranted(const LockerRef& ref, Oid oid, FencingToken token) {
   if (token.value == 0) return false;
   if (options_.durableTokens && !keepsReserved(token)) return false;
   // Did the holder before us delete it? From here on it cannot be deleted: it is locked.
-  return known_.contains(oid) || isStillThere(seat, oid);
+  return known_.contains(oid) || isStillThere(ref, oid);
 }
 
-bool ObjectSpace::isStillThere(const LockSeat& seat, Oid oid) {
+bool LockedStore::isStillThere(const LockerRef& ref, Oid oid) {
   try {
     if (fetch(oid) != nullptr) {
-      remember(seat, oid);
+      remember(ref, oid);
       return true;
     }
   } catch (const StoreException&) {
     return true;  // Not read, but locked: the process that reads it meets the failure.
   }
-  unlock(LockManager::lockerOf(seat), oid);
+  unlock(LockManager::idOf(ref), oid);
   return false;
 }
 
 // Whether it is there is only asked when it is locked, so that it is looked up once.
-LatestEdition ObjectSpace::lockForChange(const LockSeat& seat, Oid oid, LockTerms terms) {
-  const FencingToken token = locks_.grantAtOnce(seat, targetOf(oid), terms).token;
+LatestEdition LockedStore::lockForChange(const LockerRef& ref, Oid oid, LockTerms terms) {
+  const FencingToken token = locks_.grantAtOnce(ref, targetOf(oid), terms).token;
   if (token.value == 0) return {};
   if (options_.durableTokens && !keepsReserved(token)) return {};
   LatestEdition latest = latestEdition(oid);
-  if (latest.number == 0) unlock(LockManager::lockerOf(seat), oid);
+  if (latest.number == 0) unlock(LockManager::idOf(ref), oid);
   return latest;
 }
 
-LatestEdition ObjectSpace::latestEdition(Oid oid) const {
+LatestEdition LockedStore::latestEdition(Oid oid) const {
   const std::uint32_t known = store_->knownEdition(oid, /*fetchedSoon=*/true);
   if (known != 0) return {known, nullptr};
   RecordPtr record = fetch(oid);
@@ -205,13 +204,13 @@ LatestEdition ObjectSpace::latestEdition(Oid oid) const {
 }
 
 // Its lock may have been broken since it was read; then another process may delete it unseen.
-void ObjectSpace::remember(const LockSeat& seat, Oid oid) {
-  if (seat.isNull() || isSystemObject(oid) || known_.contains(oid)) return;
+void LockedStore::remember(const LockerRef& ref, Oid oid) {
+  if (ref.isNull() || isSystemObject(oid) || known_.contains(oid)) return;
   known_.add(oid);
-  if (locks_.typeHeld(seat, targetOf(oid)) == LockType::Get) known_.remove(oid);
+  if (locks_.typeHeld(ref, targetOf(oid)) == LockType::Get) known_.remove(oid);
 }
 
-LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
+LockReply LockedStore::replyTo(const LockAnswer& answer, Existence existence,
                                std::uint32_t editionBefore) {
   LockReply reply;
   reply.lock = answer;
@@ -234,125 +233,125 @@ LockReply ObjectSpace::replyTo(const LockAnswer& answer, Existence existence,
     unlock(answer.request.locker, oid);
     reply.missing = true;
   } else if (!known_.contains(oid)) {
-    remember(locks_.seatOf(answer.request.locker), oid);
+    remember(locks_.find(answer.request.locker), oid);
   }
   return reply;
 }
 
-void ObjectSpace::lockAll(LockOrders orders, LockAllSettle settle) {
-  if (orders.targets.empty()) return settle({});
-  const auto chain = std::make_shared<Chain>();
-  chain->orders = std::move(orders);
-  chain->settle = std::move(settle);
-  const LockRequest& each = chain->orders.request;
+void LockedStore::lockAll(ObjectLockBatch orders, LockAllDone done) {
+  if (orders.targets.empty()) return done({});
+  const auto batch = std::make_shared<LockBatch>();
+  batch->orders = std::move(orders);
+  batch->done = std::move(done);
+  const LockRequest& each = batch->orders.request;
   {
     MutexLock hold(mutex_);
-    chains_[{each.locker.value, each.id}] = chain;
+    batches_[{each.locker.value, each.id}] = batch;
   }
-  next(chain);
+  next(batch);
 }
 
 // One lock after the other, in a loop while they are granted at once.
-void ObjectSpace::next(const std::shared_ptr<Chain>& chain) {
-  LockAllReply& all = chain->reply;
-  const LockRequest& each = chain->orders.request;
+void LockedStore::next(const std::shared_ptr<LockBatch>& batch) {
+  LockAllReply& all = batch->reply;
+  const LockRequest& each = batch->orders.request;
   for (;;) {
-    const bool isLast = all.granted == chain->orders.targets.size();
+    const bool isLast = all.granted == batch->orders.targets.size();
     bool cancelled = false;
     {
       MutexLock hold(mutex_);
-      cancelled = chain->cancelled && !isLast;
-      if (isLast || cancelled) chains_.erase({each.locker.value, each.id});
+      cancelled = batch->cancelled && !isLast;
+      if (isLast || cancelled) batches_.erase({each.locker.value, each.id});
     }
-    if (isLast) return chain->settle(all);
-    const LockOrder order = chain->orders.at(all.granted);
+    if (isLast) return batch->done(all);
+    const ObjectLockRequest order = batch->orders.at(all.granted);
     if (cancelled) {
       all.refused.emplace().lock.request = order.request;
       all.refused->lock.outcome = LockOutcome::Cancelled;
-      return chain->settle(all);
+      return batch->done(all);
     }
 
     // The later one of the answer and the end of lock() goes on, so that a thousand locks
     // granted at once are no thousand calls deep. A refusal ends it, and is told in its turn among
     // the answers that come of the same request.
     const auto arrived = std::make_shared<std::atomic<bool>>(false);
-    lock(order, [this, chain, arrived](const LockReply& reply) {
+    lock(order, [this, batch, arrived](const LockReply& reply) {
       if (!reply.isGranted()) {
-        chain->reply.refused = reply;
+        batch->reply.refused = reply;
         arrived->store(true);
-        return refused(*chain);
+        return refused(*batch);
       }
-      ++chain->reply.granted;
-      if (arrived->exchange(true)) goOn(chain);
+      ++batch->reply.granted;
+      if (arrived->exchange(true)) goOn(batch);
     });
     if (!arrived->exchange(true)) {
       // A cancel may have come after the look above and before this lock stood in a queue.
-      if (isCancelled(*chain)) locks_.cancel(each.locker, each.id).deliver();
+      if (isCancelled(*batch)) locks_.cancel(each.locker, each.id).deliver();
       return;
     }
     if (all.refused) return;
   }
 }
 
-void ObjectSpace::refused(const Chain& chain) {
+void LockedStore::refused(const LockBatch& batch) {
   {
     MutexLock hold(mutex_);
-    chains_.erase({chain.orders.request.locker.value, chain.orders.request.id});
+    batches_.erase({batch.orders.request.locker.value, batch.orders.request.id});
   }
-  chain.settle(chain.reply);
+  batch.done(batch.reply);
 }
 
-bool ObjectSpace::isCancelled(const Chain& chain) {
+bool LockedStore::isCancelled(const LockBatch& batch) {
   MutexLock hold(mutex_);
-  return chain.cancelled;
+  return batch.cancelled;
 }
 
 // On the thread that let the last lock go.
-void ObjectSpace::goOn(const std::shared_ptr<Chain>& chain) {
-  const auto isInMemory = [this](const LockOrders::Target& target) {
+void LockedStore::goOn(const std::shared_ptr<LockBatch>& batch) {
+  const auto isInMemory = [this](const ObjectLockBatch::Target& target) {
     return target.existence == Existence::CreatedByLocker || fetchAtOnce(target.oid).has_value();
   };
-  const auto& targets = chain->orders.targets;
-  const auto first = targets.begin() + static_cast<std::ptrdiff_t>(chain->reply.granted);
-  if (!options_.finishLater || std::all_of(first, targets.end(), isInMemory)) return next(chain);
-  options_.finishLater([this, chain] { next(chain); });
+  const auto& targets = batch->orders.targets;
+  const auto first = targets.begin() + static_cast<std::ptrdiff_t>(batch->reply.granted);
+  if (!options_.finishLater || std::all_of(first, targets.end(), isInMemory)) return next(batch);
+  options_.finishLater([this, batch] { next(batch); });
 }
 
-void ObjectSpace::cancel(LockerId locker, std::uint64_t requestId) {
+void LockedStore::cancel(LockerId locker, std::uint64_t requestId) {
   {
     MutexLock hold(mutex_);
-    const auto it = chains_.find({locker.value, requestId});
-    if (it != chains_.end()) it->second->cancelled = true;
+    const auto it = batches_.find({locker.value, requestId});
+    if (it != batches_.end()) it->second->cancelled = true;
   }
   locks_.cancel(locker, requestId).deliver();
 }
 
-bool ObjectSpace::unlock(LockerId locker, Oid target) {
+bool LockedStore::unlock(LockerId locker, Oid target) {
   return release(locker, {.kind = Release::Kind::Unlock, .target = target}).released;
 }
 
-void ObjectSpace::releaseTransactionLocks(LockerId locker) {
+void LockedStore::releaseTransactionLocks(LockerId locker) {
   release(locker, {.kind = Release::Kind::Transaction});
 }
 
-void ObjectSpace::releaseLevel(LockerId locker, std::uint16_t level) {
+void LockedStore::releaseLevel(LockerId locker, std::uint16_t level) {
   release(locker, {.kind = Release::Kind::Level, .level = level});
 }
 
-ObjectSpace::Broken ObjectSpace::breakLock(LockerId locker, Oid target, const Operator& by) {
+LockedStore::Broken LockedStore::breakLock(LockerId locker, Oid target, const Operator& by) {
   const Released done = release(locker, {.kind = Release::Kind::Break, .target = target, .by = by});
   if (!done.released) return Broken::NotHeld;
   return done.deferred ? Broken::AfterCommit : Broken::Now;
 }
 
 // Under the mutex, so that no commit begins between the look at it and the release.
-ObjectSpace::Released ObjectSpace::release(LockerId locker, Release what) {
+LockedStore::Released LockedStore::release(LockerId locker, Release what) {
   Released result;
   std::optional<LockAnswers> answers;
   {
     MutexLock hold(mutex_);
     const auto it = signedOn_.find(locker.value);
-    result.deferred = it != signedOn_.end() && it->second.standing != Standing::Idle;
+    result.deferred = it != signedOn_.end() && it->second.commitState != CommitState::None;
     if (result.deferred) {
       result.released = !what.target.isNull() && lockStatus(locker, what.target).has_value();
       it->second.afterCommit.push_back(std::move(what));
@@ -364,7 +363,7 @@ ObjectSpace::Released ObjectSpace::release(LockerId locker, Release what) {
   return result;
 }
 
-LockAnswers ObjectSpace::carryOut(LockerId locker, const Release& what, bool& released) {
+LockAnswers LockedStore::carryOut(LockerId locker, const Release& what, bool& released) {
   switch (what.kind) {
     case Release::Kind::Transaction:
       forgetBroken(locker);
@@ -380,13 +379,13 @@ LockAnswers ObjectSpace::carryOut(LockerId locker, const Release& what, bool& re
   return answers;
 }
 
-void ObjectSpace::forgetBroken(LockerId locker) {
+void LockedStore::forgetBroken(LockerId locker) {
   if (broken_.empty()) return;
   broken_.erase(broken_.lower_bound({locker.value, 0}),
                 broken_.upper_bound({locker.value, UINT64_MAX}));
 }
 
-std::optional<RequestFailure> ObjectSpace::lostLock(LockerId locker, Oid target) {
+std::optional<RequestFailure> LockedStore::lostLock(LockerId locker, Oid target) {
   BrokenLock lost;
   {
     MutexLock hold(mutex_);
@@ -405,23 +404,23 @@ std::optional<RequestFailure> ObjectSpace::lostLock(LockerId locker, Oid target)
       target};
 }
 
-std::optional<LockInfo> ObjectSpace::lockStatus(LockerId locker, Oid target) const {
+std::optional<LockInfo> LockedStore::lockStatus(LockerId locker, Oid target) const {
   return locks_.lockStatus(locker, targetOf(target));
 }
 
-LockType ObjectSpace::typeHeld(LockerId locker, Oid target) const {
-  const LockSeat seat = locks_.seatOf(locker);
-  return seat.isNull() ? LockType::Get : locks_.typeHeld(seat, targetOf(target));
+LockType LockedStore::typeHeld(LockerId locker, Oid target) const {
+  const LockerRef ref = locks_.find(locker);
+  return ref.isNull() ? LockType::Get : locks_.typeHeld(ref, targetOf(target));
 }
 
-bool ObjectSpace::expireNextWait(Instant now) {
+bool LockedStore::expireNextWait(Instant now) {
   LockAnswers answers = locks_.expireNextWait(now);
   if (answers.empty()) return false;
   answers.deliver();
   return true;
 }
 
-std::optional<RequestFailure> ObjectSpace::reserveTokens(FencingToken given) {
+std::optional<RequestFailure> LockedStore::reserveTokens(FencingToken given) {
   MutexLock hold(reserveMutex_);
   const std::uint64_t last = lastReserved_.load(std::memory_order_relaxed);
   if (given.value + options_.tokenBlock / 2 < last) return std::nullopt;

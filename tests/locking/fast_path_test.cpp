@@ -21,31 +21,31 @@ LockTerms terms(LockType type, LockDuration duration = LockDuration::Transaction
   return {LockTimeout::ofMilliseconds(5000), 0, type, duration, false};
 }
 
-class TheShortWay : public LockPlay {
+class TheFastPath : public LockPlay {
  protected:
   bool grant(LockerId locker, LockTarget target, LockType type) {
-    return locks.grantAtOnce(locks.seatOf(locker), target, terms(type)).token.value != 0;
+    return locks.grantAtOnce(locks.find(locker), target, terms(type)).token.value != 0;
   }
-  ReleasedAtOnce release(LockerId locker, LockTarget target) {
-    return locks.releaseAtOnce(locks.seatOf(locker), target);
+  FastRelease release(LockerId locker, LockTarget target) {
+    return locks.releaseAtOnce(locks.find(locker), target);
   }
 };
 
-TEST_F(TheShortWay, GrantsWhatIsFreeAndShowsItToWhoeverLooks) {
+TEST_F(TheFastPath, GrantsWhatIsFreeAndShowsItToWhoeverLooks) {
   EXPECT_TRUE(grant(kAnna, kOrder, LockType::Exclusive));
 
   const std::vector<LockInfo> seen = locks.locksOn(kOrder);
   ASSERT_EQ(seen.size(), 1u);
   EXPECT_EQ(seen[0].requestedBy, kAnna);
   EXPECT_EQ(seen[0].type, LockType::Exclusive);
-  EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Exclusive);
-  EXPECT_EQ(locks.typeHeld(locks.seatOf(kBen), kOrder), LockType::Get);
-  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Done);
-  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Nothing);
+  EXPECT_EQ(locks.typeHeld(locks.find(kAnna), kOrder), LockType::Exclusive);
+  EXPECT_EQ(locks.typeHeld(locks.find(kBen), kOrder), LockType::Get);
+  EXPECT_EQ(release(kAnna, kOrder), FastRelease::Released);
+  EXPECT_EQ(release(kAnna, kOrder), FastRelease::NotHeld);
   EXPECT_TRUE(locks.locksOn(kOrder).empty());
 }
 
-TEST_F(TheShortWay, DoesNothingAboutWhatSomebodyElseHolds) {
+TEST_F(TheFastPath, DoesNothingAboutWhatSomebodyElseHolds) {
   grant(kAnna, kOrder, LockType::Exclusive);
 
   EXPECT_FALSE(grant(kBen, kOrder, LockType::Share));
@@ -53,48 +53,48 @@ TEST_F(TheShortWay, DoesNothingAboutWhatSomebodyElseHolds) {
   EXPECT_EQ(locks.statistics().requestsWaiting, 0u);
 }
 
-TEST_F(TheShortWay, OvertakesNobodyWhoWaits) {
+TEST_F(TheFastPath, OvertakesNobodyWhoWaits) {
   grant(kAnna, kOrder, LockType::Share);
   const AskedLock ben = ask(kBen, kOrder, LockType::Exclusive);
   ASSERT_TRUE(ben.waits());
 
   EXPECT_FALSE(grant(kCleo, kOrder, LockType::Share)) << "Ben came first";
-  EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Not) << "Ben has to be told";
+  EXPECT_EQ(release(kAnna, kOrder), FastRelease::NeedsSlowPath) << "Ben has to be told";
 
   locks.unlock(kAnna, kOrder).deliver();
   EXPECT_EQ(ben.outcome(), LockOutcome::Granted);
-  EXPECT_EQ(release(kBen, kOrder), ReleasedAtOnce::Done) << "nobody waits any more";
+  EXPECT_EQ(release(kBen, kOrder), FastRelease::Released) << "nobody waits any more";
   EXPECT_TRUE(grant(kCleo, kOrder, LockType::Share));
 }
 
-TEST_F(TheShortWay, GivesTokensThatRiseForATargetAndForALocker) {
-  const LockSeat anna = locks.seatOf(kAnna), ben = locks.seatOf(kBen);
+TEST_F(TheFastPath, GivesTokensThatRiseForATargetAndForALocker) {
+  const LockerRef anna = locks.find(kAnna), ben = locks.find(kBen);
   FencingToken last;
   for (int i = 0; i < 100; ++i) {
-    for (const auto& [seat, other] : {std::pair{anna, kStock}, std::pair{ben, kOrder}}) {
-      const FencingToken elsewhere = locks.grantAtOnce(seat, other, terms(LockType::Share)).token;
-      const FencingToken here = ask(LockManager::lockerOf(seat), {300}, LockType::Exclusive)->token;
+    for (const auto& [ref, other] : {std::pair{anna, kStock}, std::pair{ben, kOrder}}) {
+      const FencingToken elsewhere = locks.grantAtOnce(ref, other, terms(LockType::Share)).token;
+      const FencingToken here = ask(LockManager::idOf(ref), {300}, LockType::Exclusive)->token;
       EXPECT_GT(here, last);
       EXPECT_GT(here, elsewhere) << "it was asked for later";
       last = here;
-      locks.releaseAtOnce(seat, {300});
-      locks.releaseAtOnce(seat, other);
+      locks.releaseAtOnce(ref, {300});
+      locks.releaseAtOnce(ref, other);
     }
   }
 }
 
-TEST_F(TheShortWay, IsClosedToWhoHasSignedOff) {
-  const LockSeat seat = locks.seatOf(kAnna);
+TEST_F(TheFastPath, IsClosedToWhoHasSignedOff) {
+  const LockerRef ref = locks.find(kAnna);
   locks.signOff(kAnna).deliver();
 
-  EXPECT_EQ(locks.grantAtOnce(seat, kOrder, terms(LockType::Share)).token.value, 0u);
-  EXPECT_TRUE(locks.seatOf(kAnna).isNull());
+  EXPECT_EQ(locks.grantAtOnce(ref, kOrder, terms(LockType::Share)).token.value, 0u);
+  EXPECT_TRUE(locks.find(kAnna).isNull());
   locks.signOn(kAnna);
 }
 
-TEST_F(TheShortWay, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
+TEST_F(TheFastPath, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
   constexpr std::uint64_t kMany = 100'000;
-  const LockSeat anna = locks.seatOf(kAnna);
+  const LockerRef anna = locks.find(kAnna);
   for (std::uint64_t i = 1; i <= kMany; ++i) {
     ASSERT_NE(locks.grantAtOnce(anna, {i << 20}, terms(LockType::Exclusive)).token.value, 0u);
   }
@@ -111,16 +111,16 @@ TEST_F(TheShortWay, WhenManyLocksAreHeldThenEachIsFoundAndAllGoAtOnce) {
   EXPECT_TRUE(locks.locksHeld(10).empty());
 }
 
-// --- What was let go may be idle ----------------------------------------------------------------
+// --- What was released may be retained -----------------------------------------------------------
 
-TEST_F(TheShortWay, WhenALockIsLetGoThenNobodySeesIt) {
+TEST_F(TheFastPath, WhenALockIsLetGoThenNobodySeesIt) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(grant(kAnna, kOrder, LockType::Exclusive));
     EXPECT_EQ(locks.locksOn(kOrder).size(), 1u);
-    EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Done);
+    EXPECT_EQ(release(kAnna, kOrder), FastRelease::Released);
 
-    EXPECT_EQ(release(kAnna, kOrder), ReleasedAtOnce::Nothing);
-    EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Get);
+    EXPECT_EQ(release(kAnna, kOrder), FastRelease::NotHeld);
+    EXPECT_EQ(locks.typeHeld(locks.find(kAnna), kOrder), LockType::Get);
     EXPECT_EQ(held(kAnna, kOrder), LockType::Get);
     EXPECT_TRUE(locks.locksOn(kOrder).empty());
     EXPECT_TRUE(locks.locksHeld().empty());
@@ -129,7 +129,7 @@ TEST_F(TheShortWay, WhenALockIsLetGoThenNobodySeesIt) {
   }
 }
 
-TEST_F(TheShortWay, WhenALockWasLetGoThenAnyoneElseHasItAtOnce) {
+TEST_F(TheFastPath, WhenALockWasLetGoThenAnyoneElseHasItAtOnce) {
   for (const LockType type : {LockType::Share, LockType::Exclusive, LockType::Update}) {
     ask(kAnna, kOrder, LockType::Exclusive);
     unlock(kAnna, kOrder);
@@ -146,7 +146,7 @@ TEST_F(TheShortWay, WhenALockWasLetGoThenAnyoneElseHasItAtOnce) {
   }
 }
 
-TEST_F(TheShortWay, WhenALockIsTakenAgainAndAgainThenItsTokensStillRiseForTheNextHolder) {
+TEST_F(TheFastPath, WhenALockIsTakenAgainAndAgainThenItsTokensStillRiseForTheNextHolder) {
   FencingToken last;
   for (int i = 0; i < 5; ++i) {
     const AskedLock again = ask(kAnna, kOrder, LockType::Exclusive);
@@ -158,7 +158,7 @@ TEST_F(TheShortWay, WhenALockIsTakenAgainAndAgainThenItsTokensStillRiseForTheNex
   EXPECT_GT(ask(kBen, kOrder, LockType::Exclusive)->token, last);
 }
 
-TEST_F(TheShortWay, WhenASharerFollowsOnALowerLockThenItsTokenIsLarger) {
+TEST_F(TheFastPath, WhenASharerFollowsOnALowerLockThenItsTokenIsLarger) {
   for (int i = 0; i < 5; ++i) {
     ask(kAnna, kOrder, LockType::Exclusive);
     unlock(kAnna, kOrder);
@@ -170,7 +170,7 @@ TEST_F(TheShortWay, WhenASharerFollowsOnALowerLockThenItsTokenIsLarger) {
   EXPECT_GT(ask(kBen, kOrder, LockType::Share)->token, exclusive);
 }
 
-TEST_F(TheShortWay, WhenALockIsTakenAgainOtherwiseThenItIsAsAskedForNow) {
+TEST_F(TheFastPath, WhenALockIsTakenAgainOtherwiseThenItIsAsAskedForNow) {
   askSession(kAnna, kOrder, LockType::Exclusive);
   unlock(kAnna, kOrder);
   EXPECT_EQ(duration(kAnna, kOrder), std::nullopt);
@@ -184,7 +184,7 @@ TEST_F(TheShortWay, WhenALockIsTakenAgainOtherwiseThenItIsAsAskedForNow) {
   EXPECT_EQ(ask(kBen, kOrder, LockType::Share).outcome(), LockOutcome::Granted);
 }
 
-TEST_F(TheShortWay, WhenALockIsTakenAgainThenItIsTheLatestOfItsLocker) {
+TEST_F(TheFastPath, WhenALockIsTakenAgainThenItIsTheLatestOfItsLocker) {
   ask(kAnna, kOrder, LockType::Exclusive);
   ask(kAnna, kStock, LockType::Exclusive);
   unlock(kAnna, kOrder);
@@ -198,7 +198,7 @@ TEST_F(TheShortWay, WhenALockIsTakenAgainThenItIsTheLatestOfItsLocker) {
   EXPECT_EQ(all[1].elapsed, Duration(0)) << "held since now, not since the first time";
 }
 
-TEST_F(TheShortWay, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
+TEST_F(TheFastPath, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
   for (std::uint64_t i = 1; i <= 100; ++i) {
     ASSERT_TRUE(grant(kAnna, {i << 20}, LockType::Exclusive));
     release(kAnna, {i << 20});
@@ -211,7 +211,7 @@ TEST_F(TheShortWay, WhenWhoLetGoSignsOffThenNothingIsInTheWay) {
   locks.signOn(kAnna);
 }
 
-TEST_F(TheShortWay, WhenManyWereLetGoThenEachCanBeHadByAnother) {
+TEST_F(TheFastPath, WhenManyWereLetGoThenEachCanBeHadByAnother) {
   constexpr std::uint64_t kMany = 10'000;
   for (int round = 0; round < 2; ++round) {
     for (std::uint64_t i = 1; i <= kMany; ++i) {
@@ -246,12 +246,12 @@ TEST(ALocker, WhenItDoesNotComeBackThenWhatItLetsGoIsNotKeptForIt) {
   const KnownClock clock;
   LockManager locks(clock, {});
   locks.signOn(kAnna);
-  const LockSeat anna = locks.seatOf(kAnna);
+  const LockerRef anna = locks.find(kAnna);
   const auto takeAndLetGo = [&](LockTarget target) {
-    const GrantedAtOnce granted = locks.grantAtOnce(anna, target, terms(LockType::Exclusive));
+    const FastGrant granted = locks.grantAtOnce(anna, target, terms(LockType::Exclusive));
     EXPECT_NE(granted.token.value, 0u);
-    EXPECT_EQ(locks.releaseAtOnce(anna, target), ReleasedAtOnce::Done);
-    return granted.again;
+    EXPECT_EQ(locks.releaseAtOnce(anna, target), FastRelease::Released);
+    return granted.isKnown;
   };
   const auto isKept = [&] {
     takeAndLetGo(kOrder);
@@ -287,27 +287,27 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
   std::array<Guarded, kThreads> guarded;
   std::atomic<bool> broken{false};
 
-  const auto takeAndLetGo = [&](const LockSeat& seat, std::uint64_t which) {
+  const auto takeAndLetGo = [&](const LockerRef& ref, std::uint64_t which) {
     const LockTarget target{which + 1};
-    FencingToken token = locks.grantAtOnce(seat, target, terms(LockType::Exclusive)).token;
+    FencingToken token = locks.grantAtOnce(ref, target, terms(LockType::Exclusive)).token;
     if (token.value == 0) {
-      token = askAndWait(locks, LockManager::lockerOf(seat), target, LockType::Exclusive);
+      token = askAndWait(locks, LockManager::idOf(ref), target, LockType::Exclusive);
     }
     Guarded& mine = guarded[which];
     if (mine.inside.fetch_add(1) != 0 || token.value <= mine.lastToken) broken = true;
     mine.lastToken = token.value;
     mine.inside.fetch_sub(1);
-    if (locks.releaseAtOnce(seat, target) == ReleasedAtOnce::Not) {
-      locks.unlock(LockManager::lockerOf(seat), target).deliver();
+    if (locks.releaseAtOnce(ref, target) == FastRelease::NeedsSlowPath) {
+      locks.unlock(LockManager::idOf(ref), target).deliver();
     }
   };
   const auto work = [&](std::uint64_t me) {
     for (std::uint64_t life = 0; life < kLives; ++life) {
       const LockerId locker{1 + me + life * kThreads};
       locks.signOn(locker);
-      const LockSeat seat = locks.seatOf(locker);
+      const LockerRef ref = locks.find(locker);
       for (int step = 0; step < 200; ++step) {
-        takeAndLetGo(seat, step % 67 == 66 ? (me + 1) % kThreads : me);
+        takeAndLetGo(ref, step % 67 == 66 ? (me + 1) % kThreads : me);
       }
       locks.signOff(locker).deliver();
     }
@@ -321,7 +321,7 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
 }
 
 /// Given: some threads, each with a locker, and few targets; what is locked counts who is inside.
-TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
+TEST(ManyThreads, WhenTheyMixTheFastAndTheSlowPathThenLocksAreLocks) {
   constexpr std::uint64_t kThreads = 4;
   constexpr std::uint64_t kTargets = 6;
   constexpr int kSteps = 20'000;
@@ -331,14 +331,14 @@ TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
 
   const auto work = [&](std::uint64_t me) {
     const LockerId locker{me + 1};
-    const LockSeat seat = locks.seatOf(locker);
+    const LockerRef ref = locks.find(locker);
     std::minstd_rand random(static_cast<unsigned>(me + 1));
     for (int step = 0; step < kSteps; ++step) {
       const std::uint64_t which = random() % kTargets;
       const LockTarget target{which + 1};
       const bool exclusive = random() % 3 == 0;
       const LockType type = exclusive ? LockType::Exclusive : LockType::Share;
-      if (locks.grantAtOnce(seat, target, terms(type)).token.value == 0) {
+      if (locks.grantAtOnce(ref, target, terms(type)).token.value == 0) {
         LockRequest request;
         request.locker = locker;
         request.target = target;
@@ -360,7 +360,7 @@ TEST(ManyThreads, WhenTheyMixShortAndLongWaysThenLocksAreLocks) {
       if (exclusive ? others != 0 : others >= 1000) broken = true;
       inside[which].fetch_sub(weight);
       if (random() % 2 == 0) {
-        if (locks.releaseAtOnce(seat, target) == ReleasedAtOnce::Not) {
+        if (locks.releaseAtOnce(ref, target) == FastRelease::NeedsSlowPath) {
           locks.unlock(locker, target).deliver();
         }
       } else {

@@ -32,11 +32,11 @@ bool sharesAreRetained(LockManager& locks) {
   constexpr LockerId kProbe{99};
   constexpr LockTarget kOther{999};
   locks.signOn(kProbe);
-  const LockSeat seat = locks.seatOf(kProbe);
+  const LockerRef ref = locks.find(kProbe);
   bool retained = false;
   for (int i = 0; i < 100 && !retained; ++i) {
-    retained = locks.grantAtOnce(seat, kOther, terms(LockType::Share)).again;
-    locks.releaseAtOnce(seat, kOther);
+    retained = locks.grantAtOnce(ref, kOther, terms(LockType::Share)).isKnown;
+    locks.releaseAtOnce(ref, kOther);
   }
   locks.signOff(kProbe).deliver();
   return retained;
@@ -74,10 +74,10 @@ class NearShares : public testing::TestWithParam<Numbers> {
   }
 
   FencingToken share(LockerId locker, LockTarget target = kOrder) {
-    return locks.grantAtOnce(locks.seatOf(locker), target, terms(LockType::Share)).token;
+    return locks.grantAtOnce(locks.find(locker), target, terms(LockType::Share)).token;
   }
   bool letGo(LockerId locker, LockTarget target = kOrder) {
-    return locks.releaseAtOnce(locks.seatOf(locker), target) == ReleasedAtOnce::Done;
+    return locks.releaseAtOnce(locks.find(locker), target) == FastRelease::Released;
   }
   /// What became of it; nothing while it waits.
   std::shared_ptr<std::optional<LockAnswer>> ask(LockerId locker, LockTarget target, LockType type,
@@ -124,8 +124,8 @@ TEST_P(NearShares, WhenTheyAreLetGoThenNobodySeesThem) {
   EXPECT_TRUE(holders().empty());
   EXPECT_TRUE(locks.locksHeld().empty());
   EXPECT_EQ(locks.statistics().locksHeld, 0u);
-  EXPECT_EQ(locks.typeHeld(locks.seatOf(kAnna), kOrder), LockType::Get);
-  EXPECT_EQ(locks.releaseAtOnce(locks.seatOf(kBen), kOrder), ReleasedAtOnce::Nothing);
+  EXPECT_EQ(locks.typeHeld(locks.find(kAnna), kOrder), LockType::Get);
+  EXPECT_EQ(locks.releaseAtOnce(locks.find(kBen), kOrder), FastRelease::NotHeld);
 }
 
 TEST_P(NearShares, WhenTheyAreTakenAgainInAnotherOrderThenThatIsTheOrderOfTheirGrants) {
@@ -307,16 +307,16 @@ TEST(ManySharers, WhenThereAreManyThenTheFirstEightAreRetainedAndWhoExcludesThem
   for (int round = 0; round < 3; ++round) {
     std::vector<std::uint64_t> again;
     for (std::uint64_t i = 2; i <= kMany; ++i) {
-      const auto granted = locks.grantAtOnce(locks.seatOf({i}), kOrder, terms(LockType::Share));
+      const auto granted = locks.grantAtOnce(locks.find({i}), kOrder, terms(LockType::Share));
       ASSERT_NE(granted.token.value, 0u);
-      if (granted.again) again.push_back(i);
+      if (granted.isKnown) again.push_back(i);
     }
     if (round > 0) {
       EXPECT_EQ(again, (std::vector<std::uint64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
     }
     EXPECT_EQ(locks.locksOn(kOrder).size(), kMany - 1);
     for (std::uint64_t i = kMany; i >= 2; --i) {
-      EXPECT_EQ(locks.releaseAtOnce(locks.seatOf({i}), kOrder), ReleasedAtOnce::Done);
+      EXPECT_EQ(locks.releaseAtOnce(locks.find({i}), kOrder), FastRelease::Released);
     }
     locks.checkInvariants();
   }
@@ -343,16 +343,16 @@ TEST(ManySharers, WhenAGrantComesAfterAnotherThenItsTokenIsLargerAndNoTwoAreTheS
 
   const auto work = [&](std::size_t me) {
     locks.signOn({me + 1});
-    const LockSeat seat = locks.seatOf({me + 1});
+    const LockerRef ref = locks.find({me + 1});
     std::uint64_t own = 0;
     for (int step = 0; step < kSteps; ++step) {
       std::uint64_t before = own;
       for (const auto& other : latest) before = std::max(before, other.load());
-      own = locks.grantAtOnce(seat, kOrder, terms(LockType::Share)).token.value;
+      own = locks.grantAtOnce(ref, kOrder, terms(LockType::Share)).token.value;
       latest[me] = own;
       if (own <= before) broken = true;
       tokens[me].push_back(own);
-      locks.releaseAtOnce(seat, kOrder);
+      locks.releaseAtOnce(ref, kOrder);
     }
     locks.signOff({me + 1}).deliver();
   };
@@ -384,12 +384,12 @@ TEST(ManySharers, WhenOneExcludesThemNowAndThenThenLocksAreLocks) {
   std::array<Guarded, kTargets> guarded;
   std::atomic<bool> broken{false};
 
-  const auto step = [&](const LockSeat& seat, std::uint64_t which, LockType type) {
-    const LockerId locker = LockManager::lockerOf(seat);
+  const auto step = [&](const LockerRef& ref, std::uint64_t which, LockType type) {
+    const LockerId locker = LockManager::idOf(ref);
     const LockTarget target{which + 1};
     Guarded& mine = guarded[which];
     const std::uint64_t before = mine.lastExclusive;
-    std::uint64_t token = locks.grantAtOnce(seat, target, terms(type)).token.value;
+    std::uint64_t token = locks.grantAtOnce(ref, target, terms(type)).token.value;
     if (token == 0) token = askAndWait(locks, locker, target, type).value;
     const bool exclusive = type == LockType::Exclusive;
     const int others = mine.inside.fetch_add(exclusive ? 1000 : 1);
@@ -402,7 +402,7 @@ TEST(ManySharers, WhenOneExcludesThemNowAndThenThenLocksAreLocks) {
       broken = true;
     }
     mine.inside.fetch_sub(exclusive ? 1000 : 1);
-    if (locks.releaseAtOnce(seat, target) == ReleasedAtOnce::Not) {
+    if (locks.releaseAtOnce(ref, target) == FastRelease::NeedsSlowPath) {
       locks.unlock(locker, target).deliver();
     }
   };
@@ -411,10 +411,10 @@ TEST(ManySharers, WhenOneExcludesThemNowAndThenThenLocksAreLocks) {
     for (std::uint64_t life = 0; life < kLives; ++life) {
       const LockerId locker{1 + me + life * kThreads};
       locks.signOn(locker);
-      const LockSeat seat = locks.seatOf(locker);
+      const LockerRef ref = locks.find(locker);
       for (int i = 0; i < kSteps; ++i) {
         const bool exclusive = me == 0 ? i % 20 == 19 : random() % 500 == 0;
-        step(seat, random() % kTargets, exclusive ? LockType::Exclusive : LockType::Share);
+        step(ref, random() % kTargets, exclusive ? LockType::Exclusive : LockType::Share);
         if (i % 100 == 99) locks.locksHeld();
       }
       locks.signOff(locker).deliver();
