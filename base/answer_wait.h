@@ -16,15 +16,15 @@ class Waker {
   virtual void wake() = 0;
 };
 
-/// An answer that one thread waits for, whatever it is. Shared by the two: the one who answers may
+/// An answer, of any type, that one thread waits for. Shared by two: the thread that answers may
 /// still be inside complete() when the other has gone.
-/// Threads: the one who waits, but for what is said.
+/// Threads: the one that waits, unless a method says otherwise.
 class Awaited {
  public:
   /// Any thread.
   bool isComplete() const { return state_.load(std::memory_order_acquire) == kComplete; }
 
-  /// Until it is complete, or somebody calls: one futex. May return early.
+  /// Sleeps until it is complete, or call(): one futex. May return early.
   void sleep();
   /// Any thread that knows this to be there: the thread that sleeps here shall look around. False:
   /// it is complete, and that thread goes.
@@ -77,7 +77,7 @@ class AnswerWait final : public Awaited {
   std::optional<Answer> answer_;  // Written before, and read after, it is complete.
 };
 
-/// Where answers come from when somebody has to fetch them, as out of a socket: a thread that waits
+/// Where answers come from when a thread has to fetch them, as out of a socket: a thread that waits
 /// may fetch its own instead of being woken by one that has.
 /// Threads: any; the three calls of one wait come from one thread, which waits for nothing else in
 ///          between but by the same three.

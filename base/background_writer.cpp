@@ -24,7 +24,7 @@ bool writeAll(int descriptor, std::string_view bytes) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (written < 0 && errno == EAGAIN) {  // Somebody else made it a descriptor of theirs.
+    } else if (written < 0 && errno == EAGAIN) {  // Another program has opened it non-blocking.
       pollfd polled{descriptor, POLLOUT, 0};
       ::poll(&polled, 1, -1);
     } else if (written == 0 || errno != EINTR) {

@@ -43,7 +43,7 @@ class BackgroundWriter {
   /// Waits until what was written before this call is with the system; false when that takes more
   /// than `longest`.
   bool flush(std::chrono::milliseconds longest);
-  /// Lines so far that nobody will read.
+  /// Lines dropped so far.
   std::uint64_t dropped() const;
 
   /// Around fork(), in this order, for the child not to wait for a thread that it does not have.

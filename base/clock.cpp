@@ -18,7 +18,7 @@ namespace {
 
 constexpr Duration kRoughlyNow = std::chrono::milliseconds(5);
 
-/// Keeps what was read for a while. Never destroyed: whoever runs at the program's end may ask.
+/// Keeps what was read for a while. Never destroyed: code that runs at the program's end may ask.
 class RoughTime {
  public:
   RoughTime(std::atomic<std::int64_t>& word, std::int64_t unknown)

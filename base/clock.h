@@ -25,7 +25,7 @@ struct Instant {
 /// A point in the calendar, UTC: good for showing to people. May jump.
 using WallTime = std::chrono::system_clock::time_point;
 
-/// The only place time is read from. Whoever needs the time is given a Clock, so
+/// The only place time is read from. Code that needs the time is given a Clock, so
 /// that tests, `nephrite replay` and the simulation can own it.
 ///
 /// Threads: any method, from any thread.

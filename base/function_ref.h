@@ -9,7 +9,7 @@ namespace nephrite {
 template <class Signature>
 class FunctionRef;
 
-/// A callable of somebody else's, for the length of a call: what a parameter that is only called,
+/// A callable that the caller owns, for the length of a call: what a parameter that is only called,
 /// and never kept, should be. Unlike std::function it copies nothing and takes no memory.
 template <class Result, class... Arguments>
 class FunctionRef<Result(Arguments...)> {

@@ -75,7 +75,7 @@ void appendQuoted(std::string& line, std::string_view value) {
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (level < lowestLevel.load(std::memory_order_relaxed)) return;
-  // Who asks for everything gets everything.
+  // At the lowest level everything is written.
   if (level > LogLevel::Debug && !limit().admits(event, SystemClock::instance().now())) return;
   tellHeldBackLines();
   std::string text(event);

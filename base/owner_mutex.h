@@ -19,7 +19,7 @@ namespace nephrite {
 
 class OwnerMutex;
 
-/// Says which OwnerMutex its thread is inside of as the owner. One for each thread: nobody else
+/// Says which OwnerMutex its thread is inside of as the owner. One for each thread: no other thread
 /// ever writes it. It is never freed: a thread that ends leaves it to one that begins.
 struct alignas(64) OwnerWord {
   Atomic<const OwnerMutex*> inside{nullptr};

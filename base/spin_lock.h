@@ -8,8 +8,8 @@
 namespace nephrite {
 
 /// A lock of four bytes for a few dozen instructions: nothing under it waits, allocates much or
-/// calls out. Taken with one exchange, let go with one store; who finds it taken spins a little,
-/// then yields.
+/// calls out. Taken with one exchange, let go with one store; a thread that finds it taken spins a
+/// little, then yields.
 class NEPHRITE_CAPABILITY("mutex") SpinLock {
  public:
   SpinLock() = default;
@@ -40,7 +40,7 @@ class NEPHRITE_SCOPED_CAPABILITY SpinHold {
 };
 
 /// Tells the processor that this thread only waits for a word to change; now and then gives the
-/// core away, for who is to change it may need it.
+/// core away: the thread that is to change it may need it.
 class SpinWait {
  public:
   void pause();

@@ -23,7 +23,7 @@ struct IniProblem {
 
 /// The INI file cannot be read, cannot be written, or says something impossible: a value, or what
 /// it names on this machine. A program that ends for it ends best with 78 (EX_CONFIG, sysexits.h),
-/// so that no supervisor starts it again before somebody has mended it.
+/// so that no supervisor starts it again before it is mended.
 class IniError : public std::runtime_error {
  public:
   explicit IniError(const std::string& message) : std::runtime_error(message) {}

@@ -20,7 +20,7 @@ enum class OwnRequest : std::uint8_t {
   Nothing,     ///< Granted, and everything stays as it is.
   Retype,      ///< Granted at once, also past a queue; a lower type may let others in.
   Upgrade,     ///< To be granted when no other holder is in the way.
-  ShareFirst,  ///< The Share is released, and those who wait are served; then it is a newcomer.
+  ShareFirst,  ///< The Share is released and its queue served; then it is a newcomer.
 };
 
 /// What is held when `asked` is granted to a locker that holds `held`.

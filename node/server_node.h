@@ -22,7 +22,7 @@ namespace nephrite {
 /// Listens: on a loopback address and, when asked to, on a unix socket in a directory that only the
 ///          server's user can enter; any other address is refused.
 /// Errors:  as EmbeddedNode; IniError, too, for an address, a directory or an audit log that cannot
-///          be had before somebody mends the settings or the machine; std::system_error for one
+///          be had before the settings or the machine are mended; std::system_error for one
 ///          that may be had the next time: its port is in use.
 /// Threads: one serves all connections; [NephriteServer] CommitThreads more write commits. node()
 ///          and reload() from any, the rest one at a time.

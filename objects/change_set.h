@@ -39,9 +39,9 @@ struct CommitId {
 struct ChangeSet {
   std::vector<ObjectChange> changes;
   CommitId id = {};
-  /// The records are given away: a commit that succeeds makes them what everybody sees, in their
-  /// next edition, instead of copies. Until it has ended nobody else reads them, and when it has
-  /// succeeded nobody writes to them any more. One that fails leaves them as they were.
+  /// The records are given away: a commit that succeeds publishes them, in their next edition,
+  /// instead of copies. Until it has ended no other thread reads them, and when it has succeeded
+  /// none writes to them any more. A commit that fails leaves them as they were.
   bool handedOver = false;
   /// Changes nothing. With an id it can be committed all the same, and is then recorded.
   bool empty() const { return changes.empty(); }

@@ -5,7 +5,7 @@
 namespace nephrite {
 
 /// The bytes are not what they should be: cut short, too long, or not what may stand there. what()
-/// says where; whoever knows where the bytes come from adds that.
+/// says where in them; the caller adds where they come from.
 class DecodeError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

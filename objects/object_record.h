@@ -103,8 +103,8 @@ struct ObjectRecord {
 
 using RecordPtr = std::shared_ptr<const ObjectRecord>;
 
-/// A record with room for so many values: in one block of memory, so that whoever has called for
-/// the one has not to wait for the others, and none of them is allocated or freed by itself.
+/// A record with room for so many values, in one block of memory: one prefetch reaches them all,
+/// and none of them is allocated or freed by itself.
 std::shared_ptr<ObjectRecord> makeRecord(std::size_t room);
 /// A copy like that. The value at `replaced` is null in it, or missing: who asks replaces it. Of
 /// `record` it is not even read: it may be long, and in no cache.

@@ -24,7 +24,7 @@ namespace nephrite {
 ///          disk: docs/store.md.
 /// Commit:  a change set is durable, whole, when commit() returns; fetch() shows nothing of it
 ///          before it is durable. After a crash it is there whole or not at all. While it ends, its
-///          objects become visible one by one: who must see several in step locks them.
+///          objects become visible one by one: a reader that must see several in step locks them.
 /// Errors:  StoreException for what the world or the stored state forbids; std::invalid_argument
 ///          for what makes no sense by itself. Either way nothing was changed, except that a
 ///          commit that failed with Io may be there, whole, when the store is opened again.
@@ -74,8 +74,8 @@ class ObjectStore {
   /// record itself is not touched; when it will be `fetchedSoon` it is called for, as prefetch()
   /// calls for where it is found.
   virtual std::uint32_t knownEdition(Oid, bool /*fetchedSoon*/) const { return 0; }
-  /// `oid` will be fetched soon: whoever has something else to do until then says so, and waits
-  /// less for memory. Waits for nothing itself.
+  /// A hint that `oid` will be fetched soon, so that the fetch waits less for memory. Does not
+  /// wait.
   virtual void prefetch(Oid) const {}
 
   /// Makes `changes` durable, then visible; on return created records have edition 1 and
@@ -98,7 +98,7 @@ class ObjectStore {
   /// is there is known when the store is opened again.
   virtual std::uint64_t lastCommitOf(std::uint64_t process) const = 0;
 
-  /// Nobody will ask for the commits of this process any more. Harmless when none is recorded.
+  /// The commits of this process will not be asked for any more. Harmless when none is recorded.
   /// Never fails its caller: after a crash or a failed write (which is logged) the record may be
   /// there again, until it is too old.
   virtual void forgetCommits(std::uint64_t process) = 0;
@@ -132,7 +132,7 @@ struct SchemaSource {
 
 /// The in-memory home of shared transient objects: the same commit, without disk. Its schema is
 /// what `source` says; its Oids are SharedTransient; its numbers start at 1 with each. It records
-/// no commits: no answer is lost between it and those who use it, who are in the same program.
+/// no commits: no answer is lost between it and its users, which are in the same program.
 /// Threads: any.
 std::unique_ptr<ObjectStore> makeTransientStore(SchemaSource source);
 

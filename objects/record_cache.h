@@ -20,10 +20,10 @@ namespace nephrite {
 /// Truth:   a record found here is the latest committed edition. A reader that brings a record
 ///          up from below may be overtaken by a commit; so it offers the record with the ticket
 ///          it got when it did not find it, and the offer is refused if the object was being
-///          committed in between (beginCommit ... endCommit), or dropped. Thus nobody sees an
-///          edition older than one that somebody has seen before.
-/// Others:  who shares what is below with others calls drop() when they have changed an object,
-///          and clear() when it may have missed that. Until then an older edition is found.
+///          committed in between (beginCommit ... endCommit), or dropped. Thus no reader sees an
+///          edition older than one that any reader has seen before.
+/// Others:  an owner that shares what is below with others calls drop() when they have changed an
+///          object, and clear() when it may have missed that. Until then an older edition is found.
 ///          There, commits of one object may be told to have ended in another order than that in
 ///          which they took place, and what was read from below may be newer than they are: the
 ///          later edition stays.
@@ -50,8 +50,8 @@ class RecordCache {
   void offer(const RecordPtr& record, std::uint64_t ticket);
 
   /// Keeps what was just read from below, in place of an older edition, also while the object is
-  /// being committed. For whoever is told of others' changes (drop()) in the order in which it
-  /// reads: it needs no tickets.
+  /// being committed. For an owner that hears of others' changes (drop()) in the order in which
+  /// it reads: it needs no tickets.
   void refresh(const RecordPtr& record);
 
   /// From now on, until as many commits of `oid` have ended as began, no offer of it is taken. What
@@ -64,7 +64,7 @@ class RecordCache {
   /// The commit did not happen.
   void cancelCommit(Oid oid);
 
-  /// Somebody else has changed or deleted the object: it leaves, and what was read or begun to be
+  /// Another node has changed or deleted the object: it leaves, and what was read or begun to be
   /// committed before this call is not kept.
   void drop(Oid oid);
   /// The same for all objects.

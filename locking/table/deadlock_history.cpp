@@ -25,7 +25,8 @@ class Snapshot {
  private:
   bool isOnCycle(const Locker& locker) const { return onCycle_.contains(locker.id.value); }
 
-  // Those the cycle waits for first; then those that others wait for who wait for the requester.
+  // First the holds that the cycle waits for; then those that others wait for, which wait for the
+  // requester.
   void findEntries(const Locker& requester) {
     addEntriesOf(requester, true);
     for (const bool cycle : {true, false}) {
@@ -53,7 +54,7 @@ class Snapshot {
     }
   }
 
-  // `others` counts those on one target who are not on the cycle.
+  // `others` counts the lockers of one target that are not on the cycle.
   bool isKept(const Locker& locker, std::size_t& others) {
     if (isOnCycle(locker)) return true;
     if (others++ < DeadlockRecord::kOthers) return true;

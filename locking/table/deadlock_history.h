@@ -18,7 +18,7 @@ class DeadlockHistory {
   explicit DeadlockHistory(std::size_t kept) : kept_(kept) {}
 
   /// Takes down what stands in the way of `requester` before anybody leaves. `graph` has just been
-  /// asked for its blockers; `first` is the one who breaks the first cycle, null for itself.
+  /// asked for its blockers; `first` is the blocker that breaks the first cycle; null: itself.
   void begin(const Locker& requester, const WaitGraph& graph, const WaitGraph::Blocker* first,
              bool doubled, const Clock& clock);
   /// Of the deadlock begun last.

@@ -7,10 +7,10 @@
 
 namespace nephrite::lock_table {
 
-/// Orders grants of threads that share nothing: who reads it after another, in whatever way it came
-/// to be after, reads more. It is the time-stamp counter of the processor, where the kernel itself
-/// keeps time by that and so has seen that all processors count alike; elsewhere it does not work.
-/// Or a counter of the program, for what is to be the same on every machine.
+/// Orders grants of threads that share nothing: a thread that reads it after another, in whatever
+/// way it came to be after, reads more. It is the time-stamp counter of the processor, where the
+/// kernel itself keeps time by that and so has seen that all processors count alike; elsewhere it
+/// does not work. Or a counter of the program, for what is to be the same on every machine.
 ///
 /// Size:    a number is the counter's ticks by 16 and the processor, so that no two are the same.
 ///          At 2.6 GHz, 8 processors use up 63 bits in 225 years, 128 of them, the most, in 14.

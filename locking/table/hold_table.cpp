@@ -129,7 +129,7 @@ void HoldTable::keepPlaces(Entry& entry) {
   for (Hold& hold : entry.holders) placeOf(hold, entry).before = std::exchange(before, &hold);
 }
 
-// Who has more than Share may have changed. No more than one does: it excludes the others.
+// The holder above Share may have changed. There is at most one: it excludes the others.
 void HoldTable::note(Entry& entry, Hold& hold) {
   if (hold.type() != LockType::Share) {
     entry.aboveShare = &hold;

@@ -80,13 +80,13 @@ class HoldTable {
   /// Fills in what `locker` holds. False when a crowd holds the target: find() knows.
   bool held(Locker& locker, LockTarget target, HeldLock& held) NEPHRITE_REQUIRES(locker.mutex);
 
-  // --- The slow path: under the mutex of those who wait -----------------------------------------
+  // --- The slow path: under LockManager's mutex --------------------------------------------------
 
   /// Null when it has none.
   Entry* entryOf(LockTarget target) const;
   /// From now on `entry` has the holds of its target.
   void contend(Entry& entry);
-  /// The chain has them again. Nobody may wait for it.
+  /// The chain has them again. Its queue is empty.
   void uncontend(Entry& entry);
 
   Hold* find(const Locker& locker, LockTarget target) const;
@@ -132,7 +132,7 @@ class HoldTable {
   void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
   std::uint64_t lastToken() const;
   /// Stop the process when a chain, or what a locker knows of it, is not as it should be. Under the
-  /// mutex of those who wait.
+  /// LockManager's mutex.
   void checkInvariants() const;
   void checkInvariantsOf(Locker& locker) const;
 

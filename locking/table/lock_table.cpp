@@ -160,7 +160,7 @@ void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request
 bool LockTable::mayBeGranted(const Entry& entry, const Locker& locker, LockType type,
                              bool upgrade) {
   const bool mustQueue =
-      !entry.queue.empty() && (!upgrade || entry.queue.front().upgrade);  // Nobody overtakes.
+      !entry.queue.empty() && (!upgrade || entry.queue.front().upgrade);  // None overtakes.
   return !mustQueue && conflictingHolder(entry, locker, type) == nullptr;
 }
 
@@ -223,7 +223,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
       LockAnswer otherAnswer = refusalOf(other, LockOutcome::Deadlock);
       std::vector<LockTarget> changed = detach(own, std::move(ownAnswer), ownFirst, out);
       for (const LockTarget target : detach(other, std::move(otherAnswer), false, out)) {
-        std::erase(changed, target);  // Served once, in the order of who lets go last.
+        std::erase(changed, target);  // Served once, after the release that comes last.
         changed.push_back(target);
       }
       serveAll(changed, out);

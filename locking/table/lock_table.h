@@ -43,7 +43,7 @@ class LockTable {
   void signOff(Locker& locker, LockAnswers& out);
 
   /// Section 2.2: a Share of Transaction duration is let go before Update is asked for, so that
-  /// two sharers who both want to update never deadlock. True when it was.
+  /// two sharers that both want to update never deadlock. True when it was.
   bool releaseShareBeforeUpdate(Locker& locker, const LockRequest& request, LockAnswers& out);
   void request(Locker& locker, const LockRequest& request, LockDone done, bool shareReleased,
                LockAnswers& out);

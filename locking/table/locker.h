@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder: one who holds and waits, and the memory of its holds.
+// Private to this folder: a locker, and the memory of its holds.
 
 #include <algorithm>
 #include <atomic>
@@ -64,7 +64,7 @@ struct Locker : ChunkHead {
   HoldIndex index NEPHRITE_GUARDED_BY(mutex);
   Count held, lockRequests, unlockRequests;  // Changed under `mutex`.
 
-  // Guarded by the mutex of those who wait.
+  // Guarded by LockManager's mutex.
   WaitsOfLocker waits;
   /// Of all entries on whose targets it holds something.
   boost::unordered_flat_map<const Entry*, HolderPlace> contended;
@@ -193,7 +193,7 @@ inline Hold* holdOn(const Entry& entry, const Locker& locker) {
   return place == locker.contended.end() ? nullptr : place->second.hold;
 }
 
-/// Those who are signed on. Threads: any.
+/// The lockers that are signed on. Threads: any.
 class Lockers {
  public:
   ~Lockers() = default;
@@ -203,7 +203,7 @@ class Lockers {
   LockerRef find(LockerId id) const NEPHRITE_EXCLUDES(mutex_);
   void remove(LockerId id) NEPHRITE_EXCLUDES(mutex_);
   std::vector<LockerRef> all() const NEPHRITE_EXCLUDES(mutex_);
-  /// Adds up what all have asked so far, those who have left too, and what they hold.
+  /// Sums of what all have asked so far, those that have left included, and of what they hold.
   void count(LockStatistics& statistics) const NEPHRITE_EXCLUDES(mutex_);
   /// The largest token that one of them has been given.
   std::uint64_t lastToken() const NEPHRITE_EXCLUDES(mutex_);

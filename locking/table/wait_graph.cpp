@@ -161,7 +161,7 @@ class Blockers {
       const auto visitHold = [&](const Hold& hold) { return visit(hold.locker()); };
       if (forEachConflict(entry, *wait.locker(), wait.type(), visitHold)) return;
     }
-    // Those ahead of one who was seen ahead of another were seen too.
+    // What stands ahead of a wait that was seen ahead of another was seen, too.
     std::vector<const Wait*> ahead;
     for (auto at = entry.queue.iterator_to(wait); at != entry.queue.begin();) {
       if (!aheadOfOthers_.insert(&*--at).second) break;

@@ -49,8 +49,8 @@ void forEachBlocker(const Wait& wait, Visit&& visit) {
   }
 }
 
-/// Who waits for whom. The graph is not stored: its edges are read from the table, from each
-/// waiting request to the lockers that forEachBlocker() names.
+/// Which locker waits for which. The graph is not stored: its edges are read from the table, from
+/// each waiting request to the lockers that forEachBlocker() names.
 ///
 /// A cycle can only come about when a request starts to wait, and then runs through its
 /// locker; so one search from there, at that moment, is exact.
@@ -64,7 +64,7 @@ class WaitGraph {
   };
 
   /// The direct blockers of `requester` that are on a cycle with it: its waits in order, of each
-  /// the holders, then those ahead in the queue. Nobody twice. What it waited for before its wait
+  /// the holders, then those ahead in the queue. None twice. What it waited for before its wait
   /// `firstSequence` began is known to close none by itself.
   std::vector<Blocker> blockersOnCycle(Locker& requester, std::uint64_t firstSequence);
 

@@ -21,8 +21,8 @@ std::vector<IniProblem> startProblems(const Resolution& resolution);
 /// IniError when there are any.
 void checkStart(const Resolution& resolution);
 
-/// Ends the start of a node that could not do `what`: IniError when that stays so until somebody
-/// mends the settings or the machine, else, an address is in use, say, std::system_error.
+/// Ends the start of a node that could not do `what`: IniError when that stays so until the
+/// settings or the machine are mended, else, an address is in use, say, std::system_error.
 [[noreturn]] void refuseStart(const std::string& what, const std::error_code& why);
 
 }  // namespace nephrite

@@ -120,7 +120,7 @@ class Supervisor {
   std::optional<Instant> drainUntil_;
 };
 
-// Until somebody mends it, however often the server is started.
+// Until it is mended, however often the server is started.
 bool staysAsItIs(StoreException::Reason reason) {
   using Reason = StoreException::Reason;
   return reason == Reason::Damaged || reason == Reason::WrongFormat || reason == Reason::NotUsable;

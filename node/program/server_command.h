@@ -21,7 +21,7 @@ struct ServerCommand {
 /// and when it ends. The first signal lets clients finish for [NephriteServer] DrainTime, a second
 /// one ends at once; SIGHUP reads the INI file again. Returns the exit status: 0; 1 when it could
 /// not start, which may be otherwise the next time; 78 (EX_CONFIG) when the INI file has errors, or
-/// names what cannot be used, or the store is damaged: that stays until somebody mends it. `err`
+/// names what cannot be used, or the store is damaged: that stays until it is mended. `err`
 /// says why.
 int serverCommand(const ServerCommand& command, std::ostream& err);
 

@@ -18,8 +18,8 @@ namespace nephrite {
 /// Shape:   one key per process in the column family of numbers (docs/store.md). Each commit
 ///          overwrites it unread, in the batch of its changes: so the mark says neither more nor
 ///          less than the objects do.
-/// Unknown: of a commit whose write failed nobody knows whether it is there, until the store is
-///          opened again. Of its process nothing is said until then: "no" might turn out wrong.
+/// Unknown: a commit whose write failed may be there or not, until the store is opened again. Of
+///          its process nothing is said until then: "no" might turn out wrong.
 /// Errors:  StoreException: NotWritable for an unknown commit; Io, Damaged.
 /// Threads: any. The mutex is a leaf.
 class CommitMarks {

@@ -10,7 +10,7 @@ namespace nephrite {
 /// was changed after it was written.
 ///
 /// RocksDB takes a last record that is cut short for one that a crash interrupted, and drops it
-/// silently; rightly, since nobody was told that it was durable. But a flipped bit in the length
+/// silently; rightly, since it was never said to be durable. But a flipped bit in the length
 /// of a record looks the same, and would drop it and all that follows. So here a broken end is
 /// accepted only if no whole record is found in or behind it: neither under the length it claims
 /// nor under any shorter one, nor at any later byte.

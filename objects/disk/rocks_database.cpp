@@ -75,7 +75,7 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
   rocksdb::DBOptions result;
   result.env = env;
   result.paranoid_checks = true;
-  // A last record cut short by a crash is dropped, since nobody was told that it was durable.
+  // A last record cut short by a crash is dropped: its commit was never said to be durable.
   // Anything else that is wrong with a log is refused. (kPointInTimeRecovery would silently
   // forget all commits behind the damage; kAbsoluteConsistency would not open after kill -9.)
   result.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
@@ -91,7 +91,7 @@ rocksdb::DBOptions databaseOptions(const ObjectStore::Options& options, rocksdb:
     result.avoid_flush_during_shutdown = true;
     return result;
   }
-  // Commits of a common object come one after the other (CommitGate), and nobody looks at several
+  // Commits of a common object come one after the other (CommitGate), and no read sees several
   // records as of one moment. So each may become visible as soon as it is in the log, and not only
   // when all before it are: commits that share a disk sync need not wait for each other again.
   result.unordered_write = true;

@@ -51,7 +51,7 @@ class RocksDatabase {
   /// Moves all that is in memory and in the log to table files.
   rocksdb::Status flush();
 
-  /// The directory is somebody else's by now: no file in it is made or removed from here on, also
+  /// The directory is another program's by now: no file in it is made or removed from here on, also
   /// when this is destroyed. Nothing may be written any more.
   void leaveFilesAlone();
 

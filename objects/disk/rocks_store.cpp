@@ -49,8 +49,8 @@ void callForMemoryOf(const std::string& text) {
   for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(begin + at, /*write=*/1);
 }
 
-/// Records that nobody has read lately are in no cache. So all are called for, step by step, before
-/// the first is freed: what would be waited for ten times is waited for once.
+/// Records that were not read lately are in no processor cache. So all are prefetched, step by
+/// step, before the first is freed: the misses overlap.
 void freeTogether(std::vector<RecordPtr>& records) {
   for (const RecordPtr& record : records)
     if (record) __builtin_prefetch(record->values.data());

@@ -29,7 +29,7 @@ namespace nephrite {
 ///          syncs.
 /// Visible: RocksDB shows a write to readers after its log has been synced, record by record; the
 ///          cache shows it later still. So nothing is seen that is not durable.
-/// Failure: after a failed write nobody knows what the log holds until it is read again. All
+/// Failure: after a failed write the log may hold the commit or not, until it is read again. All
 ///          writing is refused from then on; reading shows what was committed before. The same when
 ///          the directory or its lock is found gone, which is looked at before each write.
 /// Mutexes: schemaChangeMutex_ before schemaMutex_; numbersMutex_ alone. The first and the last

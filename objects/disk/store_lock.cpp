@@ -79,7 +79,7 @@ StoreLock::StoreLock(const fs::path& directory) : asOpened_(directory) {
 }
 
 StoreLock::~StoreLock() {
-  // Empty means: held by nobody who says so. Not if it is somebody else's by now.
+  // An empty file names no holder. Not when the file is another program's by now.
   if (isLocked(fileDescriptor_)) (void)!::ftruncate(fileDescriptor_, 0);
   letGo();
 }
@@ -119,8 +119,8 @@ void StoreLock::lockDirectory() {
   throwSystemError(errno, "lock the store directory", directory_);
 }
 
-// Somebody may remove the file between its being opened and its being locked: then what is locked
-// is not what the next one finds.
+// The file may be removed between its being opened and its being locked: then the lock is on a file
+// that the next program does not find.
 void StoreLock::lockFile() {
   do {
     if (fileDescriptor_ >= 0) ::close(fileDescriptor_);
@@ -191,7 +191,7 @@ void StoreLock::throwInUse(pid_t holder) const {
 std::string StoreLock::whyGone() const {
   struct stat found {};
   if (::stat(directory_.c_str(), &found) != 0) {
-    if (!leadsNowhere(errno)) return {};  // Whoever writes meets it, and says more.
+    if (!leadsNowhere(errno)) return {};  // The next write meets it, and says more.
     const bool removed = ::fstat(directoryDescriptor_, &found) == 0 && found.st_nlink == 0;
     return directory_.string() + (removed ? " was removed" : " was moved");
   }

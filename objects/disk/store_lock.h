@@ -20,7 +20,7 @@ namespace nephrite {
 ///          - by a lock of the open file (F_OFD_SETLK) on NEPHRITE.lock in it. It keeps out
 ///          programs
 ///            that know no better, and other machines where flock() on a directory is not offered.
-///            The file says which program holds it, for the message to whoever comes second.
+///            The file says which program holds it, for the message to the next one.
 /// Errors:  StoreException: InUse, Io.
 /// Threads: any, once made.
 class StoreLock {
