@@ -145,6 +145,8 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
                             if (result.isDone()) checkHeld(*actor, object, type);
                             if (!result.isDone() || actor->machine->isChanged(object)) return;
                             checkRecord(actor->name + " lock", result.record);
+                            // Else an operator has taken it, and its node knows that already.
+                            if (!database_->lockKnown(actor->locker(), object)) return;
                             checkLatest(*actor, "lock", object, result.record);
                             network_.agenda.in(Duration(0), number_,
                                                [this, actor, object] { readHeld(actor, object); });
