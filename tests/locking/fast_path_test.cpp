@@ -6,11 +6,11 @@
 #include <array>
 #include <atomic>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include "tests/locking/ask_and_wait.h"
 #include "tests/locking/lock_play.h"
+#include "tests/locking/many_threads.h"
 
 namespace nephrite {
 namespace {
@@ -312,9 +312,7 @@ TEST(ManyThreads, WhenTheyTakeAwayWhatOthersLetGoThenLocksAreLocks) {
       locks.signOff(locker).deliver();
     }
   };
-  std::vector<std::thread> threads;
-  for (std::uint64_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
+  runOnThreads(kThreads, work);
 
   EXPECT_FALSE(broken);
   locks.checkInvariants();
@@ -373,9 +371,7 @@ TEST(ManyThreads, WhenTheyMixTheFastAndTheSlowPathThenLocksAreLocks) {
     }
   };
   for (std::uint64_t i = 0; i < kThreads; ++i) locks.signOn({i + 1});
-  std::vector<std::thread> threads;
-  for (std::uint64_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
+  runOnThreads(kThreads, work);
 
   EXPECT_FALSE(broken);
   locks.checkInvariants();

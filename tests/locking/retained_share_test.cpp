@@ -10,11 +10,11 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "locking/lock_manager.h"
 #include "tests/locking/ask_and_wait.h"
+#include "tests/locking/many_threads.h"
 
 namespace nephrite {
 namespace {
@@ -356,9 +356,7 @@ TEST(ManySharers, WhenAGrantComesAfterAnotherThenItsTokenIsLargerAndNoTwoAreTheS
     }
     locks.signOff({me + 1}).deliver();
   };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
+  runOnThreads(kThreads, work);
 
   EXPECT_FALSE(broken);
   std::vector<std::uint64_t> all;
@@ -420,9 +418,7 @@ TEST(ManySharers, WhenOneExcludesThemNowAndThenThenLocksAreLocks) {
       locks.signOff(locker).deliver();
     }
   };
-  std::vector<std::thread> threads;
-  for (std::uint64_t i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
+  runOnThreads(kThreads, work);
 
   EXPECT_FALSE(broken);
   locks.checkInvariants();
