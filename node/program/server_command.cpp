@@ -121,8 +121,11 @@ class Supervisor {
 };
 
 // Until it is mended, however often the server is started.
-bool staysAsItIs(StoreException::Reason reason) {
+bool staysAsItIs(const std::exception& why) {
   using Reason = StoreException::Reason;
+  const auto* const store = dynamic_cast<const StoreException*>(&why);
+  if (store == nullptr) return dynamic_cast<const IniError*>(&why) != nullptr;
+  const Reason reason = store->reason();
   return reason == Reason::Damaged || reason == Reason::WrongFormat || reason == Reason::NotUsable;
 }
 
@@ -153,15 +156,9 @@ int serverCommand(const ServerCommand& command, std::ostream& err) {
     out.write(ready + ", store " + server.storeDirectory().string() + "\n");
     supervisor.run();
     return 0;
-  } catch (const IniError& wrong) {
-    err << "nephrite server: " << wrong.what() << '\n';
-    return EX_CONFIG;
-  } catch (const StoreException& wrong) {
-    err << "nephrite server: " << wrong.what() << '\n';
-    return staysAsItIs(wrong.reason()) ? EX_CONFIG : 1;
   } catch (const std::exception& failure) {
     err << "nephrite server: " << failure.what() << '\n';
-    return 1;
+    return staysAsItIs(failure) ? EX_CONFIG : 1;
   }
 }
 

@@ -15,6 +15,11 @@ std::string failed(const std::string& tried, const std::filesystem::path& path,
   return "could not " + tried + " in " + path.string() + ": " + why;
 }
 
+[[noreturn]] void throwFull(const std::string& message) {
+  throw StoreException(Reason::Io,
+                       message + "; the disk is full: make room on it, then open the store again");
+}
+
 /// Are its keys in another order, or does it have other column families? RocksDB calls other things
 /// an invalid argument too, such as a disk that could not be read when it was tried.
 bool isForeign(const rocksdb::Status& status) {
@@ -37,11 +42,7 @@ void throwStatus(const rocksdb::Status& status, const std::string& tried,
                  const std::filesystem::path& path) {
   const std::string message = failed(tried, path, status.ToString());
   if (status.IsCorruption()) throwDamaged(message);
-  if (status.IsNoSpace()) {
-    throw StoreException(Reason::Io, message +
-                                         "; the disk is full: make room on it, then open the "
-                                         "store again");
-  }
+  if (status.IsNoSpace()) throwFull(message);
   throw StoreException(Reason::Io, message +
                                        "; check the disk and the permissions of the "
                                        "directory, then open the store again");
@@ -49,11 +50,7 @@ void throwStatus(const rocksdb::Status& status, const std::string& tried,
 
 void throwSystemError(int error, const std::string& tried, const std::filesystem::path& path) {
   const std::string message = failed(tried, path, std::generic_category().message(error));
-  if (error == ENOSPC || error == EDQUOT) {
-    throw StoreException(Reason::Io, message +
-                                         "; the disk is full: make room on it, then open the "
-                                         "store again");
-  }
+  if (error == ENOSPC || error == EDQUOT) throwFull(message);
   constexpr int kOfThePath[] = {EACCES, EPERM, EROFS, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EISDIR};
   const bool isNotUsable =
       std::find(std::begin(kOfThePath), std::end(kOfThePath), error) != std::end(kOfThePath);
