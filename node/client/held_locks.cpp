@@ -12,6 +12,9 @@ namespace {
 // is not sure before it has seen those that were forgotten.
 constexpr std::size_t kRemembered = 4096;
 
+// So many messages that may have changed one lock are told apart.
+constexpr std::size_t kMostChangers = 64;
+
 // Instead of messages that were forgotten: the number of none.
 constexpr std::uint64_t kForgotten = 0;
 
@@ -85,7 +88,7 @@ void HeldLocks::remember(OfLocker& of, const Sent& sent) {
 
 void HeldLocks::mayBeChanged(Held& held, std::uint64_t message) {
   if (!held.changers) held.changers = std::make_unique<std::vector<std::uint64_t>>();
-  if (held.changers->size() == kRemembered) *held.changers = {kForgotten};
+  if (held.changers->size() == kMostChangers) *held.changers = {kForgotten};
   held.changers->push_back(message);
 }
 

@@ -262,16 +262,20 @@ void ProcessMachine::lock(const Wish& wish, StepDone stepDone) {
 
 void ProcessMachine::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
   if (oid.lifetime() == Lifetime::Transient || holds(oid, type)) return stepDone(done(peek(oid)));
+  askImplicitly(oid, type, std::move(stepDone));
+}
+
+void ProcessMachine::lockForChange(Oid oid, StepDone stepDone) {
+  askImplicitly(oid, lockOfChange(useUpdateLocks_), std::move(stepDone));
+}
+
+void ProcessMachine::askImplicitly(Oid oid, LockType type, StepDone stepDone) {
   Wish wish;
   wish.target = oid;
   wish.type = type;
   wish.id = nextRequestId();
   implicitRequest_ = wish.id;
   lock(wish, std::move(stepDone));
-}
-
-void ProcessMachine::lockForChange(Oid oid, StepDone stepDone) {
-  lockImplicitly(oid, lockOfChange(useUpdateLocks_), std::move(stepDone));
 }
 
 bool ProcessMachine::mayChange(Oid oid) const { return permitsChange(held(oid)); }

@@ -134,7 +134,7 @@ class ProcessMachine {
   /// An implicit lock of Transaction duration with the process default timeout, unless one is
   /// held that covers it.
   void lockImplicitly(Oid oid, LockType type, StepDone done);
-  /// The lock that a change of the object needs.
+  /// The lock that a change of the object needs, when it may not be changed yet.
   void lockForChange(Oid oid, StepDone done);
   /// Is a lock held that permits a change?
   bool mayChange(Oid oid) const;
@@ -180,6 +180,7 @@ class ProcessMachine {
   /// Number 0: it is not at once that `oid` can be changed for the first time.
   LatestEdition lockForChangeAtOnce(Oid oid);
   LockType held(Oid oid) const;
+  void askImplicitly(Oid oid, LockType type, StepDone done);
   void startRemoval(Oid oid);
   void endAllStates();
   void keepLevel() { level_ = levelKept(states_.size()); }
