@@ -31,10 +31,10 @@ class Awaited {
   bool call();
 
   /// From now until sleepsHereAgain(), the thread that completes this wakes `waker`. False: it is
-  /// settled.
+  /// complete.
   bool sleepsAt(const std::shared_ptr<Waker>& waker) {
     if (waker_ != waker) waker_ = waker;
-    std::int32_t was = kOpen;  // Or called, when he was awake already.
+    std::int32_t was = kOpen;  // Or called, while this thread was awake.
     while (was != kComplete &&
            !state_.compare_exchange_weak(was, kElsewhere, std::memory_order_acq_rel)) {
     }

@@ -75,7 +75,7 @@ void appendQuoted(std::string& line, std::string_view value) {
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (level < lowestLevel.load(std::memory_order_relaxed)) return;
-  // At the lowest level everything is written.
+  // Debug lines are never held back: that level is for seeing everything.
   if (level > LogLevel::Debug && !limit().admits(event, SystemClock::instance().now())) return;
   tellHeldBackLines();
   std::string text(event);

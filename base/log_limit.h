@@ -13,7 +13,8 @@ namespace nephrite {
 
 /// How often one event may be logged: strangers that connect and talk nonsense must not fill a
 /// disk, nor push out of sight what else there is to read. A burst goes through, then one line a
-/// second; what is held back is counted and told in one line. Threads: any.
+/// second; what is held back is counted and told in one line.
+/// Threads: any.
 class LogLimit {
  public:
   static constexpr int kBurst = 100;  ///< Lines of one event at once.

@@ -1,5 +1,5 @@
-// The fast path: what is asked for and let go without anybody having to wait. It is the way of most
-// calls, and all of it is here, for the compiler to make one function of.
+// The fast path: locks that are granted and released while no request waits. Most calls take it,
+// and all of it is here, for the compiler to make one function of.
 
 #include "locking/table/hold_table.h"
 
@@ -9,6 +9,7 @@
 
 namespace nephrite {
 namespace lock_table {
+
 inline FencingToken HoldTable::acquireAgain(Locker& locker, LockTarget target, LockTerms asked,
                                             const Clock& clock, bool shared) {
   if (locker.slowPathOnly != 0) [[unlikely]]
@@ -85,8 +86,8 @@ FencingToken HoldTable::acquire(Locker& locker, LockTarget target, LockTerms ask
       token = nextToken(segment, locker, besideRetainable);
       hold.setSince(now);
       hold.setAcquired(token.value, asked.type() == LockType::Share &&
-                                        others <= kMostBesideRetainable &&
-                                        locker.mayRetain() && locker.grants.works());
+                                        others <= kMostBesideRetainable && locker.mayRetain() &&
+                                        locker.grants.works());
       hold.setToken(token);
       if (own == nullptr) {
         hold.target = target;
@@ -210,9 +211,9 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
     const bool same = fate == ReleaseFate::Returns && hold->type() == hold->sessionType();
     bool gone = false;
     const std::uint64_t hash = hashOf(hold->target);
-    const bool idles = fate == ReleaseFate::Goes && !forGood && locker.index.at(hash) == hold &&
-                       retain(locker, *hold);
-    if (fate != ReleaseFate::Stays && !same && !idles) {
+    const bool retains = fate == ReleaseFate::Goes && !forGood && locker.index.at(hash) == hold &&
+                         retain(locker, *hold);
+    if (fate != ReleaseFate::Stays && !same && !retains) {
       Segment& segment = segmentOf(hash);
       SpinHold spin(segment.lock);
       Link* link = find(segment, hash, hold->target);
@@ -243,7 +244,7 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   return slowPath || (forGood && locker.retained() > 0);
 }
 
-// Where it is wanted: what is put together from so small parts is slow to copy.
+// Into the caller's value: to copy a struct right after its small parts were written is slow.
 inline bool HoldTable::held(Locker& locker, LockTarget target, HeldLock& held) {
   const auto take = [&](const Hold& hold) {
     held.token = hold.token();
@@ -315,7 +316,7 @@ FastRelease LockManager::releaseForGood(const LockerRef& ref, LockTarget target)
 }
 
 HeldLock LockManager::held(const LockerRef& ref, LockTarget target) const {
-  HeldLock held;  // Returned where it is: see above.
+  HeldLock held;  // The one value that is returned, so that it is never copied: see above.
   const auto look = [&] {
     OwnerHold own(ref->mutex);
     return holds_.held(*ref, target, held);

@@ -93,13 +93,13 @@ class DeadlockWriter {
   // --- Lockers and targets -----------------------------------------------------------------------
 
   void gather() {
-    for (const WaitEdge& edge : record_.cycle) rememberProcesses(edge.locker, edge.target);
-    for (const DeadlockHold& hold : record_.holds) rememberProcesses(hold.locker, hold.target);
-    for (const DeadlockWait& wait : record_.waits) rememberProcesses(wait.locker, wait.target);
+    for (const WaitEdge& edge : record_.cycle) nameBoth(edge.locker, edge.target);
+    for (const DeadlockHold& hold : record_.holds) nameBoth(hold.locker, hold.target);
+    for (const DeadlockWait& wait : record_.waits) nameBoth(wait.locker, wait.target);
     for (const DeadlockWait& wait : record_.waits) add(wait);
   }
 
-  void rememberProcesses(LockerId locker, LockTarget target) {
+  void nameBoth(LockerId locker, LockTarget target) {
     if (!processes_.has(locker.value)) {
       processes_.make(locker.value, names_.process(locker));
       partAt_[locker.value] = parts_.size();

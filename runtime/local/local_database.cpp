@@ -35,13 +35,13 @@ struct LocalDatabase::Parts {
         store(std::move(objects)),
         classDefined(options.classDefined),
         systemObjects(*store),
-        persistent(store, clock, spaceOptions(options, Lifetime::Persistent)),
+        persistent(store, clock, storeOptions(options, Lifetime::Persistent)),
         shared(makeTransientStore(
                    {.schema = [this] { return store->schema(); },
                     .defineClass = [this](const ClassDef& it) { return defineClass(it); }}),
-               clock, spaceOptions(options, Lifetime::SharedTransient)) {}
+               clock, storeOptions(options, Lifetime::SharedTransient)) {}
 
-  LockedStore::Options spaceOptions(const Options& options, Lifetime lifetime) {
+  LockedStore::Options storeOptions(const Options& options, Lifetime lifetime) {
     LockedStore::Options made;
     made.locks = options.locks;
     made.locks.waitBegan = [this](Instant deadline) {
