@@ -39,10 +39,10 @@ enum class ErrorCode : int {
   CommitUnknown = 64015,
   NoAnswer = 64016,
   ServerRefused = 64017,
-  SchemaConflict = 64018,
-  StaleObject = 64019,
-  LockLost = 64020,
-  TooLarge = 64021,
+  SchemaConflict = 64024,
+  StaleObject = 64025,
+  LockLost = 64026,
+  TooLarge = 64027,
 };
 
 inline int numberOf(ErrorCode code) { return static_cast<int>(code); }

@@ -159,7 +159,7 @@ class StoreFailure : public SystemException {
 };
 
 /// A class or property exists with another type, kind or number, or the class of a changed object
-/// is not known to the store (64018). Nothing was changed. Mend the definition.
+/// is not known to the store (64024). Nothing was changed. Mend the definition.
 class SchemaConflictException : public SystemException {
  public:
   explicit SchemaConflictException(const std::string& message)
@@ -167,7 +167,7 @@ class SchemaConflictException : public SystemException {
 };
 
 /// Another process has changed or deleted target() since this transaction read it, which it could
-/// because the lock was gone (64019). No process sees the changes; the transaction is still open.
+/// because the lock was gone (64025). No process sees the changes; the transaction is still open.
 /// Abort it, read again, and do it again.
 class StaleObjectException : public SystemException {
  public:
@@ -179,7 +179,7 @@ class StaleObjectException : public SystemException {
   Oid target_;
 };
 
-/// The lock on target(), which this transaction has changed, was taken away (64020): what() says by
+/// The lock on target(), which this transaction has changed, was taken away (64026): what() says by
 /// which operator, when and why. No process sees the changes; the transaction is still open. Abort
 /// it; ask the operator before doing it again.
 class LockLostException : public SystemException {

@@ -62,8 +62,8 @@ class Process {
   void beginTransaction();  ///< UsageException (64001) when in one already.
   /// Durable, then visible, then unlocked. UsageException (1026) outside a transaction. When an
   /// Update lock cannot become Exclusive (LockException 1027, DeadlockException 1081), the store
-  /// fails (StoreFailure 64007) or the commit is refused (LockLostException 64020,
-  /// StaleObjectException 64019), the transaction stays open. runtime/transact.h tries again.
+  /// fails (StoreFailure 64007) or the commit is refused (LockLostException 64026,
+  /// StaleObjectException 64025), the transaction stays open. runtime/transact.h tries again.
   void commitTransaction(std::stop_token stop = {});
   void abortTransaction();  ///< Outside a transaction too: releases Transaction locks.
   bool isInTransactionState() const;

@@ -21,7 +21,7 @@ struct Retry {
   std::chrono::milliseconds longestPause{1'000};
   bool afterDeadlock = true;     ///< DeadlockException (1081).
   bool afterLockTimeout = true;  ///< LockException (1027).
-  bool afterStaleObject = true;  ///< UpgradeException (1146), StaleObjectException (64019).
+  bool afterStaleObject = true;  ///< UpgradeException (1146), StaleObjectException (64025).
   std::stop_token stop{};        ///< Ends a pause, and the wait of a commit.
 };
 

@@ -10,8 +10,8 @@
 
 namespace nephrite {
 
-/// Why a request could not be carried out at all: the store failed (64007) or refused (64018 to
-/// 64020), or the database is at the other end of a wire and did not answer (64014 to 64017).
+/// Why a request could not be carried out at all: the store failed (64007) or refused (64024 to
+/// 64026), or the database is at the other end of a wire and did not answer (64014 to 64017).
 struct RequestFailure {
   ErrorCode code = ErrorCode::StoreFailed;
   std::string what;  ///< What was tried on what, and what to do.

@@ -24,7 +24,7 @@ struct StepResult {
   bool queued = false;  ///< It stood in a queue before it was answered.
   LockAnswer lock;      ///< Of steps that asked for a lock.
   RecordPtr record;     ///< What a read or change saw; null otherwise.
-  std::string failure;  ///< 64007, 64014 to 64020: what was tried on what.
+  std::string failure;  ///< 64007, 64014 to 64026: what was tried on what.
   Oid object;           ///< StaleObject, LockLost: which one.
   CommitId commit;      ///< CommitUnknown: which one.
 

@@ -61,7 +61,7 @@ TEST_P(SizeLimits, WhenANameIsTooLongOrNoTextThenSigningOnSaysSo) {
     EXPECT_EQ(refusal->code(), ErrorCode::TooLarge);
     EXPECT_THAT(refusal->what(), AllOf(HasSubstr("256 bytes"), HasSubstr("255")));
   }
-  EXPECT_EQ(codeOf([&] { Node::signOn(form->database(), tooLong); }), 64021);
+  EXPECT_EQ(codeOf([&] { Node::signOn(form->database(), tooLong); }), 64027);
   EXPECT_EQ(codeOf([&] { node.signOn({.name = "\xff"}); }), 64010);
   EXPECT_TRUE(anna.isSignedOn()) << "nothing else has happened";
 }

@@ -80,7 +80,7 @@ TEST(NetworkWorld, WhenManySeedsArePlayedThenEveryFaultAndEveryWayOutOccurs) {
                                  "unknown: not committed",
                                  "failure 64014",
                                  "failure 64016",
-                                 "failure 64020",
+                                 "failure 64026",
                                  "lock taken by force",
                                  "commit loses a lock while it waits",
                                  "signed off by force",

@@ -174,7 +174,7 @@ TEST_F(AnOperator, WhenTheLockOfAChangeIsTakenAwayThenTheCommitSaysByWhomAndWhy)
     anna.commitTransaction();
     ADD_FAILURE() << "it was committed without its lock";
   } catch (const LockLostException& lost) {
-    EXPECT_EQ(lost.errorCode(), 64020);
+    EXPECT_EQ(lost.errorCode(), 64026);
     EXPECT_EQ(lost.lockTarget(), first);
     EXPECT_THAT(lost.what(), AllOf(HasSubstr(firstName()), HasSubstr("till 3 hangs"),
                                    HasSubstr(userHere()), HasSubstr(" UTC")));

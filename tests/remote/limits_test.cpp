@@ -84,7 +84,7 @@ TEST_F(DefaultLimits, WhenAnObjectIsAsLargeAsCanBeCommittedThenOthersCanReadIt) 
     work.commit();
     ADD_FAILURE() << "not refused";
   } catch (const UsageException& refused) {
-    EXPECT_EQ(refused.errorCode(), 64021);
+    EXPECT_EQ(refused.errorCode(), 64027);
     EXPECT_THAT(refused.what(), testing::AllOf(testing::HasSubstr(tooLarge.toString()),
                                                testing::HasSubstr("MaxFrameSize")));
   }

@@ -24,7 +24,7 @@ class AnObjectBeingChanged : public GivenProcesses {
   void expectLockLost() {
     const auto lost = thrownBy<LockLostException>([&] { p1.commitTransaction(); });
     ASSERT_TRUE(lost);
-    EXPECT_EQ(lost->errorCode(), 64020);
+    EXPECT_EQ(lost->errorCode(), 64026);
     EXPECT_EQ(lost->lockTarget(), o.oid());
     EXPECT_THAT(lost->what(), testing::HasSubstr("Order/"));
     EXPECT_THAT(lost->what(), testing::HasSubstr("by ops, at "));
@@ -135,7 +135,7 @@ TEST_P(AnObjectBeingChanged, WhenItsLockIsBrokenAndAnotherChangesItThenNoMixture
     EXPECT_THAT(refused->what(), testing::HasSubstr("an operator took its lock"));
     p1.beginLock();
     EXPECT_EQ(refused->lockTarget(), o.oid());
-    EXPECT_EQ(codeOf([&] { noteSeenBy(p1); }), 64020) << "nor when it is locked for that";
+    EXPECT_EQ(codeOf([&] { noteSeenBy(p1); }), 64026) << "nor when it is locked for that";
     p1.endLock();
   } else {
     EXPECT_FALSE(refused || again);
@@ -187,7 +187,7 @@ TEST_P(AnObjectBeingChanged, WhenItsClassIsDefinedOtherwiseThenThatIsAConflict) 
     p2.defineClass(classNamed("Order", ClassKind::Object, {{"total", ValueType::String}}));
   });
   ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->errorCode(), 64018);
+  EXPECT_EQ(refused->errorCode(), 64024);
   EXPECT_THAT(refused->what(), testing::HasSubstr("total"));
 }
 
