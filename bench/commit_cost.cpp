@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "objects/record_codec.h"
-#include "runtime/local/local_database.h"
+#include "objects/disk/record_codec.h"
+#include "runtime/database/local_database.h"
 #include "runtime/nephrite.h"
 
 namespace {

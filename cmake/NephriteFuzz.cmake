@@ -12,7 +12,7 @@ foreach(source IN LISTS sources)
   cmake_path(GET source STEM name)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE nephrite_options Nephrite::runtime Nephrite::ini
-    $<TARGET_NAME_IF_EXISTS:Nephrite::node>)
+    $<TARGET_NAME_IF_EXISTS:Nephrite::node> $<TARGET_NAME_IF_EXISTS:Nephrite::node_schedule>)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   add_dependencies(fuzz ${name})
   string(REGEX REPLACE "_fuzz$" "_corpus" corpus ${name})

@@ -3,8 +3,14 @@
 # pkg-config nephrite). tests/package looks at all of it.
 include(CMakePackageConfigHelpers)
 
-get_property(libraries GLOBAL PROPERTY NEPHRITE_LIBRARIES)
-set(targets ${libraries})
+# What an application links, Nephrite::runtime, Nephrite::ini and Nephrite::node, with every room
+# that these use. The rooms of the program itself stay here.
+set(targets "")
+foreach(name IN ITEMS runtime ini node)
+  get_property(closure GLOBAL PROPERTY NEPHRITE_CLOSURE_OF_${name})
+  list(APPEND targets ${closure})
+endforeach()
+list(REMOVE_DUPLICATES targets)
 list(TRANSFORM targets PREPEND nephrite_)
 install(TARGETS ${targets} EXPORT NephriteTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -43,6 +49,11 @@ install(FILES
 
 # From the folder of nephrite.pc to where we are installed, so that the tree can be moved.
 file(RELATIVE_PATH upToPrefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+# The libraries of Nephrite::runtime, each before those that it uses.
+get_property(archives GLOBAL PROPERTY NEPHRITE_CLOSURE_OF_runtime)
+list(REVERSE archives)
+list(TRANSFORM archives PREPEND -lnephrite_)
+list(JOIN archives " " archives)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/nephrite.pc.in ${CMAKE_BINARY_DIR}/nephrite.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/nephrite.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,4 +1,4 @@
-# How a folder becomes a library, a program or a sample.
+# How a room becomes a library, and a folder a program or a sample.
 
 add_library(nephrite_options INTERFACE)
 target_compile_features(nephrite_options INTERFACE cxx_std_20)
@@ -30,7 +30,7 @@ endif()
 
 set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
 
-# The headers of `folder` in two lists: those that installed_headers.txt names, for applications,
+# The headers in `folders` in two lists: those that installed_headers.txt names, for applications,
 # and internal ones, which other folders of ours may include too. A private one is in neither; a
 # comment says so: `// Private to this folder` or `/// Private to <folder>`. It need not compile
 # without the folder's own dependencies, and tests/tidy keeps others from including it.
@@ -38,9 +38,9 @@ set(installed_headers_list ${CMAKE_CURRENT_SOURCE_DIR}/cmake/installed_headers.t
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${installed_headers_list})
 file(STRINGS ${installed_headers_list} NEPHRITE_INSTALLED_HEADERS REGEX "^[^#]")
 list(TRANSFORM NEPHRITE_INSTALLED_HEADERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-function(nephrite_headers installed internal folder)
-  file(GLOB headers CONFIGURE_DEPENDS
-    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.h)
+function(nephrite_headers installed internal folders)
+  list(TRANSFORM folders APPEND /*.h)
+  file(GLOB headers CONFIGURE_DEPENDS ${folders})
   set(for_applications "")
   set(for_us "")
   foreach(header IN LISTS headers)
@@ -55,40 +55,59 @@ function(nephrite_headers installed internal folder)
   set(${internal} ${for_us} PARENT_SCOPE)
 endfunction()
 
-# nephrite_library(<folder> [USES <our folders>...] [PRIVATE <targets>...])
-# All of <folder>, and the folders directly below it, becomes one library.
-function(nephrite_library folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES;PRIVATE")
-  file(GLOB sources CONFIGURE_DEPENDS
-    ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*/*.cpp)
+# nephrite_library(<room> [WITH <folders>...] [USES <our rooms>...] [PRIVATE <targets>...])
+# The files that stand in the folder <room>, and in the folders WITH below it, become one library:
+# nephrite_node_client of node/client, and Nephrite::node_client for those who link it.
+function(nephrite_library room)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "WITH;USES;PRIVATE")
+  string(REPLACE "/" "_" name ${room})
+  set(folders ${CMAKE_CURRENT_SOURCE_DIR}/${room})
+  foreach(folder IN LISTS arg_WITH)
+    list(APPEND folders ${CMAKE_CURRENT_SOURCE_DIR}/${room}/${folder})
+  endforeach()
+  set(sources ${folders})
+  list(TRANSFORM sources APPEND /*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${sources})
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
-  nephrite_headers(headers internal_headers ${folder})
+  nephrite_headers(headers internal_headers "${folders}")
 
-  add_library(nephrite_${folder} STATIC ${sources})
-  add_library(Nephrite::${folder} ALIAS nephrite_${folder})
-  target_sources(nephrite_${folder} PUBLIC FILE_SET HEADERS
+  add_library(nephrite_${name} STATIC ${sources})
+  add_library(Nephrite::${name} ALIAS nephrite_${name})
+  target_sources(nephrite_${name} PUBLIC FILE_SET HEADERS
     BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${headers})
-  target_link_libraries(nephrite_${folder} PRIVATE
+  target_link_libraries(nephrite_${name} PRIVATE
     $<BUILD_INTERFACE:nephrite_options> ${arg_PRIVATE})
   foreach(used IN LISTS arg_USES)
-    target_link_libraries(nephrite_${folder} PUBLIC nephrite_${used})
+    string(REPLACE "/" "_" used ${used})
+    target_link_libraries(nephrite_${name} PUBLIC nephrite_${used})
   endforeach()
-  target_compile_features(nephrite_${folder} PUBLIC cxx_std_20)
-  set_target_properties(nephrite_${folder} PROPERTIES
-    EXPORT_NAME ${folder}
+  target_compile_features(nephrite_${name} PUBLIC cxx_std_20)
+  set_target_properties(nephrite_${name} PROPERTIES
+    EXPORT_NAME ${name}
     LINKER_LANGUAGE CXX
     POSITION_INDEPENDENT_CODE ON
     VERIFY_INTERFACE_HEADER_SETS ON)
-  target_include_directories(nephrite_${folder} PUBLIC
+  target_include_directories(nephrite_${name} PUBLIC
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>)
-  set_property(GLOBAL APPEND PROPERTY NEPHRITE_LIBRARIES ${folder})
+  set_property(GLOBAL APPEND PROPERTY NEPHRITE_LIBRARIES ${name})
+
+  # Itself and all that it uses, what is used first.
+  set(closure "")
+  foreach(used IN LISTS arg_USES)
+    string(REPLACE "/" "_" used ${used})
+    get_property(below GLOBAL PROPERTY NEPHRITE_CLOSURE_OF_${used})
+    list(APPEND closure ${below})
+  endforeach()
+  list(APPEND closure ${name})
+  list(REMOVE_DUPLICATES closure)
+  set_property(GLOBAL PROPERTY NEPHRITE_CLOSURE_OF_${name} ${closure})
 
   # Not installed, and compiled by themselves all the same (all_verify_interface_header_sets).
-  add_library(nephrite_${folder}_internal INTERFACE)
-  target_sources(nephrite_${folder}_internal INTERFACE FILE_SET HEADERS
+  add_library(nephrite_${name}_internal INTERFACE)
+  target_sources(nephrite_${name}_internal INTERFACE FILE_SET HEADERS
     BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR} FILES ${internal_headers})
-  target_link_libraries(nephrite_${folder}_internal INTERFACE nephrite_${folder})
-  set_target_properties(nephrite_${folder}_internal PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  target_link_libraries(nephrite_${name}_internal INTERFACE nephrite_${name})
+  set_target_properties(nephrite_${name}_internal PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endfunction()
 
 # nephrite_flatbuffers(<folder>/<name>.fbs)
@@ -109,10 +128,11 @@ function(nephrite_flatbuffers schema)
   target_include_directories(${target} SYSTEM INTERFACE ${include})
 endfunction()
 
-# nephrite_program(<name> <source> <our folder> [<targets>...])
-function(nephrite_program name source folder)
+# nephrite_program(<name> <source> <our room> [<targets>...])
+function(nephrite_program name source room)
+  string(REPLACE "/" "_" library ${room})
   add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE nephrite_options nephrite_${folder} ${ARGN})
+  target_link_libraries(${name} PRIVATE nephrite_options nephrite_${library} ${ARGN})
   target_compile_definitions(${name} PRIVATE NEPHRITE_VERSION="${PROJECT_VERSION}")
 endfunction()
 

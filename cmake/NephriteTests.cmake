@@ -45,12 +45,13 @@ endfunction()
 
 nephrite_test(base CONCURRENT nephrite_base)
 nephrite_test(locking CONCURRENT nephrite_locking Boost::headers)
-nephrite_test(objects CONCURRENT nephrite_objects RocksDB::rocksdb)
-nephrite_test(disk CONCURRENT nephrite_objects RocksDB::rocksdb)
+nephrite_test(objects CONCURRENT nephrite_objects_disk RocksDB::rocksdb)
+nephrite_test(disk CONCURRENT nephrite_objects_disk RocksDB::rocksdb)
 nephrite_test(ini nephrite_ini)
 nephrite_test(tidy)
 # Our own synchronisation, built once more from what the explorer of interleavings steps through.
-file(GLOB explored CONFIGURE_DEPENDS base/*.cpp locking/*.cpp locking/table/*.cpp)
+file(GLOB explored CONFIGURE_DEPENDS
+  base/*.cpp locking/*.cpp locking/domain/*.cpp locking/table/*.cpp)
 nephrite_test(interleavings fmt::fmt Boost::container Threads::Threads)
 target_sources(interleavings_test PRIVATE ${explored} node/client/reading_turn.cpp)
 target_compile_definitions(interleavings_test PRIVATE
@@ -59,20 +60,23 @@ if(NEPHRITE_BUILD_NODE)
   nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
   nephrite_test(database CONCURRENT nephrite_node)
   nephrite_test(statements CONCURRENT nephrite_node)
-  nephrite_test(node CONCURRENT nephrite_node Boost::json)
+  nephrite_test(node CONCURRENT nephrite_node nephrite_node_schedule Boost::json)
   nephrite_test(wire nephrite_node node_wire_wire_generated)
-  nephrite_test(documents nephrite_node node_wire_wire_generated)  # Constants of all rooms.
+  # Constants of all rooms.
+  nephrite_test(documents nephrite_node_program node_wire_wire_generated)
   nephrite_test(spoken nephrite_node)
   nephrite_test(remote CONCURRENT nephrite_node)
   # What the tests of remote stop and kill.
   add_executable(remote_client tests/remote/client_program.cpp)
   target_link_libraries(remote_client PRIVATE nephrite_options nephrite_node)
   add_dependencies(remote_test nephrite remote_client)
-  nephrite_test(simulation nephrite_node)
-  nephrite_test(network nephrite_node)
+  nephrite_test(simulation nephrite_node nephrite_node_schedule)
+  nephrite_test(network nephrite_node nephrite_node_schedule)
   target_sources(network_test PRIVATE  # The slow model, and random numbers.
-    tests/simulation/lock_model.cpp tests/simulation/lock_model_waits.cpp
-    tests/simulation/lock_model_wire.cpp tests/simulation/schedule_generator.cpp)
+    tests/simulation/lock_model.cpp tests/simulation/lock_model_families.cpp
+    tests/simulation/lock_model_grants.cpp tests/simulation/lock_model_leases.cpp
+    tests/simulation/lock_model_waits.cpp tests/simulation/lock_model_wire.cpp
+    tests/simulation/schedule_generator.cpp)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.
@@ -82,16 +86,16 @@ endif()
 
 # One link test per library: the whole archive with its declared dependencies alone.
 get_property(libraries GLOBAL PROPERTY NEPHRITE_LIBRARIES)
-foreach(folder IN LISTS libraries)
-  set(source ${CMAKE_BINARY_DIR}/link_test/${folder}.cpp)
+foreach(library IN LISTS libraries)
+  set(source ${CMAKE_BINARY_DIR}/link_test/${library}.cpp)
   if(NOT EXISTS ${source})
     file(WRITE ${source} "int main() {}\n")
   endif()
-  add_executable(${folder}_link_test ${source})
-  target_link_libraries(${folder}_link_test PRIVATE
-    nephrite_options $<LINK_LIBRARY:WHOLE_ARCHIVE,nephrite_${folder}>)
-  add_test(NAME ${folder}_link_test COMMAND ${folder}_link_test)
-  set_tests_properties(${folder}_link_test PROPERTIES LABELS tidy)
+  add_executable(${library}_link_test ${source})
+  target_link_libraries(${library}_link_test PRIVATE
+    nephrite_options $<LINK_LIBRARY:WHOLE_ARCHIVE,nephrite_${library}>)
+  add_test(NAME ${library}_link_test COMMAND ${library}_link_test)
+  set_tests_properties(${library}_link_test PROPERTIES LABELS tidy)
 endforeach()
 
 # Every sample ends with status 0, on a store of its own: in its own program, and at a server.

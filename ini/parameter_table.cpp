@@ -29,6 +29,11 @@ constexpr ParameterRange kSpin = {0, 1000};
 constexpr ParameterRange kFrame = {64 * kKilo, kGiga};
 constexpr ParameterRange kCrowd = {1, 1000000};
 constexpr ParameterRange kCoherency = {.words = "ServerDefault true false"};
+constexpr ParameterRange kLimit = {0, std::numeric_limits<std::int32_t>::max()};
+constexpr ParameterRange kVictims = {
+    .words =
+        "Requester Youngest Oldest FewestLocks MostLocks FewestWriteLocks MostWriteLocks "
+        "Random"};
 constexpr ParameterRange kLevels = {.words = "Debug Info Warning Error"};
 constexpr bool kDynamic = true, kAtStart = false, kWorks = true, kNoEffect = false;
 
@@ -142,6 +147,24 @@ const Parameter kTable[] = {
     {"NephriteServer", "KeptDeadlocks", Number, "64", {1, 10000}, kAtStart, kWorks,
      "The latest deadlocks that are kept for `nephrite deadlocks`.",
      [](Settings& s, const Value& v) { s.network.keptDeadlocks = number<std::uint64_t>(v); }},
+    {"NephriteLocks", "MaxLockers", Number, "0", kLimit, kAtStart, kWorks,
+     "Processes that may be signed on. 0: any number.",
+     [](Settings& s, const Value& v) { s.locks.maxLockers = number<std::uint64_t>(v); }},
+    {"NephriteLocks", "MaxLocks", Number, "0", kLimit, kAtStart, kWorks,
+     "Locks that may be held or waited for. 0: any number; else each lock costs more.",
+     [](Settings& s, const Value& v) { s.locks.maxLocks = number<std::uint64_t>(v); }},
+    {"NephriteLocks", "MaxLockedObjects", Number, "0", kLimit, kAtStart, kWorks,
+     "Objects and resources that may be locked or waited for. 0: any number; else each lock costs more.",
+     [](Settings& s, const Value& v) { s.locks.maxLockedObjects = number<std::uint64_t>(v); }},
+    {"NephriteLocks", "LimitWarning", Number, "90", {1, 100}, kAtStart, kWorks,
+     "Percent of a limit: the log says when there are more, and when no longer.",
+     [](Settings& s, const Value& v) { s.locks.limitWarning = number<unsigned>(v); }},
+    {"NephriteLocks", "DeadlockVictim", Choice, "Requester", kVictims, kAtStart, kWorks,
+     "Which process of a deadlock is refused, among those of the lowest priority.",
+     [](Settings& s, const Value& v) { s.locks.deadlockVictim = std::get<std::string>(v); }},
+    {"NephriteLocks", "DeadlockSeed", Number, "0", kLimit, kAtStart, kWorks,
+     "Of DeadlockVictim=Random: the same seed refuses the same processes again.",
+     [](Settings& s, const Value& v) { s.locks.deadlockSeed = number<std::uint64_t>(v); }},
     {"NephriteClient", "KeepAliveTimeout", Milliseconds, "15000", kSilence, kAtStart, kWorks,
      "A server node not heard of for so long has lost its connection.",
      [](Settings& s, const Value& v) { s.connection.keepAliveTimeout = ms(v); }},

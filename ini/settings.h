@@ -56,6 +56,16 @@ struct NetworkServerSettings {
   std::uint64_t keptDeadlocks = 0;
 };
 
+/// How many locks there may be, and who gives way. Of the nodes that keep the lock table.
+struct LockSettings {
+  std::uint64_t maxLockers = 0;        ///< 0: no limit.
+  std::uint64_t maxLocks = 0;          ///< 0: no limit.
+  std::uint64_t maxLockedObjects = 0;  ///< 0: no limit.
+  unsigned limitWarning = 0;           ///< Percent of a limit.
+  std::string deadlockVictim;          ///< "Requester", "Youngest", ...
+  std::uint64_t deadlockSeed = 0;
+};
+
 /// How a client node finds its server node, and how it comes back to it.
 struct NetworkClientSettings {
   ServerNodeSpecification server;
@@ -79,6 +89,7 @@ struct Settings {
   ServerSettings server;
   ClientSettings client;
   NetworkServerSettings network;     ///< Of a server node.
+  LockSettings locks;
   NetworkClientSettings connection;  ///< Of a client node.
   StoreSettings store;
   LogLevel logLevel = LogLevel::Info;

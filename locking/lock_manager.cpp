@@ -1,6 +1,7 @@
 #include "locking/lock_manager.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <string>
 #include <utility>
@@ -9,71 +10,16 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/spin_lock.h"
-#include "locking/table/lock_table.h"
+#include "locking/domain/lock_table.h"
 
 namespace nephrite {
-
-// --- LockAnswers -------------------------------------------------------------------------------
-
-LockAnswers::LockAnswers(LockAnswers&& other) noexcept
-    : first_(std::exchange(other.first_, std::nullopt)),
-      rest_(std::exchange(other.rest_, {})),
-      then_(std::exchange(other.then_, nullptr)),
-      waitsUntil_(other.waitsUntil_) {}
-
-LockAnswers::~LockAnswers() { NEPHRITE_CHECK(empty() && "answers were decided, not delivered"); }
-
-void LockAnswers::add(LockDone done, LockAnswer answer) {
-  if (!first_) {
-    first_.emplace(Delivery{std::move(done), std::move(answer)});
-  } else {
-    rest_.push_back({std::move(done), std::move(answer)});
-  }
-}
-
-void LockAnswers::addFirst(LockDone done, LockAnswer answer) {
-  if (first_) rest_.insert(rest_.begin(), std::move(*first_));
-  first_.emplace(Delivery{std::move(done), std::move(answer)});
-}
-
-namespace {
-
-void logThrown(const LockAnswer& answer, const std::string& why) {
-  log(LogLevel::Error, "lock.receiver_threw",
-      {{"locker", std::to_string(answer.request.locker.value)},
-       {"target", std::to_string(answer.request.target.value)},
-       {"outcome", std::string(nameOf(answer.outcome))},
-       {"reason", why}});
-}
-
-}  // namespace
-
-// What one receiver throws is neither the fault of the other receivers nor of the thread that
-// delivers, which may be in the middle of a commit: it is told to the log.
-void LockAnswers::tell(const Delivery& delivery) noexcept {
-  if (!delivery.done) return;
-  try {
-    delivery.done(delivery.answer);
-  } catch (const std::exception& thrown) {
-    logThrown(delivery.answer, thrown.what());
-  } catch (...) {
-    logThrown(delivery.answer, "an exception that is no std::exception");
-  }
-}
-
-void LockAnswers::deliver() {
-  const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
-  const std::vector<Delivery> rest = std::exchange(rest_, {});
-  const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
-  if (first) tell(*first);
-  for (const Delivery& delivery : rest) tell(delivery);
-  if (then) then().deliver();
-}
 
 // --- LockManager: the fast path, then the table behind one mutex --------------------------------
 
 using lock_table::HoldTable;
 using lock_table::Locker;
+
+static_assert(LockManager::kMostDepth == Locker::kMostDepth);
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
@@ -85,11 +31,13 @@ struct LockManager::State {
   lock_table::Lockers lockers;
   mutable Mutex waiting;
   lock_table::LockTable table NEPHRITE_GUARDED_BY(waiting);
+  std::atomic<std::uint64_t> lastBegun{0};
 };
 
 LockManager::LockManager(const Clock& clock, Options options)
     : clock_(clock),
       waitBegan_(options.waitBegan),
+      countsAge_(options.countsAge),
       state_(std::make_unique<State>(clock, std::move(options))),
       holds_(state_->holds) {}
 
@@ -107,28 +55,116 @@ void LockManager::setDoubleDeadlock(bool on) {
   state_->table.options().doubleDeadlock = on;
 }
 
+void LockManager::setLimits(const LockLimits& limits) {
+  MutexLock hold(state_->waiting);
+  NEPHRITE_CHECK(state_->table.useOf(LockLimit::Lockers).now == 0);
+  state_->table.counts().setLimits(limits);
+}
+
+void LockManager::setVictim(DeadlockVictim policy) {
+  MutexLock hold(state_->waiting);
+  state_->table.options().victim = policy;
+}
+
+void LockManager::setVictimSeed(std::uint64_t seed) {
+  MutexLock hold(state_->waiting);
+  state_->table.setVictimSeed(seed);
+}
+
 std::uint64_t LockManager::lastToken() const {
   return std::max(state_->holds.lastToken(), state_->lockers.lastToken());
 }
 
-void LockManager::signOn(LockerId locker) {
-  NEPHRITE_CHECK(!locker.isNull());
-  const bool added =
-      state_->lockers.add(Locker::make(locker, state_->pool, state_->holds.grants()));
+LockManager::SignOn LockManager::signOn(LockerId id, LockerId parentId, bool isCounted) {
+  NEPHRITE_CHECK(!id.isNull());
+  MutexLock hold(state_->waiting);
+  LockerRef parent;
+  if (!parentId.isNull()) {
+    parent = state_->lockers.find(parentId);
+    if (parent == nullptr) return SignOn::NoParent;
+    if (parent->depth == kMostDepth) return SignOn::TooDeep;
+  }
+  if (isCounted && !state_->table.counts().mayAddLocker()) {
+    state_->table.counts().refuse(LockLimit::Lockers);
+    return SignOn::OverLimit;
+  }
+  const LockerRef locker =
+      Locker::make(id, std::move(parent), state_->pool, state_->holds.grants());
+  const bool added = state_->lockers.add(locker);
   NEPHRITE_CHECK(added && "signed on already");
+  locker->signedOn = ++state_->lastBegun;
+  locker->since = locker->signedOn;
+  state_->table.signOn(*locker, isCounted);
+  return SignOn::Done;
 }
 
 LockAnswers LockManager::signOff(LockerId id) {
   LockAnswers out;
   const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return out;
+  std::vector<LockerRef> gone;  // Empty: itself alone.
   {
     MutexLock hold(state_->waiting);
-    state_->table.signOff(*locker, out);
+    if (locker->firstChild != nullptr) {
+      gone = state_->table.signOffFamily(*locker, out);
+    } else {
+      state_->table.signOff(*locker, out);
+    }
   }
-  releaseAll(*locker, {ReleaseScope::Kind::Everything, 0}, out);
-  state_->lockers.remove(id);
+  if (gone.empty()) leave(*locker, out);
+  for (const LockerRef& each : gone) leave(*each, out);
+  tellTimer(out);
   return out;
+}
+
+LockAnswers LockManager::signOffToParent(LockerId id, std::uint16_t level) {
+  const LockerRef locker = state_->lockers.find(id);
+  if (locker == nullptr || locker->parent == nullptr) return signOff(id);
+  LockAnswers out;
+  std::vector<LockerRef> gone;
+  {
+    MutexLock hold(state_->waiting);
+    gone = state_->table.signOffFamily(*locker, out, level);
+  }
+  for (const LockerRef& each : gone) leave(*each, out);
+  tellTimer(out);
+  return out;
+}
+
+void LockManager::leave(Locker& locker, LockAnswers& out) {
+  releaseAll(locker, {ReleaseScope::Kind::Everything, 0}, out);
+  state_->lockers.remove(locker.id);
+  MutexLock hold(state_->waiting);
+  state_->table.left(locker);
+}
+
+std::vector<LockerId> LockManager::descendantsOf(LockerId id) const {
+  std::vector<LockerId> descendants;
+  const LockerRef locker = state_->lockers.find(id);
+  if (locker == nullptr) return descendants;
+  MutexLock hold(state_->waiting);
+  for (const LockerRef& each : lock_table::LockTable::familyOf(*locker)) {
+    if (each->id != id) descendants.push_back(each->id);
+  }
+  return descendants;
+}
+
+LockerId LockManager::parentOf(LockerId id) const {
+  const LockerRef locker = state_->lockers.find(id);
+  return locker == nullptr || locker->parent == nullptr ? LockerId{} : locker->parent->id;
+}
+
+void LockManager::noteBegin(const LockerRef& locker) {
+  if (countsAge_) locker->since = ++state_->lastBegun;
+}
+
+void LockManager::noteEnd(const LockerRef& locker) {
+  if (countsAge_) locker->since = locker->signedOn;
+}
+
+// A wait or a lease may end before all that the timer knows of.
+void LockManager::tellTimer(const LockAnswers& out) const {
+  if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
 }
 
 // --- Asking --------------------------------------------------------------------------------------
@@ -145,8 +181,11 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
   LockAnswer answer;
   const LockerRef locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
-    answer.token = grantAtOnce(locker, request.target, request.terms()).token;
-    if (answer.token.value == 0) return ask(*locker, request, std::move(done), false);
+    // The fast path knows no leases.
+    if (request.lease.isNone()) {
+      answer.token = grantAtOnce(locker, request.target, request.terms()).token;
+    }
+    if (answer.token.value == 0) return ask(*locker, request, std::move(done), std::nullopt);
   } else {
     answer.outcome = LockOutcome::Cancelled;
   }
@@ -156,7 +195,7 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
 }
 
 LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDone done,
-                             bool shareReleased) {
+                             std::optional<LeaseTerms> shareReleased) {
   LockAnswers out;
   {
     MutexLock hold(state_->waiting);
@@ -166,12 +205,11 @@ LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDon
     if (out.empty()) {
       state_->table.request(locker, request, std::move(done), shareReleased, out);
     } else {
-      out.then_ = [this, locker = LockerRef(&locker), request, done = std::move(done)] {
-        return ask(*locker, request, done, true);
-      };
+      out.then_ = [this, locker = LockerRef(&locker), request, shareReleased,
+                   done = std::move(done)] { return ask(*locker, request, done, shareReleased); };
     }
   }
-  if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
+  tellTimer(out);
   return out;
 }
 
@@ -192,7 +230,7 @@ LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
     MutexLock hold(state_->waiting);
     state_->table.upgradeForCommit(*locker, request, targets, std::move(done), out);
   }
-  if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
+  tellTimer(out);
   return out;
 }
 
@@ -214,8 +252,13 @@ void LockManager::endWriting(LockerId id) {
 LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
   const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return {};
-  MutexLock hold(state_->waiting);
-  return state_->table.cancel(*locker, requestId);
+  const auto cancelled = [&] {
+    MutexLock hold(state_->waiting);
+    return state_->table.cancel(*locker, requestId);
+  };
+  LockAnswers out = cancelled();
+  tellTimer(out);
+  return out;
 }
 
 std::optional<Instant> LockManager::nextDeadline() const {
@@ -223,9 +266,26 @@ std::optional<Instant> LockManager::nextDeadline() const {
   return state_->table.nextDeadline();
 }
 
-LockAnswers LockManager::expireNextWait(Instant now) {
+LockAnswers LockManager::expireNext(Instant now) {
+  const auto expired = [&] {
+    MutexLock hold(state_->waiting);
+    return state_->table.expireNext(now);
+  };
+  LockAnswers out = expired();
+  tellTimer(out);
+  return out;
+}
+
+// --- Leases --------------------------------------------------------------------------------------
+
+bool LockManager::renew(const LockerRef& locker, LockTarget target, Renewal by) {
   MutexLock hold(state_->waiting);
-  return state_->table.expireNextWait(now);
+  return state_->table.renew(*locker, target, by);
+}
+
+void LockManager::keepAlive(const LockerRef& locker) {
+  MutexLock hold(state_->waiting);
+  state_->table.keepAlive(*locker);
 }
 
 // --- Letting go ----------------------------------------------------------------------------------
@@ -242,6 +302,7 @@ LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released) 
     }
   }
   if (released != nullptr) *released = held;
+  tellTimer(out);
   return out;
 }
 
@@ -264,6 +325,7 @@ LockAnswers LockManager::releaseTransactionLocks(LockerId id, std::span<const Lo
     state_->table.endSession(*locker, target);
   }
   releaseAll(*locker, {ReleaseScope::Kind::Transaction, 0}, out);
+  tellTimer(out);
   return out;
 }
 
@@ -271,6 +333,7 @@ LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
   LockAnswers out;
   const LockerRef locker = state_->lockers.find(id);
   if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Level, level}, out);
+  tellTimer(out);
   return out;
 }
 
@@ -285,11 +348,17 @@ std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget targ
   const auto take = [&](const lock_table::Hold& hold) {
     held = lock_table::LockTable::infoOf(hold, now, wall);
   };
-  if (state_->holds.look(*ref, target, take)) return held;
+  bool isContended = false;
+  if (state_->holds.look(*ref, target, take, &isContended) && !isContended) return held;
   MutexLock hold(state_->waiting);
-  if (const auto* const found = state_->holds.find(*ref, target)) take(*found);
+  held.reset();
+  if (const auto* const found = state_->holds.find(*ref, target)) {
+    held = state_->table.withLease(*found, now, wall);
+  }
   return held;
 }
+
+bool LockManager::isLocked(LockTarget target) const { return holds_.isLocked(target); }
 
 void LockManager::heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const {
   MutexLock hold(state_->waiting);
@@ -299,7 +368,13 @@ void LockManager::heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock&
 }
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
-  return lock_table::locksHeld(holds_, clock_, maxEntries);
+  std::vector<LockInfo> locks = lock_table::locksHeld(holds_, clock_, maxEntries);
+  for (std::size_t at = 0; at < locks.size(); at += HoldTable::kPage) {
+    const std::size_t count = std::min(locks.size() - at, HoldTable::kPage);
+    MutexLock hold(state_->waiting);
+    if (!state_->table.fillInLeases({locks.data() + at, count})) break;
+  }
+  return locks;
 }
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
@@ -336,6 +411,11 @@ LockStatistics LockManager::statistics() const {
   }
   state_->lockers.count(statistics);
   return statistics;
+}
+
+LockLimitUse LockManager::limitUse(LockLimit limit) const {
+  MutexLock hold(state_->waiting);
+  return state_->table.useOf(limit);
 }
 
 std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const {

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
+#include "locking/lock_answers.h"
+#include "locking/lock_limits.h"
 #include "locking/lock_request.h"
 #include "locking/lock_rules.h"
 #include "locking/lock_statistics.h"
@@ -22,48 +24,13 @@ class HoldTable;
 class LockTable;
 }  // namespace lock_table
 
-/// What a change to the lock table decided: answers owed to lockers, in the order in which
-/// they came about. Deliver them once, holding no mutex; an undelivered batch that dies
-/// stops the process, for a locker would wait for ever.
-class [[nodiscard]] LockAnswers {
- public:
-  LockAnswers() = default;
-  LockAnswers(LockAnswers&& other) noexcept;
-  LockAnswers& operator=(LockAnswers&&) = delete;
-  ~LockAnswers();
-
-  bool empty() const { return !first_ && !then_; }
-  std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
-
-  /// Calls each callback in order. They may call the lock manager. A function that throws is
-  /// logged (lock.receiver_threw); the others are called all the same.
-  void deliver();
-
- private:
-  friend class lock_table::LockTable;
-  friend class LockManager;
-  struct Delivery {
-    LockDone done;
-    LockAnswer answer;
-  };
-  static void tell(const Delivery& delivery) noexcept;
-  void add(LockDone done, LockAnswer answer);
-  void addFirst(LockDone done, LockAnswer answer);
-
-  std::optional<Delivery> first_;  // Apart, so that the common batch of one allocates nothing.
-  std::vector<Delivery> rest_;
-  /// Runs when all have been told: the rest of a request that had to let others go first.
-  std::function<LockAnswers()> then_;
-  std::optional<Instant> waitsUntil_;  ///< The request just made waits, until then.
-};
-
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.
 ///
 /// Shape:   one entry per locked target: its holders, then a FIFO queue of its waiters,
 ///          upgrades before newcomers. One list of holds per locker, in the order in which
 ///          they were acquired. Knows nothing of objects, processes or threads.
 /// Time:    reads only the injected Clock. Starts no thread, never blocks, never sleeps;
-///          its owner calls expireNextWait() when nextDeadline() has come.
+///          its owner calls expireNext() when nextDeadline() has come.
 /// Answers: every request is answered exactly once: granted, refused, timed out, deadlock or
 ///          cancelled. A method that changes the table returns the LockAnswers it decided;
 ///          the caller delivers them.
@@ -80,9 +47,17 @@ class LockManager {
     std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
     /// Fencing tokens start above this: the caller keeps it rising across restarts.
     std::uint64_t tokensAbove = 0;
-    /// Called with the deadline, no mutex held, whenever a request begins to wait: for the thread
-    /// that owes the next call of expireNextWait().
+    LockLimits limits = {};
+    NearLimit nearLimit;
+    DeadlockVictim victim = DeadlockVictim::Requester;
+    bool countsAge = false;        ///< Of transactions: for DeadlockVictim::Youngest and Oldest.
+    std::uint64_t victimSeed = 0;  ///< Of DeadlockVictim::Random: the same seed, the same victims.
+    /// Called with the deadline, no mutex held, whenever a request begins to wait or a lease is
+    /// made: for the thread that owes the next call of expireNext().
     std::function<void(Instant)> waitBegan;
+    /// Told of each lock that lapses, as an answer among others: outcome Lapsed; `request` has the
+    /// locker, the target, and what was held and how.
+    LockDone lapsed;
   };
 
   /// `clock` must outlive this.
@@ -95,17 +70,37 @@ class LockManager {
   void setTimeouts(std::chrono::milliseconds serverTimeout,
                    std::chrono::milliseconds backgroundTimeout);
   void setDoubleDeadlock(bool on);
+  void setVictim(DeadlockVictim policy);
+  /// Only while no locker is signed on that is counted.
+  void setLimits(const LockLimits& limits);
+  /// From now on DeadlockVictim::Random draws as if it had never drawn.
+  void setVictimSeed(std::uint64_t seed);
   /// The largest fencing token given so far.
   std::uint64_t lastToken() const;
 
   // --- Lockers -------------------------------------------------------------------------
 
-  /// From now on `locker` may ask. It must never have been signed on before.
-  void signOn(LockerId locker);
+  enum class SignOn : std::uint8_t { Done, NoParent, TooDeep, OverLimit };
+  static constexpr unsigned kMostDepth = 8;  ///< Lockers from the first ancestor to the last child.
+  /// From now on `locker` may ask. It must never have been signed on before. With a `parent` it is
+  /// one of its family: see docs/locking.md, section 8. `isCounted` false: of the node's own needs,
+  /// no limit refuses it.
+  SignOn signOn(LockerId locker, LockerId parent = {}, bool isCounted = true);
 
   /// Cancels what `locker` waits for, releases all it holds and refuses (Cancelled) whatever
-  /// it may still send. Harmless when it is not signed on.
+  /// it may still send; that of its descendants first. Harmless when it is not signed on.
   LockAnswers signOff(LockerId locker);
+  /// The same of the locker itself, but what it holds is its parent's from now on, with the
+  /// parent's present level. Without a parent: signOff().
+  LockAnswers signOffToParent(LockerId locker, std::uint16_t level);
+  /// The descendants of `locker` that are signed on, the deepest first.
+  std::vector<LockerId> descendantsOf(LockerId locker) const;
+  LockerId parentOf(LockerId locker) const;  ///< Null: it has none, or is not signed on.
+  /// A transaction of `locker` has begun: its age counts from now on, for victims by age.
+  /// Without effect unless Options::countsAge.
+  void noteBegin(const LockerRef& locker);
+  /// It is over: the sign-on counts again.
+  void noteEnd(const LockerRef& locker);
 
   // --- Asking ----------------------------------------------------------------------------
 
@@ -140,12 +135,21 @@ class LockManager {
   /// Withdraws a waiting request: it is answered Cancelled. Harmless when it does not wait.
   LockAnswers cancel(LockerId locker, std::uint64_t requestId);
 
-  /// The earliest moment at which a wait runs out; empty when none can.
+  /// The earliest moment at which a wait runs out or a lease ends; empty when none can.
   std::optional<Instant> nextDeadline() const;
 
-  /// Answers TimedOut to the first wait whose deadline is at or before `now` (earliest
-  /// deadline first, then the request asked first). Call until it returns an empty batch.
-  LockAnswers expireNextWait(Instant now);
+  /// Lets the first lock go whose lease has ended at or before `now`, or answers TimedOut to the
+  /// first wait whose deadline is: whichever is earlier; at one moment leases first, in the order
+  /// in which they were made, then the request asked first. Call until it returns an empty batch.
+  LockAnswers expireNext(Instant now);
+
+  // --- Leases ----------------------------------------------------------------------------
+
+  /// From now on the lease of what `locker` holds on `target` counts anew. False when it holds
+  /// nothing there, or without a lease, or `by` does not renew that one.
+  bool renew(const LockerRef& locker, LockTarget target, Renewal by = Renewal::Request);
+  /// Renews all leases of `locker` that Renewal::Activity renews.
+  void keepAlive(const LockerRef& locker);
 
   // --- Letting go ------------------------------------------------------------------------
 
@@ -170,6 +174,8 @@ class LockManager {
 
   /// What `locker` itself holds on `target`: type, duration, token, since; empty if nothing.
   std::optional<LockInfo> lockStatus(LockerId locker, LockTarget target) const;
+  /// Does any locker hold or want it? Soon no longer true.
+  bool isLocked(LockTarget target) const;
   /// The type alone, for callers that ask often; Get when it holds nothing.
   LockType typeHeld(const LockerRef& ref, LockTarget target) const;
   /// The same with what a holder has to know.
@@ -187,6 +193,7 @@ class LockManager {
   /// What `locker` holds, in the order of acquisition, then what it waits for.
   std::vector<LockInfo> locksOf(LockerId locker) const;
   LockStatistics statistics() const;
+  LockLimitUse limitUse(LockLimit limit) const;
   /// At most `maxEntries` of the last Options::keptDeadlocks, newest first.
   std::vector<DeadlockRecord> deadlocks(std::size_t maxEntries = SIZE_MAX) const;
 
@@ -214,11 +221,14 @@ class LockManager {
   void heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const;
   FastRelease releaseForGood(const LockerRef& ref, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
-                  bool shareReleased);
+                  std::optional<LeaseTerms> shareReleased);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
+  void leave(lock_table::Locker& locker, LockAnswers& out);
+  void tellTimer(const LockAnswers& out) const;
 
   const Clock& clock_;
   const std::function<void(Instant)> waitBegan_;
+  const bool countsAge_;
   const std::unique_ptr<State> state_;
   lock_table::HoldTable& holds_;  // Of state_.
 };

@@ -10,8 +10,8 @@ std::string_view nameOf(LockDuration duration) {
 }
 
 std::string_view nameOf(LockOutcome outcome) {
-  constexpr std::array<std::string_view, 5> kNames{"granted", "refused", "timed out", "deadlock",
-                                                   "cancelled"};
+  constexpr std::array<std::string_view, 7> kNames{
+      "granted", "refused", "timed out", "deadlock", "cancelled", "over a limit", "lapsed"};
   return kNames[static_cast<std::size_t>(outcome)];
 }
 

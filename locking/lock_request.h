@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -37,6 +38,31 @@ struct LockTarget {
 struct FencingToken {
   std::uint64_t value = 0;
   friend auto operator<=>(const FencingToken&, const FencingToken&) = default;
+};
+
+/// What renews a lease beside renew() and a request of the owner that it covers. Each includes
+/// those before it.
+enum class Renewal : std::uint8_t {
+  Request,   ///< Nothing else.
+  Change,    ///< Any change of the object by the owner.
+  Activity,  ///< Anything that the owner does.
+};
+
+/// A lock that lapses: it is let go when its owner has not renewed it for so long.
+/// Source: docs/locking.md, section 10.
+struct LeaseTerms {
+  static constexpr std::chrono::milliseconds kLongest{LockTimeout::kInfinite};
+
+  constexpr LeaseTerms() = default;
+  template <class Rep, class Period>
+  constexpr LeaseTerms(std::chrono::duration<Rep, Period> lasts, Renewal by = Renewal::Change)
+      : length(std::chrono::ceil<std::chrono::milliseconds>(lasts)), renewedBy(by) {}
+
+  std::chrono::milliseconds length{0};  ///< 0: none; the lock lasts. At most kLongest.
+  Renewal renewedBy = Renewal::Change;
+
+  constexpr bool isNone() const { return length.count() == 0; }
+  friend bool operator==(const LeaseTerms&, const LeaseTerms&) = default;
 };
 
 /// How a lock is asked for, in one word: it travels in a register, and 16 bits of it are what is
@@ -107,6 +133,7 @@ struct LockRequest {
   bool background = false;
   /// Names the request for cancel(); chosen by the locker.
   std::uint64_t id = 0;
+  LeaseTerms lease = {};
 
   LockTerms terms() const { return {timeout, level, type, duration, inState}; }
   friend bool operator==(const LockRequest&, const LockRequest&) = default;
@@ -118,9 +145,17 @@ enum class LockOutcome : std::uint8_t {
   TimedOut,   ///< Waited in vain (1027).
   Deadlock,   ///< Chosen to give way; what was held is still held (1081).
   Cancelled,  ///< Withdrawn: cancel(), sign-off, shutdown, or a locker that is not signed on.
+  OverLimit,  ///< One more than LockAnswer::limit allows; nothing was changed.
+  Lapsed,     ///< Not of a request: a lock that was held and whose lease has ended.
 };
 
 std::string_view nameOf(LockOutcome outcome);
+
+/// What an operator may limit. Source: docs/locking.md, section 13.
+enum class LockLimit : std::uint8_t { Lockers, Locks, LockedObjects };
+
+/// The parameter of that limit: "MaxLockers", "MaxLocks", "MaxLockedObjects".
+std::string_view nameOf(LockLimit limit);
 
 /// One step round a deadlock: `locker` waits for `target`.
 struct WaitEdge {
@@ -148,6 +183,8 @@ struct LockAnswer {
   /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.
   LockTarget obtained;
   std::vector<WaitEdge> cycle;
+
+  LockLimit limit = LockLimit::Locks;  ///< When over a limit: which.
 };
 
 /// Called once with the answer, from the thread that decided it, with no mutex held.
@@ -169,6 +206,9 @@ struct LockInfo {
   Duration elapsed{0};                                 ///< Held, or waited, so far.
   LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked.
   FencingToken token;                                  ///< Held locks only.
+  LeaseTerms lease = {};  ///< None: it does not lapse. Of a waiter: as asked.
+  Duration leaseLeft{0};  ///< Held locks with a lease.
+  LockerId parent;        ///< Of `requestedBy`; null: it has none.
 };
 
 }  // namespace nephrite

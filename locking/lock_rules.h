@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "locking/lock_request.h"
@@ -40,6 +41,25 @@ constexpr OwnRequest ownRequest(HeldTypes held, LockTerms asked) {
   const bool sharesOnly = held == HeldTypes{LockType::Share, LockType::Get};
   return sharesOnly && asked.type() == LockType::Update ? OwnRequest::ShareFirst
                                                         : OwnRequest::Upgrade;
+}
+
+/// The lease of a lock when `asked`, with the lease `wanted`, is granted to a locker that holds
+/// `held` with the lease `has`. It belongs to what was asked for with the longer duration; of one
+/// duration the longer lease counts, and a lock without one never gets one.
+/// Source: docs/locking.md, section 10.
+constexpr LeaseTerms leaseAfterGrant(HeldTypes held, LeaseTerms has, LockTerms asked,
+                                     LeaseTerms wanted) {
+  if (held.type == LockType::Get) return wanted;
+  const bool wasSession = held.session != LockType::Get;
+  if (!wasSession && asked.isSession()) return wanted;
+  if (has.isNone() || wasSession != asked.isSession()) return has;
+  return {std::max(has.length, wanted.length), std::max(has.renewedBy, wanted.renewedBy)};
+}
+
+/// What an heir has that held `own` and gets `left` of a descendant.
+constexpr HeldTypes afterInheriting(HeldTypes own, HeldTypes left) {
+  const auto higher = [](LockType a, LockType b) { return stronger(b, a) ? b : a; };
+  return {higher(own.type, left.type), higher(own.session, left.session)};
 }
 
 /// The lock that a change of an object takes when none is held that permits it (section 5).

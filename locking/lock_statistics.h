@@ -17,6 +17,7 @@ struct LockStatistics {
   std::uint64_t timeouts = 0;
   std::uint64_t deadlocks = 0;  ///< Requests refused as victims.
   std::uint64_t cancellations = 0;
+  std::uint64_t lapses = 0;           ///< Locks whose lease ended.
   Duration totalQueueWait{0};         ///< Of all waits that ended.
   std::uint64_t locksHeld = 0;        ///< Now.
   std::uint64_t requestsWaiting = 0;  ///< Now.

@@ -43,6 +43,7 @@ class LockerRef {
     if (locker_ != nullptr) lock_table::letGo(*locker_);
   }
 
+  lock_table::Locker* get() const { return locker_; }
   bool isNull() const { return locker_ == nullptr; }
   lock_table::Locker& operator*() const { return *locker_; }
   lock_table::Locker* operator->() const { return locker_; }

@@ -7,7 +7,7 @@
 
 #include "ini/settings.h"
 #include "node/client/connected_database.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {

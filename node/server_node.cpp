@@ -62,6 +62,10 @@ class Told {
     MutexLock hold(mutex_);
     if (sessions_ != nullptr) sessions_->committed(changes);
   }
+  void lapsed(const LockAnswer& answer) NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    if (sessions_ != nullptr) sessions_->lapsed(answer);
+  }
   void classDefined(const std::shared_ptr<const ClassDef>& known) NEPHRITE_EXCLUDES(mutex_) {
     MutexLock hold(mutex_);
     if (sessions_ != nullptr) sessions_->classDefined(known);
@@ -82,6 +86,7 @@ struct ServerNode::Parts {
                      made.committed = [told](const ChangeSet& changes) {
                        told->committed(changes);
                      };
+                     made.lapsed = [told](const LockAnswer& answer) { told->lapsed(answer); };
                      made.classDefined = [told](const auto& known) { told->classDefined(known); };
                    }),
         settings(configured.settings()),
@@ -101,6 +106,10 @@ struct ServerNode::Parts {
     made.coherent = isCoherent(settings.server);
     made.epoch = configured.database()->store().reserveNumbers("epoch", 1);
     made.version = options.version;
+    // What a client knows of a session that is over names nothing in the next one.
+    constexpr unsigned kNamesOfOneStart = 30;  // As a power of 2.
+    constexpr std::uint64_t kStarts = 1u << 16;
+    configured.database()->numberResourcesFrom(made.epoch % kStarts << kNamesOfOneStart);
     made.operatorLocker = node.info().locker;
     return made;
   }

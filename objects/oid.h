@@ -13,6 +13,7 @@ enum class Lifetime : std::uint8_t {
   Persistent = 0,       ///< In the store; seen by all nodes.
   SharedTransient = 1,  ///< In one node's memory; seen by all its processes.
   Transient = 2,        ///< In one process; never locked, gone when the process ends.
+  Resource = 3,         ///< No object: a name that is locked.
 };
 
 /// Identity of an object: lifetime, class number, instance number, packed in 64 bits. Never

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/process/pauses.h"
 #include "runtime/process/process_core.h"
 #include "runtime/process/refusals.h"

@@ -4,9 +4,12 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
+#include <string>
 
-#include "runtime/object.h"
+#include "locking/lock_request.h"
+#include "objects/oid.h"
 
 namespace nephrite {
 
@@ -40,6 +43,19 @@ struct LockCall {
   LockDuration duration = LockDuration::Transaction;
   LockTimeout timeout = LockTimeout::processDefined();
   std::stop_token stop{};
+  /// Lapses when it is not renewed for so long: `.lease = 30s`. Renewed by Lockable::renew(), by
+  /// asking again, and by changes of the object; LeaseTerms{30s, Renewal::Activity}: by anything
+  /// that the process asks of its database.
+  std::optional<LeaseTerms> lease{};
+};
+
+/// A lock whose lease has ended.
+struct LapsedLock {
+  Oid target;
+  std::string targetName;
+  LockType type = LockType::Share;  ///< As it was held.
+  LockDuration duration = LockDuration::Transaction;
+  LeaseTerms lease;
 };
 
 /// What Process::locked() returns: `co_await process.locked(object, {...})` suspends until the

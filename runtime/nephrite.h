@@ -4,7 +4,7 @@
 
 #include "runtime/background_process.h"
 #include "runtime/collection.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/guards.h"
 #include "runtime/lockable.h"
 #include "runtime/node.h"

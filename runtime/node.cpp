@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "runtime/exceptions.h"
+#include "base/plain_text.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/process/lock_views.h"
 #include "runtime/process/node_core.h"
 #include "runtime/process/process_core.h"
@@ -52,8 +53,23 @@ NodeInfo Node::info() const { return signedOn(core_).info(); }
 Database& Node::database() const { return signedOn(core_).database(); }
 
 Process Node::signOn(ProcessOptions options) {
-  const ProcessInfo info = signedOn(core_).signOn(options.name, options.user, options.background);
-  auto process = std::make_shared<ProcessCore>(core_, info, std::move(options.executor));
+  NodeCore& node = signedOn(core_);
+  ProcessSignOn who{{}, options.name, options.user, options.background};
+  std::shared_ptr<ProcessCore> parent;
+  if (options.parent != nullptr) {
+    parent = options.parent->shared();
+    if (&parent->node() != &node) {
+      throw UsageException(ErrorCode::NotLockable,
+                           "process \"" + plainText(parent->info().name) +
+                               "\" is of another node and cannot be the parent; name one of this");
+    }
+    parent->beParent();
+    who.parent = parent->info().locker;
+  }
+  const ProcessInfo info = node.signOn(who);
+  auto process = std::make_shared<ProcessCore>(core_, info, std::move(options.executor), parent);
+  if (parent != nullptr) parent->adopt(process);
+  if (options.lockLapsed) process->watchLapses(std::move(options.lockLapsed));
   core_->remember(process);
   return Process(std::move(process));
 }

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/errors/process_info.h"
 #include "runtime/process.h"
-#include "runtime/process_info.h"
 #include "runtime/system.h"
 
 namespace nephrite {

@@ -7,22 +7,15 @@
 #include "runtime/process/value_fit.h"
 
 namespace nephrite {
-Object::Object(std::shared_ptr<ProcessCore> process, Oid oid)
-    : process_(std::move(process)), oid_(oid) {}
 
-void Object::refuseNull() {
-  throw UsageException(ErrorCode::NullReference,
-                       "the reference is null: there is no object to work on");
-}
+Object::Object(std::shared_ptr<ProcessCore> process, Oid oid) : Lockable(std::move(process), oid) {}
 
-std::string Object::className() const { return core().classOf(oid_)->name; }
-
-std::string Object::toString() const { return isNull() ? "null" : core().show(oid_); }
+std::string Object::className() const { return core().classOf(oid())->name; }
 
 bool Object::exists() const {
   if (isNull()) return false;
   bool found = false;
-  core().call([&] { found = core().machine().peek(oid_) != nullptr; });
+  core().call([&] { found = core().machine().peek(oid()) != nullptr; });
   return found;
 }
 
@@ -31,9 +24,9 @@ bool Object::exists() const {
 Value Object::value(std::string_view property) const {
   Value value;
   ProcessCore& process = core();
-  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Share}, [&] {
-    const std::size_t index = process.propertyOf(oid_, property).index;
-    const RecordPtr record = process.read(oid_);
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Share}, [&] {
+    const std::size_t index = process.propertyOf(oid(), property).index;
+    const RecordPtr record = process.read(oid());
     if (index < record->values.size()) value = record->values[index];
   });
   return value;
@@ -43,19 +36,19 @@ Object Object::reference(std::string_view property) const {
   const Value held = value(property);
   const auto oid = valueAs<Oid>(held);
   if (!oid) refuseType(property, held);
-  return oid->isNull() ? Object() : Object(process_, *oid);
+  return oid->isNull() ? Object() : Object(process(), *oid);
 }
 
 void Object::setValue(std::string_view property, Value to) const {
   ProcessCore& process = core();
-  process.machine().expectChange(oid_);
-  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Update}, [&] {
-    const ProcessCore::Property where = process.propertyOf(oid_, property);
-    const auto subject = [&] { return process.show(oid_) + "." + std::string(property); };
+  process.machine().expectChange(oid());
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Update}, [&] {
+    const ProcessCore::Property where = process.propertyOf(oid(), property);
+    const auto subject = [&] { return process.show(oid()) + "." + std::string(property); };
     fit(to, where.type, subject);
-    if (const auto* const target = std::get_if<Oid>(&to)) checkOutlives(oid_, *target, subject);
+    if (const auto* const target = std::get_if<Oid>(&to)) checkOutlives(oid(), *target, subject);
     // All that may be refused comes before; what follows leaves nothing to be tried again.
-    process.changeValue(oid_, where) = std::move(to);
+    process.changeValue(oid(), where) = std::move(to);
   });
 }
 
@@ -68,8 +61,8 @@ void Object::refuseType(std::string_view property, const Value& holds) const {
 
 void Object::deleteObject() const {
   ProcessCore& process = core();
-  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Update}, [&] {
-    process.await(oid_, [&](StepDone done) { process.machine().remove(oid_, std::move(done)); });
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Update}, [&] {
+    process.await(oid(), [&](StepDone done) { process.machine().remove(oid(), std::move(done)); });
   });
 }
 
@@ -78,8 +71,8 @@ void Object::deleteObject() const {
 std::uint32_t Object::edition() const {
   std::uint32_t edition = 0;
   ProcessCore& process = core();
-  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid_, LockType::Share},
-               [&] { edition = process.read(oid_)->edition; });
+  process.call({ProcessCore::ContinuePolicy::RetryImplicit, oid(), LockType::Share},
+               [&] { edition = process.read(oid())->edition; });
   return edition;
 }
 
@@ -88,9 +81,9 @@ std::uint32_t Object::latestEdition() const {
   ProcessCore& process = core();
   process.call([&] {
     RecordPtr record;
-    if (oid_.lifetime() != Lifetime::Transient) record = process.database().fetch(oid_);
-    if (record == nullptr) record = process.machine().peek(oid_);  // Created, not committed.
-    if (record == nullptr) throwError(process.database(), ErrorCode::ObjectDeleted, oid_);
+    if (oid().lifetime() != Lifetime::Transient) record = process.database().fetch(oid());
+    if (record == nullptr) record = process.machine().peek(oid());  // Created, not committed.
+    if (record == nullptr) throwError(process.database(), ErrorCode::ObjectDeleted, oid());
     edition = record->edition;
   });
   return edition;
@@ -98,81 +91,6 @@ std::uint32_t Object::latestEdition() const {
 
 void Object::resynch() const {
   core().call([] {});
-}
-
-// --- Locks ---------------------------------------------------------------------------------------
-
-inline bool Object::lockedAtOnce(LockType type, LockTimeout wait) const {
-  return core().lockAtOnce(oid_, type, LockDuration::Transaction, wait);
-}
-
-void Object::sharedLock(LockTimeout wait, std::stop_token stop) const {
-  if (lockedAtOnce(LockType::Share, wait)) return;
-  lock(LockType::Share, LockDuration::Transaction, wait, std::move(stop));
-}
-void Object::reserveLock(LockTimeout wait, std::stop_token stop) const {
-  lock(LockType::Reserve, LockDuration::Transaction, wait, std::move(stop));
-}
-void Object::updateLock(LockTimeout wait, std::stop_token stop) const {
-  lock(LockType::Update, LockDuration::Transaction, wait, std::move(stop));
-}
-void Object::exclusiveLock(LockTimeout wait, std::stop_token stop) const {
-  if (lockedAtOnce(LockType::Exclusive, wait)) return;
-  lock(LockType::Exclusive, LockDuration::Transaction, wait, std::move(stop));
-}
-
-void Object::lock(LockType type, LockDuration duration, LockTimeout wait,
-                  std::stop_token stop) const {
-  ProcessCore& process = core();
-  if (process.lockAtOnce(oid_, type, duration, wait)) return;
-  process.lock({oid_, type, duration, wait}, stop);
-}
-
-LockOutcome Object::requestLock(LockType type, LockDuration duration, LockTimeout wait,
-                                std::stop_token stop) const {
-  LockOutcome outcome = LockOutcome::Granted;  // And when a handler continues: the lock is held.
-  ProcessCore& process = core();
-  if (process.lockAtOnce(oid_, type, duration, wait)) return outcome;
-  process.call({ProcessCore::ContinuePolicy::LockCall, oid_, type}, [&] {
-    outcome = process.requestLock({oid_, type, duration, wait}, stop);
-  });
-  return outcome;
-}
-
-bool Object::tryLock(LockType type, LockDuration duration, LockTimeout wait,
-                     std::stop_token stop) const {
-  return requestLock(type, duration, wait, std::move(stop)) == LockOutcome::Granted;
-}
-
-void Object::unlock() const {
-  if (isNull() || process_->unlockAtOnce(oid_)) return;
-  if (!process_->isSignedOn()) return;  // Nothing is held.
-  process_->call([this] { process_->machine().unlock(oid_); });
-}
-
-void Object::restoreLock(LockType before, LockDuration duration) const noexcept {
-  if (before == LockType::Get && process_->unlockAtOnce(oid_)) return;
-  process_->finish("the end of a lock's scope", [&] {
-    if (before == LockType::Get) {
-      process_->machine().unlock(oid_);
-      return;
-    }
-    const auto held = process_->database().lockStatus(process_->info().locker, oid_);
-    if (!held || !stronger(held->type, before)) return;  // A commit has freed it.
-    process_->awaitLock({oid_, before, duration, LockTimeout::immediate()}, {});
-  });
-}
-
-LockStatus Object::lockStatus() const {
-  LockStatus status;
-  ProcessCore& process = core();
-  process.call([&] {
-    if (oid_.lifetime() == Lifetime::Transient) return;
-    const auto held = process.database().lockStatus(process.info().locker, oid_);
-    if (!held) return;
-    status = {held->type, held->duration, held->token, held->requestTime};
-  });
-  return status;
 }
 
 }  // namespace nephrite

@@ -11,20 +11,10 @@
 #include "locking/lock_request.h"
 #include "objects/oid.h"
 #include "objects/value.h"
+#include "runtime/lockable.h"
 #include "runtime/value_cast.h"
 
 namespace nephrite {
-
-class ProcessCore;
-
-/// What the current process holds on an object.
-struct LockStatus {
-  LockType type = LockType::Get;  ///< Get: nothing.
-  LockDuration duration = LockDuration::Transaction;
-  FencingToken token;
-  WallTime since{};
-  bool held() const { return type != LockType::Get; }
-};
 
 /// A handle to one object, in the hands of one process: cheap to copy, owns nothing of the
 /// object, holds no lock by itself. A handle to a collection is a Collection too.
@@ -36,25 +26,22 @@ struct LockStatus {
 /// Writes:  in transaction state only, else UsageException (1026). The first change takes an
 ///          Exclusive lock, or an Update lock after Process::useUpdateLocks(true). Others see it
 ///          after commit.
-/// Locks:   have Transaction duration unless told otherwise; not counted; kept until commit or
-///          abort, in load and lock state until it ends. Non-shared transients are never locked:
-///          asking is granted and leaves no trace.
+/// Locks:   Lockable's. Non-shared transients are never locked: asking is granted and leaves no
+///          trace.
 /// Lasts:   a handle keeps its process, node and database alive, as a std::shared_ptr does. After
 ///          the process has signed off every call throws UsageException (64006).
-/// Errors:  SystemException and its children (runtime/exceptions.h), after the armed handlers;
+/// Errors:  SystemException and its children (runtime/errors/exceptions.h), after the armed
+/// handlers;
 ///          UsageException (1090) from the null reference.
 /// Threads: those of its Process: one at a time.
 /// Source:  docs/locking.md; JADE manual, "Object class".
-class Object {
+class Object : public Lockable {
  public:
   Object() = default;  ///< The null reference.
   Object(std::shared_ptr<ProcessCore> process, Oid oid);
 
-  bool isNull() const { return oid_.isNull(); }
-  Oid oid() const { return oid_; }
   std::string className() const;
-  std::string toString() const;  ///< "Order/2048.7".
-  bool exists() const;           ///< Also false when this transaction has deleted it.
+  bool exists() const;  ///< Also false when this transaction has deleted it.
 
   // --- Properties ------------------------------------------------------------------------------
 
@@ -89,63 +76,10 @@ class Object {
   /// as out of date. Here no process keeps a copy: every read asks the database.
   void resynch() const;
 
-  // --- Locks -----------------------------------------------------------------------------------
-
-  // Each waits for as long as `wait` says, or until `stop` is requested.
-
-  void sharedLock(LockTimeout wait = LockTimeout::processDefined(),
-                  std::stop_token stop = {}) const;
-  void reserveLock(LockTimeout wait = LockTimeout::processDefined(),
-                   std::stop_token stop = {}) const;
-  void updateLock(LockTimeout wait = LockTimeout::processDefined(),
-                  std::stop_token stop = {}) const;
-  void exclusiveLock(LockTimeout wait = LockTimeout::processDefined(),
-                     std::stop_token stop = {}) const;
-
-  /// LockException (1027), DeadlockException (1081), UpgradeException (1146: the lock is held),
-  /// CancelledException (64005); UsageException for Update outside a transaction (1026) and for
-  /// Persistent duration (64003).
-  void lock(LockType type, LockDuration duration, LockTimeout wait,
-            std::stop_token stop = {}) const;
-
-  /// The same without an exception for a refusal: Granted, or why not: Refused (it could not be
-  /// granted at once, and `wait` was immediate), TimedOut, Deadlock or Cancelled. Leaves nothing
-  /// queued. UsageException and UpgradeException (the lock is held) are thrown as by lock().
-  LockOutcome requestLock(LockType type, LockDuration duration = LockDuration::Transaction,
-                          LockTimeout wait = LockTimeout::processDefined(),
-                          std::stop_token stop = {}) const;
-  /// Was it granted? Unless told otherwise it does not wait.
-  bool tryLock(LockType type, LockDuration duration = LockDuration::Transaction,
-               LockTimeout wait = LockTimeout::immediate(), std::stop_token stop = {}) const;
-
-  /// Ignored in transaction, load and lock state, and when nothing is held.
-  void unlock() const;
-
-  LockStatus lockStatus() const;  ///< Of this process's own lock only.
-  bool isLockedByMe() const { return lockStatus().held(); }
-
-  friend bool operator==(const Object& a, const Object& b) { return a.oid_ == b.oid_; }
-
- protected:
-  /// UsageException (1090) for the null reference.
-  ProcessCore& core() const {
-    if (process_ == nullptr || oid_.isNull()) [[unlikely]]
-      refuseNull();
-    return *process_;
-  }
-  const std::shared_ptr<ProcessCore>& process() const { return process_; }
+  friend bool operator==(const Object& a, const Object& b) { return a.oid() == b.oid(); }
 
  private:
-  friend class Process;
-  friend class LockGuard;
-  /// At the end of a scope that raised it: back to `before`, if more is held now.
-  void restoreLock(LockType before, LockDuration duration) const noexcept;
-  bool lockedAtOnce(LockType type, LockTimeout wait) const;
-  [[noreturn]] static void refuseNull();
   [[noreturn]] void refuseType(std::string_view property, const Value& holds) const;
-
-  std::shared_ptr<ProcessCore> process_;
-  Oid oid_;
 };
 
 template <class T>

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "objects/object_store.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 

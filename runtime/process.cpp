@@ -39,6 +39,10 @@ void Process::signOff() {
   if (core_ != nullptr) core_->signOff();
 }
 
+void Process::signOffToParent() {
+  if (core_ != nullptr) core_->signOffToParent();
+}
+
 System Process::system() const {
   core();
   return System(core_);
@@ -141,6 +145,12 @@ ObjectRange Process::eachInstance(std::string_view className) const {
   });
 }
 
+Resource Process::resource(std::string_view name) const {
+  std::shared_ptr<const NamedResource> found;
+  core().call([&] { found = core().resourceNamed(std::string(name)); });
+  return Resource(core_, std::move(found));
+}
+
 // --- Locks ---------------------------------------------------------------------------------------
 
 LockTimeout Process::setDefaultLockTimeout(LockTimeout timeout) {
@@ -171,13 +181,13 @@ void Process::lockAll(std::span<const Object> objects, LockType type, LockDurati
   core().lockAll(std::move(oids), {Oid(), type, duration, wait}, stop);
 }
 
-void Process::lockAsync(const Object& object, LockCall call, LockCallback done) {
-  core().lockAsync(object.oid(), std::move(call), std::move(done));
+void Process::lockAsync(const Lockable& target, LockCall call, LockCallback done) {
+  core().lockAsync(target.oid(), std::move(call), std::move(done));
 }
 
-LockAwaitable Process::locked(const Object& object, LockCall call) {
+LockAwaitable Process::locked(const Lockable& target, LockCall call) {
   core();
-  return LockAwaitable([core = core_, oid = object.oid(), call = std::move(call)](
+  return LockAwaitable([core = core_, oid = target.oid(), call = std::move(call)](
                            LockCallback done, std::stop_token abandoned) {
     core->lockAsync(oid, call, std::move(done), std::move(abandoned));
   });

@@ -10,15 +10,16 @@
 
 #include "objects/class_def.h"
 #include "runtime/collection.h"
+#include "runtime/errors/process_info.h"
 #include "runtime/exception_handler.h"
 #include "runtime/lock_call.h"
 #include "runtime/object.h"
 #include "runtime/object_range.h"
-#include "runtime/process_info.h"
 #include "runtime/system.h"
 
 namespace nephrite {
 
+class Process;
 struct Retry;
 
 /// How a process signs on.
@@ -31,6 +32,12 @@ struct ProcessOptions {
   /// soon, on a thread of its choosing. Empty, or when it throws: on the node's callback thread,
   /// which all processes of the node share, so what runs there should be short and must not block.
   std::function<void(std::function<void()>)> executor{};
+  /// The process is a child of this one, of the same node, for life: what the parent holds is never
+  /// in its way. It signs off when its parent does. UsageException (64023): the parent is of
+  /// another node, or the eighth generation. Source: docs/locking.md, section 8.
+  const Process* parent = nullptr;
+  /// Called, where callbacks run, for each lock of this process whose lease has ended.
+  std::function<void(const LapsedLock&)> lockLapsed{};
 };
 
 /// A process: the owner of locks and of a transaction. Made by Node::signOn(); its end signs it
@@ -55,6 +62,9 @@ class Process {
   Oid oid() const { return info().oid; }
   bool isSignedOn() const;
   void signOff();  ///< Harmless when signed off. Aborts what is not committed.
+  /// The same, but its locks are its parent's from now on: merged with those that the parent has,
+  /// the stronger type, the longer duration and the later lease. Without a parent: signOff().
+  void signOffToParent();
   System system() const;
 
   // --- Transactions ------------------------------------------------------------------------------
@@ -94,6 +104,8 @@ class Process {
                                 const Object& after = {}) const;
   /// All of them, for a loop, in pages. What is committed meanwhile may be among them or not.
   ObjectRange eachInstance(std::string_view className) const;
+  /// What is locked under this name: 1 to 1,024 bytes, any (else UsageException 64023).
+  Resource resource(std::string_view name) const;
 
   // --- Locks -------------------------------------------------------------------------------------
 
@@ -117,9 +129,9 @@ class Process {
 
   /// Asks and returns; `done` is called exactly once, where callbacks run, never before this
   /// returns. The process may be used meanwhile. Errors of use are thrown here.
-  void lockAsync(const Object& object, LockCall call, LockCallback done);
+  void lockAsync(const Lockable& target, LockCall call, LockCallback done);
   /// As an awaitable: `co_await process.locked(order, {LockType::Exclusive});`
-  LockAwaitable locked(const Object& object, LockCall call = {});
+  LockAwaitable locked(const Lockable& target, LockCall call = {});
 
   // --- Exceptions --------------------------------------------------------------------------------
 
@@ -138,6 +150,7 @@ class Process {
 
  private:
   friend class BackgroundProcess;
+  friend class Node;
   friend class Transaction;
   friend class TransientTransaction;
   friend class LoadState;

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/plain_text.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/process/lock_views.h"
 #include "runtime/process/process_core.h"
 
@@ -46,7 +46,7 @@ std::vector<ProcessInfo> System::getObjectLockProcesses(const Object& target,
   return holders;
 }
 
-std::vector<Lock> System::getLocksOn(const Object& target) const {
+std::vector<Lock> System::getLocksOn(const Lockable& target) const {
   if (target.isNull() || target.oid().lifetime() == Lifetime::Transient) return {};
   const Database& database = process_->database();
   return describeLocks(database, database.locksOn(target.oid()));

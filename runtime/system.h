@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/collection.h"
-#include "runtime/process_info.h"
+#include "runtime/errors/process_info.h"
 
 namespace nephrite {
 
@@ -24,6 +24,9 @@ struct Lock {
   Duration elapsed{0};  ///< Held, or waited, so far.
   LockTimeout waitTime = LockTimeout::serverDefined();
   FencingToken token;
+  LeaseTerms lease = {};  ///< None: it does not lapse.
+  Duration leaseLeft{0};  ///< Of a held lock with a lease.
+  ProcessInfo parent;     ///< Of `requestedBy`; its `locker` is null when there is none.
 };
 
 /// Contention of one persistent object (JADE's class LockContentionInfo).
@@ -83,7 +86,7 @@ class System {
   std::vector<ProcessInfo> getObjectLockProcesses(const Object& target,
                                                   std::size_t maxEntries = SIZE_MAX) const;
   /// Holders in the order of their grants, then the queue; of shared transients too.
-  std::vector<Lock> getLocksOn(const Object& target) const;
+  std::vector<Lock> getLocksOn(const Lockable& target) const;
   std::vector<Lock> getLocksOf(const ProcessInfo& process) const;
 
   // --- Contention statistics -----------------------------------------------------------------

@@ -1,6 +1,6 @@
 #include "runtime/transact.h"
 
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/guards.h"
 #include "runtime/process/pauses.h"
 #include "runtime/process/process_core.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/driver/driver.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 #include "runtime/nephrite.h"
 
 namespace bench {

@@ -142,7 +142,7 @@ inline FastRelease HoldTable::releaseForNow(Locker& locker, LockTarget target) {
 }
 
 FastRelease HoldTable::release(Locker& locker, LockTarget target) {
-  if ((locker.slowPathOnly & Locker::kCommitWaits) != 0) [[unlikely]]
+  if ((locker.slowPathOnly & (Locker::kCommitWaits | Locker::kCounted)) != 0) [[unlikely]]
     return FastRelease::NeedsSlowPath;
   const std::uint64_t hash = hashOf(target);
   Hold* own = locker.index.at(hash);
@@ -201,7 +201,7 @@ void HoldTable::evictAll(Locker& locker) {
 }
 
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
-  if ((locker.slowPathOnly & Locker::kCommitWaits) != 0) return true;
+  if ((locker.slowPathOnly & (Locker::kCommitWaits | Locker::kCounted)) != 0) return true;
   const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
   bool slowPath = false;
   for (Hold* hold = locker.first; hold != nullptr;) {

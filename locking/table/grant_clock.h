@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder: numbers for grants that are made out of each other's sight.
+// Private to locking: numbers for grants that are made out of each other's sight.
 
 #include <atomic>
 #include <cstdint>

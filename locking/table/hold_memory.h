@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder: where the holds of a locker are kept, and found.
+// Private to locking: where the holds of a locker are kept, and found.
 
 #include <array>
 #include <atomic>

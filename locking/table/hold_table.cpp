@@ -119,7 +119,7 @@ void HoldTable::contend(Entry& entry) {
   revokeRetained(entry);
   for (Hold& hold : entry.holders) {
     hold.locker().contended.emplace(&entry, HolderPlace{&hold});
-    if (hold.type() != LockType::Share) entry.aboveShare = &hold;
+    if (hold.type() != LockType::Share) entry.aboveShare = &hold;  // In a chain there is one.
   }
   if (!entry.hasFew()) keepPlaces(entry);
 }
@@ -129,13 +129,18 @@ void HoldTable::keepPlaces(Entry& entry) {
   for (Hold& hold : entry.holders) placeOf(hold, entry).before = std::exchange(before, &hold);
 }
 
-// The holder above Share may have changed. There is at most one: it excludes the others.
+// The holder above Share may have changed. It excludes all but its descendants: of several, each is
+// an ancestor of the next.
 void HoldTable::note(Entry& entry, Hold& hold) {
-  if (hold.type() != LockType::Share) {
+  if (hold.type() == LockType::Share) {
+    if (entry.aboveShare == &hold) noteAncestor(entry, hold.locker());
+  } else if (entry.aboveShare == nullptr || isAncestor(entry.aboveShare->locker(), hold.locker())) {
     entry.aboveShare = &hold;
-  } else if (entry.aboveShare == &hold) {
-    entry.aboveShare = nullptr;
   }
+}
+
+void HoldTable::noteAncestor(Entry& entry, const Locker& locker) {
+  entry.aboveShare = holdOfAncestor(entry, locker, /*aboveShare=*/true);
 }
 
 void HoldTable::noteChanged(Segment& segment, Hold& hold) {
@@ -209,7 +214,7 @@ Hold* HoldTable::findInChain(Node* node, const Locker& locker, LockTarget target
 }
 
 bool HoldTable::look(const Locker& locker, LockTarget target,
-                     const std::function<void(const Hold&)>& look) const {
+                     const std::function<void(const Hold&)>& look, bool* isContended) const {
   const std::uint64_t hash = hashOf(target);
   Segment& segment = segmentOf(hash);
   SpinHold spin(segment.lock);
@@ -217,6 +222,7 @@ bool HoldTable::look(const Locker& locker, LockTarget target,
   const Hold* found = nullptr;
   if (node != nullptr && node->isEntry()) {
     const auto& entry = *static_cast<const Entry*>(node);
+    if (isContended != nullptr) *isContended = true;
     if (!entry.hasFew()) return false;
     for (const Hold& hold : entry.holders) {
       if (&hold.locker() == &locker) found = &hold;
@@ -226,6 +232,17 @@ bool HoldTable::look(const Locker& locker, LockTarget target,
   }
   if (found != nullptr) look(*found);
   return true;
+}
+
+bool HoldTable::isLocked(LockTarget target) const {
+  const std::uint64_t hash = hashOf(target);
+  Segment& segment = segmentOf(hash);
+  SpinHold spin(segment.lock);
+  for (Node* node = find(segment, hash, target)->get(); node != nullptr && node->target == target;
+       node = node->chain.get()) {
+    if (node->isEntry() || !static_cast<Hold*>(node)->isRetained()) return true;
+  }
+  return false;
 }
 
 Hold& HoldTable::add(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
@@ -269,7 +286,7 @@ void HoldTable::remove(Hold& hold, Entry& entry) {
       entry.holders.remove(hold, before);
     }
     --entry.holderCount;
-    if (entry.aboveShare == &hold) entry.aboveShare = nullptr;
+    if (entry.aboveShare == &hold) noteAncestor(entry, locker);
   }
   locker.contended.erase(&entry);
   drop(locker, hold);
@@ -429,7 +446,10 @@ void HoldTable::checkHolders(const Entry& entry) {
     NEPHRITE_CHECK(entry.hasFew() || place->second.before == before);
     before = &hold;
     ++count;
-    if (hold.type() != LockType::Share) aboveShare = &hold;
+    if (hold.type() == LockType::Share) continue;
+    if (aboveShare == nullptr || isAncestor(aboveShare->locker(), hold.locker())) {
+      aboveShare = &hold;
+    }
   }
   NEPHRITE_CHECK(entry.holderCount == count && entry.aboveShare == aboveShare);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder.
+// Private to locking.
 
 #include <algorithm>
 #include <array>
@@ -74,9 +74,12 @@ class HoldTable {
   bool releaseAll(Locker& locker, const ReleaseScope& scope) NEPHRITE_REQUIRES(locker.mutex);
 
   /// Calls `look` with what it holds, if it does, under a lock of its own: nothing may be called
-  /// from it. False when a crowd holds the target: find() knows.
-  bool look(const Locker& locker, LockTarget target,
-            const std::function<void(const Hold&)>& look) const;
+  /// from it. False when a crowd holds the target: find() knows. `isContended` becomes true when
+  /// the target has an Entry.
+  bool look(const Locker& locker, LockTarget target, const std::function<void(const Hold&)>& look,
+            bool* isContended = nullptr) const;
+  /// Does a locker hold it, or has it an Entry?
+  bool isLocked(LockTarget target) const;
   /// Fills in what `locker` holds. False when a crowd holds the target: find() knows.
   bool held(Locker& locker, LockTarget target, HeldLock& held) NEPHRITE_REQUIRES(locker.mutex);
 
@@ -185,6 +188,7 @@ class HoldTable {
   }
   static void keepPlaces(Entry& entry);
   static void note(Entry& entry, Hold& hold);
+  static void noteAncestor(Entry& entry, const Locker& locker);
   static void noteChanged(Segment& segment, Hold& hold) NEPHRITE_REQUIRES(segment.lock);
   static void checkHolders(const Entry& entry);
   /// Of an entry that has just got the holds of its target: from now on none of them is retained,

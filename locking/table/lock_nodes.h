@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder: what the lock table is made of. Which lock guards what: README.md.
+// Private to locking: what the lock table is made of. Which lock guards what: README.md.
 
 #include <algorithm>
 #include <atomic>
@@ -162,9 +162,13 @@ struct CommitUpgrade {
 struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
   LockDone done;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
   Instant deadline{};
-  std::uint64_t sequence : 44 = 0;      ///< Rises with each wait: breaks ties between deadlines.
-  std::uint64_t upgrade : 1 = 0;        ///< The locker holds something on the entry.
+  std::uint64_t sequence : 43 = 0;      ///< Rises with each wait: breaks ties between deadlines.
+  std::uint64_t upgrade : 1 = 0;        ///< Stands before the newcomers: see isFavoured().
+  std::uint64_t favoured : 1 = 0;       ///< Stands among the newcomers all the same.
   std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
+
+  /// The locker, or an ancestor of it, holds something on the entry: no newcomer is in its way.
+  bool isFavoured() const { return upgrade != 0 || favoured != 0; }
 
   std::int32_t priority() const {
     return static_cast<std::int32_t>(TaggedLink<OfLocker>::beside());
@@ -221,30 +225,5 @@ struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
   TaggedPointer<Entry> entry_;
 };
 static_assert(sizeof(Wait) == 104);
-
-/// A target that a request waits for, or that more lockers hold than a chain should have. Decisions
-/// about it cost the same however many hold it or wait.
-struct Entry : Node {
-  HolderList holders;
-  Queue queue;                  ///< Upgrades first, then newcomers; each in the order of asking.
-  Hold* aboveShare = nullptr;   ///< The holder that has more than Share: there is one at most.
-  Wait* lastUpgrade = nullptr;  ///< Of the queue.
-  std::uint32_t holderCount = 0;
-
-  /// With more holders than the first a chain becomes an entry; with fewer than the second an entry
-  /// without a queue becomes a chain.
-  static constexpr std::uint32_t kCrowd = 256, kNoCrowd = 128;
-  /// So many are looked through as quickly as the place of one is looked up.
-  static constexpr std::uint32_t kFew = 8;
-  bool hasFew() const { return holderCount <= kFew; }
-  bool isNeeded() const { return !queue.empty() || holderCount >= kNoCrowd; }
-};
-static_assert(sizeof(Entry) == 64);
-
-/// Of a hold that an Entry has: its place among the holders, known to its locker.
-struct HolderPlace {
-  Hold* hold = nullptr;
-  Hold* before = nullptr;  ///< In the ring; not kept while the entry has few.
-};
 
 }  // namespace nephrite::lock_table

@@ -6,14 +6,18 @@
 
 namespace nephrite::lock_table {
 
-// --- Locker --------------------------------------------------------------------------------------
-
-LockerRef Locker::make(LockerId id, ChunkPool& pool, const GrantClock& grants) {
-  return LockerRef(new (pool.take()) Locker(id, pool, grants));
+LockerRef Locker::make(LockerId id, LockerRef parent, ChunkPool& pool, const GrantClock& grants) {
+  return LockerRef(new (pool.take()) Locker(id, std::move(parent), pool, grants));
 }
 
-Locker::Locker(LockerId locker, ChunkPool& pool, const GrantClock& grantClock)
-    : id(locker), grants(grantClock), index(pool), pool_(pool) {
+Locker::Locker(LockerId locker, LockerRef parentOrNull, ChunkPool& pool,
+               const GrantClock& grantClock)
+    : id(locker),
+      parent(std::move(parentOrNull)),
+      depth(parent == nullptr ? 1 : parent->depth + 1),
+      grants(grantClock),
+      index(pool),
+      pool_(pool) {
   static_assert(sizeof(Locker) + 8 * sizeof(Hold) <= ChunkPool::kChunk);
   owner = this;
   OwnerHold hold(mutex);
@@ -57,58 +61,6 @@ void letGo(Locker& locker) {
   ChunkPool& pool = locker.pool_;
   locker.~Locker();
   pool.give(&locker);
-}
-
-// --- Lockers -------------------------------------------------------------------------------------
-
-bool Lockers::add(const LockerRef& locker) {
-  MutexLock hold(mutex_);
-  return lockers_.try_emplace(locker->id.value, locker).second;
-}
-
-LockerRef Lockers::find(LockerId id) const {
-  MutexLock hold(mutex_);
-  const auto it = lockers_.find(id.value);
-  return it == lockers_.end() ? LockerRef() : it->second;
-}
-
-void Lockers::remove(LockerId id) {
-  LockerRef gone;  // Freed after the mutex.
-  MutexLock hold(mutex_);
-  const auto it = lockers_.find(id.value);
-  if (it == lockers_.end()) return;
-  gone = std::move(it->second);
-  pastLockRequests_ += gone->lockRequests.get();
-  pastUnlockRequests_ += gone->unlockRequests.get();
-  lockers_.erase(it);
-}
-
-void Lockers::count(LockStatistics& statistics) const {
-  MutexLock hold(mutex_);
-  statistics.lockRequests = pastLockRequests_;
-  statistics.unlockRequests = pastUnlockRequests_;
-  for (const auto& [id, locker] : lockers_) {
-    statistics.lockRequests += locker->lockRequests.get();
-    statistics.unlockRequests += locker->unlockRequests.get();
-    statistics.locksHeld += locker->held.get();
-  }
-}
-
-std::uint64_t Lockers::lastToken() const {
-  std::uint64_t last = 0;
-  for (const LockerRef& locker : all()) {
-    OwnerHold own(locker->mutex);
-    last = std::max(last, locker->clock);
-  }
-  return last;
-}
-
-std::vector<LockerRef> Lockers::all() const {
-  MutexLock hold(mutex_);
-  std::vector<LockerRef> all;
-  all.reserve(lockers_.size());
-  for (const auto& [id, locker] : lockers_) all.push_back(locker);
-  return all;
 }
 
 }  // namespace nephrite::lock_table

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder: a locker, and the memory of its holds.
+// Private to locking: a locker, and the memory of its holds.
 
 #include <algorithm>
 #include <atomic>
@@ -14,9 +14,9 @@
 #include "base/owner_mutex.h"
 #include "locking/lock_statistics.h"
 #include "locking/locker_ref.h"
+#include "locking/table/entry.h"
 #include "locking/table/grant_clock.h"
 #include "locking/table/hold_memory.h"
-#include "locking/table/lock_nodes.h"
 
 namespace nephrite::lock_table {
 
@@ -47,9 +47,13 @@ struct ChunkHead {
 ///            (mayRetain()).
 /// Life:      as long as a LockerRef refers to it; from sign-off on it holds nothing any more.
 struct Locker : ChunkHead {
-  static LockerRef make(LockerId id, ChunkPool& pool, const GrantClock& grants);
+  static LockerRef make(LockerId id, LockerRef parent, ChunkPool& pool, const GrantClock& grants);
+
+  static constexpr unsigned kMostDepth = 8;  ///< Of a family, from the first ancestor on.
 
   const LockerId id;
+  const LockerRef parent;   ///< Null: none.
+  const unsigned depth;     ///< 1: it has no parent.
   const GrantClock grants;  ///< For Shares that are taken again.
 
   OwnerMutex mutex;
@@ -57,7 +61,10 @@ struct Locker : ChunkHead {
   /// upgrades and points to its holds: its releases take the slow path, too. kCommitWrites, while a
   /// commit is written, which relies on its locks: a request is Cancelled, for it might lower one.
   std::uint32_t slowPathOnly NEPHRITE_GUARDED_BY(mutex) = 0;
-  static constexpr std::uint32_t kCommitWaits = 1u, kCommitWrites = 2u, kSignedOff = 1u << 31;
+  /// kCounted: its locks are counted against a limit, exactly; its releases take the slow path,
+  /// too.
+  static constexpr std::uint32_t kCommitWaits = 1u, kCommitWrites = 2u, kCounted = 4u,
+                                 kSignedOff = 1u << 31;
   Hold* first NEPHRITE_GUARDED_BY(mutex) = nullptr;  ///< In the order of acquisition.
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
@@ -70,6 +77,14 @@ struct Locker : ChunkHead {
   boost::unordered_flat_map<const Entry*, HolderPlace> contended;
   CommitUpgrade* commit = nullptr;  ///< That waits; null: none.
   std::uint64_t mark = 0;           ///< The search that has seen it (see WaitGraph).
+  /// Rises with each sign-on and begin of a transaction.
+  std::atomic<std::uint64_t> since{0};
+  std::uint64_t signedOn = 0;
+  Locker* firstChild = nullptr;  ///< Of those that are signed on; linked by `sibling`.
+  Locker* nextSibling = nullptr;
+  Locker* previousSibling = nullptr;
+  bool isCounted = false;    ///< Against limits: see LockCounts.
+  bool keepsLeases = false;  ///< A commit of it has all its locks: none lapses until it has ended.
 
   /// A hold to fill in, and one to get rid of.
   Hold* take() NEPHRITE_REQUIRES(mutex) {
@@ -158,7 +173,7 @@ struct Locker : ChunkHead {
   friend void keep(Locker& locker);
   friend void letGo(Locker& locker);
 
-  Locker(LockerId locker, ChunkPool& pool, const GrantClock& grantClock);
+  Locker(LockerId locker, LockerRef parentOrNull, ChunkPool& pool, const GrantClock& grantClock);
   void grow() NEPHRITE_REQUIRES(mutex);
   void shrink() NEPHRITE_REQUIRES(mutex);
   void spread(void* from, void* to) NEPHRITE_REQUIRES(mutex);
@@ -193,26 +208,36 @@ inline Hold* holdOn(const Entry& entry, const Locker& locker) {
   return place == locker.contended.end() ? nullptr : place->second.hold;
 }
 
-/// The lockers that are signed on. Threads: any.
-class Lockers {
- public:
-  ~Lockers() = default;
+inline bool isAncestor(const Locker& locker, const Locker& of) {
+  for (const Locker* up = of.parent.get(); up != nullptr; up = up->parent.get()) {
+    if (up == &locker) return true;
+  }
+  return false;
+}
 
-  /// False when it is signed on already.
-  bool add(const LockerRef& locker) NEPHRITE_EXCLUDES(mutex_);
-  LockerRef find(LockerId id) const NEPHRITE_EXCLUDES(mutex_);
-  void remove(LockerId id) NEPHRITE_EXCLUDES(mutex_);
-  std::vector<LockerRef> all() const NEPHRITE_EXCLUDES(mutex_);
-  /// Sums of what all have asked so far, those that have left included, and of what they hold.
-  void count(LockStatistics& statistics) const NEPHRITE_EXCLUDES(mutex_);
-  /// The largest token that one of them has been given.
-  std::uint64_t lastToken() const NEPHRITE_EXCLUDES(mutex_);
+/// Is one of them an ancestor of the other, or are they the same?
+inline bool areRelated(const Locker& a, const Locker& b) {
+  return &a == &b || isAncestor(a, b) || isAncestor(b, a);
+}
 
- private:
-  mutable Mutex mutex_;  // A leaf.
-  boost::unordered_flat_map<std::uint64_t, LockerRef> lockers_ NEPHRITE_GUARDED_BY(mutex_);
-  std::uint64_t pastLockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
-  std::uint64_t pastUnlockRequests_ NEPHRITE_GUARDED_BY(mutex_) = 0;
-};
+inline bool hasRelatives(const Locker& locker) {
+  return locker.parent != nullptr || locker.firstChild != nullptr;
+}
+
+/// The hold of the nearest ancestor of `locker` that holds something on `entry` (more than Share);
+/// null: none does.
+inline Hold* holdOfAncestor(const Entry& entry, const Locker& locker, bool aboveShare = false) {
+  for (const Locker* up = locker.parent.get(); up != nullptr; up = up->parent.get()) {
+    Hold* const hold = holdOn(entry, *up);
+    if (hold != nullptr && (!aboveShare || hold->type() != LockType::Share)) return hold;
+  }
+  return nullptr;
+}
+
+inline bool Entry::isSharedInFamily() const {
+  if (aboveShare == nullptr || holderCount < 2) return false;
+  return aboveShare->type() == LockType::Exclusive ||
+         holdOfAncestor(*this, aboveShare->locker(), /*aboveShare=*/true) != nullptr;
+}
 
 }  // namespace nephrite::lock_table

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder.
+// Private to locking.
 
 #include <cstddef>
 #include <memory>

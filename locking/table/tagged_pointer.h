@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder.
+// Private to locking.
 
 #include <atomic>
 #include <boost/intrusive/link_mode.hpp>

@@ -48,6 +48,7 @@ class AnswerParts {
   static void goOn(wire::LocksReply& list, wire::LocksReply& part) {
     append(list.locks, part.locks);
     append(list.people, part.people);
+    append(list.names, part.names);
   }
   static void goOn(wire::NodesReply& list, wire::NodesReply& part) {
     append(list.nodes, part.nodes);
@@ -58,6 +59,7 @@ class AnswerParts {
   static void goOn(wire::DeadlocksReply& list, wire::DeadlocksReply& part) {
     append(list.records, part.records);
     append(list.people, part.people);
+    append(list.names, part.names);
   }
   template <class Items>
   static void append(Items& list, Items& part) {

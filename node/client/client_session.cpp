@@ -13,6 +13,12 @@ using std::chrono::milliseconds;
 // How long an abandoned request is remembered, so that a late grant can be given back.
 constexpr milliseconds kRemembered{3'600'000};
 
+// What a call's callbacks keep may come back to the session when it goes (the last user of a
+// resource does): the call ends when the mutex is free.
+void endLater(std::vector<std::function<void()>>& calls, std::shared_ptr<PendingCall> which) {
+  calls.emplace_back([which = std::move(which)] {});
+}
+
 }  // namespace
 
 std::optional<wire::RequestId> answeredBy(const wire::FromServer& message) {
@@ -109,6 +115,16 @@ void ClientSession::sendRequest(Waiting& wish, Instant now, Deferred& deferred) 
                         "transaction smaller"});
     return true;
   };
+  const bool isOlder = welcome_->version < wire::kVersion;
+  if (isOlder && welcome_->version < wish.call->leastVersion()) {
+    return deferred.fails(
+        std::move(wish.call),
+        {ErrorCode::ServerRefused,
+         "server node " + carrier_.server() + " speaks version " +
+             std::to_string(welcome_->version) +
+             " of the protocol, in which there are no families, leases or resources; install a "
+             "newer server, or do without them"});
+  }
   if (tooLarge(wish.call->leastBytes())) return;
   std::string_view message;
   try {
@@ -137,7 +153,11 @@ void ClientSession::giveUp(std::uint64_t owner, const RequestFailure& failure) {
     std::sort(inOrder.begin(), inOrder.end());
     for (const wire::RequestId id : inOrder) {
       Pending given = take(pending_.find(id));
-      if (!given.abandoned) deferred.fails(std::move(given.call), failure);
+      if (given.abandoned) {
+        endLater(deferred.calls, std::move(given.call));
+      } else {
+        deferred.fails(std::move(given.call), failure);
+      }
     }
   }
   run(deferred);
@@ -162,7 +182,7 @@ void ClientSession::tell(const wire::FromClient& message) {
 
 void ClientSession::tell(const wire::FromClient& message, Numbered numbered) {
   MutexLock hold(mutex_);
-  if (!welcome_) return numbered(0);
+  if (!welcome_ || welcome_->version < wire::versionOf(message)) return numbered(0);
   const Instant now = timeouts_.now();
   tellEncoded(wire::encodeInPlace(message, now), now, numbered);
 }
@@ -374,7 +394,9 @@ void ClientSession::dispatch(const wire::FrameHeader& header, Deferred& deferred
   const auto id = answeredBy(message);
   if (!id) {
     auto shared = std::make_shared<wire::FromServer>(std::move(message));
-    deferred.calls.push_back([this, shared] { events_.pushed(*shared); });
+    deferred.calls.push_back([this, shared, arrived = Arrived{header.acknowledged}] {
+      events_.pushed(*shared, arrived);
+    });
     return;
   }
   const auto it = pending_.find(*id);
@@ -438,7 +460,11 @@ void ClientSession::sessionOver(const std::string& why, Deferred& deferred) {
   setUnattended(0);
   deadlines_.clear();
   for (auto& [id, pending] : inOrder) {
-    if (!pending.abandoned) deferred.fails(std::move(pending.call), downNow());
+    if (pending.abandoned) {
+      endLater(deferred.calls, std::move(pending.call));
+    } else {
+      deferred.fails(std::move(pending.call), downNow());
+    }
   }
 }
 
@@ -523,7 +549,7 @@ void ClientSession::expireRequests(Instant now, Deferred& deferred) {
     const auto at = pending_.find(id);
     Pending& pending = at->second;
     if (pending.abandoned) {
-      take(at);
+      endLater(deferred.calls, take(at).call);
       continue;
     }
     RequestFailure failure{ErrorCode::NoAnswer,

@@ -55,7 +55,7 @@ class ClientSession final : private CarrierListener {
     std::function<void(const wire::Welcome&)> began;  ///< A new session; nothing of it came before.
     /// Before its requests are answered, with the same.
     std::function<void(const RequestFailure& why)> lost;
-    std::function<void(wire::FromServer&)> pushed;  ///< What was not asked for.
+    std::function<void(wire::FromServer&, const Arrived&)> pushed;  ///< What was not asked for.
   };
 
   ClientSession(Carrier& carrier, const Clock& clock, Options options, Events events);
@@ -76,8 +76,9 @@ class ClientSession final : private CarrierListener {
   /// Answers all requests of `owner` with `failure`, before it returns. What the server still says
   /// to them is not listened to.
   void giveUp(std::uint64_t owner, const RequestFailure& failure) NEPHRITE_EXCLUDES(mutex_);
-  /// What is not answered. Dropped when there is no session. `numbered` is told its number, 0 when
-  /// dropped, before anything is heard that the server says after it; it may use only leaves.
+  /// What is not answered. Dropped when there is no session, or the server speaks a version in
+  /// which it cannot be said. `numbered` is told its number, 0 when dropped, before anything is
+  /// heard that the server says after it; it may use only leaves.
   using Numbered = FunctionRef<void(std::uint64_t number)>;
   void tell(const wire::FromClient& message) NEPHRITE_EXCLUDES(mutex_);
   void tell(const wire::FromClient& message, Numbered numbered) NEPHRITE_EXCLUDES(mutex_);

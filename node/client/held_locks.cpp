@@ -39,17 +39,17 @@ class HeldLocks::Counted {
   const std::size_t before_;
 };
 
-HeldLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
+ClientLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
   const auto lock = of.locks.find(target.bits());
   const bool isSure = lock != of.locks.end() && lock->second.isSure();
-  return isSure ? lock->second.lock : HeldLock();
+  return isSure ? lock->second.lock : ClientLock();
 }
 
-HeldLock HeldLocks::find(LockerId locker, Oid target) const {
+ClientLock HeldLocks::find(LockerId locker, Oid target) const {
   if (count_ == 0) return {};
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
-  return of == lockers_.end() ? HeldLock() : heldIn(of->second, target);
+  return of == lockers_.end() ? ClientLock() : heldIn(of->second, target);
 }
 
 std::vector<bool> HeldLocks::mayHold(LockerId locker, std::span<const Oid> targets) const {
@@ -92,16 +92,21 @@ void HeldLocks::mayBeChanged(Held& held, std::uint64_t message) {
   held.changers->push_back(message);
 }
 
-void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
-  MutexLock hold(mutex_);
-  OfLocker& of = lockers_[locker.value];
-  Sent sent{Sent::Kind::Asked, targets.front(), 0, message};
+HeldLocks::Sent HeldLocks::sentAbout(Sent::Kind kind, std::span<const Oid> targets,
+                                     std::uint64_t message) {
+  Sent sent{kind, targets.front(), 0, message};
   if (targets.size() > 1) {
     std::vector<Oid> many(targets.begin(), targets.end());
     if (!std::is_sorted(many.begin(), many.end())) std::sort(many.begin(), many.end());
     sent.many = std::make_shared<const std::vector<Oid>>(std::move(many));
   }
-  remember(of, sent);
+  return sent;
+}
+
+void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64_t message) {
+  MutexLock hold(mutex_);
+  OfLocker& of = lockers_[locker.value];
+  remember(of, sentAbout(Sent::Kind::Asked, targets, message));
   if (of.locks.empty()) return;
   for (const Oid target : targets) {
     const auto lock = of.locks.find(target.bits());
@@ -109,8 +114,8 @@ void HeldLocks::asked(LockerId locker, std::span<const Oid> targets, std::uint64
   }
 }
 
-void HeldLocks::told(LockerId locker, std::span<const Oid> targets, std::span<const HeldLock> locks,
-                     std::uint64_t acknowledged) {
+void HeldLocks::told(LockerId locker, std::span<const Oid> targets,
+                     std::span<const ClientLock> locks, std::uint64_t acknowledged) {
   MutexLock hold(mutex_);
   OfLocker& of = lockers_[locker.value];
   while (!of.sent.empty() && of.sent.front().message <= acknowledged) of.sent.pop_front();
@@ -118,12 +123,14 @@ void HeldLocks::told(LockerId locker, std::span<const Oid> targets, std::span<co
   for (std::size_t i = 0; i < targets.size(); ++i) tell(of, targets[i], locks[i], acknowledged);
 }
 
-void HeldLocks::tell(OfLocker& of, Oid target, const HeldLock& lock, std::uint64_t acknowledged) {
+void HeldLocks::tell(OfLocker& of, Oid target, const ClientLock& lock, std::uint64_t acknowledged) {
   Held held{lock};
   if (of.forgotten > acknowledged) mayBeChanged(held, kForgotten);
   bool isHeld = lock.type != LockType::Get;
   for (const Sent& later : of.sent) {
-    if (later.asksFor(target)) mayBeChanged(held, later.message);
+    const bool isAbout = later.isAbout(target);
+    if (isAbout) mayBeChanged(held, later.message);
+    if (isAbout && later.kind == Sent::Kind::Inherited) isHeld = true;
     isHeld = isHeld && survives(held.lock, target, later);
   }
   if (isHeld) {
@@ -146,9 +153,10 @@ void HeldLocks::notReached(LockerId locker, std::span<const Oid> targets, std::u
 
 // --- Letting go ----------------------------------------------------------------------------------
 
-bool HeldLocks::survives(HeldLock& lock, Oid target, const Sent& release) {
+bool HeldLocks::survives(ClientLock& lock, Oid target, const Sent& release) {
   switch (release.kind) {
-    case Sent::Kind::Asked: return true;
+    case Sent::Kind::Asked:
+    case Sent::Kind::Inherited: return true;
     case Sent::Kind::Unlock: return target != release.target;
     case Sent::Kind::Transaction:
       return nephrite::survives(lock, {ReleaseScope::Kind::Transaction, 0});
@@ -205,6 +213,42 @@ void HeldLocks::taken(LockerId locker, Oid target) {
   of->second.locks.erase(target.bits());
 }
 
+void HeldLocks::lapsed(LockerId locker, Oid target, FencingToken token) {
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end()) return;
+  const Counted counted(*this, of->second.locks);
+  const auto lock = of->second.locks.find(target.bits());
+  if (lock == of->second.locks.end() || token < lock->second.lock.token) return;
+  of->second.locks.erase(lock);
+}
+
+void HeldLocks::inherited(LockerId child, LockerId heir, std::uint64_t message) {
+  const std::vector<Oid> targets = allOf(child);
+  if (targets.empty()) return;
+  MutexLock hold(mutex_);
+  OfLocker& of = lockers_[heir.value];
+  const Counted counted(*this, of.locks);
+  const auto from = lockers_.find(child.value);
+  if (from == lockers_.end()) return;
+  for (const Oid target : targets) {
+    const auto left = from->second.locks.find(target.bits());
+    if (left == from->second.locks.end()) continue;
+    Held& held = of.locks.try_emplace(target.bits(), Held{left->second.lock}).first->second;
+    mayBeChanged(held, message);
+  }
+  remember(of, sentAbout(Sent::Kind::Inherited, targets, message));
+}
+
+std::vector<Oid> HeldLocks::allOf(LockerId locker) const {
+  std::vector<Oid> all;
+  MutexLock hold(mutex_);
+  const auto of = lockers_.find(locker.value);
+  if (of == lockers_.end()) return all;
+  for (const auto& [target, held] : of->second.locks) all.push_back(Oid::fromBits(target));
+  return all;
+}
+
 void HeldLocks::forget(LockerId locker) {
   MutexLock hold(mutex_);
   const auto of = lockers_.find(locker.value);
@@ -217,6 +261,33 @@ void HeldLocks::clear() {
   MutexLock hold(mutex_);
   count_ = 0;
   lockers_.clear();
+}
+
+// --- Lapses --------------------------------------------------------------------------------------
+
+void LapsedLocks::note(const LockRequest& lapsed, WallTime when) {
+  MutexLock hold(mutex_);
+  const std::uint64_t number = ++count_;
+  if (last_.size() >= kMost) {
+    last_.clear();
+    forgotten_ = number - 1;
+  }
+  last_[{lapsed.locker.value, lapsed.target.value}] = {number, when, lapsed.lease.length};
+}
+
+std::optional<LapsedLocks::Lapse> LapsedLocks::since(LockerId locker, Oid target,
+                                                     std::uint64_t lapses) const {
+  if (count_ <= lapses) return std::nullopt;
+  MutexLock hold(mutex_);
+  const auto last = last_.find({locker.value, target.bits()});
+  if (last != last_.end() && last->second.number > lapses) return last->second;
+  return lapses < forgotten_ ? std::optional(Lapse{}) : std::nullopt;
+}
+
+void LapsedLocks::forget(LockerId locker) {
+  if (count_ == 0) return;
+  MutexLock hold(mutex_);
+  last_.erase(last_.lower_bound({locker.value, 0}), last_.upper_bound({locker.value, UINT64_MAX}));
 }
 
 }  // namespace nephrite

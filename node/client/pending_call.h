@@ -26,6 +26,8 @@ struct Arrived {
 class PendingCall {
  public:
   virtual ~PendingCall() = default;
+  /// A server that speaks an older version cannot understand it, and is not asked.
+  virtual std::uint16_t leastVersion() const { return 1; }
   /// Its message has so many bytes at least. What is too large is not even packed.
   virtual std::size_t leastBytes() const { return 0; }
   /// Its bytes, until this thread encodes the next message. `shortly`: as a short message, if it is
@@ -53,6 +55,7 @@ class PendingFunctions final : public PendingCall {
   };
   explicit PendingFunctions(Functions functions) : functions_(std::move(functions)) {}
 
+  std::uint16_t leastVersion() const override { return wire::versionOf(functions_.message(0)); }
   std::string_view message(wire::RequestId id, bool, Instant now) override {
     return wire::encodeInPlace(functions_.message(id), now);
   }

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "node/client/remote_database.h"
-#include "runtime/local/object_size.h"
+#include "runtime/database/object_size.h"
 
 namespace nephrite {
 namespace {
@@ -79,7 +79,8 @@ nephrite::CommitReply RemoteDatabase::PendingCommit::replyFrom(ClientAnswer answ
   auto* const message = std::get_if<wire::FromServer>(&answer);
   auto* const answered = message == nullptr ? nullptr : std::get_if<wire::CommitReply>(message);
   if (answered != nullptr) {
-    database_.rememberProcesses(answered->people);
+    database_.names_.remember(answered->people);
+    database_.names_.remember(answered->names);
     answered->reply.lock.request.locker = request.upgrade.locker;
     return std::move(answered->reply);
   }
@@ -135,6 +136,7 @@ void RemoteDatabase::finishCommit(const CommitRequest& request, nephrite::Commit
                                   const CommitDone& done) {
   cacheCommit(request, reply);
   if (reply.outcome == CommitReply::Outcome::Committed) {
+    noteCommit(request);
     held_.committed(request.upgrade.locker);
     for (const ObjectChange& change : request.changes.changes) {  // With their Session locks.
       if (change.kind == ChangeKind::Delete)

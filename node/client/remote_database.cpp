@@ -8,16 +8,15 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "objects/object_store.h"
+#include "runtime/database/sign_on_names.h"
 #include "runtime/database/system_class.h"
-#include "runtime/exceptions.h"
-#include "runtime/local/sign_on_names.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRememberedPeople = 4096;
 constexpr std::uint32_t kOidsAtOnce = 64;
 
 [[noreturn]] void throwFailure(const RequestFailure& failure) {
@@ -34,12 +33,18 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
       clock_(clock),
       options_(options),
       backgroundTimeout_(options.backgroundTimeout.count()),
-      cache_(options.cacheBytes) {
+      cache_(options.cacheBytes),
+      names_([this](Oid oid, std::uint64_t times) {
+        session_->tell(wire::DropResource{oid, times});
+      }) {
   takeClasses({}, true);
   LockedStore::Options sharedOptions;
   sharedOptions.locks.backgroundTimeout = options.backgroundTimeout;
   sharedOptions.locks.waitBegan = [this](Instant deadline) {
     if (timer_) timer_->deadlineAdded(deadline);
+  };
+  sharedOptions.lapsed = [this](const LockAnswer& answer) {
+    lapseWatch_.tell(answer);
   };
   shared_ = std::make_unique<LockedStore>(
       makeTransientStore(
@@ -48,20 +53,22 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
       clock, sharedOptions);
   if (options.threads) {
     timer_ = std::make_unique<LockTimer>(clock, [this] {
-      while (shared_->expireNextWait(clock_.now())) {
+      while (shared_->expireNext(clock_.now())) {
       }
       return shared_->nextDeadline();
     });
   }
   session_ = std::make_unique<ClientSession>(
       carrier_, clock, options.session,
-      ClientSession::Events{[this](const wire::Welcome& welcome) { began(welcome); },
-                            [this](const RequestFailure& why) { lost(why); },
-                            [this](wire::FromServer& message) { pushed(message); }});
+      ClientSession::Events{
+          [this](const wire::Welcome& welcome) { began(welcome); },
+          [this](const RequestFailure& why) { lost(why); },
+          [this](wire::FromServer& message, const Arrived& arrived) { pushed(message, arrived); }});
 }
 
 RemoteDatabase::~RemoteDatabase() {
   session_->close();
+  names_.forgetResources();
   session_.reset();
 }
 
@@ -89,6 +96,7 @@ void RemoteDatabase::lost(const RequestFailure& why) {
     }
   }
   held_.clear();
+  names_.forgetResources();
   cache_.clear();
   forgetLateGrants([](LockerId) { return true; });
   for (const LockerId locker : lockers) shared_->signOff(locker);
@@ -106,7 +114,7 @@ void RemoteDatabase::checkReach(LockerId locker) const {
   throwFailure(why);
 }
 
-void RemoteDatabase::pushed(wire::FromServer& message) {
+void RemoteDatabase::pushed(wire::FromServer& message, const Arrived& arrived) {
   if (const auto* const stale = std::get_if<wire::Invalidate>(&message)) {
     if (stale->all) cache_.clear();
     for (const wire::Stale& one : stale->objects) cache_.drop(one.oid);
@@ -115,14 +123,17 @@ void RemoteDatabase::pushed(wire::FromServer& message) {
   } else if (const auto* const broken = std::get_if<wire::LockBroken>(&message)) {
     held_.taken(broken->locker, broken->target);
     log(LogLevel::Warning, "lock.broken",
-        {{"object", schema()->show(broken->target)},
-         {"process", std::to_string(broken->locker.value)}});
+        {{"object", show(broken->target)}, {"process", std::to_string(broken->locker.value)}});
   } else if (const auto* const off = std::get_if<wire::SignedOff>(&message)) {
     log(LogLevel::Warning, "process.forced_off",
         {{"process", std::to_string(off->locker.value)}, {"reason", off->reason}});
     loses(off->locker, {ErrorCode::ConnectionLost,
                         "an operator has signed the process off (" + off->reason +
                             "); its locks are free and its changes dropped: sign on again"});
+  } else if (const auto* const one = std::get_if<wire::LockLapsed>(&message)) {
+    lapsed(*one);
+  } else if (const auto* const left = std::get_if<wire::LocksInherited>(&message)) {
+    inherited(*left, arrived);
   } else if (const auto* const notice = std::get_if<wire::Notice>(&message)) {
     if (notice->serverTimeout) {
       shared_->locks().setTimeouts(*notice->serverTimeout, backgroundTimeout());
@@ -197,21 +208,6 @@ void RemoteDatabase::setBackgroundTimeout(milliseconds timeout) {
   shared_->locks().setTimeouts(session_->serverTimeout(), timeout);
 }
 
-void RemoteDatabase::rememberProcesses(const wire::ProcessInfos& people) const {
-  if (people.empty()) return;
-  MutexLock hold(peopleMutex_);
-  for (const ProcessInfo& person : people) {
-    if (person.locker.isNull()) continue;
-    const auto known = personByLocker_.find(person.locker.value);
-    if (known != personByLocker_.end()) people_.erase(known->second);
-    people_.push_front(person);
-    personByLocker_[person.locker.value] = people_.begin();
-    if (people_.size() <= kRememberedPeople) continue;
-    personByLocker_.erase(people_.back().locker.value);
-    people_.pop_back();
-  }
-}
-
 // --- Nodes and processes -------------------------------------------------------------------------
 
 void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) {
@@ -240,7 +236,7 @@ void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const 
       reply.failure = nonsense();
       return done(reply);
     }
-    rememberProcesses(message->people);
+    names_.remember(message->people);
     done(message->reply);
   };
   request.late = [this](ClientAnswer answer, const Arrived&) {
@@ -250,21 +246,6 @@ void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const 
       session_->tell(wire::SignOffNode{reply->reply.node->oid});
   };
   session_->ask(std::move(request));
-}
-
-void RemoteDatabase::signOffNode(Oid node) {
-  std::vector<LockerId> gone;
-  {
-    MutexLock hold(mutex_);
-    std::erase_if(lockers_, [&](const auto& entry) {
-      if (entry.second.node != node) return false;
-      if (entry.second.lost) --lostLockers_;
-      gone.push_back({entry.first});
-      return true;
-    });
-  }
-  session_->tell(wire::SignOffNode{node});
-  for (const LockerId locker : gone) forget(locker);
 }
 
 void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
@@ -279,8 +260,8 @@ void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
   request.waitsForSession = true;
   request.bound = backgroundTimeout() + kSlack;
   request.message = [who](wire::RequestId id) { return wire::SignOnProcess{id, who}; };
-  request.answer = [this, node = who.node, done = std::move(done)](ClientAnswer answer,
-                                                                   const Arrived&) {
+  request.answer = [this, node = who.node, parent = who.parent, done = std::move(done)](
+                       ClientAnswer answer, const Arrived&) {
     ProcessReply reply;
     reply.lock.outcome = LockOutcome::Cancelled;
     if (auto* const failure = std::get_if<RequestFailure>(&answer)) {
@@ -292,12 +273,13 @@ void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
       reply.failure = nonsense();
       return done(reply);
     }
-    rememberProcesses(message->people);
-    if (message->reply.process) {
-      const LockerId locker = message->reply.process->locker;
-      shared_->signOn(locker);
-      MutexLock hold(mutex_);
-      lockers_[locker.value] = {node, std::nullopt};
+    names_.remember(message->people);
+    if (message->reply.process && !takeIn(message->reply.process->locker, node, parent)) {
+      message->reply.process.reset();
+      message->reply.lock.outcome = LockOutcome::Cancelled;
+      message->reply.failure = {ErrorCode::NotLockable,
+                                "the parent has signed off while the process signed on; sign it on "
+                                "without, or with one that is signed on"};
     }
     done(message->reply);
   };
@@ -311,54 +293,14 @@ void RemoteDatabase::signOnProcess(const ProcessSignOn& who,
   session_->ask(std::move(request));
 }
 
-void RemoteDatabase::signOffProcess(LockerId locker) {
-  {
-    MutexLock hold(mutex_);
-    const auto known = lockers_.find(locker.value);
-    if (known == lockers_.end()) return;
-    if (known->second.lost) --lostLockers_;
-    lockers_.erase(known);
-  }
-  session_->tell(wire::SignOffProcess{locker});
-  forget(locker);
-}
-
-// It is gone at the server, and has not signed off here: it is told so whatever it asks for.
-void RemoteDatabase::loses(LockerId locker, const RequestFailure& why) {
-  {
-    MutexLock hold(mutex_);
-    const auto known = lockers_.find(locker.value);
-    if (known == lockers_.end() || known->second.lost) return;
-    known->second.lost = why;
-    ++lostLockers_;
-  }
-  held_.forget(locker);
-  shared_->signOff(locker);
-  session_->giveUp(locker.value, why);
-  forgetLateGrants([locker](LockerId of) { return of == locker; });
-}
-
-// Its waits end here and now, not when the server comes to say so: an application whose process has
-// signed off may close what its callbacks use.
-void RemoteDatabase::forget(LockerId locker) {
-  held_.forget(locker);
-  shared_->signOff(locker);
-  session_->giveUp(locker.value, {ErrorCode::WaitCancelled, "the process has signed off"});
-  forgetLateGrants([locker](LockerId of) { return of == locker; });
-}
-
 ProcessInfo RemoteDatabase::describe(LockerId locker) const {
   if (locker.isNull()) return {};
-  {
-    MutexLock hold(peopleMutex_);
-    const auto known = personByLocker_.find(locker.value);
-    if (known != personByLocker_.end()) return *known->second;
-  }
+  if (auto known = names_.find(locker)) return *std::move(known);
   if (carrier_.isOwnThread()) return {};
   const auto reply = call<wire::ProcessesReply>([&](wire::RequestId id) {
     return wire::Look{id, wire::Subject::Describe, Oid(), locker, 0};
   });
-  rememberProcesses(reply.processes);
+  names_.remember(reply.processes);
   return reply.processes.empty() ? ProcessInfo{} : reply.processes.front();
 }
 

@@ -8,21 +8,20 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "base/mutex.h"
 #include "node/client/client_session.h"
 #include "node/client/held_locks.h"
+#include "node/client/known_names.h"
 #include "objects/record_cache.h"
-#include "runtime/database.h"
-#include "runtime/local/lock_timer.h"
-#include "runtime/local/locked_store.h"
+#include "runtime/database/database.h"
+#include "runtime/database/family_changes.h"
+#include "runtime/database/lock_timer.h"
+#include "runtime/database/locked_store.h"
 
 namespace nephrite {
 
@@ -43,7 +42,7 @@ class RemoteDatabase final : public Database {
     std::chrono::milliseconds backgroundTimeout{30'000};  ///< Of [JadeClient].
     std::uint64_t cacheBytes = 80ull << 20;
     bool coherent = true;  ///< Keep what was read; else only locks answer from memory.
-    bool threads = true;   ///< Else the owner of the clock calls expireNextWait().
+    bool threads = true;   ///< Else the owner of the clock calls expireNext().
   };
 
   /// `carrier` and `clock` must outlive this.
@@ -63,13 +62,25 @@ class RemoteDatabase final : public Database {
 
   /// Threads off: of shared transients.
   std::optional<Instant> nextDeadline() const { return shared_->nextDeadline(); }
-  bool expireNextWait(Instant now) { return shared_->expireNextWait(now); }
+  bool expireNext(Instant now) { return shared_->expireNext(now); }
 
   void signOnNode(const NodeSignOn& who, std::function<void(const NodeReply&)> done) override;
   void signOffNode(Oid node) override;
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
+  void signOffToParent(LockerId locker, std::uint16_t level) override;
+  bool renew(LockerId locker, Oid target, Renewal by) override;
+  void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override;
+  std::uint64_t lapses(Lifetime lifetime) const override;
+  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
+                                            std::uint64_t lapses) const override;
+  void forgetLapses(LockerId locker) override;
+  void whenLapsed(LockerId locker, LapseWatch::Told told) override {
+    lapseWatch_.watch(locker, std::move(told));
+  }
+  FamilyChanges* families() override { return &families_; }
+  std::string show(Oid target) const override;
   ProcessInfo describe(LockerId locker) const override;
   std::vector<NodeInfo> nodes() const override;
   std::vector<ProcessInfo> processes() const override;
@@ -154,7 +165,11 @@ class RemoteDatabase final : public Database {
   /// The same, also when there is no session now, so that what is asked for in vain never leaves.
   std::optional<LockReply> refusalNow(const LockRequest& request) const NEPHRITE_EXCLUDES(mutex_);
   LockReply withLoss(LockReply reply) const;
+  /// It has signed on. False when its parent has signed off by now: then it is signed off, too.
+  bool takeIn(LockerId locker, Oid node, LockerId parent) NEPHRITE_EXCLUDES(mutex_);
+  void signOff(LockerId locker, std::optional<std::uint16_t> level) NEPHRITE_EXCLUDES(mutex_);
   void forget(LockerId locker);
+  void forgetLocks(LockerId locker);
   void loses(LockerId locker, const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);
 
   // Asking and waiting.
@@ -173,12 +188,13 @@ class RemoteDatabase final : public Database {
                                std::size_t maxEntries) const;
   wire::ContentionReply contention(wire::ContentionVerb verb, LockerId locker, std::size_t size,
                                    std::uint64_t least, Oid oid) const;
-  void rememberProcesses(const wire::ProcessInfos& people) const NEPHRITE_EXCLUDES(peopleMutex_);
 
   // Events of the session.
   void began(const wire::Welcome& welcome) NEPHRITE_EXCLUDES(mutex_);
   void lost(const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);
-  void pushed(wire::FromServer& message);
+  void pushed(wire::FromServer& message, const Arrived& arrived);
+  void lapsed(const wire::LockLapsed& told) NEPHRITE_EXCLUDES(lateMutex_);
+  void inherited(const wire::LocksInherited& left, const Arrived& arrived);
   void takeClasses(const std::vector<ClassDef>& classes, bool all) NEPHRITE_EXCLUDES(mutex_);
 
   // Commits: remote_commit.cpp.
@@ -186,6 +202,8 @@ class RemoteDatabase final : public Database {
   void finishCommit(const CommitRequest& request, nephrite::CommitReply reply,
                     const CommitDone& done);
   void cacheCommit(const CommitRequest& request, const nephrite::CommitReply& reply);
+  /// What relatives of the committer hold is older than that.
+  void noteCommit(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
 
   std::chrono::milliseconds backgroundTimeout() const {
     return std::chrono::milliseconds(backgroundTimeout_.load());
@@ -200,6 +218,10 @@ class RemoteDatabase final : public Database {
   std::atomic<std::int64_t> backgroundTimeout_;  // Milliseconds.
   mutable RecordCache cache_;
   mutable HeldLocks held_;
+  mutable KnownNames names_;
+  LapsedLocks lapsed_;
+  FamilyChanges families_;
+  LapseWatch lapseWatch_;
   std::unique_ptr<LockedStore> shared_;
 
   mutable Mutex mutex_;  // A leaf.
@@ -220,12 +242,6 @@ class RemoteDatabase final : public Database {
   boost::unordered_flat_set<std::pair<std::uint64_t, std::uint64_t>> lateGrants_
       NEPHRITE_GUARDED_BY(lateMutex_);
   std::atomic<std::size_t> lateGrantCount_{0};  // Looked at without the mutex.
-
-  mutable Mutex peopleMutex_;  // A leaf. Of those named in answers, the last first.
-  mutable std::list<ProcessInfo> people_ NEPHRITE_GUARDED_BY(peopleMutex_);
-  mutable std::unordered_map<std::uint64_t, std::list<ProcessInfo>::iterator> personByLocker_
-      NEPHRITE_GUARDED_BY(peopleMutex_);
-
   // Last: they end first.
   std::unique_ptr<LockTimer> timer_;
   std::unique_ptr<ClientSession> session_;

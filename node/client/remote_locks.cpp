@@ -37,11 +37,21 @@ const wire::LockAnswered* answersIn(const ClientAnswer& answer, std::size_t most
   return all != nullptr && all->count() > 0 && all->count() <= most ? all : nullptr;
 }
 
-HeldLock heldIn(const wire::LockGrant& grant) {
-  return {grant.token, grant.since, grant.level, grant.type, grant.session};
+bool isResource(const LockRequest& request) {
+  return targetOf(request).lifetime() == Lifetime::Resource;
 }
-HeldLock heldIn(const LockInfo& held) {
-  return {held.token, held.since, held.level, held.type, held.session};
+
+/// What asks for leases and resources is for servers that know of them.
+std::uint16_t versionOf(const LockRequest& request, bool ofResource) {
+  return !request.lease.isNone() || ofResource ? 2 : 1;
+}
+
+ClientLock heldIn(const wire::LockGrant& grant) {
+  return ClientLock({grant.token, grant.since, grant.level, grant.type, grant.session});
+}
+ClientLock heldIn(const LockInfo& held) {
+  return ClientLock({held.token, held.since, held.level, held.type, held.session},
+                    !held.lease.isNone());
 }
 
 /// What `answer`, which is no reply, came to.
@@ -65,7 +75,7 @@ LockReply unanswered(const LockRequest& request, const ClientAnswer& answer) {
 /// What was known here of a lock when it was asked for.
 struct RemoteDatabase::Known {
   RecordPtr record;  // In the cache; null when only its edition was asked for.
-  HeldLock held;
+  ClientLock held;
 };
 
 /// One of the locks that a request asks for.
@@ -98,8 +108,13 @@ class RemoteDatabase::PendingLock final : public PendingCall {
     return {database_.waitOf(request) + kSlack, false, request.locker.value};
   }
 
+  std::uint16_t leastVersion() const override {
+    const LockRequest& request = message_.order.order.request;
+    return versionOf(request, isResource(request));
+  }
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
+    shortly = shortly && message_.order.order.request.lease.isNone();
     return shortly ? wire::encodeShort(message_) : wire::encodeInPlace(message_, now);
   }
   void sent(std::uint64_t number) override {
@@ -163,8 +178,12 @@ class RemoteDatabase::PendingLocks final : public PendingCall {
   }
 
   std::size_t leastBytes() const override { return targets_.size() * sizeof(std::uint64_t); }
+  std::uint16_t leastVersion() const override {
+    return versionOf(message_.request, targets_.front().lifetime() == Lifetime::Resource);
+  }
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
+    shortly = shortly && message_.request.lease.isNone();
     const auto small = shortly ? wire::encodeShort(message_) : std::nullopt;
     return small ? *small : wire::encodeInPlace(message_, now);
   }
@@ -247,10 +266,11 @@ void RemoteDatabase::lookUp(wire::LockAll& message) const {
   }
 }
 
-// What is held is the latest edition while it is held, and asking again for it changes nothing: the
-// server need not know.
+// What is held is the latest edition while it is held, and asking again for it changes nothing, but
+// for a lease: the server need not know.
 std::optional<LockReply> RemoteDatabase::answerFromCache(const ObjectLockRequest& order,
                                                          const Known& known) const {
+  if (known.held.hasLease || !order.request.lease.isNone()) return std::nullopt;
   const HeldTypes held{known.held.type, known.held.session};
   if (ownRequest(held, order.request.terms()) != OwnRequest::Nothing) return {};
   const bool needsRecord = order.existence == Existence::Required;
@@ -273,14 +293,15 @@ LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& 
   result.lock.request = request;
   if (reply.unchanged) result.record = known.record;
   if (result.record && !reply.unchanged && !isSystemObject(target)) cache_.refresh(result.record);
-  held_.told(request.locker, target, reply.held ? heldIn(*reply.held) : HeldLock(),
+  held_.told(request.locker, target, reply.held ? heldIn(*reply.held) : ClientLock(),
              arrived.acknowledged);
   return result;
 }
 
 LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& known,
                                   const wire::LockAnswered& all, const Arrived& arrived) {
-  rememberProcesses(all.people);
+  names_.remember(all.people);
+  names_.remember(all.names);
   if (all.grants.empty()) return onReply(order, known, all.replies.front(), arrived);
   const wire::LockGrant& grant = all.grants.front();
   const LockRequest& request = order.order.request;
@@ -294,9 +315,10 @@ LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& 
 
 LockAllReply RemoteDatabase::onReply(const wire::LockAll& asked, std::span<const Oid> targets,
                                      const wire::LockAnswered& all, const Arrived& arrived) {
-  rememberProcesses(all.people);
+  names_.remember(all.people);
+  names_.remember(all.names);
   LockAllReply result;
-  std::vector<HeldLock> held;  // Of grants in a row that are not yet noted.
+  std::vector<ClientLock> held;  // Of grants in a row that are not yet noted.
   held.reserve(all.grants.size());
   const auto noteGrants = [&](std::size_t end) {
     if (held.empty()) return;
@@ -482,7 +504,8 @@ std::vector<bool> RemoteDatabase::mayHold(LockerId locker, std::span<const Oid> 
 std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) const {
   if (isShared(target)) return shared_->lockStatus(locker, target);
   auto known = lockKnown(locker, target);
-  if (known || !held_.mayHold(locker, target)) return known;
+  if (known ? !held_.find(locker, target).hasLease : !held_.mayHold(locker, target)) return known;
+  known.reset();
   for (LockInfo& lock : locksOn(target)) {
     if (lock.requestedBy == locker && !lock.waiting) known = std::move(lock);
   }
@@ -491,7 +514,7 @@ std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) 
 
 std::optional<LockInfo> RemoteDatabase::lockKnown(LockerId locker, Oid target) const {
   if (isShared(target)) return shared_->lockStatus(locker, target);
-  const HeldLock held = held_.find(locker, target);
+  const ClientLock held = held_.find(locker, target);
   if (held.type == LockType::Get) return std::nullopt;
   LockInfo info;
   info.target = {target.bits()};

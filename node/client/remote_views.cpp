@@ -11,7 +11,8 @@ std::vector<LockInfo> RemoteDatabase::listed(wire::Subject subject, Oid oid, Loc
   auto reply = call<wire::LocksReply>([&](wire::RequestId id) {
     return wire::Look{id, subject, oid, locker, maxEntries};
   });
-  rememberProcesses(reply.people);
+  names_.remember(reply.people);
+  names_.remember(reply.names);
   return std::move(reply.locks);
 }
 
@@ -52,7 +53,8 @@ std::vector<DeadlockRecord> RemoteDatabase::deadlocks(Lifetime lifetime,
   auto reply = call<wire::DeadlocksReply>([&](wire::RequestId id) {
     return wire::Look{id, wire::Subject::Deadlocks, Oid(), LockerId(), maxEntries};
   });
-  rememberProcesses(reply.people);
+  names_.remember(reply.people);
+  names_.remember(reply.names);
   return std::move(reply.records);
 }
 
@@ -61,7 +63,8 @@ wire::ContentionReply RemoteDatabase::contention(wire::ContentionVerb verb, Lock
                                                  Oid oid) const {
   auto reply = call<wire::ContentionReply>(
       [&](wire::RequestId id) { return wire::AskContention{id, verb, locker, size, least, oid}; });
-  rememberProcesses(reply.people);
+  names_.remember(reply.people);
+  names_.remember(reply.names);
   return reply;
 }
 

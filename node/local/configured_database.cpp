@@ -1,5 +1,6 @@
 #include "node/local/configured_database.h"
 
+#include "base/check.h"
 #include "node/wire/frame.h"
 #include "objects/object_store.h"
 
@@ -22,6 +23,15 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
   options.locks.doubleDeadlock = settings.server.doubleDeadlockException;
   options.mostObjectBytes = settings.network.maxFrameSize - wire::kRoomBesideObject;
   options.locks.keptDeadlocks = settings.network.keptDeadlocks;
+  options.locks.limits.maxLockers = settings.locks.maxLockers;
+  options.locks.limits.maxLocks = settings.locks.maxLocks;
+  options.locks.limits.maxLockedObjects = settings.locks.maxLockedObjects;
+  options.locks.limits.warningPercent = settings.locks.limitWarning;
+  const auto victim = deadlockVictimNamed(settings.locks.deadlockVictim);
+  NEPHRITE_CHECK(victim.has_value());  // The table of parameters lists the names.
+  options.locks.victim = *victim;
+  options.locks.countsAge = victim == DeadlockVictim::Youngest || victim == DeadlockVictim::Oldest;
+  options.locks.victimSeed = settings.locks.deadlockSeed;
   return options;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/mutex.h"
 #include "node/local/running_settings.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this folder.
+// Private to node.
 
 #include <functional>
 #include <thread>

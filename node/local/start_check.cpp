@@ -83,16 +83,11 @@ void checkStart(const Resolution& resolution) {
 
 void refuseStart(const std::string& what, const std::error_code& why) {
   using enum std::errc;
-  constexpr std::errc kLasting[] = {permission_denied,
-                                    operation_not_permitted,
-                                    read_only_file_system,
-                                    no_such_file_or_directory,
-                                    not_a_directory,
-                                    is_a_directory,
-                                    filename_too_long,
-                                    too_many_symbolic_link_levels,
-                                    address_not_available,
-                                    address_family_not_supported};
+  constexpr std::errc kLasting[] = {permission_denied,     operation_not_permitted,
+                                    read_only_file_system, no_such_file_or_directory,
+                                    not_a_directory,       is_a_directory,
+                                    filename_too_long,     too_many_symbolic_link_levels,
+                                    address_not_available, address_family_not_supported};
   for (const std::errc lasting : kLasting)
     if (why == lasting) throw IniError(what + ": " + why.message());
   throw std::system_error(why, what);

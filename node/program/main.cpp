@@ -210,7 +210,9 @@ class OperatorVerbs {
   void addForce(CLI::App& app) {
     CLI::App* const unlock =
         addVerb(app, "unlock", "Take a lock away from a process, without asking it");
-    unlock->add_option("OBJECT", options_.selection.object, "Order/2048.7")->required();
+    unlock
+        ->add_option("OBJECT", options_.selection.object, "Order/2048.7, or 'resource nightly run'")
+        ->required();
     unlock->add_option("--process", options_.selection.process, "From whom: name, number or Oid")
         ->required();
     unlock->add_option("--reason", reason_, "Why; for the audit log")->required();

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/plain_text.h"
 #include "node/client/connected_database.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {
@@ -251,8 +251,9 @@ int ping(int count, const OperatorOptions& options, OperatorOutput& output) {
 int unlockByForce(const std::string& object, const std::string& process, const std::string& reason,
                   const OperatorOptions& options, OperatorOutput& output) {
   return withServer(options, output, [&](RemoteDatabase& database) {
-    const Oid oid = objectNamed(object);
-    const std::string name = database.schema()->show(oid);
+    const NamedTarget target = objectNamed(database, object);
+    const Oid oid = target.oid;
+    const std::string name = database.show(oid);
     const LockerId locker = lockerNamed(database, process, oid);
     if (database.breakLock(locker, oid, operatorHere(reason))) {
       return done(options, output, name + " is taken from process " + whoText(database, locker),

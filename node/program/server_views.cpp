@@ -7,6 +7,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/answer_wait.h"
 #include "base/plain_text.h"
 #include "node/schedule/deadlock_schedule.h"
 
@@ -53,7 +54,7 @@ bool isWanted(const ProcessInfo& process, const Selection& selection) {
 }
 
 std::string objectText(const RemoteDatabase& database, LockTarget target) {
-  return database.schema()->show(Oid::fromBits(target.value));
+  return database.show(Oid::fromBits(target.value));
 }
 
 std::string durationText(const LockInfo& lock) { return std::string(nameOf(lock.duration)); }
@@ -80,6 +81,11 @@ json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
   } else {
     made["token"] = lock.token.value;
   }
+  if (!lock.lease.isNone()) {
+    made["leaseMs"] = lock.lease.length.count();
+    if (!lock.waiting) made["leaseLeftMs"] = wholeMilliseconds(lock.leaseLeft);
+  }
+  if (!lock.parent.isNull()) made["parent"] = processJson(database.describe(lock.parent));
   return made;
 }
 
@@ -107,11 +113,53 @@ int depthOf(const LockInfo& lock, const Waits& waits) {
 
 // --- Naming things -------------------------------------------------------------------------------
 
-Oid objectNamed(const std::string& text) {
+namespace {
+
+constexpr std::string_view kResource = "resource ";
+
+/// The name in what showResource() made of it; a name that needs no quotes is itself.
+std::string nameOfResource(std::string_view shown) {
+  if (shown.size() < 2 || shown.front() != '"' || shown.back() != '"') return std::string(shown);
+  shown = shown.substr(1, shown.size() - 2);
+  std::string name;
+  for (std::size_t at = 0; at < shown.size(); ++at) {
+    if (shown[at] != '\\' || at + 1 == shown.size()) {
+      name += shown[at];
+      continue;
+    }
+    unsigned byte = 0;
+    const char* const digits = shown.data() + at + 2;
+    const bool isByte = shown[at + 1] == 'x' && at + 3 < shown.size() &&
+                        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+    name += isByte ? static_cast<char>(byte) : shown[at + 1];
+    at += isByte ? 3 : 1;
+  }
+  return name;
+}
+
+NamedTarget resourceNamed(RemoteDatabase& database, const std::string& name) {
+  const auto wait = std::make_shared<AnswerWait<ResourceReply>>();
+  AnswerFetch fetch(database.answers());
+  database.resource(name, [wait](const ResourceReply& reply) { wait->complete(reply); });
+  fetch.await(*wait);
+  const ResourceReply reply = wait->get();
+  if (reply.failure) throw std::runtime_error(reply.failure->what);
+  return {reply.resource->oid, reply.resource};
+}
+
+}  // namespace
+
+NamedTarget objectNamed(RemoteDatabase& database, const std::string& text) {
+  if (text.starts_with(kResource)) {
+    return resourceNamed(database, nameOfResource(std::string_view(text).substr(kResource.size())));
+  }
   const auto slash = text.find('/');
   const auto oid = Oid::parse(slash == std::string::npos ? text : text.substr(slash + 1));
-  if (oid && !oid->isNull()) return *oid;
-  throw WrongUse("'" + text + "' names no object; write it as Order/2048.7 or 2048.7");
+  const bool isObject = oid && !oid->isNull() && oid->lifetime() != Lifetime::Resource;
+  if (isObject) return {*oid, nullptr};
+  throw WrongUse("'" + text +
+                 "' names no object; write it as Order/2048.7 or 2048.7, and a resource as "
+                 "'resource NAME'");
 }
 
 std::string whoText(const RemoteDatabase& database, LockerId locker) {
@@ -159,7 +207,8 @@ struct Found {
 
 // What is held, then the requests that wait for it where one object or process is looked at.
 Found findLocks(RemoteDatabase& database, const Selection& selection) {
-  if (!selection.object.empty()) return {database.locksOn(objectNamed(selection.object)), 0};
+  if (!selection.object.empty())
+    return {database.locksOn(objectNamed(database, selection.object).oid), 0};
   if (selection.process.empty() && selection.user.empty()) {
     Found found{database.locksHeld(Lifetime::Persistent, selection.most), 0};
     if (found.locks.size() == selection.most) found.inAll = database.serverStatus().locksHeld;
@@ -174,15 +223,22 @@ Found findLocks(RemoteDatabase& database, const Selection& selection) {
 }  // namespace
 
 View locksView(RemoteDatabase& database, const Selection& selection) {
+  const Found found = findLocks(database, selection);
+  const auto has = [&](auto isIt) {
+    return std::any_of(found.locks.begin(), found.locks.end(), isIt);
+  };
+  const bool withLeases = has([](const LockInfo& lock) { return !lock.lease.isNone(); });
+  const bool withFamilies = has([](const LockInfo& lock) { return !lock.parent.isNull(); });
   const bool withWaiters =
       !selection.object.empty() || !selection.process.empty() || !selection.user.empty();
   std::vector<std::string> headings{"OBJECT", "",     "TYPE",    "DURATION",    "PROCESS",
                                     "USER",   "NODE", "ADDRESS", "SINCE (UTC)", "FOR"};
+  if (withLeases) headings.emplace_back("LAPSES IN");
+  if (withFamilies) headings.emplace_back("CHILD OF");
   if (withWaiters) headings.emplace_back("WAITS FOR");
   View view{{},
             Table(headings),
             selection.object.empty() ? "no locks are held" : "nobody holds or wants it"};
-  const Found found = findLocks(database, selection);
   json::array list;
   std::size_t wanted = 0;
   std::size_t place = 0;
@@ -203,6 +259,11 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
                                  orDash(by.address),
                                  timeText(lock.requestTime, now),
                                  spanText(lock.elapsed)};
+    if (withLeases) {
+      const bool lapses = !lock.waiting && !lock.lease.isNone();
+      row.push_back(lapses ? spanText(lock.leaseLeft) : "-");
+    }
+    if (withFamilies) row.push_back(lock.parent.isNull() ? "-" : whoText(database, lock.parent));
     if (withWaiters) row.push_back(lock.waiting ? whoText(database, lock.lockedBy) : "-");
     view.table.add(std::move(row));
   }
@@ -223,7 +284,7 @@ View queueView(RemoteDatabase& database, const Selection& selection) {
   for (const LockInfo& lock : all) waits[lock.requestedBy.value] = lock.lockedBy;
   std::stable_sort(all.begin(), all.end(),
                    [](const LockInfo& a, const LockInfo& b) { return a.elapsed > b.elapsed; });
-  const Oid object = selection.object.empty() ? Oid() : objectNamed(selection.object);
+  const Oid object = selection.object.empty() ? Oid() : objectNamed(database, selection.object).oid;
   json::array list;
   std::size_t wanted = 0;
   for (const LockInfo& lock : all) {
@@ -324,9 +385,8 @@ View nodesView(RemoteDatabase& database, const Selection& selection) {
 namespace {
 
 // Was the object waited for, and was such a process, on the circle?
-bool isWanted(const RemoteDatabase& database, const DeadlockRecord& record,
-              const Selection& selection) {
-  const Oid object = selection.object.empty() ? Oid() : objectNamed(selection.object);
+bool isWanted(RemoteDatabase& database, const DeadlockRecord& record, const Selection& selection) {
+  const Oid object = selection.object.empty() ? Oid() : objectNamed(database, selection.object).oid;
   bool wantedObject = object.isNull();
   bool wantedProcess = selection.process.empty() && selection.user.empty();
   for (const WaitEdge& edge : record.cycle) {
@@ -401,7 +461,7 @@ View contentionView(RemoteDatabase& database, const Selection& selection) {
   json::array list;
   std::vector<LockContentionInfo> entries;
   if (!selection.object.empty()) {
-    entries.push_back(database.contentionOf(objectNamed(selection.object)));
+    entries.push_back(database.contentionOf(objectNamed(database, selection.object).oid));
     if (entries.front().totalContentions == 0) entries.clear();
   } else {
     entries = database.contentionStats(kAll, 1);
@@ -467,6 +527,7 @@ View statsView(RemoteDatabase& database, const Selection&) {
   add("timeouts", "timed out", locks.timeouts);
   add("deadlocks", "refused for a deadlock", locks.deadlocks);
   add("cancellations", "cancelled", locks.cancellations);
+  add("lapses", "leases that ended", locks.lapses);
   view.json["totalQueueWaitMs"] = wholeMilliseconds(locks.totalQueueWait);
   view.table.add({"waited in all", spanText(locks.totalQueueWait)});
   add("bytesQueued", "bytes that clients have not read", status.bytesQueued);

@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,7 @@ namespace nephrite {
 
 /// Which locks, requests and processes are wanted. What is empty does not choose.
 struct Selection {
-  std::string object;   ///< "Order/2048.7" or "2048.7".
+  std::string object;   ///< "Order/2048.7", "2048.7", "resource nightly run".
   std::string process;  ///< A name, a number, "Process/187.5" or "187.5".
   std::string user;
   std::size_t most = 1'000;
@@ -33,8 +34,14 @@ class WrongUse : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Reads "Order/2048.7" or "2048.7". WrongUse.
-Oid objectNamed(const std::string& text);
+/// What people name on the command line. A resource keeps its Oid as long as this is there.
+struct NamedTarget {
+  Oid oid;
+  std::shared_ptr<const NamedResource> resource;  ///< Null: it is an object.
+};
+/// Reads "Order/2048.7" or "2048.7", or a resource as listings show it: "resource nightly run".
+/// WrongUse.
+NamedTarget objectNamed(RemoteDatabase& database, const std::string& text);
 /// The process, or the node's housekeeping process, that `text` names; of several that one which
 /// alone holds `held`, when that is not null. std::runtime_error when there is none, or more.
 LockerId lockerNamed(RemoteDatabase& database, const std::string& text, Oid held);

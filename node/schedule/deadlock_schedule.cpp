@@ -68,7 +68,9 @@ class DeadlockWriter {
  public:
   DeadlockWriter(const DeadlockRecord& record, const DeadlockNames& names)
       // The words that begin a line of their own name no process.
-      : record_(record), names_(names), processes_({"process", "object", "setting", "advance"}) {}
+      : record_(record),
+        names_(names),
+        processes_({"process", "object", "resource", "setting", "advance"}) {}
 
   std::string write() {
     gather();

@@ -1,36 +1,22 @@
 #include "node/schedule/replay.h"
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
-#include <boost/json/string.hpp>
 #include <map>
 #include <memory>
 #include <ostream>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "base/check.h"
+#include "node/schedule/replay_events.h"
 #include "node/schedule/schedule.h"
 #include "objects/object_store.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 #include "runtime/process/process_machine.h"
 
 namespace nephrite {
 namespace {
-
-std::string jsonText(std::string_view text) {
-  return boost::json::serialize(boost::json::string(text));
-}
-
-LockType lockTypeOf(ScheduleLockType type) {
-  switch (type) {
-    case ScheduleLockType::Share: return LockType::Share;
-    case ScheduleLockType::Reserve: return LockType::Reserve;
-    case ScheduleLockType::Update: return LockType::Update;
-    case ScheduleLockType::Exclusive: return LockType::Exclusive;
-  }
-  NEPHRITE_CHECK(false);
-}
 
 // One store serves all schedules of a program: each has its own objects in it.
 const std::shared_ptr<ObjectStore>& storeInMemory() {
@@ -61,7 +47,8 @@ class LocalWorld final : public ReplayWorld {
 
  private:
   ManualClock clock_;
-  LocalDatabase database_{storeInMemory(), clock_, {.threads = false}};
+  LocalDatabase database_{
+      storeInMemory(), clock_, {.locks = {.countsAge = true}, .threads = false}};
 };
 
 struct Player {
@@ -78,6 +65,7 @@ class Replay {
         clock_(world.clock()),
         local_(world.local()),
         database_(world.database()) {
+    local_.whenAnyLapses([this](const LockAnswer& answer) { lapsed(answer); });
     ClassDef wanted;
     wanted.name = "ScheduleObject";
     wanted.properties = {{"line", ValueType::Integer64}};
@@ -92,6 +80,7 @@ class Replay {
     over_ = true;
     for (const auto& [name, player] : players_) player->machine.signOff();
     world_.settle();
+    local_.whenAnyLapses(nullptr);
   }
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
@@ -115,7 +104,9 @@ class Replay {
 
   void run(int line, const ProcessLine& wanted);
   void run(int line, const ObjectLine& wanted);
+  void run(int line, const ResourceLine& wanted);
   void run(int line, const SettingLine& setting);
+  void setLimit(int line, const SettingLine& setting);
   void run(int line, const AdvanceLine& advance);
   void run(int line, const StepLine& content);
 
@@ -123,11 +114,17 @@ class Replay {
   void startLock(const std::shared_ptr<Step>& step, Player& player);
   void startUpdate(const std::shared_ptr<Step>& step, Player& player);
   void startState(const Step& step, Player& player);
+  void startSignOff(const Step& step, Player& player);
   void ended(const std::shared_ptr<Step>& step, const StepResult& result);
+  void tell(const std::string& event);
+  void lapsed(const LockAnswer& answer);
+  const std::string& nameOf(LockTarget target) const;
   void immediate(const Step& step, std::string_view outcome, const std::string& more = "");
   void stateChanged(const Step& step, std::optional<ErrorCode> error, std::string_view outcome);
-  std::string listing(const Oid& oid) const;
   std::string eventOf(const Step& step, std::string_view outcome, const std::string& more) const;
+  std::string eventOf(const Step& step, std::string_view verb, std::string_view outcome,
+                      const std::string& more) const;
+  void noteRenewal(const Step& step, LockerId locker);
   std::string resultOf(const Step& step, const StepResult& result) const;
   const std::string& nameOf(LockerId locker) const { return names_.at(locker.value); }
 
@@ -142,7 +139,12 @@ class Replay {
   std::chrono::milliseconds backgroundTimeout_{30'000};
   std::map<std::string, std::unique_ptr<Player>> players_;
   std::map<std::uint64_t, std::string> names_;
-  std::map<std::string, Oid> objects_;
+  std::map<std::string, Oid> objects_;  // And resources.
+  std::vector<std::shared_ptr<const NamedResource>> resources_;
+  // Of a process and an object: the line that made or last renewed the lease of the lock.
+  std::map<std::pair<std::uint64_t, Oid>, int> leaseLines_;
+  LockLimits limits_;
+  bool hasSignedOn_ = false;  // A process, or tried to.
 
   std::uint64_t lastDeadlock_ = 0;
   int nextCheck_ = 0;  // The line after which to check again.
@@ -169,14 +171,7 @@ void Replay::showDeadlocks(const DeadlockSeen& seen) {
   std::vector<DeadlockRecord> records = local_.deadlocks(Lifetime::Persistent, SIZE_MAX);
   std::reverse(records.begin(), records.end());
   const DeadlockNames names{[this](LockerId locker) { return nameOf(locker); },
-                            [this](LockTarget target) {
-                              const auto is = [&](const auto& object) {
-                                return object.second.bits() == target.value;
-                              };
-                              const auto found = std::find_if(objects_.begin(), objects_.end(), is);
-                              NEPHRITE_CHECK(found != objects_.end());
-                              return found->first;
-                            }};
+                            [this](LockTarget target) { return nameOf(target); }};
   for (const DeadlockRecord& record : records) {
     if (record.number <= lastDeadlock_) continue;
     lastDeadlock_ = record.number;
@@ -184,12 +179,40 @@ void Replay::showDeadlocks(const DeadlockSeen& seen) {
   }
 }
 
+const std::string& Replay::nameOf(LockTarget target) const {
+  const auto is = [&](const auto& object) { return object.second.bits() == target.value; };
+  const auto found = std::find_if(objects_.begin(), objects_.end(), is);
+  NEPHRITE_CHECK(found != objects_.end());
+  return found->first;
+}
+
 void Replay::run(int line, const ProcessLine& wanted) {
   if (players_.contains(wanted.name)) {
     throw ScheduleError(line, "process '" + wanted.name + "' has signed on already");
   }
-  const ProcessSignOn who{node_.oid, wanted.name, "", wanted.background};
+  ProcessSignOn who{node_.oid, wanted.name, "", wanted.background};
+  if (!wanted.parent.empty()) {
+    const auto parent = players_.find(wanted.parent);
+    if (parent == players_.end()) {
+      throw ScheduleError(line, "no process '" + wanted.parent +
+                                    "' is signed on to be the parent; sign it on before");
+    }
+    who.parent = parent->second->machine.process().locker;
+    parent->second->machine.joinFamily();
+  }
+  hasSignedOn_ = true;
+  std::optional<RequestFailure> failure;
   database_.signOnProcess(who, [&](const ProcessReply& reply) {
+    if (reply.failure && reply.failure->code == ErrorCode::TooManyLockers) {
+      Step step{line, {}};
+      step.content.process = wanted.name;
+      events_ << eventOf(step, "process", "error",
+                         ",\"code\":" + std::to_string(numberOf(reply.failure->code)))
+              << '\n';
+      return;
+    }
+    failure = reply.failure;
+    if (failure) return;
     auto player = std::make_unique<Player>(database_, reply.process.value());
     names_[reply.process->locker.value] = wanted.name;
     if (wanted.timeout) {
@@ -200,11 +223,12 @@ void Replay::run(int line, const ProcessLine& wanted) {
     players_[wanted.name] = std::move(player);
   });
   world_.settle();
+  if (failure) throw ScheduleError(line, failure->what);
 }
 
 void Replay::run(int line, const ObjectLine& wanted) {
   if (objects_.contains(wanted.name)) {
-    throw ScheduleError(line, "object '" + wanted.name + "' exists already");
+    throw ScheduleError(line, "object or resource '" + wanted.name + "' exists already");
   }
   const Oid oid = local_.newOid(Lifetime::Persistent, class_);
   ChangeSet created;
@@ -213,7 +237,22 @@ void Replay::run(int line, const ObjectLine& wanted) {
   objects_[wanted.name] = oid;
 }
 
-void Replay::run(int, const SettingLine& setting) {
+void Replay::run(int line, const ResourceLine& wanted) {
+  if (objects_.contains(wanted.name)) {
+    throw ScheduleError(line, "object or resource '" + wanted.name + "' exists already");
+  }
+  std::optional<RequestFailure> failure;
+  database_.resource(wanted.name, [&](const ResourceReply& reply) {
+    failure = reply.failure;
+    if (failure) return;
+    resources_.push_back(reply.resource);
+    objects_[wanted.name] = reply.resource->oid;
+  });
+  world_.settle();
+  if (failure) throw ScheduleError(line, failure->what);
+}
+
+void Replay::run(int line, const SettingLine& setting) {
   switch (setting.key) {
     case ScheduleSetting::ServerTimeout:
       serverTimeout_ = std::chrono::milliseconds(setting.value);
@@ -224,8 +263,29 @@ void Replay::run(int, const SettingLine& setting) {
     case ScheduleSetting::DoubleDeadlockException:
       local_.setDoubleDeadlock(setting.value != 0);
       return;
+    case ScheduleSetting::DeadlockVictim:
+      local_.setVictim(static_cast<DeadlockVictim>(setting.value));
+      return;
+    case ScheduleSetting::DeadlockSeed:
+      local_.setVictimSeed(static_cast<std::uint64_t>(setting.value));
+      return;
+    case ScheduleSetting::MaxLockers:
+    case ScheduleSetting::MaxLocks:
+    case ScheduleSetting::MaxLockedObjects: return setLimit(line, setting);
   }
   world_.setTimeouts(serverTimeout_, backgroundTimeout_);
+}
+
+// Read at the start of a node; so here before the first process.
+void Replay::setLimit(int line, const SettingLine& setting) {
+  if (hasSignedOn_) {
+    throw ScheduleError(line, "a limit is set before the first process line");
+  }
+  const auto most = static_cast<std::size_t>(setting.value);
+  if (setting.key == ScheduleSetting::MaxLockers) limits_.maxLockers = most;
+  if (setting.key == ScheduleSetting::MaxLocks) limits_.maxLocks = most;
+  if (setting.key == ScheduleSetting::MaxLockedObjects) limits_.maxLockedObjects = most;
+  local_.setLimits(limits_);
 }
 
 void Replay::run(int, const AdvanceLine& advance) {
@@ -234,7 +294,7 @@ void Replay::run(int, const AdvanceLine& advance) {
     const auto due = local_.nextDeadline();
     if (!due || *due > until) break;
     clock_.moveTo(*due);
-    local_.expireNextWait(*due);
+    local_.expireNext(*due);
     world_.settle();
   }
   clock_.moveTo(until);
@@ -256,6 +316,14 @@ void Replay::run(int line, const StepLine& content) {
                                   "'; create it with: object " + content.object);
   }
 
+  const bool isResource =
+      hasObject(content.verb) && objects_.at(content.object).lifetime() == Lifetime::Resource;
+  if (isResource && (content.verb == ScheduleVerb::Update || content.verb == ScheduleVerb::Read)) {
+    throw ScheduleError(line, "'" + content.object +
+                                  "' is a resource, which is locked and holds nothing to " +
+                                  std::string(scheduleWord(content.verb)));
+  }
+
   const auto step = std::make_shared<Step>(Step{line, content});
   running_ = step.get();
   first_.clear();
@@ -269,7 +337,12 @@ void Replay::run(int line, const StepLine& content) {
   }
   events_ << first_ << '\n';
   for (const std::string& event : caused_) events_ << event << '\n';
-  if (content.verb == ScheduleVerb::SignOff) players_.erase(player);
+  if (content.verb != ScheduleVerb::SignOff) return;
+  std::set<LockerId> left;  // Its descendants have gone with it.
+  for (const ProcessInfo& each : local_.processes()) left.insert(each.locker);
+  std::erase_if(players_, [&](const auto& each) {
+    return !left.contains(each.second->machine.process().locker);
+  });
 }
 
 void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
@@ -288,7 +361,16 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
     case ScheduleVerb::Update: return startUpdate(step, player);
     case ScheduleVerb::Read: return player.machine.read(oid, done);
     case ScheduleVerb::Commit: return player.machine.commit(Lifetime::Persistent, done);
-    case ScheduleVerb::Locks: return immediate(*step, "listed", listing(oid));
+    case ScheduleVerb::Locks:
+      return immediate(*step, "listed", listingOf(database_.locksOn(oid), [this](LockerId locker) {
+        return nameOf(locker);
+      }));
+    case ScheduleVerb::Renew: {
+      const bool renewed = player.machine.renew(oid);
+      if (renewed) noteRenewal(*step, player.machine.process().locker);
+      return immediate(*step, renewed ? "renewed" : "ignored");
+    }
+    case ScheduleVerb::SignOff: return startSignOff(*step, player);
     default: return startState(*step, player);
   }
 }
@@ -307,7 +389,9 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
       wish.timeout = LockTimeout::ofMilliseconds(content.timeout);
       if (content.duration == ScheduleDuration::Session) wish.duration = LockDuration::Session;
   }
-  if (player.machine.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
+  if (content.lease) wish.lease.length = std::chrono::milliseconds(*content.lease);
+  if (!content.lease &&
+      player.machine.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
     return immediate(*step, "granted");
   }
   player.machine.lock(wish, [this, step](const StepResult& result) { ended(step, result); });
@@ -322,6 +406,7 @@ void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
   if (step->line % 2 != 0) {
     if (Value* const value = machine.replaceAtOnce(oid, 0, 1)) {
       *value = number;
+      noteRenewal(*step, machine.process().locker);
       return immediate(*step, "updated");
     }
   }
@@ -331,6 +416,7 @@ void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
   };
   if (ObjectRecord* const record = machine.changeAtOnce(oid)) {
     write(*record);
+    noteRenewal(*step, machine.process().locker);
     return immediate(*step, "updated");
   }
   machine.change(oid, [this, step, &machine, oid, write](const StepResult& result) {
@@ -362,7 +448,6 @@ void Replay::startState(const Step& step, Player& player) {
     case ScheduleVerb::SetDefaultLockTimeout:
       machine.setDefaultLockTimeout(LockTimeout::ofMilliseconds(step.content.timeout));
       return immediate(step, "set");
-    case ScheduleVerb::SignOff: machine.signOff(); return immediate(step, "ended");
     default: NEPHRITE_CHECK(false);
   }
 }
@@ -381,6 +466,14 @@ void Replay::immediate(const Step& step, std::string_view outcome, const std::st
 // running step causes.
 void Replay::ended(const std::shared_ptr<Step>& step, const StepResult& result) {
   if (over_) return;
+  const bool isGranted = result.lock.outcome == LockOutcome::Granted &&
+                         !result.lock.request.locker.isNull() &&
+                         step->content.verb != ScheduleVerb::Commit;
+  const bool isUpdated = step->content.verb == ScheduleVerb::Update && result.isDone();
+  if (const auto player = players_.find(step->content.process);
+      player != players_.end() && (isGranted || isUpdated)) {
+    noteRenewal(*step, player->second->machine.process().locker);
+  }
   const std::string event = resultOf(*step, result);
   if (step.get() == running_ && !result.queued) {
     first_ = event;
@@ -391,11 +484,48 @@ void Replay::ended(const std::shared_ptr<Step>& step, const StepResult& result) 
   } else {
     players_.at(step->content.process)->waiting = false;
   }
+  tell(event);
+}
+
+void Replay::tell(const std::string& event) {
   if (running_ != nullptr) {
     caused_.push_back(event);
   } else {
     events_ << event << '\n';
   }
+}
+
+void Replay::noteRenewal(const Step& step, LockerId locker) {
+  leaseLines_[{locker.value, objects_.at(step.content.object)}] = step.line;
+}
+
+void Replay::lapsed(const LockAnswer& answer) {
+  if (over_) return;
+  const LockRequest& lease = answer.request;
+  const auto line = leaseLines_.find({lease.locker.value, Oid::fromBits(lease.target.value)});
+  Step step{line == leaseLines_.end() ? 0 : line->second, {}};
+  step.content.process = nameOf(lease.locker);
+  step.content.object = nameOf(lease.target);
+  tell(eventOf(step, "lease", "lapsed", ""));
+}
+
+// Its lock goes to the parent with the line of its lease, unless that of the parent ends later.
+void Replay::startSignOff(const Step& step, Player& player) {
+  const LockerId locker = player.machine.process().locker;
+  const LockerId parent = player.machine.process().parent;
+  if (!step.content.inherit || parent.isNull()) {
+    player.machine.signOff();
+    return immediate(step, "ended");
+  }
+  for (const LockInfo& left : local_.locksOf(locker, Lifetime::Persistent)) {
+    const Oid oid = Oid::fromBits(left.target.value);
+    const auto line = leaseLines_.find({locker.value, oid});
+    const auto held = local_.lockStatus(parent, oid);
+    const bool isLater = !held || held->lease.isNone() || held->leaseLeft < left.leaseLeft;
+    if (line != leaseLines_.end() && isLater) leaseLines_[{parent.value, oid}] = line->second;
+  }
+  player.machine.signOffToParent(players_.at(nameOf(parent))->machine.level());
+  immediate(step, "ended");
 }
 
 std::string Replay::resultOf(const Step& step, const StepResult& result) const {
@@ -419,38 +549,18 @@ std::string Replay::resultOf(const Step& step, const StepResult& result) const {
 
 std::string Replay::eventOf(const Step& step, std::string_view outcome,
                             const std::string& more) const {
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().sinceStart);
-  std::string event = "{\"line\":" + std::to_string(step.line) +
-                      ",\"time\":" + std::to_string(now.count()) +
-                      ",\"process\":" + jsonText(step.content.process) + ",\"verb\":\"" +
-                      std::string(scheduleWord(step.content.verb)) + "\"";
-  if (hasObject(step.content.verb)) event += ",\"object\":" + jsonText(step.content.object);
-  event += ",\"outcome\":\"" + std::string(outcome) + "\"" + more + "}";
-  return event;
+  return eventOf(step, scheduleWord(step.content.verb), outcome, more);
 }
 
-std::string Replay::listing(const Oid& oid) const {
-  std::vector<LockInfo> held;
-  std::vector<LockInfo> queued;
-  for (const LockInfo& lock : database_.locksOn(oid))
-    (lock.waiting ? queued : held).push_back(lock);
-  std::sort(held.begin(), held.end(), [this](const LockInfo& a, const LockInfo& b) {
-    return nameOf(a.requestedBy) < nameOf(b.requestedBy);
-  });
-
-  std::string text = ",\"held\":[";
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    text += (i == 0 ? "{\"process\":" : ",{\"process\":") + jsonText(nameOf(held[i].requestedBy)) +
-            ",\"type\":\"" + std::string(nephrite::nameOf(held[i].type)) + "\",\"duration\":\"" +
-            std::string(nephrite::nameOf(held[i].duration)) + "\"}";
-  }
-  text += "],\"queued\":[";
-  for (std::size_t i = 0; i < queued.size(); ++i) {
-    text += (i == 0 ? "{\"process\":" : ",{\"process\":") +
-            jsonText(nameOf(queued[i].requestedBy)) + ",\"type\":\"" +
-            std::string(nephrite::nameOf(queued[i].wanted)) + "\"}";
-  }
-  return text + "]";
+std::string Replay::eventOf(const Step& step, std::string_view verb, std::string_view outcome,
+                            const std::string& more) const {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().sinceStart);
+  std::string event =
+      "{\"line\":" + std::to_string(step.line) + ",\"time\":" + std::to_string(now.count()) +
+      ",\"process\":" + jsonText(step.content.process) + ",\"verb\":\"" + std::string(verb) + "\"";
+  if (!step.content.object.empty()) event += ",\"object\":" + jsonText(step.content.object);
+  event += ",\"outcome\":\"" + std::string(outcome) + "\"" + more + "}";
+  return event;
 }
 
 }  // namespace

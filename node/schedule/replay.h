@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "node/schedule/deadlock_schedule.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 

@@ -15,7 +15,7 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-enum class Arguments { None, Object, LockRequest, Milliseconds };
+enum class Arguments { None, Object, Lock, LockRequest, Milliseconds, SignOff };
 
 struct VerbForm {
   std::string_view word;
@@ -23,11 +23,11 @@ struct VerbForm {
 };
 
 // In the order of ScheduleVerb.
-constexpr std::array<VerbForm, 19> kVerbs{{
-    {"sharedLock", Arguments::Object},
-    {"reserveLock", Arguments::Object},
-    {"updateLock", Arguments::Object},
-    {"exclusiveLock", Arguments::Object},
+constexpr std::array<VerbForm, 20> kVerbs{{
+    {"sharedLock", Arguments::Lock},
+    {"reserveLock", Arguments::Lock},
+    {"updateLock", Arguments::Lock},
+    {"exclusiveLock", Arguments::Lock},
     {"lock", Arguments::LockRequest},
     {"tryLock", Arguments::LockRequest},
     {"unlock", Arguments::Object},
@@ -41,14 +41,25 @@ constexpr std::array<VerbForm, 19> kVerbs{{
     {"beginLock", Arguments::None},
     {"endLock", Arguments::None},
     {"setDefaultLockTimeout", Arguments::Milliseconds},
-    {"signOff", Arguments::None},
+    {"renew", Arguments::Object},
+    {"signOff", Arguments::SignOff},
     {"locks", Arguments::Object},
 }};
 constexpr std::array<std::string_view, 4> kTypes{"share", "reserve", "update", "exclusive"};
 constexpr std::array<std::string_view, 2> kDurations{"transaction", "session"};
-constexpr std::array<std::string_view, 3> kSettings{
-    "ServerTimeout", "BackgroundProcessServerTimeout", "DoubleDeadlockException"};
-constexpr std::array<std::string_view, 4> kDirectives{"process", "object", "setting", "advance"};
+constexpr std::array<std::string_view, 8> kSettings{"ServerTimeout",
+                                                    "BackgroundProcessServerTimeout",
+                                                    "DoubleDeadlockException",
+                                                    "DeadlockVictim",
+                                                    "DeadlockSeed",
+                                                    "MaxLockers",
+                                                    "MaxLocks",
+                                                    "MaxLockedObjects"};
+constexpr std::array<std::string_view, 8> kVictims{
+    "Requester", "Youngest",         "Oldest",         "FewestLocks",
+    "MostLocks", "FewestWriteLocks", "MostWriteLocks", "Random"};
+constexpr std::array<std::string_view, 5> kDirectives{"process", "object", "resource", "setting",
+                                                      "advance"};
 
 constexpr std::string_view kBlanks = " \t\r\v\f";
 
@@ -56,17 +67,21 @@ std::string_view argumentsForm(Arguments arguments) {
   switch (arguments) {
     case Arguments::None: return "";
     case Arguments::Object: return " OBJECT";
+    case Arguments::Lock: return " OBJECT [lease=MS]";
     case Arguments::LockRequest:
-      return " OBJECT share|reserve|update|exclusive transaction|session MS";
+      return " OBJECT share|reserve|update|exclusive transaction|session MS [lease=MS]";
     case Arguments::Milliseconds: return " MS";
+    case Arguments::SignOff: return " [inherit]";
   }
   return "";
 }
 
 std::size_t countOf(Arguments arguments) {
   switch (arguments) {
-    case Arguments::None: return 0;
-    case Arguments::Object: return 1;
+    case Arguments::None:
+    case Arguments::SignOff: return 0;
+    case Arguments::Object:
+    case Arguments::Lock: return 1;
     case Arguments::LockRequest: return 4;
     case Arguments::Milliseconds: return 1;
   }
@@ -115,6 +130,7 @@ class LineParser {
   ScheduleLine parse() const {
     if (words_[0] == "process") return {number_, process()};
     if (words_[0] == "object") return {number_, object()};
+    if (words_[0] == "resource") return {number_, resource()};
     if (words_[0] == "setting") return {number_, setting()};
     if (words_[0] == "advance") return {number_, advance()};
     return {number_, step()};
@@ -171,7 +187,7 @@ class LineParser {
     if (words_.size() < 2) {
       fail(
           "too short; expected 'process NAME [background] [priority=N] [timeout=MS] "
-          "[updateLocks]'");
+          "[updateLocks] [parent=NAME]'");
     }
     ProcessLine line;
     line.name = processName(words_[1]);
@@ -194,15 +210,23 @@ class LineParser {
                              "a deadlock priority");
     } else if (word.starts_with("timeout=")) {
       line.timeout = timeout(word.substr(key.size() + 1));
+    } else if (word.starts_with("parent=")) {
+      line.parent = name(word.substr(key.size() + 1));
+      if (line.parent.empty()) fail("'parent=' names no process");
     } else {
       fail(quoted(word) +
            " is not an option of a process; expected background, priority=N, "
-           "timeout=MS or updateLocks");
+           "timeout=MS, updateLocks or parent=NAME");
     }
   }
 
   ObjectLine object() const {
     expectWords(2, "object NAME");
+    return {name(words_[1])};
+  }
+
+  ResourceLine resource() const {
+    expectWords(2, "resource NAME");
     return {name(words_[1])};
   }
 
@@ -218,14 +242,32 @@ class LineParser {
       fail("unknown setting " + quoted(word.substr(0, equals)) + "; expected one of " +
            listed(kSettings));
     }
-    const std::string_view value = word.substr(equals + 1);
-    if (*key != ScheduleSetting::DoubleDeadlockException) {
-      return {*key, number<std::int32_t>(value, 1, "a default timeout in ms")};
+    return {*key, valueOf(*key, word.substr(equals + 1))};
+  }
+
+  std::int32_t valueOf(ScheduleSetting key, std::string_view value) const {
+    switch (key) {
+      case ScheduleSetting::ServerTimeout:
+      case ScheduleSetting::BackgroundProcessServerTimeout:
+        return number<std::int32_t>(value, 1, "a default timeout in ms");
+      case ScheduleSetting::DoubleDeadlockException:
+        if (value != "true" && value != "false") {
+          fail(quoted(value) + " is neither true nor false");
+        }
+        return value == "true" ? 1 : 0;
+      case ScheduleSetting::DeadlockVictim: {
+        const auto victim = among<ScheduleVictim>(kVictims, value);
+        if (!victim) {
+          fail(quoted(value) + " says of no victim; expected one of " + listed(kVictims));
+        }
+        return static_cast<std::int32_t>(*victim);
+      }
+      case ScheduleSetting::DeadlockSeed: return number<std::int32_t>(value, 0, "a seed");
+      case ScheduleSetting::MaxLockers:
+      case ScheduleSetting::MaxLocks:
+      case ScheduleSetting::MaxLockedObjects: return number<std::int32_t>(value, 0, "a limit");
     }
-    if (value != "true" && value != "false") {
-      fail(quoted(value) + " is neither true nor false");
-    }
-    return {*key, value == "true" ? 1 : 0};
+    return 0;
   }
 
   AdvanceLine advance() const {
@@ -243,13 +285,28 @@ class LineParser {
     if (form == kVerbs.end())
       fail("unknown verb " + quoted(words_[1]) + "; expected one of " + verbs());
     line.verb = static_cast<ScheduleVerb>(form - kVerbs.begin());
-    expectWords(2 + countOf(form->arguments),
+    const std::size_t count = 2 + countOf(form->arguments);
+    const bool hasOption = words_.size() > count && option(line, form->arguments, words_[count]);
+    expectWords(count + (hasOption ? 1 : 0),
                 "NAME " + std::string(form->word) + std::string(argumentsForm(form->arguments)));
 
     if (form->arguments == Arguments::Milliseconds) line.timeout = timeout(words_[2]);
     if (hasObject(line.verb)) line.object = name(words_[2]);
     if (form->arguments == Arguments::LockRequest) lockRequest(line);
     return line;
+  }
+
+  // What may stand behind the arguments of a verb.
+  bool option(StepLine& line, Arguments arguments, std::string_view word) const {
+    if (arguments == Arguments::SignOff && word == "inherit") {
+      line.inherit = true;
+      return true;
+    }
+    constexpr std::string_view kLease = "lease=";
+    const bool isLock = arguments == Arguments::Lock || arguments == Arguments::LockRequest;
+    if (!isLock || !word.starts_with(kLease)) return false;
+    line.lease = number<std::int32_t>(word.substr(kLease.size()), 1, "a lease in ms");
+    return true;
   }
 
   void lockRequest(StepLine& line) const {
@@ -344,9 +401,18 @@ std::string_view scheduleWord(ScheduleSetting setting) {
   return kSettings.at(static_cast<std::size_t>(setting));
 }
 
+std::string_view scheduleWord(ScheduleVictim victim) {
+  return kVictims.at(static_cast<std::size_t>(victim));
+}
+
 bool hasObject(ScheduleVerb verb) {
   const Arguments arguments = kVerbs.at(static_cast<std::size_t>(verb)).arguments;
-  return arguments == Arguments::Object || arguments == Arguments::LockRequest;
+  return arguments == Arguments::Object || isLockVerb(verb);
+}
+
+bool isLockVerb(ScheduleVerb verb) {
+  const Arguments arguments = kVerbs.at(static_cast<std::size_t>(verb)).arguments;
+  return arguments == Arguments::Lock || arguments == Arguments::LockRequest;
 }
 
 }  // namespace nephrite

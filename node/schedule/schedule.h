@@ -30,6 +30,7 @@ enum class ScheduleVerb {
   BeginLock,
   EndLock,
   SetDefaultLockTimeout,
+  Renew,
   SignOff,
   Locks
 };
@@ -44,16 +45,34 @@ enum class ScheduleDuration { Transaction, Session };
 enum class ScheduleSetting {
   ServerTimeout,
   BackgroundProcessServerTimeout,
-  DoubleDeadlockException
+  DoubleDeadlockException,
+  DeadlockVictim,
+  DeadlockSeed,
+  MaxLockers,
+  MaxLocks,
+  MaxLockedObjects
 };
 
-/// `process NAME [background] [priority=N] [timeout=MS] [updateLocks]`
+/// Values of `setting DeadlockVictim`: which of the lowest priority is refused.
+enum class ScheduleVictim {
+  Requester,
+  Youngest,
+  Oldest,
+  FewestLocks,
+  MostLocks,
+  FewestWriteLocks,
+  MostWriteLocks,
+  Random
+};
+
+/// `process NAME [background] [priority=N] [timeout=MS] [updateLocks] [parent=NAME]`
 struct ProcessLine {
   std::string name;
   bool background = false;
   std::int32_t priority = 0;            ///< Deadlock priority.
   std::optional<std::int32_t> timeout;  ///< Process default, ms or special value; as written.
   bool updateLocks = false;
+  std::string parent;  ///< Empty: none.
 };
 
 /// `object NAME`
@@ -61,10 +80,17 @@ struct ObjectLine {
   std::string name;
 };
 
+/// `resource NAME`: locked like an object.
+struct ResourceLine {
+  std::string name;
+};
+
 /// `setting KEY=VALUE`
 struct SettingLine {
   ScheduleSetting key{};
-  std::int32_t value = 0;  ///< Milliseconds, at least 1; for DoubleDeadlockException 0 or 1.
+  /// Timeouts: milliseconds, at least 1. DoubleDeadlockException: 0 or 1. DeadlockVictim: the
+  /// number of a ScheduleVictim. Others: never negative; a limit of 0 is none.
+  std::int32_t value = 0;
 };
 
 /// `advance MS`
@@ -76,16 +102,18 @@ struct AdvanceLine {
 struct StepLine {
   std::string process;
   ScheduleVerb verb{};
-  std::string object;           ///< Empty when the verb has none.
+  std::string object;           ///< Or a resource. Empty when the verb has none.
   ScheduleLockType type{};      ///< Of `lock` and `tryLock`; else unused.
   ScheduleDuration duration{};  ///< Of `lock` and `tryLock`; else unused.
   std::int32_t timeout = 0;     ///< Of `lock`, `tryLock` and `setDefaultLockTimeout`; as written.
+  std::optional<std::int32_t> lease;  ///< Of the lock verbs: milliseconds, at least 1.
+  bool inherit = false;               ///< Of `signOff`: its locks go to the parent.
 };
 
 /// One line that says something, and where it stood (blank and comment lines count).
 struct ScheduleLine {
   int number = 0;
-  std::variant<ProcessLine, ObjectLine, SettingLine, AdvanceLine, StepLine> content;
+  std::variant<ProcessLine, ObjectLine, ResourceLine, SettingLine, AdvanceLine, StepLine> content;
 };
 
 /// A whole schedule, in the order of the file.
@@ -139,8 +167,13 @@ std::string_view scheduleWord(ScheduleVerb verb);
 std::string_view scheduleWord(ScheduleLockType type);
 std::string_view scheduleWord(ScheduleDuration duration);
 std::string_view scheduleWord(ScheduleSetting setting);
+std::string_view scheduleWord(ScheduleVictim victim);
 
-/// Whether lines and events of `verb` name an object.
+/// Whether lines and events of `verb` name an object or a resource.
 bool hasObject(ScheduleVerb verb);
+
+/// Whether `verb` asks for a lock by name: it may have a lease, and a resource in place of an
+/// object.
+bool isLockVerb(ScheduleVerb verb);
 
 }  // namespace nephrite

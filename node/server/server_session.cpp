@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "runtime/database/sign_on_names.h"
 #include "runtime/database/system_class.h"
-#include "runtime/exceptions.h"
-#include "runtime/local/sign_on_names.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {
@@ -30,7 +30,12 @@ ServerSession::ServerSession(ServerSessions& all, std::uint64_t number, const wi
       takesGrants_(hello.takesGrants),
       takesShort_(hello.takesShort),
       takesParts_(hello.takesParts),
+      version_(versionFor(hello)),
       stream_(all.options().limits.grace.count() > 0 ? all.options().limits.slowReaderLimit : 0) {}
+
+std::uint16_t ServerSession::versionFor(const wire::Hello& hello) {
+  return std::min(hello.versionHigh, wire::kVersion);
+}
 
 bool ServerSession::handle(wire::FromClient& message, std::size_t bytes) {
   if (isAside_ && !std::holds_alternative<wire::Ping>(message)) {
@@ -42,6 +47,7 @@ bool ServerSession::handle(wire::FromClient& message, std::size_t bytes) {
 }
 
 bool ServerSession::doIt(wire::FromClient& message) {
+  if (version_ < wire::kVersion && version_ < wire::versionOf(message)) return false;
   return std::visit([this](auto& content) { return handle(content); }, message);
 }
 
@@ -58,6 +64,7 @@ void ServerSession::end() {
   over_ = true;
   for (const auto& [locker, process] : processes_) all_.disown({locker});
   processes_.clear();
+  resources_.clear();
   for (const Oid node : std::exchange(nodes_, {})) all_.database().signOffNode(node);
 }
 
@@ -241,7 +248,8 @@ bool ServerSession::handle(wire::Commit& message) {
     session.commits_.erase({locker.value, upgrade});
     std::erase_if(session.ownCommits_, [&](const ChangeSet& own) { return own.id == commit; });
     const bool waits = session.defers();
-    session.send(wire::CommitReply{id, reply, session.peopleOf(reply.lock)});
+    session.send(
+        wire::CommitReply{id, reply, session.peopleOf(reply.lock), session.namesOf(reply.lock)});
     const auto process = session.processes_.find(locker.value);
     if (process == session.processes_.end()) return;
     --process->second.commitsUnderWay;
@@ -269,7 +277,7 @@ bool ServerSession::handle(const wire::AskOutcome& message) {
 // --- Looking -------------------------------------------------------------------------------------
 
 bool ServerSession::handle(const wire::Look& message) {
-  if (message.subject == wire::Subject::LocksOn && !isPersistent(message.oid)) return false;
+  if (message.subject == wire::Subject::LocksOn && !isLockable(message.oid)) return false;
   if (message.subject == wire::Subject::Status) {
     send(wire::StatusReply{message.id, all_.status()});
     return true;
@@ -290,6 +298,9 @@ wire::FromServer ServerSession::look(const wire::Look& message) const {
   const auto locks = [&](std::vector<LockInfo> found) {
     wire::LocksReply reply{message.id, std::move(found), {}};
     reply.people = peopleOf(reply.locks);
+    std::vector<std::uint64_t> targets;
+    for (const LockInfo& lock : reply.locks) targets.push_back(lock.target.value);
+    reply.names = namesOf(std::move(targets));
     return reply;
   };
   switch (message.subject) {
@@ -308,11 +319,17 @@ wire::FromServer ServerSession::look(const wire::Look& message) const {
     case wire::Subject::Deadlocks: {
       wire::DeadlocksReply reply{message.id, database.deadlocks(Lifetime::Persistent, most), {}};
       std::set<LockerId> lockers;
+      std::vector<std::uint64_t> targets;
+      const auto named = [&](const auto& part) {
+        lockers.insert(part.locker);
+        targets.push_back(part.target.value);
+      };
       for (const DeadlockRecord& record : reply.records) {
-        for (const DeadlockHold& hold : record.holds) lockers.insert(hold.locker);
-        for (const DeadlockWait& wait : record.waits) lockers.insert(wait.locker);
-        for (const WaitEdge& edge : record.cycle) lockers.insert(edge.locker);
+        for (const DeadlockHold& hold : record.holds) named(hold);
+        for (const DeadlockWait& wait : record.waits) named(wait);
+        for (const WaitEdge& edge : record.cycle) named(edge);
       }
+      reply.names = namesOf(std::move(targets));
       for (const LockerId locker : lockers) reply.people.push_back(database.describe(locker));
       return reply;
     }
@@ -350,11 +367,14 @@ wire::ContentionReply ServerSession::contention(const wire::AskContention& messa
   }
   reply.state = database.contentionState();
   if (reply.state.active) reply.people = {database.describe(reply.state.startedBy)};
+  std::vector<std::uint64_t> targets;
+  for (const LockContentionInfo& entry : reply.entries) targets.push_back(entry.target.value);
+  reply.names = namesOf(std::move(targets));
   return reply;
 }
 
 bool ServerSession::handle(const wire::Force& message) {
-  if (!message.target.isNull() && !isPersistent(message.target)) return false;
+  if (!message.target.isNull() && !isLockable(message.target)) return false;
   if (const auto fault = faultOfNames(message.by)) {
     fail(message.id, fault->code, fault->what);
     return true;
@@ -372,7 +392,7 @@ bool ServerSession::handle(const wire::Force& message) {
     forceOff(message, entry);
   } else {
     entry.verb = "unlock";
-    entry.object = all_.database().schema()->show(message.target);
+    entry.object = all_.database().show(message.target);
     entry.done = all_.database().breakLock(message.locker, message.target, message.by);
     ServerSession* const owner = all_.ownerOf(message.locker);
     if (entry.done && owner != nullptr) {
@@ -396,18 +416,21 @@ void ServerSession::forceOff(const wire::Force& message, AuditEntry& entry) {
     entry.done = database.forceSignOff(message.locker, message.by);
     ServerSession* const owner = all_.ownerOf(message.locker);
     if (owner == nullptr) return;
-    owner->forget(message.locker);
-    owner->send(wire::SignedOff{message.locker, message.by.reason});
+    for (const LockerId gone : owner->familyOf(message.locker)) {
+      owner->forget(gone);
+      owner->send(wire::SignedOff{gone, message.by.reason});
+    }
     return;
   }
   entry.object = database.schema()->show(node->oid);
   entry.done = true;
   database.signOffNode(node->oid);
   if (ServerSession* const owner = all_.ownerOf(node->oid)) {
-    for (const auto& [locker, process] : std::map(owner->processes_)) {
-      if (process.node == node->oid) owner->send(wire::SignedOff{{locker}, message.by.reason});
-    }
+    const auto before = owner->processes_;
     owner->forget(node->oid);
+    for (const auto& [locker, process] : before) {
+      if (!owner->owns({locker})) owner->send(wire::SignedOff{{locker}, message.by.reason});
+    }
   }
 }
 

@@ -17,10 +17,12 @@
 
 namespace nephrite {
 
-/// What clients may name: all else is their own.
+/// What clients may name is lockable: all else is their own.
 inline bool isPersistent(Oid oid) {
   return !oid.isNull() && oid.lifetime() == Lifetime::Persistent;
 }
+inline bool isResource(Oid oid) { return oid.lifetime() == Lifetime::Resource; }
+inline bool isLockable(Oid oid) { return isPersistent(oid) || isResource(oid); }
 
 /// One session of a client node: its nodes and processes, and what it has asked for.
 ///
@@ -34,6 +36,8 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
 
   std::uint64_t number() const { return number_; }
   const wire::SessionKey& key() const { return key_; }
+  std::uint16_t version() const { return version_; }  ///< That both sides speak.
+  static std::uint16_t versionFor(const wire::Hello& hello);
   wire::SessionStream& stream() { return stream_; }
   std::size_t nodeCount() const { return nodes_.size(); }
   bool hasNode(Oid node) const { return nodes_.contains(node); }
@@ -60,6 +64,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// An operator has signed it off: a process, or a node with its processes.
   void forget(LockerId locker);
   void forget(Oid node);
+  void tellLapsed(const LockAnswer& lapsed);
   /// Signs everything off.
   void end();
   bool isOver() const { return over_; }
@@ -96,13 +101,17 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   bool handle(const wire::Look& message);
   bool handle(const wire::AskContention& message);
   bool handle(const wire::Force& message);
-
+  bool handle(const wire::Renew& message);
+  bool handle(const wire::AskResource& message);
+  bool handle(const wire::DropResource& message);
   void forceOff(const wire::Force& message, AuditEntry& entry);
 
   /// A process, its fast path to its locks, and what it has committed.
   struct OwnedProcess {
     Oid node;
     std::shared_ptr<QuickLocks> quick = nullptr;  // Null when the database has none.
+    LockerId parent = {};
+    bool mayLapse = false;  // Something that it has locked or asked for.
     std::size_t commitsUnderWay = 0;
     std::uint64_t lastCommitReply = 0;  // Its number in the stream; 0: there is none.
   };
@@ -113,7 +122,12 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   bool owns(LockerId locker) const { return processes_.contains(locker.value); }
   /// Null when it is not ours, or has no fast path.
   QuickLocks* quickOf(LockerId locker) const;
+  /// `locker`, behind its descendants.
+  std::vector<LockerId> familyOf(LockerId locker) const;
+  void tellInherited(LockerId heir, const std::vector<LockInfo>& left);
   bool mayAsk(wire::RequestId id);
+  /// Else it is refused: a lease that is too long, a resource that the session does not have.
+  bool mayLock(wire::RequestId id, const LockRequest& request, Oid target);
   bool maySignOn(wire::RequestId id, std::size_t here, const char* what);
   /// To be called, from any thread, when the store could not sign on one of those that `coming`
   /// counts.
@@ -172,6 +186,9 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   RecordPtr recordOf(Oid oid) const;
   wire::FromServer look(const wire::Look& message) const;
   wire::ContentionReply contention(const wire::AskContention& message) const;
+  /// Of the resources among `targets`, for a client that is told.
+  wire::Names namesOf(std::vector<std::uint64_t> targets) const;
+  wire::Names namesOf(const LockAnswer& answer) const;
   wire::ProcessInfos peopleOf(const LockAnswer& answer) const;
   wire::ProcessInfos peopleOf(const std::vector<LockInfo>& locks) const;
 
@@ -180,10 +197,13 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   const wire::SessionKey key_;
   const NodeOrigin origin_;  // But for the address.
   const bool takesGrants_, takesShort_, takesParts_;
+  const std::uint16_t version_;
   std::shared_ptr<ServerConnection> connection_;
   wire::SessionStream stream_;
   std::set<Oid> nodes_;
   std::map<std::uint64_t, OwnedProcess> processes_;
+  // That the client uses, and how often it was told of each.
+  std::map<Oid, std::pair<std::shared_ptr<const NamedResource>, std::uint64_t>> resources_;
   // Commits that have perhaps not begun, by locker and request: set when they are cancelled.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<std::atomic<bool>>> commits_;
   std::vector<ChangeSet> ownCommits_;  // Those that are over and not answered, nor told otherwise.

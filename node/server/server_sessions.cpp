@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "node/server/server_session.h"
-#include "runtime/local/object_size.h"
-#include "runtime/local/sign_on_names.h"
+#include "runtime/database/object_size.h"
+#include "runtime/database/sign_on_names.h"
 
 namespace nephrite {
 namespace {
@@ -170,10 +170,11 @@ void ServerSessions::refuse(Link& link, ErrorCode code, const std::string& what)
 // --- Sessions ------------------------------------------------------------------------------------
 
 void ServerSessions::hello(Link& link, const wire::Hello& hello, const wire::FrameHeader& header) {
-  if (hello.versionLow > wire::kVersion || hello.versionHigh < wire::kVersion) {
+  if (hello.versionLow > wire::kVersion || hello.versionHigh < wire::kLeastVersion) {
     return refuse(link, ErrorCode::ServerRefused,
-                  "this server speaks version " + std::to_string(wire::kVersion) +
-                      " of the protocol, the client " + std::to_string(hello.versionLow) + " to " +
+                  "this server speaks versions " + std::to_string(wire::kLeastVersion) + " to " +
+                      std::to_string(wire::kVersion) + " of the protocol, the client " +
+                      std::to_string(hello.versionLow) + " to " +
                       std::to_string(hello.versionHigh) + "; install matching versions");
   }
   if (const auto fault = faultOfNames(hello)) return refuse(link, fault->code, fault->what);
@@ -198,6 +199,7 @@ bool ServerSessions::resume(Link& link, const wire::Hello& hello, const wire::Fr
   const auto known = sessionByKey_.find(*hello.session);
   if (hello.epoch != options_.epoch || known == sessionByKey_.end()) return false;
   const std::shared_ptr<ServerSession> session = sessions_.at(known->second);
+  if (session->version() != ServerSession::versionFor(hello)) return false;
   const auto missing = session->stream().missingAfter(header.acknowledged);
   if (!missing) {
     end(*session, "its client missed more than is kept");
@@ -234,6 +236,7 @@ void ServerSessions::begin(Link& link, const wire::Hello& hello) {
 
 void ServerSessions::welcome(Link& link, bool resumed) {
   wire::Welcome welcome;
+  welcome.version = link.session->version();
   welcome.server = options_.version;
   welcome.session = link.session->key();
   welcome.epoch = options_.epoch;
@@ -458,12 +461,26 @@ void ServerSessions::committed(const ChangeSet& changes) {
   hooks_.run([this] { tellCommitted(); });
 }
 
+void ServerSessions::lapsed(const LockAnswer& answer) {
+  {
+    MutexLock hold(committedMutex_);
+    lapsedUntold_.push_back(answer);
+    hasCommitted_.store(true, std::memory_order_release);
+  }
+  hooks_.run([this] { tellCommitted(); });
+}
+
 bool ServerSessions::tellAllCommitted() {
   std::vector<ChangeSet> untold;
+  std::vector<LockAnswer> lapses;
   {
     MutexLock hold(committedMutex_);
     untold.swap(committedUntold_);
+    lapses.swap(lapsedUntold_);
     hasCommitted_.store(false, std::memory_order_relaxed);
+  }
+  for (const LockAnswer& lapsed : lapses) {
+    if (ServerSession* const owner = ownerOf(lapsed.request.locker)) owner->tellLapsed(lapsed);
   }
   for (ChangeSet& changes : untold) sendInvalidations(std::move(changes));
   return !untold.empty();

@@ -19,7 +19,7 @@
 #include "node/server/server_connection.h"
 #include "node/wire/frame.h"
 #include "node/wire/messages.h"
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 
 namespace nephrite {
 
@@ -140,6 +140,10 @@ class ServerSessions {
   /// Tells the others which objects a commit changed. Any thread; before its locks are released.
   void committed(const ChangeSet& changes) NEPHRITE_EXCLUDES(committedMutex_);
 
+  /// Tells the client of the process whose lock has lapsed. Any thread; before other processes are
+  /// told that they have that lock.
+  void lapsed(const LockAnswer& answer) NEPHRITE_EXCLUDES(committedMutex_);
+
   /// Tells all clients of a class that is new or has grown. Any thread; before any process can have
   /// made an object of it.
   void classDefined(const std::shared_ptr<const ClassDef>& made);
@@ -176,7 +180,7 @@ class ServerSessions {
   std::optional<RequestFailure> faultOf(const RecordPtr& record) const;
   bool isDraining() const { return draining_; }
   /// Before anything is said of a lock that was granted: the commits that made the grant possible
-  /// are told first. True when there was one.
+  /// are told first, and the lapses. True when there was a commit.
   bool tellCommitted() {
     return hasCommitted_.load(std::memory_order_acquire) && tellAllCommitted();
   }
@@ -229,6 +233,7 @@ class ServerSessions {
   // as posted work alone: what the strand is dealing with may be granted one of those locks first.
   Mutex committedMutex_;  // A leaf.
   std::vector<ChangeSet> committedUntold_ NEPHRITE_GUARDED_BY(committedMutex_);
+  std::vector<LockAnswer> lapsedUntold_ NEPHRITE_GUARDED_BY(committedMutex_);  // The same of these.
   std::atomic<bool> hasCommitted_{false};
 };
 

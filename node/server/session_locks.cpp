@@ -5,24 +5,28 @@
 
 #include "node/server/server_session.h"
 #include "objects/object_store.h"
+#include "runtime/database/object_size.h"
+#include "runtime/database/quick_locks.h"
 #include "runtime/database/system_class.h"
-#include "runtime/local/object_size.h"
-#include "runtime/local/quick_locks.h"
 
 namespace nephrite {
 namespace {
 
 constexpr std::size_t kMostLocksAtOnce = 250'000;
 
-bool isPersistent(const wire::KnownRequest& known) {
-  return isPersistent(Oid::fromBits(known.order.request.target.value));
-}
-
 LockReply goneFor(const LockRequest& request) {
   LockReply gone;
   gone.lock.request = request;
   gone.lock.outcome = LockOutcome::Cancelled;
   return gone;
+}
+
+/// For a client that knows no outcome of it.
+RequestFailure failureOfLimit(LockLimit limit) {
+  const bool isOfObjects = limit == LockLimit::LockedObjects;
+  return {isOfObjects ? ErrorCode::TooManyLockedObjects : ErrorCode::TooManyLocks,
+          "as many locks are held and waited for as [NephriteLocks] " + std::string(nameOf(limit)) +
+              " of the server allows; let one go"};
 }
 
 LockInfo infoOf(const HeldLock& held) {
@@ -58,7 +62,9 @@ QuickLocks* ServerSession::quickOf(LockerId locker) const {
   const auto commit = commits_.lower_bound({locker.value, 0});
   if (commit != commits_.end() && commit->first.first == locker.value) return nullptr;
   const auto process = processes_.find(locker.value);
-  return process == processes_.end() ? nullptr : process->second.quick.get();
+  // Of a lock that may lapse a LockGrant does not say all.
+  const bool isThere = process != processes_.end() && !process->second.mayLapse;
+  return isThere ? process->second.quick.get() : nullptr;
 }
 
 std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& request,
@@ -144,6 +150,11 @@ wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t kn
     }
   }
   if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
+  if (version_ < 2 && one.reply.lock.outcome == LockOutcome::OverLimit) {
+    one.reply.failure = failureOfLimit(one.reply.lock.limit);
+    one.reply.lock.outcome = LockOutcome::Cancelled;
+    one.reply.lock.limit = {};
+  }
   return one;
 }
 
@@ -152,6 +163,7 @@ void ServerSession::answerLock(wire::RequestId id, const wire::LockReply& reply)
   answered.id = id;
   const LockAnswer& lock = reply.reply.lock;
   if (lock.outcome != LockOutcome::Granted) answered.people = peopleOf(lock);
+  answered.names = namesOf(lock);
   answered.replies.push_back(reply);
   send(answered);
 }
@@ -175,7 +187,7 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
       leaveOut(message.targets[place]);
       one.reply.record = nullptr;
       one.reply.failure.reset();
-      if (takesGrants_ && one.held) {
+      if (takesGrants_ && one.held && one.held->lease.isNone()) {
         const LockInfo& held = *one.held;
         answered.grants.push_back({held.token, held.since, static_cast<std::uint32_t>(place),
                                    held.level, held.type, held.session});
@@ -187,21 +199,45 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
   if (told.refused) {
     const LockAnswer& lock = told.refused->lock;
     if (lock.outcome != LockOutcome::Granted) answered.people = peopleOf(lock);
+    answered.names = namesOf(lock);
     answered.replies.push_back(
         replyFrom(*told.refused, message.targets[told.granted].knownEdition));
   }
   send(answered);
 }
 
+bool ServerSession::mayLock(wire::RequestId id, const LockRequest& request, Oid target) {
+  const std::int64_t lease = request.lease.length.count();
+  if (lease < 0 || request.lease.length > LeaseTerms::kLongest) {
+    fail(id, ErrorCode::NotLockable,
+         "a lease of " + std::to_string(lease) + " ms is asked for: it has 1 to " +
+             std::to_string(LeaseTerms::kLongest.count()) + " ms");
+    return false;
+  }
+  if (isResource(target) && !resources_.contains(target)) {
+    fail(id, ErrorCode::NotLockable,
+         "resource " + target.toString() +
+             " is not one that this client node has asked for by its name, or it has dropped it; "
+             "ask for the name first");
+    return false;
+  }
+  const auto process = processes_.find(request.locker.value);
+  if (process != processes_.end() && lease > 0) process->second.mayLapse = true;
+  return true;
+}
+
 bool ServerSession::handle(const wire::Lock& message) {
-  if (!isPersistent(message.order)) return false;
+  const Oid oid = Oid::fromBits(message.order.order.request.target.value);
+  if (!isLockable(oid)) return false;
   if (!mayAsk(message.id)) return true;
-  const ObjectLockRequest& order = message.order.order;
+  ObjectLockRequest order = message.order.order;
   const LockRequest& request = order.request;
+  if (!mayLock(message.id, request, oid)) return true;
+  if (isResource(oid)) order.existence = Existence::CreatedByLocker;  // There is none to read.
   const std::uint32_t known = message.order.knownEdition;
   QuickLocks* const quick = takesGrants_ ? quickOf(request.locker) : nullptr;
   if (quick != nullptr) {
-    const wire::KnownTarget target{Oid::fromBits(request.target.value), known, order.existence};
+    const wire::KnownTarget target{oid, known, order.existence};
     if (lockAtOnce(*quick, request, {&target, 1}) == 1) {
       sendAnswered(message.id);
       return true;
@@ -216,7 +252,7 @@ bool ServerSession::handle(const wire::Lock& message) {
     --session.unanswered_;
     session.answerLock(id, session.replyFrom(reply, known));
   });
-  const wire::KnownTarget target{Oid::fromBits(request.target.value), known, order.existence};
+  const wire::KnownTarget target{oid, known, order.existence};
   if (isInMemory({&target, 1})) {
     all_.database().lock(order, std::move(answer));
   } else {
@@ -229,15 +265,29 @@ bool ServerSession::handle(const wire::Lock& message) {
 
 bool ServerSession::handle(wire::LockAll& message) {
   if (message.targets.empty()) return false;
-  for (const wire::KnownTarget& target : message.targets)
-    if (!isPersistent(target.oid)) return false;
+  const bool ofResources = isResource(message.targets.front().oid);
+  bool isMixed = false;
+  for (const wire::KnownTarget& target : message.targets) {
+    if (!isLockable(target.oid)) return false;
+    isMixed |= isResource(target.oid) != ofResources;
+  }
   if (!mayAsk(message.id)) return true;
+  if (isMixed) {
+    fail(message.id, ErrorCode::NotLockable,
+         "resources and objects are asked for in one request; ask for each kind by itself");
+    return true;
+  }
   if (message.targets.size() > kMostLocksAtOnce) {
     fail(message.id, ErrorCode::TooLarge,
          "locks on " + std::to_string(message.targets.size()) +
              " objects are asked for in one request, and at most " +
              std::to_string(kMostLocksAtOnce) + " are answered; ask for them in several");
     return true;
+  }
+  for (wire::KnownTarget& target : message.targets) {
+    if (!mayLock(message.id, message.request, target.oid)) return true;
+    if (!ofResources) break;
+    target.existence = Existence::CreatedByLocker;
   }
   const LockerId locker = message.request.locker;
   QuickLocks* const quick = takesGrants_ ? quickOf(locker) : nullptr;
@@ -282,7 +332,7 @@ bool ServerSession::handle(const wire::Cancel& message) {
 }
 
 bool ServerSession::handle(const wire::Unlock& message) {
-  if (!isPersistent(message.target)) return false;
+  if (!isLockable(message.target)) return false;
   QuickLocks* const quick = quickOf(message.locker);
   if (quick != nullptr && quick->unlock(message.target)) return true;
   if (!owns(message.locker)) return true;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "node/server/server_session.h"
+#include "runtime/database/object_size.h"
 #include "runtime/database/system_class.h"
-#include "runtime/local/object_size.h"
 
 namespace nephrite {
 namespace {

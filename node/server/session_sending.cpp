@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "node/server/server_session.h"
-#include "runtime/local/object_size.h"
+#include "runtime/database/object_size.h"
 
 namespace nephrite {
 namespace {
@@ -153,7 +153,9 @@ std::vector<wire::FromServer> ServerSession::inParts(wire::FromServer list) {
     cut(*locks, locks->locks, kMostOfPart, [&](std::vector<LockInfo> items) {
       std::set<LockerId> named;
       for (const LockInfo& lock : items) named.insert({lock.requestedBy, lock.lockedBy});
-      return wire::LocksReply{0, std::move(items), peopleIn(locks->people, named)};
+      wire::LocksReply part{0, std::move(items), peopleIn(locks->people, named)};
+      part.names = std::exchange(locks->names, {});
+      return part;
     });
   } else if (auto* const nodes = std::get_if<wire::NodesReply>(&list)) {
     cut(*nodes, nodes->nodes, kMostOfPart, [](std::vector<NodeInfo> items) {
@@ -166,7 +168,8 @@ std::vector<wire::FromServer> ServerSession::inParts(wire::FromServer list) {
   } else if (auto* const deadlocks = std::get_if<wire::DeadlocksReply>(&list)) {
     cut(*deadlocks, deadlocks->records, kMostDeadlocksOfPart,
         [&](std::vector<DeadlockRecord> items) {
-          return wire::DeadlocksReply{0, std::move(items), std::exchange(deadlocks->people, {})};
+          return wire::DeadlocksReply{0, std::move(items), std::exchange(deadlocks->people, {}),
+                                      false, std::exchange(deadlocks->names, {})};
         });
   } else {
     parts.push_back(std::move(list));

@@ -1,6 +1,7 @@
 // How nodes and processes of a client sign on, elsewhere, and off; and what is forgotten of their
 // commits then.
 
+#include <algorithm>
 #include <utility>
 
 #include "node/server/server_session.h"
@@ -107,10 +108,22 @@ bool ServerSession::handle(const wire::SignOffNode& message) {
 
 void ServerSession::forget(Oid node) {
   nodes_.erase(node);
-  std::erase_if(processes_, [&](const auto& process) {
-    if (process.second.node == node) all_.disown({process.first});
-    return process.second.node == node;
-  });
+  std::vector<LockerId> gone;
+  for (const auto& [locker, process] : processes_) {
+    if (process.node != node) continue;
+    for (const LockerId each : familyOf({locker})) gone.push_back(each);
+  }
+  for (const LockerId locker : gone) forget(locker);
+}
+
+std::vector<LockerId> ServerSession::familyOf(LockerId locker) const {
+  std::vector<LockerId> family{locker};
+  for (std::size_t next = 0; next < family.size(); ++next) {
+    for (const auto& [child, process] : processes_)
+      if (process.parent == family[next]) family.push_back({child});
+  }
+  std::reverse(family.begin(), family.end());
+  return family;
 }
 
 void ServerSession::forget(LockerId locker) {
@@ -126,23 +139,36 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
     send(refused);
     return true;
   }
+  const LockerId parent = message.who.parent;
+  if (!parent.isNull() && !owns(parent)) {
+    wire::ProcessReply refused;
+    refused.id = message.id;
+    refused.reply.lock.outcome = LockOutcome::Cancelled;
+    refused.reply.failure = {ErrorCode::NotLockable,
+                             "process " + std::to_string(parent.value) +
+                                 ", named as the parent, is not signed on by this client node (any "
+                                 "more); name one that is, or none"};
+    send(refused);
+    return true;
+  }
   ++unanswered_;
   ++processesComing_;
-  auto done = onStrand([id = message.id, node = message.who.node](ServerSession& session,
-                                                                  const ProcessReply& reply) {
+  auto done = onStrand([id = message.id, node = message.who.node, parent](
+                           ServerSession& session, const ProcessReply& reply) {
     --session.unanswered_;
     --session.processesComing_;
-    // When the node has gone meanwhile, the process has gone with it.
+    // When the node or the parent has gone meanwhile, the process has gone with it.
     if (reply.process && session.nodes_.contains(node)) {
       const LockerId locker = reply.process->locker;
-      auto quick = session.all_.database().quickLocks(locker);
-      if (quick == nullptr) {  // An operator has signed it off before this session had it.
+      const bool isOrphan = !parent.isNull() && !session.owns(parent);
+      auto quick = isOrphan ? nullptr : session.all_.database().quickLocks(locker);
+      if (quick == nullptr) {  // Or an operator has signed it off before this session had it.
         wire::ProcessReply refused;
         refused.id = id;
         refused.reply.lock.outcome = LockOutcome::Cancelled;
         return session.send(refused);
       }
-      session.processes_[locker.value] = {node, std::move(quick)};
+      session.processes_[locker.value] = {node, std::move(quick), parent};
       session.all_.own(locker, session.number_);
     }
     session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});
@@ -184,11 +210,52 @@ void ServerSession::forgetCommits(std::vector<LockerId> lockers) {
 
 bool ServerSession::handle(const wire::SignOffProcess& message) {
   if (!owns(message.locker)) return true;
-  const bool forgotten = knowsItsCommits(processes_.at(message.locker.value));
-  forget(message.locker);
-  all_.database().signOffProcess(message.locker);
-  if (forgotten) forgetCommits({message.locker});
+  Database& database = all_.database();
+  const OwnedProcess& process = processes_.at(message.locker.value);
+  const auto heir = processes_.find(message.inherit ? process.parent.value : 0);
+  const bool inherits = heir != processes_.end();
+  std::vector<LockInfo> left;
+  if (inherits) {
+    left = database.locksOf(message.locker, Lifetime::Persistent);
+    heir->second.mayLapse |= process.mayLapse;
+  }
+  std::vector<LockerId> forgotten;
+  bool isAtOnce = true;  // Else it has its locks until a commit has been written.
+  for (const LockerId gone : familyOf(message.locker)) {
+    const OwnedProcess& each = processes_.at(gone.value);
+    if (knowsItsCommits(each)) forgotten.push_back(gone);
+    isAtOnce &= each.commitsUnderWay == 0;
+    forget(gone);
+  }
+  if (inherits) {
+    database.signOffToParent(message.locker, message.level);
+    if (isAtOnce) tellInherited({heir->first}, left);
+  } else {
+    database.signOffProcess(message.locker);
+  }
+  forgetCommits(std::move(forgotten));
   return true;
+}
+
+void ServerSession::tellInherited(LockerId heir, const std::vector<LockInfo>& left) {
+  constexpr std::size_t kMostOfPart = 4'000;
+  wire::LocksInherited part{heir, {}};
+  const auto sendPart = [&] {
+    if (!part.locks.empty()) send(part);
+    part.locks.clear();
+  };
+  for (const LockInfo& lock : left) {
+    if (lock.waiting) continue;
+    auto held = all_.database().lockStatus(heir, Oid::fromBits(lock.target.value));
+    if (!held) {
+      held.emplace();
+      held->type = LockType::Get;
+      held->target = lock.target;
+    }
+    part.locks.push_back(*std::move(held));
+    if (part.locks.size() == kMostOfPart) sendPart();
+  }
+  sendPart();
 }
 
 }  // namespace nephrite

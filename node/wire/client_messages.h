@@ -12,18 +12,19 @@
 #include <vector>
 
 #include "objects/class_def.h"
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 
 namespace nephrite::wire {
 
-inline constexpr std::uint16_t kVersion = 1;
+inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kLeastVersion = 1;  ///< Both sides still speak it.
 
 /// Names a session, and proves that its sender is the session's client: 128 random bits.
 using SessionKey = std::array<std::uint8_t, 16>;
 using RequestId = std::uint64_t;
 
 struct Hello {
-  std::uint16_t versionLow = kVersion;
+  std::uint16_t versionLow = kLeastVersion;
   std::uint16_t versionHigh = kVersion;
   std::string host;
   std::string program;
@@ -51,6 +52,8 @@ struct SignOnProcess {
 };
 struct SignOffProcess {
   LockerId locker;
+  bool inherit = false;     ///< Its locks go to its parent ...
+  std::uint16_t level = 0;  ///< ... which has so many load and lock states open.
 };
 struct KnownRequest {
   ObjectLockRequest order;
@@ -156,9 +159,30 @@ struct Force {
   Operator by;
 };
 
+/// As Database::renew(). `id` 0: no answer is wanted.
+struct Renew {
+  RequestId id = 0;
+  LockerId locker;
+  Oid target;
+  Renewal by = Renewal::Request;
+};
+struct AskResource {
+  RequestId id = 0;
+  std::string name;  ///< Any bytes.
+};
+/// The client does not use it any more, having been told of it so many times.
+struct DropResource {
+  Oid oid;
+  std::uint64_t times = 0;
+};
+
 using FromClient =
     std::variant<Hello, Ping, Goodbye, SignOnNode, SignOffNode, SignOnProcess, SignOffProcess, Lock,
                  LockAll, Cancel, Unlock, ReleaseTransaction, ReleaseLevel, Fetch, Instances,
-                 NewOids, DefineClass, Commit, AskOutcome, Look, AskContention, Force>;
+                 NewOids, DefineClass, Commit, AskOutcome, Look, AskContention, Force, Renew,
+                 AskResource, DropResource>;
+
+/// The version since which a message can be said as it is.
+std::uint16_t versionOf(const FromClient& message);
 
 }  // namespace nephrite::wire

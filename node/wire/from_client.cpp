@@ -49,11 +49,11 @@ At<fb::SignOnProcess> pack(Writer& w, const SignOnProcess& wish) {
   const auto name = packName(w, wish.who.name, "the name of a process");
   const auto user = packName(w, wish.who.user, "the name of a user");
   return fb::CreateSignOnProcess(w.builder, wish.id, wish.who.node.bits(), name, user,
-                                 wish.who.background);
+                                 wish.who.background, wish.who.parent.value);
 }
 
 At<fb::SignOffProcess> pack(Writer& w, const SignOffProcess& wish) {
-  return fb::CreateSignOffProcess(w.builder, wish.locker.value);
+  return fb::CreateSignOffProcess(w.builder, wish.locker.value, wish.inherit, wish.level);
 }
 
 Hello unpack(Reader& in, const fb::Hello& hello) {
@@ -85,17 +85,24 @@ SignOffNode unpack(Reader&, const fb::SignOffNode& wish) { return {Oid::fromBits
 
 SignOnProcess unpack(Reader& in, const fb::SignOnProcess& wish) {
   return {wish.id(),
-          {Oid::fromBits(wish.node()), in.text(wish.name(), "the name of a process"),
-           in.text(wish.user(), "the name of a user"), wish.background()}};
+          {Oid::fromBits(wish.node()),
+           in.text(wish.name(), "the name of a process"),
+           in.text(wish.user(), "the name of a user"),
+           wish.background(),
+           {wish.parent()}}};
 }
 
-SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) { return {{wish.locker()}}; }
+SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) {
+  return {{wish.locker()}, wish.inherit(), wish.level()};
+}
 
 // --- Locks ---------------------------------------------------------------------------------------
 
 At<fb::Lock> pack(Writer& w, const Lock& wish) {
   const fb::ObjectLockRequest order = pack(w, wish.order);
-  return fb::CreateLock(w.builder, wish.id, &order);
+  const LeaseTerms& lease = wish.order.order.request.lease;
+  return fb::CreateLock(w.builder, wish.id, &order, lease.length.count(),
+                        as<fb::Renewal>(lease.renewedBy));
 }
 
 At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
@@ -104,7 +111,9 @@ At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
   const auto orders = w.builder.CreateUninitializedVectorOfStructs(wish.targets.size(), &order);
   for (std::size_t place = 0; place < wish.targets.size(); ++place, ++order)
     *order = pack(w, wish.at(place));
-  return fb::CreateLockAll(w.builder, wish.id, orders);
+  const LeaseTerms& lease = wish.request.lease;
+  return fb::CreateLockAll(w.builder, wish.id, orders, lease.length.count(),
+                           as<fb::Renewal>(lease.renewedBy));
 }
 
 At<fb::Cancel> pack(Writer& w, const Cancel& wish) {
@@ -124,7 +133,9 @@ At<fb::ReleaseLevel> pack(Writer& w, const ReleaseLevel& wish) {
 }
 
 Lock unpack(Reader& in, const fb::Lock& wish) {
-  return {wish.id(), unpack(in, need(wish.order(), "order in a Lock"))};
+  Lock one{wish.id(), unpack(in, need(wish.order(), "order in a Lock"))};
+  one.order.order.request.lease = leaseOf(wish.lease(), wish.renewed_by());
+  return one;
 }
 
 LockAll unpack(Reader& in, const fb::LockAll& wish) {
@@ -141,6 +152,7 @@ LockAll unpack(Reader& in, const fb::LockAll& wish) {
     if (request != all.request)
       throw WireError("the locks of one request are asked for in different ways");
   }
+  all.request.lease = leaseOf(wish.lease(), wish.renewed_by());
   return all;
 }
 
@@ -257,6 +269,43 @@ Force unpack(Reader& in, const fb::Force& wish) {
           {in.text(wish.user(), "the name of a user"), in.prose(wish.reason())}};
 }
 
+// --- Leases and resources ------------------------------------------------------------------------
+
+At<fb::Renew> pack(Writer& w, const Renew& wish) {
+  return fb::CreateRenew(w.builder, wish.id, wish.locker.value, wish.target.bits(),
+                         as<fb::Renewal>(wish.by));
+}
+
+At<fb::AskResource> pack(Writer& w, const AskResource& wish) {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(wish.name.data());
+  const auto name =
+      wish.name.empty() ? ListAt<std::uint8_t>() : w.builder.CreateVector(bytes, wish.name.size());
+  return fb::CreateAskResource(w.builder, wish.id, name);
+}
+
+At<fb::DropResource> pack(Writer& w, const DropResource& wish) {
+  return fb::CreateDropResource(w.builder, wish.oid.bits(), wish.times);
+}
+
+Renew unpack(Reader&, const fb::Renew& wish) {
+  return {wish.id(),
+          {wish.locker()},
+          Oid::fromBits(wish.target()),
+          inRange<Renewal>(wish.by(), "way to renew a lease")};
+}
+
+AskResource unpack(Reader& in, const fb::AskResource& wish) {
+  AskResource said{wish.id(), {}};
+  if (wish.name() == nullptr) return said;
+  in.charge(wish.name()->size());
+  said.name.assign(wish.name()->begin(), wish.name()->end());
+  return said;
+}
+
+DropResource unpack(Reader&, const fb::DropResource& wish) {
+  return {Oid::fromBits(wish.oid()), wish.times()};
+}
+
 template <class Table>
 At<fb::ClientMessage> around(Writer& w, At<Table> body) {
   return fb::CreateClientMessage(w.builder, fb::FromClientTraits<Table>::enum_value, body.Union());
@@ -292,13 +341,44 @@ FromClient unpackBody(Reader& in, const fb::ClientMessage& message) {
     case Body::Look: return unpackAs<fb::Look>(in, message);
     case Body::AskContention: return unpackAs<fb::AskContention>(in, message);
     case Body::Force: return unpackAs<fb::Force>(in, message);
+    case Body::Renew: return unpackAs<fb::Renew>(in, message);
+    case Body::AskResource: return unpackAs<fb::AskResource>(in, message);
+    case Body::DropResource: return unpackAs<fb::DropResource>(in, message);
     case Body::NONE: break;
   }
   throw WireError("a client says nothing of kind " +
                   std::to_string(static_cast<unsigned>(message.body_type())));
 }
 
+struct VersionOf {
+  std::uint16_t operator()(const SignOnProcess& it) const { return of(!it.who.parent.isNull()); }
+  std::uint16_t operator()(const SignOffProcess& it) const { return of(it.inherit); }
+  std::uint16_t operator()(const Lock& it) const {
+    return of(!it.order.order.request.lease.isNone() || isOfResource(it.order.order.request));
+  }
+  std::uint16_t operator()(const LockAll& it) const { return of(!it.request.lease.isNone()); }
+  std::uint16_t operator()(const Unlock& it) const { return of(isResource(it.target)); }
+  std::uint16_t operator()(const Look& it) const { return of(isResource(it.oid)); }
+  std::uint16_t operator()(const Force& it) const { return of(isResource(it.target)); }
+  std::uint16_t operator()(const Renew&) const { return 2; }
+  std::uint16_t operator()(const AskResource&) const { return 2; }
+  std::uint16_t operator()(const DropResource&) const { return 2; }
+  template <class Other>
+  std::uint16_t operator()(const Other&) const {
+    return 1;
+  }
+
+ private:
+  static std::uint16_t of(bool isNew) { return isNew ? 2 : 1; }
+  static bool isResource(Oid oid) { return oid.lifetime() == Lifetime::Resource; }
+  static bool isOfResource(const LockRequest& request) {
+    return isResource(Oid::fromBits(request.target.value));
+  }
+};
+
 }  // namespace
+
+std::uint16_t versionOf(const FromClient& message) { return std::visit(VersionOf{}, message); }
 
 std::string_view encodeInPlace(const FromClient& message, Instant now) {
   Writer& w = writer(now);

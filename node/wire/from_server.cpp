@@ -81,7 +81,8 @@ At<fb::LockAnswered> pack(Writer& w, const LockAnswered& reply) {
   const auto replies = packAll(w, reply.replies);
   const auto people = packAll(w, reply.people);
   const auto grants = packAll(w, reply.grants);
-  return fb::CreateLockAnswered(w.builder, reply.id, replies, people, grants);
+  const auto names = packAll(w, reply.names);
+  return fb::CreateLockAnswered(w.builder, reply.id, replies, people, grants, names);
 }
 
 At<fb::CommitReply> pack(Writer& w, const CommitReply& reply) {
@@ -89,8 +90,9 @@ At<fb::CommitReply> pack(Writer& w, const CommitReply& reply) {
   const auto answer = pack(w, reply.reply.lock);
   const auto failure = packSome(w, reply.reply.failure);
   const auto people = packAll(w, reply.people);
+  const auto names = packAll(w, reply.names);
   return fb::CreateCommitReply(w.builder, reply.id, as<fb::CommitResult>(reply.reply.outcome),
-                               answer, failure, people);
+                               answer, failure, people, names);
 }
 
 NodeReply unpack(Reader& in, const fb::NodeReply& reply) {
@@ -126,6 +128,7 @@ LockAnswered unpack(Reader& in, const fb::LockAnswered& reply) {
     }
     next = grant.place + 1;
   }
+  said.names = unpackAll<ResourceName>(in, reply.names());
   return said;
 }
 
@@ -136,6 +139,7 @@ CommitReply unpack(Reader& in, const fb::CommitReply& reply) {
   said.reply.lock = unpack(in, need(reply.answer(), "answer in a CommitReply"));
   said.reply.failure = unpackSome(in, reply.failure());
   said.people = unpackAll<ProcessInfo>(in, reply.people());
+  said.names = unpackAll<ResourceName>(in, reply.names());
   return said;
 }
 
@@ -160,10 +164,38 @@ At<fb::YesNo> pack(Writer& w, const YesNo& reply) {
   return fb::CreateYesNo(w.builder, reply.id, reply.yes);
 }
 
+/// Of the few that have any.
+ListAt<const fb::LockDetail*> packDetails(Writer& w, const std::vector<LockInfo>& locks) {
+  std::vector<fb::LockDetail> details;
+  for (std::size_t place = 0; place < locks.size(); ++place) {
+    const LockInfo& lock = locks[place];
+    if (lock.lease == LeaseTerms{} && lock.parent.isNull()) continue;
+    details.emplace_back(static_cast<std::uint32_t>(place), as<fb::Renewal>(lock.lease.renewedBy),
+                         lock.lease.length.count(), lock.leaseLeft.count(), lock.parent.value);
+  }
+  if (details.empty()) return 0;
+  return w.builder.CreateVectorOfStructs(details);
+}
+
+void unpackDetails(const flatbuffers::Vector<const fb::LockDetail*>* details,
+                   std::vector<LockInfo>& locks) {
+  if (details == nullptr) return;
+  needAligned<fb::LockDetail>(details->Data());
+  for (const fb::LockDetail* const detail : *details) {
+    if (detail->place() >= locks.size()) throw WireError("a detail of a lock is out of place");
+    LockInfo& lock = locks[detail->place()];
+    lock.lease = leaseOf(detail->lease(), detail->renewed_by());
+    lock.leaseLeft = durationOf(detail->lease_left());
+    lock.parent = {detail->parent()};
+  }
+}
+
 At<fb::LocksReply> pack(Writer& w, const LocksReply& reply) {
   const auto locks = packAll(w, reply.locks);
   const auto people = packAll(w, reply.people);
-  return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more);
+  const auto details = packDetails(w, reply.locks);
+  const auto names = packAll(w, reply.names);
+  return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more, details, names);
 }
 
 At<fb::NodesReply> pack(Writer& w, const NodesReply& reply) {
@@ -184,28 +216,29 @@ At<fb::StatisticsReply> pack(Writer& w, const StatisticsReply& reply) {
 At<fb::ContentionReply> pack(Writer& w, const ContentionReply& reply) {
   const auto entries = packAll(w, reply.entries);
   const auto people = packAll(w, reply.people);
+  const auto names = packAll(w, reply.names);
   const LockContentionState& state = reply.state;
   return fb::CreateContentionReply(w.builder, reply.id, reply.accepted, state.active,
                                    state.startedBy.value, state.tableSize,
-                                   microsecondsOf(state.startTime), entries, people);
+                                   microsecondsOf(state.startTime), entries, people, names);
 }
 
 At<fb::DeadlocksReply> pack(Writer& w, const DeadlocksReply& reply) {
   const auto records = packAll(w, reply.records);
   const auto people = packAll(w, reply.people);
-  return fb::CreateDeadlocksReply(w.builder, reply.id, records, people, reply.more);
+  const auto names = packAll(w, reply.names);
+  return fb::CreateDeadlocksReply(w.builder, reply.id, records, people, reply.more, names);
 }
 
 At<fb::StatusReply> pack(Writer& w, const StatusReply& reply) {
   const Status& status = reply.status;
   const auto version = packText(w, status.version);
   const auto trouble = packText(w, status.trouble);
-  return fb::CreateStatusReply(w.builder, reply.id, version, status.pid,
-                               microsecondsOf(status.started), status.sessions, status.nodes,
-                               status.processes, status.locksHeld, status.requestsWaiting,
-                               status.draining, status.committed, status.epoch, status.lostSessions,
-                               status.bytesQueued, status.framesIn, status.framesOut,
-                               status.logLinesDropped, trouble);
+  return fb::CreateStatusReply(
+      w.builder, reply.id, version, status.pid, microsecondsOf(status.started), status.sessions,
+      status.nodes, status.processes, status.locksHeld, status.requestsWaiting, status.draining,
+      status.committed, status.epoch, status.lostSessions, status.bytesQueued, status.framesIn,
+      status.framesOut, status.logLinesDropped, trouble);
 }
 
 At<fb::FailureReply> pack(Writer& w, const FailureReply& reply) {
@@ -228,8 +261,11 @@ ClassReply unpack(Reader& in, const fb::ClassReply& reply) {
 YesNo unpack(Reader&, const fb::YesNo& reply) { return {reply.id(), reply.yes()}; }
 
 LocksReply unpack(Reader& in, const fb::LocksReply& reply) {
-  return {reply.id(), unpackAll<LockInfo>(in, reply.locks()),
-          unpackAll<ProcessInfo>(in, reply.people()), reply.more()};
+  LocksReply said{reply.id(), unpackAll<LockInfo>(in, reply.locks()),
+                  unpackAll<ProcessInfo>(in, reply.people()), reply.more(),
+                  unpackAll<ResourceName>(in, reply.names())};
+  unpackDetails(reply.details(), said.locks);
+  return said;
 }
 
 NodesReply unpack(Reader& in, const fb::NodesReply& reply) {
@@ -254,12 +290,14 @@ ContentionReply unpack(Reader& in, const fb::ContentionReply& reply) {
   said.state.startTime = wallTimeOf(reply.start_time());
   said.entries = unpackAll<LockContentionInfo>(in, reply.entries());
   said.people = unpackAll<ProcessInfo>(in, reply.people());
+  said.names = unpackAll<ResourceName>(in, reply.names());
   return said;
 }
 
 DeadlocksReply unpack(Reader& in, const fb::DeadlocksReply& reply) {
   return {reply.id(), unpackAll<DeadlockRecord>(in, reply.records()),
-          unpackAll<ProcessInfo>(in, reply.people()), reply.more()};
+          unpackAll<ProcessInfo>(in, reply.people()), reply.more(),
+          unpackAll<ResourceName>(in, reply.names())};
 }
 
 StatusReply unpack(Reader& in, const fb::StatusReply& reply) {
@@ -312,6 +350,72 @@ At<fb::SignedOff> pack(Writer& w, const SignedOff& push) {
 At<fb::Notice> pack(Writer& w, const Notice& push) {
   const auto what = packText(w, push.what);
   return fb::CreateNotice(w.builder, what, millisecondsOf(push.serverTimeout));
+}
+
+At<fb::ResourceReply> pack(Writer& w, const ResourceReply& reply) {
+  return fb::CreateResourceReply(w.builder, reply.id, reply.oid.bits());
+}
+
+At<fb::LockLapsed> pack(Writer& w, const LockLapsed& push) {
+  const LockRequest& held = push.lock;
+  const auto name = push.name.empty() ? At<fb::ResourceName>() : pack(w, push.name.front());
+  return fb::CreateLockLapsed(w.builder, held.locker.value, held.target.value, push.token.value,
+                              as<fb::LockType>(held.type), as<fb::LockDuration>(held.duration),
+                              held.lease.length.count(), as<fb::Renewal>(held.lease.renewedBy),
+                              name);
+}
+
+At<fb::LocksInherited> pack(Writer& w, const LocksInherited& push) {
+  const auto targets =
+      packNumbers(w, push.locks, [](const LockInfo& lock) { return lock.target.value; });
+  std::vector<fb::Held> held;
+  std::vector<fb::HeldLease> leases;
+  for (std::size_t place = 0; place < push.locks.size(); ++place) {
+    const LockInfo& lock = push.locks[place];
+    held.push_back(packHeld(w, lock));
+    if (lock.lease == LeaseTerms{}) continue;
+    leases.emplace_back(static_cast<std::uint32_t>(place), as<fb::Renewal>(lock.lease.renewedBy),
+                        lock.lease.length.count());
+  }
+  const auto allHeld =
+      held.empty() ? ListAt<const fb::Held*>() : w.builder.CreateVectorOfStructs(held);
+  const auto allLeases =
+      leases.empty() ? ListAt<const fb::HeldLease*>() : w.builder.CreateVectorOfStructs(leases);
+  return fb::CreateLocksInherited(w.builder, push.locker.value, targets, allHeld, allLeases);
+}
+
+ResourceReply unpack(Reader&, const fb::ResourceReply& reply) {
+  return {reply.id(), Oid::fromBits(reply.oid())};
+}
+
+LockLapsed unpack(Reader& in, const fb::LockLapsed& push) {
+  LockLapsed said;
+  LockRequest& held = said.lock;
+  held.locker = {push.locker()};
+  held.target = {push.target()};
+  held.type = inRange<LockType>(push.type(), "lock type");
+  held.duration = inRange<LockDuration>(push.duration(), "lock duration");
+  held.lease = leaseOf(push.lease(), push.renewed_by());
+  said.token = {push.token()};
+  if (push.name() != nullptr) said.name.push_back(unpack(in, *push.name()));
+  return said;
+}
+
+LocksInherited unpack(Reader& in, const fb::LocksInherited& push) {
+  LocksInherited said;
+  said.locker = {push.locker()};
+  said.locks = unpackAll<LockInfo>(in, push.held());
+  const auto targets = unpackNumbers<Oid>(in, push.targets(), Oid::fromBits);
+  if (targets.size() != said.locks.size()) throw WireError("inherited locks have no targets");
+  for (std::size_t place = 0; place < targets.size(); ++place)
+    said.locks[place].target = {targets[place].bits()};
+  if (push.leases() == nullptr) return said;
+  needAligned<fb::HeldLease>(push.leases()->Data());
+  for (const fb::HeldLease* const lease : *push.leases()) {
+    if (lease->place() >= said.locks.size()) throw WireError("a lease is out of place");
+    said.locks[lease->place()].lease = leaseOf(lease->lease(), lease->renewed_by());
+  }
+  return said;
 }
 
 Invalidate unpack(Reader& in, const fb::Invalidate& push) {
@@ -380,6 +484,9 @@ FromServer unpackBody(Reader& in, const fb::ServerMessage& message) {
     case Body::LockBroken: return unpackAs<fb::LockBroken>(in, message);
     case Body::SignedOff: return unpackAs<fb::SignedOff>(in, message);
     case Body::Notice: return unpackAs<fb::Notice>(in, message);
+    case Body::ResourceReply: return unpackAs<fb::ResourceReply>(in, message);
+    case Body::LockLapsed: return unpackAs<fb::LockLapsed>(in, message);
+    case Body::LocksInherited: return unpackAs<fb::LocksInherited>(in, message);
     case Body::NONE: break;
   }
   throw WireError("a server says nothing of kind " +

@@ -20,11 +20,11 @@ LockDuration lockDurationOf(fb::LockDuration duration) {
   return inRange<LockDuration>(duration, "lock duration");
 }
 
-/// `held` as far as the answer does not say it already.
-LockInfo unpackHeld(Reader& in, const fb::Held& held, const LockAnswer& answer) {
+}  // namespace
+
+LockInfo unpack(Reader& in, const fb::Held& held) {
   LockInfo info;
-  info.target = answer.request.target;
-  info.type = lockTypeOf(held.type());
+  info.type = lockTypeOrGet(held.type());
   info.wanted = info.type;
   info.session = lockTypeOrGet(held.session());
   info.duration = info.session == LockType::Get ? LockDuration::Transaction : LockDuration::Session;
@@ -34,7 +34,19 @@ LockInfo unpackHeld(Reader& in, const fb::Held& held, const LockAnswer& answer) 
   return info;
 }
 
-}  // namespace
+fb::Held packHeld(Writer& w, const LockInfo& held) {
+  return {packType(held.type), packType(held.session), held.level, held.token.value,
+          ageOf(held.since, w.now)};
+}
+
+At<fb::ResourceName> pack(Writer& w, const ResourceName& name) {
+  const auto shown = packText(w, name.shown);
+  return fb::CreateResourceName(w.builder, name.oid.bits(), shown);
+}
+
+ResourceName unpack(Reader& in, const fb::ResourceName& name) {
+  return {Oid::fromBits(name.oid()), in.prose(name.shown())};
+}
 
 // --- Requests and answers ------------------------------------------------------------------------
 
@@ -61,11 +73,11 @@ fb::Edge pack(Writer&, const WaitEdge& edge) {
 At<fb::Answer> pack(Writer& w, const LockAnswer& answer) {
   const auto cycle = packAll(w, answer.cycle);
   const std::int64_t lockedAge = answer.lockedBy.isNull() ? 0 : ageOf(answer.lockedSince, w.now);
-  return fb::CreateAnswer(w.builder, as<fb::LockOutcome>(answer.outcome),
-                          answer.request.target.value, packType(answer.request.type),
-                          answer.token.value, answer.queued, answer.waited.count(),
-                          answer.shareReleased, answer.lockedBy.value, lockedAge,
-                          packType(answer.lockedType), answer.obtained.value, cycle);
+  return fb::CreateAnswer(
+      w.builder, as<fb::LockOutcome>(answer.outcome), answer.request.target.value,
+      packType(answer.request.type), answer.token.value, answer.queued, answer.waited.count(),
+      answer.shareReleased, answer.lockedBy.value, lockedAge, packType(answer.lockedType),
+      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit));
 }
 
 At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
@@ -73,12 +85,14 @@ At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
   const auto record = reply.reply.record ? pack(w, *reply.reply.record) : At<fb::Record>();
   const auto failure = packSome(w, reply.reply.failure);
   fb::Held held;
+  LeaseTerms lease;
   if (reply.held) {
-    held = {packType(reply.held->type), packType(reply.held->session), reply.held->level,
-            reply.held->token.value, ageOf(reply.held->since, w.now)};
+    held = packHeld(w, *reply.held);
+    lease = reply.held->lease;
   }
   return fb::CreateLockReply(w.builder, answer, record, reply.unchanged, reply.reply.missing,
-                             reply.reply.updatedMeanwhile, failure, reply.held ? &held : nullptr);
+                             reply.reply.updatedMeanwhile, failure, reply.held ? &held : nullptr,
+                             lease.length.count(), as<fb::Renewal>(lease.renewedBy));
 }
 
 fb::LockGrant pack(Writer& w, const LockGrant& grant) {
@@ -122,6 +136,7 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer) {
   told.lockedType = lockTypeOrGet(answer.locked_type());
   told.obtained = {answer.obtained()};
   told.cycle = unpackAll<WaitEdge>(in, answer.cycle());
+  told.limit = inRange<LockLimit>(answer.limit(), "limit");
   return told;
 }
 
@@ -133,7 +148,12 @@ LockReply unpack(Reader& in, const fb::LockReply& reply) {
   told.reply.updatedMeanwhile = reply.updated_meanwhile();
   told.reply.failure = unpackSome(in, reply.failure());
   told.unchanged = reply.unchanged();
-  if (reply.held() != nullptr) told.held = unpackHeld(in, *reply.held(), told.reply.lock);
+  if (reply.held() != nullptr) {
+    told.held = unpack(in, *reply.held());
+    if (told.held->type == LockType::Get) throw WireError("Get is not a lock");
+    told.held->target = told.reply.lock.request.target;
+    told.held->lease = leaseOf(reply.lease(), reply.renewed_by());
+  }
   return told;
 }
 
@@ -161,10 +181,11 @@ fb::LockInfo pack(Writer&, const LockInfo& lock) {
 }
 
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics) {
-  return fb::CreateStatistics(
-      w.builder, statistics.lockRequests, statistics.unlockRequests, statistics.queuedLocks,
-      statistics.refusals, statistics.timeouts, statistics.deadlocks, statistics.cancellations,
-      statistics.totalQueueWait.count(), statistics.locksHeld, statistics.requestsWaiting);
+  return fb::CreateStatistics(w.builder, statistics.lockRequests, statistics.unlockRequests,
+                              statistics.queuedLocks, statistics.refusals, statistics.timeouts,
+                              statistics.deadlocks, statistics.cancellations,
+                              statistics.totalQueueWait.count(), statistics.locksHeld,
+                              statistics.requestsWaiting, statistics.lapses);
 }
 
 fb::Contention pack(Writer&, const LockContentionInfo& contention) {
@@ -232,6 +253,7 @@ LockStatistics unpack(Reader&, const fb::Statistics& statistics) {
   counters.totalQueueWait = durationOf(statistics.total_queue_wait());
   counters.locksHeld = statistics.locks_held();
   counters.requestsWaiting = statistics.requests_waiting();
+  counters.lapses = statistics.lapses();
   return counters;
 }
 

@@ -13,7 +13,8 @@ At<fb::Process> pack(Writer& w, const ProcessInfo& process) {
   const auto node = packText(w, process.node);
   const auto address = packText(w, process.address);
   return fb::CreateProcess(w.builder, process.locker.value, process.oid.bits(), name, user, node,
-                           address, process.background, microsecondsOf(process.signedOn));
+                           address, process.background, microsecondsOf(process.signedOn),
+                           process.parent.value);
 }
 
 At<fb::Node> pack(Writer& w, const NodeInfo& node) {
@@ -43,6 +44,7 @@ ProcessInfo unpack(Reader& in, const fb::Process& process) {
   info.address = in.prose(process.address());
   info.background = process.background();
   info.signedOn = wallTimeOf(process.signed_on());
+  info.parent = {process.parent()};
   return info;
 }
 

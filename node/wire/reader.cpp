@@ -55,6 +55,11 @@ LockTimeout timeoutOf(std::int32_t number) {
   return LockTimeout::ofMilliseconds(number);
 }
 
+LeaseTerms leaseOf(std::int64_t milliseconds, fb::Renewal renewedBy) {
+  return {std::chrono::milliseconds(milliseconds),
+          inRange<Renewal>(renewedBy, "way to renew a lease")};
+}
+
 std::chrono::milliseconds waitOf(std::int32_t number, const char* what) {
   if (number < 0) throw WireError(std::string(what) + " is " + std::to_string(number) + " ms");
   return std::chrono::milliseconds(number);

@@ -36,8 +36,8 @@ class Reader {
   Instant instant(std::int64_t age) const;
 
  private:
-  // An empty reply of a lockAll() takes sixteen times as much memory as bytes in its message.
-  static constexpr std::size_t kTimesItsLength = 16;
+  // An empty reply of a lockAll() takes twenty times as much memory as bytes in its message.
+  static constexpr std::size_t kTimesItsLength = 24;
   static constexpr std::size_t kInAnyCase = std::size_t{64} * 1024;
 
   std::size_t left_;
@@ -82,6 +82,8 @@ Ours inRange(Theirs number, const char* what) {
 }
 
 LockTimeout timeoutOf(std::int32_t number);
+/// Its length may be anything: the receiver judges that.
+LeaseTerms leaseOf(std::int64_t milliseconds, fb::Renewal renewedBy);
 /// `number` is not negative.
 std::chrono::milliseconds waitOf(std::int32_t number, const char* what);
 std::optional<std::chrono::milliseconds> optionalWaitOf(std::int32_t number, const char* what);
@@ -108,6 +110,8 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer);
 LockReply unpack(Reader& in, const fb::LockReply& reply);
 LockGrant unpack(Reader& in, const fb::LockGrant& grant);
 LockInfo unpack(Reader& in, const fb::LockInfo& lock);
+LockInfo unpack(Reader& in, const fb::Held& held);
+ResourceName unpack(Reader& in, const fb::ResourceName& name);
 LockStatistics unpack(Reader& in, const fb::Statistics& statistics);
 LockContentionInfo unpack(Reader& in, const fb::Contention& contention);
 DeadlockHold unpack(Reader& in, const fb::HeldThen& hold);

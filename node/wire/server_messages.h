@@ -14,12 +14,19 @@
 #include "locking/deadlock_record.h"
 #include "node/wire/client_messages.h"
 #include "objects/class_def.h"
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 
 namespace nephrite::wire {
 
 /// The processes that a reply names: a name for each locker in it.
 using ProcessInfos = std::vector<ProcessInfo>;
+/// How a resource is shown: "resource nightly run".
+struct ResourceName {
+  Oid oid;
+  std::string shown;
+};
+/// Of the resources that a message names.
+using Names = std::vector<ResourceName>;
 
 struct Welcome {
   std::uint16_t version = kVersion;
@@ -52,9 +59,10 @@ struct ProcessReply {
   ProcessInfos people;
 };
 struct LockReply {
-  nephrite::LockReply reply;     ///< `reply.lock.request` has target and type only.
-  bool unchanged = false;        ///< `knownEdition` is the latest; no record.
-  std::optional<LockInfo> held;  ///< Now, whatever the answer: type, session, level, token, since.
+  nephrite::LockReply reply;  ///< `reply.lock.request` has target and type only.
+  bool unchanged = false;     ///< `knownEdition` is the latest; no record.
+  /// Now, whatever the answer: type, session, level, token, since, lease.
+  std::optional<LockInfo> held;
 };
 /// An answer that has nothing else to say: granted at once, and the client needs no object.
 struct LockGrant {
@@ -71,6 +79,7 @@ struct LockAnswered {
   ProcessInfos people;
   /// Their places rise. Most often there is one, which needs no memory of its own.
   boost::container::small_vector<LockGrant, 1> grants;
+  Names names = {};
 
   std::size_t count() const { return replies.size() + grants.size(); }
 };
@@ -78,6 +87,7 @@ struct CommitReply {
   RequestId id = 0;
   nephrite::CommitReply reply;  ///< Never Unknown.
   ProcessInfos people;
+  Names names = {};
 };
 struct ObjectReply {
   RequestId id = 0;
@@ -100,6 +110,7 @@ struct LocksReply {
   std::vector<LockInfo> locks;  ///< `elapsed` is the age; `duration` of those held from `session`.
   ProcessInfos people;
   bool more = false;  ///< Here and below: the next message of this `id` goes on with the list.
+  Names names = {};
 };
 struct NodesReply {
   RequestId id = 0;
@@ -121,12 +132,14 @@ struct ContentionReply {
   LockContentionState state;
   std::vector<LockContentionInfo> entries;
   ProcessInfos people;
+  Names names = {};
 };
 struct DeadlocksReply {
   RequestId id = 0;
   std::vector<DeadlockRecord> records;
   ProcessInfos people;
   bool more = false;
+  Names names = {};
 };
 /// How a server node is doing.
 struct Status {
@@ -179,11 +192,26 @@ struct Notice {
   std::string what;
   std::optional<std::chrono::milliseconds> serverTimeout = {};  ///< When it has changed.
 };
+struct ResourceReply {
+  RequestId id = 0;
+  Oid oid;
+};
+struct LockLapsed {
+  LockRequest lock;  ///< Locker, target, type, duration and lease.
+  FencingToken token;
+  Names name = {};  ///< Of a resource: one.
+};
+/// What a process holds since a child of it left it its locks.
+struct LocksInherited {
+  LockerId locker;
+  std::vector<LockInfo> locks;  ///< Target and what LockReply::held says; Get: nothing is held.
+};
 
 using FromServer =
     std::variant<Welcome, Refusal, Ping, NodeReply, ProcessReply, LockAnswered, CommitReply,
                  ObjectReply, OidsReply, ClassReply, YesNo, LocksReply, NodesReply, ProcessesReply,
                  StatisticsReply, ContentionReply, DeadlocksReply, StatusReply, FailureReply,
-                 Invalidate, ClassesChanged, LockBroken, SignedOff, Notice>;
+                 Invalidate, ClassesChanged, LockBroken, SignedOff, Notice, ResourceReply,
+                 LockLapsed, LocksInherited>;
 
 }  // namespace nephrite::wire

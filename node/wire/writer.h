@@ -76,6 +76,8 @@ At<fb::Answer> pack(Writer& w, const LockAnswer& answer);
 At<fb::LockReply> pack(Writer& w, const LockReply& reply);
 fb::LockGrant pack(Writer& w, const LockGrant& grant);
 fb::LockInfo pack(Writer& w, const LockInfo& lock);
+fb::Held packHeld(Writer& w, const LockInfo& held);
+At<fb::ResourceName> pack(Writer& w, const ResourceName& name);
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics);
 fb::Contention pack(Writer& w, const LockContentionInfo& contention);
 fb::HeldThen pack(Writer& w, const DeadlockHold& hold);

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "objects/decode_error.h"
+#include "objects/disk/decode_error.h"
 
 // Private to objects: the bytes of records. Fixed-size numbers are little-endian on every
 // machine; varints are LEB128; signed varints are zigzag-coded.

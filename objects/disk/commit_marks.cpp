@@ -3,8 +3,8 @@
 #include <chrono>
 #include <string_view>
 
-#include "objects/decode_error.h"
 #include "objects/disk/byte_stream.h"
+#include "objects/disk/decode_error.h"
 #include "objects/disk/store_error.h"
 
 namespace nephrite {

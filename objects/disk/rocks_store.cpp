@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "objects/disk/byte_stream.h"
+#include "objects/disk/record_codec.h"
 #include "objects/disk/store_error.h"
-#include "objects/record_codec.h"
 #include "objects/schema_change.h"
 
 namespace nephrite {

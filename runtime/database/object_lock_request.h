@@ -9,7 +9,7 @@
 #include "locking/lock_request.h"
 #include "objects/change_set.h"
 #include "objects/oid.h"
-#include "runtime/database/request_failure.h"
+#include "runtime/errors/request_failure.h"
 
 namespace nephrite {
 

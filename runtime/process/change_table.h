@@ -25,6 +25,7 @@ class ChangeTable {
     /// Unless kWhole: only record->values[only] is filled. The rest is read from edition
     /// record->edition when it is needed (complete()).
     mutable std::size_t only = kWhole;
+    std::uint64_t lapses = 0;  ///< As Database::lapses(), before it was made.
     static constexpr std::size_t kWhole = SIZE_MAX;
 
     /// Takes the rest from the object's latest edition. False when the change is based on another.

@@ -3,13 +3,12 @@
 namespace nephrite {
 
 std::vector<Lock> describeLocks(const Database& database, const std::vector<LockInfo>& infos) {
-  const auto schema = database.schema();
   std::vector<Lock> locks;
   locks.reserve(infos.size());
   for (const LockInfo& info : infos) {
     Lock lock;
     lock.target = Oid::fromBits(info.target.value);
-    lock.targetName = schema->show(lock.target);
+    lock.targetName = database.show(lock.target);
     lock.type = info.type;
     lock.wanted = info.wanted;
     lock.duration = info.duration;
@@ -20,6 +19,9 @@ std::vector<Lock> describeLocks(const Database& database, const std::vector<Lock
     lock.elapsed = info.elapsed;
     lock.waitTime = info.timeout;
     lock.token = info.token;
+    lock.lease = info.lease;
+    lock.leaseLeft = info.leaseLeft;
+    if (!info.parent.isNull()) lock.parent = database.describe(info.parent);
     locks.push_back(std::move(lock));
   }
   return locks;
@@ -28,8 +30,7 @@ std::vector<Lock> describeLocks(const Database& database, const std::vector<Lock
 LockContention describeContention(const Database& database, const LockContentionInfo& info) {
   LockContention contention;
   contention.target = Oid::fromBits(info.target.value);
-  contention.targetName =
-      contention.target.isNull() ? "others" : database.schema()->show(contention.target);
+  contention.targetName = contention.target.isNull() ? "others" : database.show(contention.target);
   contention.totalContentions = info.totalContentions;
   contention.totalWaitTime = info.totalWait;
   contention.maxWaitTime = info.maxWait;

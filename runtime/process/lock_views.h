@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "runtime/system.h"
 
 namespace nephrite {

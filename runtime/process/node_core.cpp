@@ -57,13 +57,13 @@ NodeInfo NodeCore::info() const {
   return info_;
 }
 
-ProcessInfo NodeCore::signOn(const std::string& name, const std::string& user, bool background) {
+ProcessInfo NodeCore::signOn(ProcessSignOn who) {
+  const std::string& name = who.name;
   for (bool anew = false;; anew = true) {
-    ProcessSignOn who;
     bool closed = false;
     {
       MutexLock hold(mutex_);
-      who = {info_.oid, name, user, background};
+      who.node = info_.oid;
       closed = closed_;
     }
     ProcessReply reply;

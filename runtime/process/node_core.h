@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "runtime/database.h"
-#include "runtime/local/work_thread.h"
+#include "base/work_thread.h"
+#include "runtime/database/database.h"
 
 namespace nephrite {
 
@@ -34,8 +34,7 @@ class NodeCore {
   /// SignOnException when node.processes is locked for too long; 64006 when closed. When the
   /// database no longer knows the node (its server was lost or restarted, an operator signed it
   /// off), the node signs on anew first.
-  ProcessInfo signOn(const std::string& name, const std::string& user, bool background)
-      NEPHRITE_EXCLUDES(mutex_);
+  ProcessInfo signOn(ProcessSignOn who) NEPHRITE_EXCLUDES(mutex_);
   void remember(const std::shared_ptr<ProcessCore>& process) NEPHRITE_EXCLUDES(mutex_);
   void close() NEPHRITE_EXCLUDES(mutex_);
 

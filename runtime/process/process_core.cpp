@@ -44,22 +44,15 @@ class ProcessCore::Use {
   bool first_ = false;
 };
 
-ProcessCore::ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor)
-    : node_(std::move(node)), machine_(node_->database(), info), executor_(std::move(executor)) {}
+ProcessCore::ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor,
+                         std::shared_ptr<ProcessCore> parent)
+    : node_(std::move(node)),
+      parent_(std::move(parent)),
+      machine_(node_->database(), info),
+      executor_(std::move(executor)) {}
 
 ProcessCore::~ProcessCore() {
   logFailure("process.failed", info().name, [this] { signOff(); });
-}
-
-void ProcessCore::signOff() {
-  if (!signedOn_.exchange(false)) return;
-  try {
-    const Use use(*this);
-    machine_.signOff();
-  } catch (const UsageException&) {
-    // Another thread is inside a call: its wait is cancelled, and the machine is not ours to touch.
-    database().signOffProcess(info().locker);
-  }
 }
 
 // --- The frame of a call -------------------------------------------------------------------------
@@ -385,7 +378,7 @@ ProcessCore::Property ProcessCore::propertyOf(Oid oid, std::string_view name) {
                                                       "\"");
 }
 
-std::string ProcessCore::show(Oid oid) const { return database().schema()->show(oid); }
+std::string ProcessCore::show(Oid oid) const { return database().show(oid); }
 
 void ProcessCore::useUpdateLocks(bool on) {
   call([&] { machine_.useUpdateLocks(on); });
@@ -527,7 +520,8 @@ struct ProcessCore::AsyncLock {
 void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::stop_token abandoned) {
   call([&] {
     const std::uint64_t id = machine_.nextRequestId();
-    const ProcessMachine::Wish wish{oid, asked.type, asked.duration, asked.timeout, id};
+    const ProcessMachine::Wish wish{oid,           asked.type, asked.duration,
+                                    asked.timeout, id,         asked.lease.value_or(LeaseTerms{})};
     check(machine_.misuse(wish), oid);
     if (oid.lifetime() == Lifetime::Transient) {
       post([done] { done(LockResult::success()); });
@@ -551,6 +545,22 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::sto
     pending->onStop[2].emplace(std::move(abandoned), cancel);
     AsyncLock::arrived(pending);
   });
+}
+
+void ProcessCore::signOffInDatabase(std::optional<std::uint16_t> heirLevel) {
+  if (!signedOn_.exchange(false)) return;
+  try {
+    const Use use(*this);
+    heirLevel ? machine_.signOffToParent(*heirLevel) : machine_.signOff();
+  } catch (const UsageException&) {
+    // Another thread is inside a call: its wait is cancelled, and the machine is not ours to touch.
+    if (heirLevel) {
+      database().signOffToParent(info().locker, *heirLevel);
+    } else {
+      database().signOffProcess(info().locker);
+    }
+  }
+  leaveChildren();
 }
 
 // Often called by the thread that lets a lock go, for others wait for it too: an executor that

@@ -9,12 +9,14 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/function_ref.h"
+#include "base/mutex.h"
 #include "runtime/lock_call.h"
 #include "runtime/process/handler_stack.h"
-#include "runtime/process/process_machine.h"
 #include "runtime/process/node_core.h"
+#include "runtime/process/process_machine.h"
 
 namespace nephrite {
 
@@ -26,7 +28,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
  public:
   using Executor = std::function<void(std::function<void()>)>;
 
-  ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor);
+  ProcessCore(std::shared_ptr<NodeCore> node, const ProcessInfo& info, Executor executor,
+              std::shared_ptr<ProcessCore> parent = nullptr);
   ~ProcessCore();
   ProcessCore(const ProcessCore&) = delete;
   ProcessCore& operator=(const ProcessCore&) = delete;
@@ -107,6 +110,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   /// Its value, to be replaced at once: may be null by then.
   Value& changeValue(Oid oid, const Property& property);
   std::string show(Oid oid) const;
+  std::shared_ptr<const NamedResource> resourceNamed(const std::string& name);
 
   // --- Calls -------------------------------------------------------------------------------------
 
@@ -125,8 +129,14 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void useUpdateLocks(bool on);
 
   void signOff();
+  void signOffToParent();
   bool isSignedOn() const { return signedOn_; }
+  /// `told` is called, where callbacks run, for each lock that lapses.
+  void watchLapses(std::function<void(const LapsedLock&)> told);
   /// Cancels every wait of this process, now and later, when `stop` is requested.
+  /// Before a child signs on, and after.
+  void beParent();
+  void adopt(const std::shared_ptr<ProcessCore>& child) NEPHRITE_EXCLUDES(childrenMutex_);
   void stopWith(std::stop_token stop) { stop_ = std::move(stop); }
 
   ProcessMachine& machine() { return machine_; }
@@ -160,7 +170,13 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   bool mayContinue(const SystemException& exception, const Continuation& continuation) const;
   void post(std::function<void()> callback);
 
+  void signOffInDatabase(std::optional<std::uint16_t> heirLevel);
+  /// Its parent has signed off, and with it the process.
+  void leftWithParent();
+  void leaveChildren() NEPHRITE_EXCLUDES(childrenMutex_);
+
   const std::shared_ptr<NodeCore> node_;
+  const std::shared_ptr<ProcessCore> parent_;  // May be null.
   ProcessMachine machine_;
   const Executor executor_;
   HandlerStack handlers_;
@@ -172,6 +188,8 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   std::atomic<bool> signedOn_{true};
   std::string whySignedOff_;  // When its end was not its own doing; of the thread inside a call.
   std::atomic<std::thread::id> user_{};
+  Mutex childrenMutex_;  // A leaf.
+  std::vector<std::weak_ptr<ProcessCore>> children_ NEPHRITE_GUARDED_BY(childrenMutex_);
 };
 
 }  // namespace nephrite

@@ -19,6 +19,13 @@ StepResult failed(ErrorCode code) {
   return result;
 }
 
+StepResult failed(RequestFailure why) {
+  StepResult result = failed(why.code);
+  result.failure = std::move(why.what);
+  result.object = why.object;
+  return result;
+}
+
 StepResult done(RecordPtr record = nullptr) {
   StepResult result;
   result.record = std::move(record);
@@ -41,7 +48,10 @@ RequestFailure whyNotWhole(const Database& database, LockerId locker, Oid oid) {
 ProcessMachine::ProcessMachine(Database& database, ProcessInfo process)
     : database_(database),
       process_(std::move(process)),
-      quick_(std::dynamic_pointer_cast<LocalQuickLocks>(database_.quickLocks(process_.locker))) {}
+      quick_(std::dynamic_pointer_cast<LocalQuickLocks>(database_.quickLocks(process_.locker))),
+      families_(database_.families()) {
+  if (!process_.parent.isNull()) joinFamily();
+}
 
 // --- Defaults ----------------------------------------------------------------------------------
 
@@ -51,25 +61,26 @@ LockTimeout ProcessMachine::setDefaultLockTimeout(LockTimeout timeout) {
 }
 
 void ProcessMachine::setDeadlockPriority(Lifetime lifetime, std::int32_t priority) {
-  (lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_) = priority;
+  (lifetime == Lifetime::SharedTransient ? transientPriority_ : persistentPriority_) = priority;
 }
 
 std::int32_t ProcessMachine::deadlockPriority(Lifetime lifetime) const {
-  return lifetime == Lifetime::Persistent ? persistentPriority_ : transientPriority_;
+  return lifetime == Lifetime::SharedTransient ? transientPriority_ : persistentPriority_;
 }
 
 // --- States --------------------------------------------------------------------------------------
 
-const ProcessMachine::OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) const {
+const OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) const {
   switch (lifetime) {
-    case Lifetime::Persistent: return persistent_;
+    case Lifetime::Persistent:
+    case Lifetime::Resource: return persistent_;
     case Lifetime::SharedTransient: return shared_;
     case Lifetime::Transient: break;
   }
   return own_;
 }
 
-ProcessMachine::OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) {
+OpenTransaction& ProcessMachine::transactionOf(Lifetime lifetime) {
   return const_cast<OpenTransaction&>(std::as_const(*this).transactionOf(lifetime));
 }
 
@@ -87,6 +98,8 @@ std::optional<ErrorCode> ProcessMachine::begin(Lifetime lifetime) {
   OpenTransaction& transaction = transactionOf(lifetime);
   if (transaction.inTransaction) return ErrorCode::AlreadyInTransaction;
   transaction.inTransaction = true;
+  if (quick_ != nullptr) quick_->noteBegin(lifetime);
+  if (mayLapse()) database_.forgetLapses(process_.locker);
   return std::nullopt;
 }
 
@@ -136,9 +149,11 @@ void ProcessMachine::endAllStates() {
 void ProcessMachine::leaveTransaction(Lifetime lifetime) {
   OpenTransaction& transaction = transactionOf(lifetime);
   transaction.inTransaction = false;
-  transaction.deletes = false;
+  if (quick_ != nullptr) quick_->noteEnd(lifetime);
+  if (transaction.slow != 0) transaction.slow &= std::uint8_t{0xFF ^ OpenTransaction::kDeletes};
   transaction.changes.clear();
   transaction.unmade.clear();
+  if (inFamily_) families_->ended(process_.locker, lifetime);
   if (lifetime == Lifetime::Persistent) endAllStates();
 }
 
@@ -165,6 +180,7 @@ void ProcessMachine::unlockUnmade(std::span<const Oid> oids) {
 void ProcessMachine::commit(Lifetime lifetime, StepDone stepDone) {
   OpenTransaction& transaction = transactionOf(lifetime);
   if (!transaction.inTransaction) return stepDone(failed(ErrorCode::NotInTransaction));
+  if (auto lapsed = lapsedChange(lifetime)) return stepDone(failed(*std::move(lapsed)));
 
   CommitRequest commit;
   commit.lifetime = lifetime;
@@ -218,10 +234,12 @@ LockRequest ProcessMachine::requestFor(const Wish& wish) const {
   request.priority = deadlockPriority(wish.target.lifetime());
   request.background = process_.background;
   request.id = wish.id;
+  request.lease = wish.lease;
   return request;
 }
 
 Existence ProcessMachine::existenceOf(Oid oid) const {
+  if (oid.lifetime() == Lifetime::Resource) return Existence::CreatedByLocker;
   const Change* const change = changeOf(oid);
   const bool created = change != nullptr && change->kind == ChangeKind::Create;
   return created ? Existence::CreatedByLocker : Existence::Required;
@@ -244,9 +262,16 @@ void ProcessMachine::lock(const Wish& wish, StepDone stepDone) {
   if (const auto error = misuse(wish)) return stepDone(failed(*error));
   const Oid oid = wish.target;
   if (oid.lifetime() == Lifetime::Transient) return stepDone(done(peek(oid)));
+  if (!wish.lease.isNone() && !asksLeases_) {
+    asksLeases_ = true;
+    if (auto failure = completeAll()) return stepDone(failed(*std::move(failure)));
+  }
   database_.lock({requestFor(wish), existenceOf(oid)},
                  [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
                    StepResult result = resultOf(reply);
+                   if (reply.lock.outcome == LockOutcome::Granted && inFamily_) {
+                     families_->granted(process_.locker, oid);
+                   }
                    if (const Change* const change = changeOf(oid)) {
                      if (reply.record && !change->complete(*reply.record)) {
                        const RequestFailure why = whyNotWhole(database_, process_.locker, oid);
@@ -339,6 +364,7 @@ RecordPtr ProcessMachine::peek(Oid oid) const {
 
 void ProcessMachine::read(Oid oid, StepDone stepDone) {
   if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
+  if (oid.lifetime() == Lifetime::Resource) return stepDone(failed(ErrorCode::NotLockable));
   const bool locks = isInState(StateKind::Lock) && oid.lifetime() != Lifetime::Transient;
   if (locks && !holds(oid, LockType::Share)) {
     return lockImplicitly(oid, LockType::Share, std::move(stepDone));
@@ -352,10 +378,11 @@ void ProcessMachine::startChange(Oid oid, StepResult& result) {
   ChangeTable& changes = transactionOf(oid.lifetime()).changes;
   if (changes.find(oid) != nullptr) return;
   if (result.record == nullptr) {
-    result = failed(ErrorCode::ObjectDeleted);
+    result.outcome = StepResult::Outcome::Failed;
+    result.code = ErrorCode::ObjectDeleted;
     return;
   }
-  changes.add({oid, ChangeKind::Update, copyOf(*result.record)});
+  addChange({oid, ChangeKind::Update, copyOf(*result.record)});
 }
 
 /// Of an object that is changed already.
@@ -367,12 +394,13 @@ void ProcessMachine::startRemoval(Oid oid) {
     transactionOf(oid.lifetime()).unmade.push_back(oid);
   } else {
     change->kind = ChangeKind::Delete;
-    transactionOf(oid.lifetime()).deletes = true;
+    transactionOf(oid.lifetime()).slow |= OpenTransaction::kDeletes;
   }
 }
 
 void ProcessMachine::change(Oid oid, StepDone stepDone) {
   if (oid.isNull()) return stepDone(failed(ErrorCode::NullReference));
+  if (oid.lifetime() == Lifetime::Resource) return stepDone(failed(ErrorCode::NotLockable));
   if (oid.lifetime() == Lifetime::Transient) {
     return stepDone(changeOf(oid) ? done() : failed(ErrorCode::ObjectDeleted));
   }
@@ -380,15 +408,29 @@ void ProcessMachine::change(Oid oid, StepDone stepDone) {
   if (isSystemObject(oid)) return stepDone(failed(ErrorCode::SystemObject));
   if (const Change* const known = changeOf(oid)) {
     const bool gone = known->kind == ChangeKind::Delete;
+    if (!gone) renewByChange(oid);
     return stepDone(gone ? failed(ErrorCode::ObjectDeleted) : done());
   }
+  if (auto other = changedByRelative(oid)) return stepDone(failed(*std::move(other)));
   if (mayChange(oid)) {
+    if (inFamily_ && families_->takeStale(process_.locker, oid)) {
+      return stepDone(failed(ErrorCode::UpdatedBeforeUpgrade));
+    }
     StepResult result = done(database_.fetch(oid));
     startChange(oid, result);
     return stepDone(result);
   }
   lockForChange(oid, [this, oid, stepDone = std::move(stepDone)](StepResult result) {
-    if (result.isDone()) startChange(oid, result);
+    auto other = result.isDone() ? changedByRelative(oid) : std::nullopt;
+    if (other) {  // The lock is held.
+      const StepResult refused = failed(*std::move(other));
+      result.outcome = refused.outcome;
+      result.code = refused.code;
+      result.failure = refused.failure;
+      result.object = refused.object;
+    } else if (result.isDone()) {
+      startChange(oid, result);
+    }
     stepDone(result);
   });
 }
@@ -404,7 +446,7 @@ void ProcessMachine::remove(Oid oid, StepDone stepDone) {
 LatestEdition ProcessMachine::lockForChangeAtOnce(Oid oid) {
   const Lifetime lifetime = oid.lifetime();
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
-  if (!isInTransaction(lifetime)) return {};
+  if (!isInTransaction(lifetime) || inFamily_) return {};
   if (mayChange(oid)) {
     if (quick_ != nullptr) return quick_->latestEdition(oid);
     RecordPtr record = database_.fetch(oid);
@@ -418,7 +460,9 @@ LatestEdition ProcessMachine::lockForChangeAtOnce(Oid oid) {
 
 ObjectRecord* ProcessMachine::changeAtOnce(Oid oid) {
   if (const Change* const known = changeOf(oid)) {
-    return known->kind == ChangeKind::Delete ? nullptr : changeable(oid);
+    if (known->kind == ChangeKind::Delete) return nullptr;
+    renewByChange(oid);
+    return changeable(oid);
   }
   const LatestEdition latest = lockForChangeAtOnce(oid);
   if (latest.number == 0) return nullptr;
@@ -426,12 +470,12 @@ ObjectRecord* ProcessMachine::changeAtOnce(Oid oid) {
   if (current == nullptr) return nullptr;
   auto record = copyOf(*current);
   ObjectRecord* const changeable = record.get();
-  transactionOf(oid.lifetime()).changes.add({oid, ChangeKind::Update, std::move(record)});
+  addChange({oid, ChangeKind::Update, std::move(record)});
   return changeable;
 }
 
 Value* ProcessMachine::replaceAtOnce(Oid oid, std::size_t index, std::size_t size) {
-  if (isChanged(oid)) {
+  if (isChanged(oid) || mayLapse()) {
     ObjectRecord* const known = changeAtOnce(oid);
     if (known == nullptr) return nullptr;
     if (known->values.size() <= index) known->values.resize(index + 1);
@@ -451,7 +495,7 @@ Value* ProcessMachine::replaceAtOnce(Oid oid, std::size_t index, std::size_t siz
   }
   ValueList& values = change.record->values;
   if (values.size() <= index) values.resize(index + 1);
-  transactionOf(oid.lifetime()).changes.add(std::move(change));
+  addChange(std::move(change));
   return &values[index];
 }
 
@@ -480,16 +524,25 @@ Oid ProcessMachine::create(Lifetime lifetime, Oid::ClassNumber classNumber,
 }
 
 void ProcessMachine::signOff() {
+  dropTransactions();
+  database_.signOffProcess(process_.locker);
+}
+
+void ProcessMachine::signOffToParent(std::uint16_t level) {
+  dropTransactions();
+  database_.signOffToParent(process_.locker, level);
+}
+
+void ProcessMachine::dropTransactions() {
   states_.clear();
   keepLevel();
   for (const Lifetime lifetime :
        {Lifetime::Persistent, Lifetime::SharedTransient, Lifetime::Transient}) {
     OpenTransaction& transaction = transactionOf(lifetime);
     transaction.inTransaction = false;
-    transaction.deletes = false;
+    transaction.slow = 0;
     transaction.changes.clear();
   }
-  database_.signOffProcess(process_.locker);
 }
 
 }  // namespace nephrite

@@ -11,15 +11,14 @@
 #include <vector>
 
 #include "locking/lock_rules.h"
-#include "runtime/database.h"
-#include "runtime/error_code.h"
-#include "runtime/local/local_quick_locks.h"
-#include "runtime/process/change_table.h"
+#include "runtime/database/database.h"
+#include "runtime/database/family_changes.h"
+#include "runtime/database/local_quick_locks.h"
+#include "runtime/errors/error_code.h"
+#include "runtime/process/open_transaction.h"
 #include "runtime/process/step_result.h"
 
 namespace nephrite {
-
-enum class StateKind : std::uint8_t { Load, Lock };
 
 /// One process as a state machine: transaction, load and lock states, the changes of its
 /// transactions, and the locks that the rules take by themselves. Never blocks, never throws for
@@ -51,6 +50,9 @@ class ProcessMachine {
   void setDeadlockPriority(Lifetime lifetime, std::int32_t priority);
   std::int32_t deadlockPriority(Lifetime lifetime) const;
 
+  /// To be called before a child of this process signs on; without effect after the first time.
+  void joinFamily();
+
   // --- States ------------------------------------------------------------------------------------
 
   /// Empty when it worked; else AlreadyInTransaction.
@@ -81,6 +83,7 @@ class ProcessMachine {
     LockDuration duration = LockDuration::Transaction;
     LockTimeout timeout = LockTimeout::processDefined();
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
+    LeaseTerms lease = {};
   };
   void lock(const Wish& wish, StepDone done);
   /// True when it was granted, at once and without more ado; else nothing was done or said, and
@@ -95,6 +98,8 @@ class ProcessMachine {
   Existence existenceOf(Oid oid) const;
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
+  /// The lease of the lock counts anew. False: it is not held, or has none.
+  bool renew(Oid target) { return database_.renew(process_.locker, target, Renewal::Request); }
   std::uint64_t nextRequestId() { return ++lastRequest_; }
   /// Cancels the request that a step made by itself (an implicit lock, a commit's upgrades);
   /// harmless when it does not wait. Any thread.
@@ -146,15 +151,13 @@ class ProcessMachine {
 
   /// Releases everything. The session is over.
   void signOff();
+  /// The same, but its locks are its parent's from now on, which has so many states open.
+  void signOffToParent(std::uint16_t level);
+  /// How many load and lock states are open.
+  std::uint16_t level() const { return level_; }
 
  private:
   using Change = ChangeTable::Change;
-  struct OpenTransaction {
-    std::atomic<bool> inTransaction = false;
-    std::atomic<bool> deletes = false;  ///< Something, in the open transaction.
-    ChangeTable changes;
-    std::vector<Oid> unmade;  ///< Created and deleted in the open transaction.
-  };
 
   OpenTransaction& transactionOf(Lifetime lifetime);
   const OpenTransaction& transactionOf(Lifetime lifetime) const;
@@ -177,6 +180,18 @@ class ProcessMachine {
   /// lock was broken, and another process has changed or deleted the object since.
   void complete(const Change& change) const;
   void startChange(Oid oid, StepResult& result);
+  void addChange(ChangeTable::Change change);
+  /// A parent or child has changed it and not committed: why it cannot be changed here.
+  std::optional<RequestFailure> changedByRelative(Oid oid) const;
+  /// May a lock of this process lapse?
+  bool mayLapse() const { return asksLeases_ || inFamily_; }
+  void renewByChange(Oid oid) const {
+    if (mayLapse()) [[unlikely]]
+      database_.renew(process_.locker, oid, Renewal::Change);
+  }
+  std::optional<RequestFailure> lapsedChange(Lifetime lifetime) const;
+  std::optional<RequestFailure> completeAll() const;
+  void dropTransactions();
   /// Number 0: it is not at once that `oid` can be changed for the first time.
   LatestEdition lockForChangeAtOnce(Oid oid);
   LockType held(Oid oid) const;
@@ -190,6 +205,9 @@ class ProcessMachine {
   Database& database_;
   const ProcessInfo process_;
   const std::shared_ptr<LocalQuickLocks> quick_;  // May be null.
+  FamilyChanges* const families_;                 // May be null.
+  std::atomic<bool> inFamily_ = false;
+  std::atomic<bool> asksLeases_ = false;
   std::atomic<LockTimeout> defaultTimeout_ = LockTimeout::serverDefined();
   bool useUpdateLocks_ = false;
   std::int32_t persistentPriority_ = 0;
@@ -207,38 +225,6 @@ class ProcessMachine {
   std::atomic<std::uint64_t> implicitRequest_{0};
 };
 
-// What it reads of the session are atomics: it is not between the calls of one thread.
-inline std::optional<LockTerms> ProcessMachine::quickTerms(Oid target, LockType type,
-                                                           LockDuration duration,
-                                                           LockTimeout timeout) const {
-  const Lifetime lifetime = target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient ||
-      duration == LockDuration::Persistent) {
-    return std::nullopt;
-  }
-  const OpenTransaction& transaction = lifetime == Lifetime::Persistent ? persistent_ : shared_;
-  const bool inTransaction = transaction.inTransaction.load(std::memory_order_relaxed);
-  if (transaction.deletes.load(std::memory_order_relaxed)) return std::nullopt;  // Itself, perhaps.
-  if (type == LockType::Update && !inTransaction) return std::nullopt;
-
-  const LockTimeout wait =
-      timeout.isProcessDefined() ? defaultTimeout_.load(std::memory_order_relaxed) : timeout;
-  const std::uint16_t level = level_.load(std::memory_order_relaxed);
-  return LockTerms(wait, level, type, duration, inTransaction || level > 0);
-}
-
-inline bool ProcessMachine::lockAtOnce(Oid target, LockType type, LockDuration duration,
-                                       LockTimeout timeout) {
-  const auto terms = quickTerms(target, type, duration, timeout);
-  return terms && quick_->lock(target, *terms);
-}
-
-inline bool ProcessMachine::unlockAtOnce(Oid target) {
-  const Lifetime lifetime = target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
-  const OpenTransaction& transaction = lifetime == Lifetime::Persistent ? persistent_ : shared_;
-  if (transaction.inTransaction.load(std::memory_order_relaxed)) return false;
-  return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
-}
-
 }  // namespace nephrite
+
+#include "runtime/process/at_once.h"  // IWYU pragma: export

@@ -8,20 +8,19 @@
 namespace nephrite {
 namespace {
 
-std::string show(const Database& database, Oid oid) { return database.schema()->show(oid); }
+std::string show(const Database& database, Oid oid) { return database.show(oid); }
 
 DeadlockException deadlockOf(const Database& database, const LockAnswer& answer,
                              LockTimeout asked) {
-  const std::shared_ptr<const Schema> schema = database.schema();
   std::vector<DeadlockStep> cycle;
   cycle.reserve(answer.cycle.size());
   for (const WaitEdge& edge : answer.cycle) {
     const Oid target = Oid::fromBits(edge.target.value);
-    cycle.push_back({database.describe(edge.locker), target, schema->show(target), edge.wanted});
+    cycle.push_back({database.describe(edge.locker), target, show(database, target), edge.wanted});
   }
   const Oid obtained = Oid::fromBits(answer.obtained.value);
   return DeadlockException(factsOf(database, answer, asked), obtained,
-                           obtained.isNull() ? std::string() : schema->show(obtained),
+                           obtained.isNull() ? std::string() : show(database, obtained),
                            std::move(cycle));
 }
 
@@ -38,6 +37,16 @@ std::string adviceOn(ErrorCode code) {
              "endLock with beginLock (commit and abort end them all)";
     case ErrorCode::DurationReserved:
       return "Persistent duration is reserved; use Transaction or Session";
+    case ErrorCode::TooManyLocks:
+      return "no lock was granted: MaxLocks of [NephriteLocks] are held and waited for; let one "
+             "go, "
+             "or raise the limit and start the node again";
+    case ErrorCode::TooManyLockedObjects:
+      return "no lock was granted: MaxLockedObjects of [NephriteLocks] are locked or waited for; "
+             "let "
+             "one go, or raise the limit and start the node again";
+    case ErrorCode::NotLockable:
+      return "is a resource, which is locked and holds nothing that can be read or changed";
     case ErrorCode::SystemObject:
       return "is kept by the system; it can be read and locked, not changed";
     default: return std::string(nameOf(code));
@@ -72,7 +81,8 @@ void throwError(const Database& database, ErrorCode code, Oid target, const std:
     case ErrorCode::StoreFailed: throw StoreFailure(failure);
     case ErrorCode::SchemaConflict: throw SchemaConflictException(failure);
     case ErrorCode::StaleObject: throw StaleObjectException(target, failure);
-    case ErrorCode::LockLost: throw LockLostException(target, failure);
+    case ErrorCode::LockLost:
+    case ErrorCode::LockLapsed: throw LockLostException(code, target, failure);
     case ErrorCode::ConnectionLost:
     case ErrorCode::NoAnswer:
     case ErrorCode::ServerRefused: throw ConnectionException(code, failure);

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/function_ref.h"
-#include "runtime/database.h"
-#include "runtime/exceptions.h"
+#include "runtime/database/database.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/process/process_machine.h"
 
 namespace nephrite {

@@ -22,6 +22,12 @@ StepResult resultOf(const LockAnswer& answer) {
     case LockOutcome::Cancelled:
       refused(StepResult::Outcome::Cancelled, ErrorCode::WaitCancelled);
       break;
+    case LockOutcome::OverLimit:
+      refused(StepResult::Outcome::Failed, answer.limit == LockLimit::LockedObjects
+                                               ? ErrorCode::TooManyLockedObjects
+                                               : ErrorCode::TooManyLocks);
+      break;
+    case LockOutcome::Lapsed: refused(StepResult::Outcome::Failed, ErrorCode::LockLapsed); break;
   }
   return result;
 }

@@ -5,7 +5,7 @@
 
 #include "objects/change_set.h"
 #include "runtime/database/object_lock_request.h"
-#include "runtime/error_code.h"
+#include "runtime/errors/error_code.h"
 
 namespace nephrite {
 

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "objects/text.h"
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {

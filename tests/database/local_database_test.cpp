@@ -1,11 +1,11 @@
 // What the seam promises whoever stands behind a ProcessMachine: a process that has signed off can
 // do nothing any more, however late its messages come.
 
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 #include <gtest/gtest.h>
 
-#include "runtime/local/known_objects.h"
+#include "runtime/database/known_objects.h"
 
 namespace nephrite {
 namespace {

@@ -1,6 +1,6 @@
 // Locks and commits of one LockedStore, met in moments that only it knows.
 
-#include "runtime/local/locked_store.h"
+#include "runtime/database/locked_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

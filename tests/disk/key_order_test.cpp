@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "objects/record_codec.h"
+#include "objects/disk/record_codec.h"
 
 namespace nephrite {
 namespace {

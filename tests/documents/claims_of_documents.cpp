@@ -5,6 +5,7 @@
 #include "base/background_writer.h"
 #include "base/log_limit.h"
 #include "ini/server_node_specification.h"
+#include "locking/lock_manager.h"
 #include "locking/lock_request.h"
 #include "locking/lock_timeout.h"
 #include "node/schedule/schedule.h"
@@ -14,7 +15,8 @@
 #include "objects/disk/rocks_log.h"
 #include "objects/object_store.h"
 #include "objects/oid.h"
-#include "runtime/local/sign_on_names.h"
+#include "runtime/database/resource_names.h"
+#include "runtime/database/sign_on_names.h"
 #include "runtime/process/handler_stack.h"
 #include "tests/documents/claims.h"
 #include "tests/documents/constants.h"
@@ -37,6 +39,10 @@ std::vector<Claim> ofLocking() {
            longestUnread()),
       says(it, "Of more than {} states one in the other, the lock table counts {}", most, most),
       says(it, "goes when the {} ends", most + "rd"),
+      says(it, "A family has at most {} generations", LockManager::kMostDepth),
+      says(it, "may carry a **lease**: 1 to {} ms", LeaseTerms::kLongest.count()),
+      says(it, "Any string of 1 to {} bytes names", grouped(NamedResource::kMostBytes)),
+      says(it, "`LimitWarning` (percent, {})", defaultOf("NephriteLocks", "LimitWarning")),
   };
 }
 
@@ -44,6 +50,7 @@ std::vector<Claim> ofErrors() {
   const char* const it = "docs/errors.md";
   return {
       says(it, "At most {} at one level", HandlerStack::kMaxAtOneLevel),
+      says(it, "more than {} generations", LockManager::kMostDepth),
       says(it, "a code of its own: {}, the file is missing",
            hidden("ini/ini_problem.h", "kErrorCode")),
   };
@@ -148,6 +155,11 @@ std::vector<Claim> ofTheWiresLimits() {
       says(it, "users, hosts, programs | {} bytes |", kMostNameBytes),
       says(it, "the reason of a `Force` | {} bytes |", kMostReasonBytes),
       says(it, "depth of a message | {} tables |", hidden("node/wire/reader.h", "kDepth")),
+      says(it, "| resources that a client uses at a time | {} |",
+           hidden("node/server/session_resources.cpp", "kMostResources")),
+      says(it, "| the name of a resource | {} bytes |", NamedResource::kMostBytes),
+      says(it, "have a `lease`: 1 to {} ms;", LeaseTerms::kLongest.count()),
+      says(it, "There are two versions: {} and {}.", wire::kLeastVersion, wire::kVersion),
   };
 }
 

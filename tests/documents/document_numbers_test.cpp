@@ -138,7 +138,7 @@ TEST(DocumentNumbers, WhenALimitIsAConstantThenTheDocumentHasItsValue) {
 bool isErrorCode(const std::string& number) {
   static const auto codes = [] {
     std::set<std::string> all;
-    const std::string text = textOf("runtime/error_code.h");
+    const std::string text = textOf("runtime/errors/error_code.h");
     const std::regex form(R"( = (\d{4,5}),)");
     for (std::sregex_iterator it(text.begin(), text.end(), form), end; it != end; ++it) {
       all.insert((*it)[1]);

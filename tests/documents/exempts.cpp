@@ -21,7 +21,7 @@ const std::vector<Exempt>& exempts() {
        "tests/wire/document_test.cpp compares its bytes with what is sent"},
       {"docs/wire.md", "microseconds since 1970, UTC", "a year of the calendar"},
       {"CONTRIBUTING.md", "an order of at most 72 characters", "asked of people; nothing reads it"},
-      {"base/README.md", "at least two folders need it", "asked of people; nothing reads it"},
+      {"base/README.md", "at least two rooms need it", "asked of people; nothing reads it"},
       {"docs/decisions/0008-flatbuffers.md", "64-bit numbers not everywhere", "of JSON, not ours"},
       {"docs/decisions/0008-flatbuffers.md", "| message | bytes | encode | decode |...", kMeasured},
       {"docs/decisions/0008-flatbuffers.md", "25 November 2026...", kMeasured},

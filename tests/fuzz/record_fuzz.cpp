@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "objects/decode_error.h"
+#include "objects/disk/decode_error.h"
+#include "objects/disk/record_codec.h"
 #include "objects/record_cache.h"
-#include "objects/record_codec.h"
 
 namespace {
 

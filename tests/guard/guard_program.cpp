@@ -16,7 +16,7 @@
 
 #include "locking/lock_manager.h"
 #include "node/wire/messages.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 #include "runtime/nephrite.h"
 
 namespace {

@@ -114,7 +114,7 @@ TEST_F(Crowd, WhenTheyComeAndGoAtRandomThenTheTableStaysWhole) {
     }
     if (round % 2'000 == 0) locks.checkInvariants();
     if (round % 1'000 == 0) clock.advance(std::chrono::milliseconds(5000));
-    locks.expireNextWait(clock.now()).deliver();
+    locks.expireNext(clock.now()).deliver();
   }
 }
 

@@ -39,7 +39,7 @@ TEST_F(Deadlines, WhenATimerIsMonthsLateThenWaitsStillEndInTheOrderOfTheirDeadli
   const AskedLock cleo = askFor(LockTimeout::ofMilliseconds(1), kCleo, kOrder);
   const AskedLock dora = askFor(LockTimeout::infinite(), kDora, kOrder);
 
-  locks.expireNextWait(clock.now()).deliver();
+  locks.expireNext(clock.now()).deliver();
   EXPECT_FALSE(ben.waits());
   EXPECT_TRUE(cleo.waits());
   pass(1ms);

@@ -57,7 +57,7 @@ class AWalk : public testing::Test {
   ManualClock clock;
   lock_table::ChunkPool pool;
   lock_table::HoldTable holds{0, clock};
-  LockerRef anna = lock_table::Locker::make(kAnna, pool, holds.grants());
+  LockerRef anna = lock_table::Locker::make(kAnna, {}, pool, holds.grants());
   std::size_t most = 0;
   std::size_t pages = 0;
 };

@@ -95,7 +95,7 @@ class LockPlay : public testing::Test {
   void pass(std::chrono::milliseconds time) {
     clock.advance(time);
     for (;;) {
-      LockAnswers answers = locks.expireNextWait(clock.now());
+      LockAnswers answers = locks.expireNext(clock.now());
       if (answers.empty()) break;
       answers.deliver();
       locks.checkInvariants();

@@ -26,6 +26,8 @@ std::string wordsOf(const LockAnswer& answer) {
     case LockOutcome::TimedOut: return "timeout 1027";
     case LockOutcome::Deadlock: return "deadlock 1081";
     case LockOutcome::Cancelled: return "error 64005";
+    case LockOutcome::OverLimit:
+    case LockOutcome::Lapsed: break;  // Neither is played.
   }
   return "?";
 }

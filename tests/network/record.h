@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "runtime/process/step_result.h"
 #include "tests/network/agenda.h"
 #include "tests/simulation/lock_model.h"

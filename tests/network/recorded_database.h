@@ -1,7 +1,7 @@
 #pragma once
 
-#include "runtime/local/local_database.h"
-#include "runtime/local/quick_locks.h"
+#include "runtime/database/local_database.h"
+#include "runtime/database/quick_locks.h"
 #include "tests/network/record.h"
 
 namespace nephrite {
@@ -26,6 +26,25 @@ class RecordedDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
+  /// Families, leases and resources are not played here.
+  void signOffToParent(LockerId locker, std::uint16_t level) override {
+    real_.signOffToParent(locker, level);
+  }
+  bool renew(LockerId locker, Oid target, Renewal by) override {
+    return real_.renew(locker, target, by);
+  }
+  void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override {
+    real_.resource(name, std::move(done));
+  }
+  std::uint64_t lapses(Lifetime lifetime) const override { return real_.lapses(lifetime); }
+  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
+                                            std::uint64_t lapsesBefore) const override {
+    return real_.lapsedSince(locker, target, lapsesBefore);
+  }
+  void whenLapsed(LockerId locker, std::function<void(const LockAnswer&)> told) override {
+    real_.whenLapsed(locker, std::move(told));
+  }
+  void forgetLapses(LockerId locker) override { real_.forgetLapses(locker); }
   ProcessInfo describe(LockerId locker) const override { return real_.describe(locker); }
   std::vector<NodeInfo> nodes() const override { return real_.nodes(); }
   std::vector<ProcessInfo> processes() const override { return real_.processes(); }

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {

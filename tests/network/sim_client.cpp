@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 namespace nephrite {
 namespace {

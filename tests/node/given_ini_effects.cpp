@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "node/client/remote_database.h"
 #include "node/wire/frame.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 // Ours come before those of the C library, also for RocksDB's calls.
 namespace {

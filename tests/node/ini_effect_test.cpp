@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
+#include <set>
 #include <string>
 
 #include "ini/parameter_table.h"
@@ -207,6 +209,92 @@ void keptDeadlocks(Given& given) {
   EXPECT_EQ(kept(""), 3u) << "the default keeps more";
 }
 
+// --- [NephriteLocks] -----------------------------------------------------------------------------
+
+void maxLockers(Given& given) {
+  const auto node = given.embedded("[NephriteLocks]\nMaxLockers=2\n");
+  Process anna = node->node().signOn();
+  Process ben = node->node().signOn();
+  EXPECT_THAT(Given::refusal([&] { node->node().signOn(); }), HasSubstr("MaxLockers=2"));
+  ben.signOff();
+  EXPECT_TRUE(node->node().signOn().isSignedOn()) << "one more is possible";
+}
+
+int locksGranted(Node& node, bool sameObject) {
+  Process anna = node.signOn();
+  Process ben = node.signOn();
+  int granted = 0;
+  try {
+    for (int i = 0; i < 4; ++i) {
+      Process& who = i % 2 == 0 ? anna : ben;
+      const std::string name = sameObject ? "r" + std::to_string(i / 2) : "r" + std::to_string(i);
+      who.resource(name).lock({.type = LockType::Share, .duration = LockDuration::Session});
+      ++granted;
+    }
+  } catch (const UsageException&) {
+  }
+  return granted;
+}
+
+void maxLocks(Given& given) {
+  EXPECT_EQ(locksGranted(given.embedded("[NephriteLocks]\nMaxLocks=3\n")->node(), true), 3);
+  EXPECT_EQ(locksGranted(given.embedded("")->node(), true), 4) << "the default";
+}
+
+void maxLockedObjects(Given& given) {
+  const std::string lines = "[NephriteLocks]\nMaxLockedObjects=2\n";
+  EXPECT_EQ(locksGranted(given.embedded(lines)->node(), true), 4) << "two objects, twice each";
+  EXPECT_EQ(locksGranted(given.embedded(lines)->node(), false), 2);
+}
+
+void limitWarning(Given& given) {
+  const auto warns = [&](const std::string& lines) {
+    const auto node =
+        given.embedded("[NephriteLog]\nLevel=Warning\n[NephriteLocks]\nMaxLocks=4\n" + lines);
+    Process anna = node->node().signOn();
+    return Given::logged("locks.near_limit", [&] {
+      for (const char* const name : {"a", "b", "c"}) anna.resource(name).exclusiveLock();
+    });
+  };
+  EXPECT_TRUE(warns("LimitWarning=50\n"));
+  EXPECT_FALSE(warns("")) << "the default is 90";
+}
+
+/// Anna, the older one, waits for Ben; Ben closes the circle. Is it Anna who is refused?
+bool annaGivesWay(Node& node) {
+  Process anna = node.signOn({.name = "anna"});
+  Process ben = node.signOn({.name = "ben"});
+  constexpr LockDuration kSession = LockDuration::Session;
+  anna.resource("a").lock(LockType::Exclusive, kSession, LockTimeout::immediate());
+  ben.resource("b").lock(LockType::Exclusive, kSession, LockTimeout::immediate());
+  std::promise<bool> annaWasRefused;
+  anna.lockAsync(anna.resource("b"), {.duration = kSession},
+                 [&](const LockResult& result) { annaWasRefused.set_value(!result.granted()); });
+  const LockOutcome ofBen = ben.resource("a").requestLock({.duration = kSession, .timeout = 20ms});
+  ben.resource("b").unlock();
+  const bool anns = annaWasRefused.get_future().get();
+  EXPECT_NE(anns, ofBen == LockOutcome::Deadlock) << "one of them gives way";
+  return anns;
+}
+
+void deadlockVictim(Given& given) {
+  EXPECT_TRUE(annaGivesWay(given.embedded("[NephriteLocks]\nDeadlockVictim=Oldest\n")->node()));
+  EXPECT_FALSE(annaGivesWay(given.embedded("")->node())) << "the requester by default";
+}
+
+void deadlockSeed(Given& given) {
+  const auto isAnna = [&](int seed) {
+    return annaGivesWay(given
+                            .embedded("[NephriteLocks]\nDeadlockVictim=Random\nDeadlockSeed=" +
+                                      std::to_string(seed) + "\n")
+                            ->node());
+  };
+  std::set<bool> refused;
+  for (int seed = 0; seed < 12; ++seed) refused.insert(isAnna(seed));
+  EXPECT_EQ(refused.size(), 2u) << "one seed refuses Anna, another Ben";
+  EXPECT_EQ(isAnna(3), isAnna(3));
+}
+
 // --- [NephriteClient] ----------------------------------------------------------------------------
 
 void clientKeepAlive(Given& given) {
@@ -307,6 +395,12 @@ const std::map<std::string, void (*)(Given&)> kEffects = {
     {"NephriteServer.SpinTime", serverSpin},
     {"NephriteServer.AuditLog", auditLog},
     {"NephriteServer.KeptDeadlocks", keptDeadlocks},
+    {"NephriteLocks.MaxLockers", maxLockers},
+    {"NephriteLocks.MaxLocks", maxLocks},
+    {"NephriteLocks.MaxLockedObjects", maxLockedObjects},
+    {"NephriteLocks.LimitWarning", limitWarning},
+    {"NephriteLocks.DeadlockVictim", deadlockVictim},
+    {"NephriteLocks.DeadlockSeed", deadlockSeed},
     {"NephriteClient.KeepAliveTimeout", clientKeepAlive},
     {"NephriteClient.ConnectTimeout", connectTimeout},
     {"NephriteClient.ReconnectFirstPause", reconnectFirstPause},

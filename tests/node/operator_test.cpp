@@ -9,8 +9,9 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <list>
+#include <mutex>
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "tests/node/called_program.h"
 #include "tests/remote/server_program.h"
 
@@ -146,6 +147,55 @@ TEST_F(AnOperator, WhenAskedWhoIsThereThenProcessesNodesAndCountersAnswer) {
   EXPECT_THAT(ask("stats").output, ContainsRegex("locks held +1\n"));
   EXPECT_THAT(ask("ping --count 3").output, HasSubstr("3 round trips"));
   EXPECT_EQ(json("ping").at("count").as_int64(), 10);
+}
+
+/// A child of anna's process, "night", has the resource for an hour at most.
+TEST_F(AnOperator, WhenAChildHasALeaseOfAResourceThenItIsShownByNameAndTakenByName) {
+  const std::shared_ptr<Database> database = east->database();
+  std::mutex mutex;
+  std::shared_ptr<const NamedResource> run;
+  std::optional<ProcessInfo> child;
+  database->resource("nightly run", [&](const ResourceReply& reply) {
+    const std::lock_guard hold(mutex);
+    run = reply.resource;
+  });
+  database->signOnProcess({.node = east->node().info().oid,
+                           .name = "night",
+                           .user = "anna",
+                           .parent = anna.info().locker},
+                          [&](const ProcessReply& reply) {
+                            const std::lock_guard hold(mutex);
+                            child = reply.process;
+                          });
+  ASSERT_TRUE(eventually([&] {
+    const std::lock_guard hold(mutex);
+    return run != nullptr && child.has_value();
+  }));
+  ObjectLockRequest wish;
+  wish.request.locker = child->locker;
+  wish.request.target = {run->oid.bits()};
+  wish.request.type = LockType::Exclusive;
+  wish.request.duration = LockDuration::Session;
+  wish.request.lease.length = std::chrono::hours(1);
+  wish.existence = Existence::CreatedByLocker;
+  database->lock(wish, [this](const LockReply& reply) { granted += reply.isGranted() ? 1 : 0; });
+  ASSERT_TRUE(eventually([&] { return granted == 1; }));
+
+  EXPECT_THAT(ask("locks").output,
+              AllOf(HasSubstr("LAPSES IN"), HasSubstr("CHILD OF"),
+                    ContainsRegex("resource nightly run +holds +exclusive +session +[0-9]+ night "
+                                  ".*[0-9]+ billing")));
+  const auto one = json("locks --object 'resource nightly run'").at("locks").as_array().at(0);
+  EXPECT_EQ(one.at("object").as_string(), "resource nightly run");
+  EXPECT_EQ(one.at("leaseMs").as_int64(), 3'600'000);
+  EXPECT_GT(one.at("leaseLeftMs").as_int64(), 0);
+  EXPECT_EQ(one.at("parent").at("name").as_string(), "billing");
+  const Ran taken = ask("unlock 'resource nightly run' --process night --reason 'it hangs'");
+  EXPECT_EQ(taken.status, 0) << taken.output;
+  EXPECT_THAT(taken.output, HasSubstr("resource nightly run is taken from process"));
+  EXPECT_EQ(ask("locks").output, "no locks are held\n");
+  EXPECT_THAT(server.auditLog("it hangs"), HasSubstr("resource nightly run"));
+  database->signOffProcess(child->locker);
 }
 
 TEST_F(AnOperator, WhenALockIsTakenAwayThenTheNextIsGrantedAndTheAuditLogKnows) {

@@ -39,16 +39,18 @@ TEST(Schedule, WhenAProcessHasNoOptionsThenItHasTheDefaults) {
   EXPECT_EQ(line.priority, 0);
   EXPECT_EQ(line.timeout, std::nullopt);
   EXPECT_FALSE(line.updateLocks);
+  EXPECT_EQ(line.parent, "");
 }
 
 TEST(Schedule, WhenAProcessHasAllOptionsThenTheirOrderDoesNotMatter) {
-  const auto line =
-      onlyAs<ProcessLine>("process B updateLocks timeout=-2 background priority=-2147483648");
+  const auto line = onlyAs<ProcessLine>(
+      "process B updateLocks timeout=-2 background parent=A priority=-2147483648");
 
   EXPECT_TRUE(line.background);
   EXPECT_EQ(line.priority, -2147483648);
   EXPECT_EQ(line.timeout, -2);
   EXPECT_TRUE(line.updateLocks);
+  EXPECT_EQ(line.parent, "A");
 }
 
 TEST(Schedule, WhenDirectivesAreReadThenTheirValuesAreTyped) {
@@ -62,6 +64,47 @@ TEST(Schedule, WhenDirectivesAreReadThenTheirValuesAreTyped) {
   const auto doubled = onlyAs<SettingLine>("setting DoubleDeadlockException=true");
   EXPECT_EQ(doubled.key, ScheduleSetting::DoubleDeadlockException);
   EXPECT_EQ(doubled.value, 1);
+
+  const auto victim = onlyAs<SettingLine>("setting DeadlockVictim=MostWriteLocks");
+  EXPECT_EQ(victim.key, ScheduleSetting::DeadlockVictim);
+  EXPECT_EQ(victim.value, static_cast<std::int32_t>(ScheduleVictim::MostWriteLocks));
+
+  const auto seed = onlyAs<SettingLine>("setting DeadlockSeed=0");
+  EXPECT_EQ(seed.key, ScheduleSetting::DeadlockSeed);
+  EXPECT_EQ(seed.value, 0);
+
+  const auto limit = onlyAs<SettingLine>("setting MaxLockedObjects=2147483647");
+  EXPECT_EQ(limit.key, ScheduleSetting::MaxLockedObjects);
+  EXPECT_EQ(limit.value, 2147483647);
+
+  EXPECT_EQ(onlyAs<ResourceLine>("resource nightly-run").name, "nightly-run");
+}
+
+TEST(Schedule, WhenAVictimIsWrittenThenItIsReadBackAsItself) {
+  for (int i = 0; i <= static_cast<int>(ScheduleVictim::Random); ++i) {
+    const std::string word(scheduleWord(static_cast<ScheduleVictim>(i)));
+    EXPECT_EQ(onlyAs<SettingLine>("setting DeadlockVictim=" + word).value, i) << word;
+  }
+}
+
+TEST(Schedule, WhenALockVerbEndsWithALeaseThenTheLineHasIt) {
+  for (const char* text :
+       {"A sharedLock X lease=1", "A reserveLock X lease=1", "A updateLock X lease=1",
+        "A exclusiveLock X lease=1", "A lock X share session 5 lease=1",
+        "A tryLock X share session 5 lease=1"}) {
+    const auto line = onlyAs<StepLine>(text);
+    EXPECT_EQ(line.lease, 1) << text;
+    EXPECT_EQ(line.object, "X") << text;
+    EXPECT_TRUE(isLockVerb(line.verb)) << text;
+  }
+  EXPECT_EQ(onlyAs<StepLine>("A sharedLock X lease=2147483647").lease, 2147483647);
+  EXPECT_EQ(onlyAs<StepLine>("A sharedLock X").lease, std::nullopt);
+  EXPECT_FALSE(isLockVerb(ScheduleVerb::Renew));
+}
+
+TEST(Schedule, WhenASignOffHandsOnItsLocksThenTheLineSaysSo) {
+  EXPECT_TRUE(onlyAs<StepLine>("A signOff inherit").inherit);
+  EXPECT_FALSE(onlyAs<StepLine>("A signOff").inherit);
 }
 
 TEST(Schedule, WhenALockIsAskedForThenAllFourArgumentsAreTyped) {
@@ -151,12 +194,24 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"process A background background", "'background' is given twice"},
       {"process A priority=1 priority=2", "'priority' is given twice"},
       {"process A priority=2147483648", "'2147483648' is not a deadlock priority"},
+      {"process A parent=", "'parent=' names no process"},
+      {"process A parent=B parent=B", "'parent' is given twice"},
+      {"process A parent=\xff", "is not a name; expected UTF-8"},
       {"process A timeout=", "'' is not a timeout in ms"},
       {"process A timeout=1s", "'1s' is not a timeout in ms"},
       {"process object", "'object' begins a line of its own"},
       {"process A\xff", "is not a name; expected UTF-8"},
       {"object", "too short; expected 'object NAME'"},
       {"object X Y", "'Y' is too much; expected 'object NAME'"},
+      {"process resource", "'resource' begins a line of its own"},
+      {"resource", "too short; expected 'resource NAME'"},
+      {"resource r s", "'s' is too much; expected 'resource NAME'"},
+      {"setting DeadlockVictim=youngest",
+       "'youngest' says of no victim; expected one of Requester"},
+      {"setting DeadlockSeed=-1", "'-1' is not a seed; expected a whole number from 0"},
+      {"setting MaxLockers=-1", "'-1' is not a limit; expected a whole number from 0"},
+      {"setting MaxLocks=", "'' is not a limit"},
+      {"setting MaxLockedObjects=2147483648", "'2147483648' is not a limit"},
       {"setting ServerTimeout", "has no value; expected 'setting KEY=VALUE'"},
       {"setting Timeout=5", "unknown setting 'Timeout'; expected one of ServerTimeout"},
       {"setting ServerTimeout=0",
@@ -168,12 +223,20 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"advance 9000000000000\nadvance 1", "line 2: the clock of a schedule ends at 9000000000000"},
       {"A", "no verb; expected 'NAME verb arguments'"},
       {"A grab X", "unknown verb 'grab'; expected one of sharedLock"},
-      {"A sharedLock", "too short; expected 'NAME sharedLock OBJECT'"},
+      {"A sharedLock", "too short; expected 'NAME sharedLock OBJECT [lease=MS]'"},
       {"A begin now", "'now' is too much; expected 'NAME begin'"},
       {"A lock X share session", "too short; expected 'NAME lock OBJECT share|reserve"},
       {"A lock X shared session 1", "'shared' is not a lock type; expected one of share, reserve"},
       {"A lock X share persistent 1", "'persistent' is not a lock duration; expected one of"},
       {"A lock X share session -2147483649", "'-2147483649' is not a timeout in ms"},
+      {"A sharedLock X lease=0", "'0' is not a lease in ms; expected a whole number from 1"},
+      {"A lock X share session 5 lease=", "'' is not a lease in ms"},
+      {"A lock X share session lease=5", "'lease=5' is not a timeout in ms"},
+      {"A sharedLock X lease=5 lease=5", "'lease=5' is too much"},
+      {"A unlock X lease=5", "'lease=5' is too much; expected 'NAME unlock OBJECT'"},
+      {"A sharedLock X inherit", "'inherit' is too much"},
+      {"A renew", "too short; expected 'NAME renew OBJECT'"},
+      {"A signOff now", "'now' is too much; expected 'NAME signOff [inherit]'"},
       {"A setDefaultLockTimeout +5", "'+5' is not a timeout in ms"},
       {"A read \x1b[2J", "'?[2J' is not a name"},
   };

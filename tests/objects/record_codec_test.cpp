@@ -1,4 +1,4 @@
-#include "objects/record_codec.h"
+#include "objects/disk/record_codec.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "objects/decode_error.h"
+#include "objects/disk/decode_error.h"
 
 namespace nephrite {
 namespace {

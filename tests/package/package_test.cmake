@@ -52,6 +52,15 @@ run("run" ${work}/build/consumer)
 expect_what_the_readme_says()
 file(REMOVE_RECURSE ${work}/orders)  # It makes its first order again.
 
+if(EXISTS ${prefix}/bin/nephrite)  # A build with the node library.
+  file(WRITE ${work}/node.ini "[PersistentDb]\nSystemFileDirectory=${work}/node_orders\n"
+    "[NephriteServer]\nPort=0\n")
+  run("run a server and its client" ${work}/build/consumer_of_node ${work}/node.ini)
+  if(NOT output MATCHES "ben has to wait\n")  # Among the lines of the server's log.
+    message(FATAL_ERROR "a server and its client printed\n${output}")
+  endif()
+endif()
+
 file(GLOB_RECURSE pcFile ${prefix}/nephrite.pc)
 cmake_path(GET pcFile PARENT_PATH pcDir)
 set(ENV{PKG_CONFIG_PATH} ${pcDir})

@@ -6,7 +6,7 @@
 
 #include <future>
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "tests/remote/server_program.h"
 #include "tests/support/fault_proxy.h"
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <random>
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "tests/remote/server_program.h"
 
 namespace nephrite {

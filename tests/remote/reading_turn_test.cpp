@@ -12,7 +12,7 @@
 
 #include "node/client_node.h"
 #include "node/server_node.h"
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "tests/remote/server_program.h"
 
 namespace nephrite {

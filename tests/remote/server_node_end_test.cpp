@@ -11,7 +11,7 @@
 
 #include "node/connect.h"
 #include "node/server_node.h"
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 
 namespace nephrite {
 namespace {

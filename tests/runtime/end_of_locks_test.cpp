@@ -1,7 +1,7 @@
 // When locks end: with an object that is no more, and with very many load and lock states one in
 // the other (docs/locking.md, section 7); on both forms of the database.
 
-#include "runtime/database.h"
+#include "runtime/database/database.h"
 #include "tests/runtime/given_processes.h"
 
 namespace nephrite {

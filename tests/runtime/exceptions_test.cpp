@@ -1,4 +1,4 @@
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -169,9 +169,9 @@ TEST_P(Exceptions, WhatWasLockedBeforeAndThenDeletedIsSaidSo) {
   EXPECT_THAT(p3.system().getLocksOn(o), testing::IsEmpty());
 }
 
-/// The numbers that enumerators of runtime/error_code.h stand for: "  Name = 1026,".
+/// The numbers that enumerators of runtime/errors/error_code.h stand for: "  Name = 1026,".
 std::set<int> codesInSource() {
-  std::ifstream header(NEPHRITE_SOURCE_DIR "/runtime/error_code.h");
+  std::ifstream header(NEPHRITE_SOURCE_DIR "/runtime/errors/error_code.h");
   std::set<int> numbers;
   for (std::string word, before; header >> word; before = word) {
     if (before == "=") numbers.insert(std::atoi(word.c_str()));

@@ -171,7 +171,7 @@ class GivenProcesses : public testing::TestWithParam<Form> {
   void pass(milliseconds time) {
     form.settle();  // What was asked before is asked before.
     clock.advance(time);
-    while (form.expireNextWait(clock.now())) {
+    while (form.expireNext(clock.now())) {
     }
   }
 

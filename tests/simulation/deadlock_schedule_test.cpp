@@ -127,7 +127,9 @@ TEST_P(DeadlockSchedules, WhenADeadlockIsWrittenAndReplayedThenTheSameProcessesA
   const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
 
   for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
-    const std::string original = textOf(generateSchedule(seed).lines);
+    const GeneratedSchedule generated = generateSchedule(seed);
+    if (!generated.isPlain) continue;  // A deadlock that is written down says nothing of these.
+    const std::string original = textOf(generated.lines);
     const Played there = play(original);
     std::size_t victims = 0;
     for (const Seen& deadlock : there.deadlocks) {
@@ -173,7 +175,9 @@ std::map<std::string, int> peculiarities(std::uint64_t seeds) {
     }
   };
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    std::istringstream in(textOf(generateSchedule(seed).lines));
+    const GeneratedSchedule generated = generateSchedule(seed);
+    if (!generated.isPlain) continue;
+    std::istringstream in(textOf(generated.lines));
     std::ostringstream events;
     replay(in, events, events, false, count);
   }
@@ -182,7 +186,7 @@ std::map<std::string, int> peculiarities(std::uint64_t seeds) {
 
 /// A simulation that never meets a peculiarity does not test it.
 TEST(DeadlockSchedule, WhenManySchedulesArePlayedThenEveryPeculiarityOfADeadlockOccurs) {
-  const std::map<std::string, int> counts = peculiarities(3000);
+  const std::map<std::string, int> counts = peculiarities(10'000);
 
   if (std::getenv("NEPHRITE_COVERAGE")) {
     for (const auto& [what, count] : counts) std::cout << count << "\t" << what << "\n";

@@ -46,6 +46,20 @@ constexpr Program kImmediate{"lock X exclusive session -1", "lock X share sessio
 constexpr Program kShort{"lock X reserve transaction 30", "lock Y share transaction 20",
                          "exclusiveLock X", "signOff"};
 
+constexpr Program kShareYOverX{"sharedLock X", "exclusiveLock Y", "sharedLock Y",
+                               "signOff inherit"};
+constexpr Program kShareThenInherit{"begin", "sharedLock X", "exclusiveLock Y", "signOff inherit"};
+constexpr Program kSignOff{"exclusiveLock X", "unlock X", "sharedLock Y", "signOff"};
+constexpr Program kLeaseRenewed{"lock X share session 50 lease=20", "advance 10",
+                                "exclusiveLock X lease=30", "renew X"};
+constexpr Program kLeaseOfAChange{"begin", "updateLock X lease=10", "update X", "commit"};
+constexpr Program kWaitsAWhile{"sharedLock X", "advance 10", "unlock X", "exclusiveLock X"};
+constexpr Program kShareLease{"sharedLock X lease=20", "exclusiveLock Y lease=10", "advance 10",
+                              "signOff inherit"};
+constexpr Program kResourceThenX{"exclusiveLock r", "exclusiveLock X", "unlock r", "unlock X"};
+constexpr Program kXThenResource{"begin", "update X", "exclusiveLock r", "commit"};
+constexpr Program kResourceLease{"sharedLock r lease=10", "sharedLock X", "advance 10", "renew r"};
+
 constexpr std::array kMeetings{
     Meeting{"ShareUpgradesMeetReserve",
             "",
@@ -80,10 +94,52 @@ constexpr std::array kMeetings{
             {"", "timeout=-1", "updateLocks timeout=-1"},
             {kImmediate, kShareThenExclusive, kShareThenChange}},
     Meeting{"ShortTimeouts", "", {"", "", "timeout=30"}, {kShort, kShareThenChange, kXThenY}},
+    Meeting{"ParentAndChildUpgradeBesideAStranger",
+            "",
+            {"", "parent=C", ""},
+            {kShareThenExclusive, kShareThenExclusive, kReserveThenExclusive}},
+    Meeting{"ChildrenOfOneParentUpgrade",
+            "",
+            {"", "parent=C", "parent=C priority=-1"},
+            {kShareThenExclusive, kShareThenExclusive, kReserveThenExclusive}},
+    Meeting{"ParentWaitsAndInherits",
+            "",
+            {"", "parent=C", ""},
+            {kShareXChangeY, kShareYOverX, kXThenY}},
+    Meeting{"ParentCommitsUnderUpdateAndInherits",
+            "",
+            {"updateLocks", "parent=C", "updateLocks"},
+            {kChangeBoth, kShareThenInherit, kShareYChangeX}},
+    Meeting{"ParentSignsOffBeforeItsChild",
+            "",
+            {"", "parent=C", ""},
+            {kSignOff, kShareThenExclusive, kYThenX}},
+    Meeting{"ThreeGenerationsChange",
+            "",
+            {"updateLocks", "parent=C", "parent=A"},
+            {kShareThenChange, kChange, kChangeBoth}},
+    Meeting{"LeasesAmongACommitAndASharer",
+            "",
+            {"", "", ""},
+            {kLeaseRenewed, kLeaseOfAChange, kWaitsAWhile}},
+    Meeting{
+        "LeasesOfAFamily", "", {"", "parent=C", ""}, {kLeaseRenewed, kShareLease, kWaitsAWhile}},
+    Meeting{"ResourceAmongObjects",
+            "resource r\n",
+            {"", "", "parent=C"},
+            {kResourceThenX, kXThenResource, kResourceLease}},
+    Meeting{"YoungestGivesWay",
+            "setting DeadlockVictim=Youngest\n",
+            {"", "parent=C", ""},
+            {kShareThenExclusive, kXThenY, kYThenX}},
+    Meeting{"FewLocksToHave",
+            "setting MaxLocks=3\nsetting MaxLockedObjects=2\nresource r\n",
+            {"", "parent=C", ""},
+            {kShareThenChange, kYThenX, kResourceThenX}},
 };
 
-/// Plays every order of the steps; skips a process that waits; when all that have steps left
-/// wait, lets time pass. Each complete order is compared.
+/// Plays every order of the steps; skips a process that waits or has signed off with its parent;
+/// when all that have steps left wait, lets time pass. Each complete order is compared.
 class Interleavings {
  public:
   explicit Interleavings(const Meeting& meeting) : meeting_(meeting) {
@@ -125,13 +181,15 @@ class Interleavings {
     bool stepsLeft = false;
     bool played = false;
     for (std::size_t p = 0; p < kProcesses; ++p) {
-      if (done.at(p) == kSteps) continue;
+      if (done.at(p) == kSteps || model.hasSignedOff(nameOf(p))) continue;
       stepsLeft = true;
       if (model.isWaiting(nameOf(p))) continue;
       auto nextLines = lines;
       auto nextModel = model;
       auto nextDone = done;
-      add(nameOf(p) + " " + meeting_.programs.at(p).at(nextDone.at(p)++), nextLines, nextModel);
+      const std::string step = meeting_.programs.at(p).at(nextDone.at(p)++);
+      const bool isOfNoProcess = step.starts_with("advance");
+      add(isOfNoProcess ? step : nameOf(p) + " " + step, nextLines, nextModel);
       playFrom(nextLines, nextModel, nextDone);
       played = true;
     }

@@ -7,12 +7,19 @@
 
 namespace nephrite {
 
+using model::contains;
+using model::kTypeWords;
+
 // ---- The lines -----------------------------------------------------------------------------
 
 void LockModel::run(const ScheduleLine& line) {
   line_ = line.number;
-  if (const auto* process = std::get_if<ProcessLine>(&line.content)) addProcess(*process, line_);
-  if (const auto* object = std::get_if<ObjectLine>(&line.content)) addObject(*object, line_);
+  if (const auto* process = std::get_if<ProcessLine>(&line.content)) addProcess(*process);
+  if (const auto* object = std::get_if<ObjectLine>(&line.content))
+    addObject(object->name, /*isResource=*/false);
+  if (const auto* resource = std::get_if<ResourceLine>(&line.content)) {
+    addObject(resource->name, /*isResource=*/true);
+  }
   if (const auto* setting = std::get_if<SettingLine>(&line.content)) set(*setting);
   if (const auto* by = std::get_if<AdvanceLine>(&line.content)) advance(by->milliseconds);
   if (const auto* what = std::get_if<StepLine>(&line.content)) step(*what);
@@ -20,23 +27,12 @@ void LockModel::run(const ScheduleLine& line) {
   checkThatNothingIsLeftToGrant();
 }
 
-void LockModel::addProcess(const ProcessLine& line, int number) {
-  if (processIndex_.count(line.name)) throw ScheduleError(number, "process given twice");
-  Process process;
-  process.name = line.name;
-  process.background = line.background;
-  process.priority = line.priority;
-  if (line.timeout) process.defaultTimeout = *line.timeout;
-  process.updateLocks = line.updateLocks;
-  processIndex_[line.name] = static_cast<int>(processes_.size());
-  processes_.push_back(process);
-}
-
-void LockModel::addObject(const ObjectLine& line, int number) {
-  if (objectIndex_.count(line.name)) throw ScheduleError(number, "object given twice");
+void LockModel::addObject(const std::string& name, bool isResource) {
+  if (objectIndex_.count(name)) throw ScheduleError(line_, "object given twice");
   Object object;
-  object.name = line.name;
-  objectIndex_[line.name] = static_cast<int>(objects_.size());
+  object.name = name;
+  object.isResource = isResource;
+  objectIndex_[name] = static_cast<int>(objects_.size());
   objects_.push_back(object);
 }
 
@@ -45,31 +41,54 @@ void LockModel::set(const SettingLine& line) {
     case ScheduleSetting::ServerTimeout: serverTimeout_ = line.value; break;
     case ScheduleSetting::BackgroundProcessServerTimeout: backgroundTimeout_ = line.value; break;
     case ScheduleSetting::DoubleDeadlockException: doubleDeadlock_ = line.value != 0; break;
+    case ScheduleSetting::DeadlockVictim: victim_ = static_cast<ScheduleVictim>(line.value); break;
+    case ScheduleSetting::DeadlockSeed: engine_.seed(static_cast<std::uint64_t>(line.value)); break;
+    case ScheduleSetting::MaxLockers: setLimit(maxLockers_, line.value); break;
+    case ScheduleSetting::MaxLocks: setLimit(maxLocks_, line.value); break;
+    case ScheduleSetting::MaxLockedObjects: setLimit(maxLockedObjects_, line.value); break;
   }
 }
 
-// Due waits end one at a time, each at its own time, so that the one may still be granted what
-// the other's end set free. Of several due at one time, the one that began first.
+void LockModel::setLimit(int& limit, int value) {
+  if (anySignOn_) throw ScheduleError(line_, "a limit is set before the first process");
+  limit = value;
+}
+
+// Leases and waits that are due end one at a time, each at its own time, so that a wait may still
+// be granted what the end of another set free. At one time the leases come first.
 void LockModel::advance(std::int64_t milliseconds, bool late) {
   const std::int64_t until = now_ + milliseconds;
   while (true) {
-    int next = -1;
-    for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
-      const auto& pending = processes_[p].pending;
-      if (!pending || pending->due > until) continue;
-      if (next >= 0) {
-        const Pending& best = *processes_[next].pending;
-        if (pending->due > best.due) continue;
-        if (pending->due == best.due && pending->began > best.began) continue;
-      }
-      next = p;
+    const auto lease = nextLapse(until);
+    const int wait = nextTimeout(until);
+    if (!lease && wait < 0) break;
+    const std::int64_t waitDue = wait < 0 ? until : processes_[wait].pending->due;
+    const std::int64_t leaseDue = lease ? holdOf(lease->first, lease->second)->lease->due : until;
+    const bool lapses = lease && (wait < 0 || leaseDue <= waitDue);
+    now_ = late ? until : lapses ? leaseDue : waitDue;
+    if (lapses) {
+      lapse(lease->first, lease->second);
+    } else {
+      endWait(wait, "timeout", 1027, false);
     }
-    if (next < 0) break;
-    now_ = late ? until : processes_[next].pending->due;
-    endWait(next, "timeout", 1027, false);
     deliver();
   }
   now_ = until;
+}
+
+// Of several due at one time, the one that began first. -1: none.
+int LockModel::nextTimeout(std::int64_t until) const {
+  int next = -1;
+  for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
+    const auto& pending = processes_[p].pending;
+    if (!pending || pending->due > until) continue;
+    if (next >= 0) {
+      const Pending& best = *processes_[next].pending;
+      if (std::tie(best.due, best.began) < std::tie(pending->due, pending->began)) continue;
+    }
+    next = p;
+  }
+  return next;
 }
 
 void LockModel::step(const StepLine& line) {
@@ -81,17 +100,21 @@ void LockModel::step(const StepLine& line) {
   if (me.pending) throw ScheduleError(line_, line.process + " waits");
   verb_ = line.verb;
   object_ = line.object.empty() ? -1 : objectNamed(line.object, line_);
+  if (object_ >= 0 && objects_[object_].isResource) {
+    const bool touches = line.verb == ScheduleVerb::Update || line.verb == ScheduleVerb::Read;
+    if (touches) throw ScheduleError(line_, line.object + " is a resource");
+  }
   ownEventAt_ = told_.size();
 
   const Type type = static_cast<Type>(line.type);
   const bool session = line.duration == ScheduleDuration::Session;
   switch (line.verb) {
-    case ScheduleVerb::SharedLock: return askFor(S, false, -2);
-    case ScheduleVerb::ReserveLock: return askFor(R, false, -2);
-    case ScheduleVerb::UpdateLock: return askFor(U, false, -2);
-    case ScheduleVerb::ExclusiveLock: return askFor(X, false, -2);
-    case ScheduleVerb::Lock: return askFor(type, session, line.timeout);
-    case ScheduleVerb::TryLock: return askFor(type, session, line.timeout);
+    case ScheduleVerb::SharedLock: return askFor(S, false, -2, line.lease);
+    case ScheduleVerb::ReserveLock: return askFor(R, false, -2, line.lease);
+    case ScheduleVerb::UpdateLock: return askFor(U, false, -2, line.lease);
+    case ScheduleVerb::ExclusiveLock: return askFor(X, false, -2, line.lease);
+    case ScheduleVerb::Lock: return askFor(type, session, line.timeout, line.lease);
+    case ScheduleVerb::TryLock: return askFor(type, session, line.timeout, line.lease);
     case ScheduleVerb::Unlock: return unlock();
     case ScheduleVerb::Update: return update();
     case ScheduleVerb::Read: return read();
@@ -103,7 +126,8 @@ void LockModel::step(const StepLine& line) {
     case ScheduleVerb::EndLoad: return endLevel('L');
     case ScheduleVerb::EndLock: return endLevel('K');
     case ScheduleVerb::SetDefaultLockTimeout: me.defaultTimeout = line.timeout; return own("set");
-    case ScheduleVerb::SignOff: return signOff();
+    case ScheduleVerb::Renew: return renew();
+    case ScheduleVerb::SignOff: return signOff(line.inherit);
     case ScheduleVerb::Locks: return list();
   }
 }
@@ -111,7 +135,8 @@ void LockModel::step(const StepLine& line) {
 // ---- The steps -----------------------------------------------------------------------------
 
 // Section 2. Also the implicit locks of update and read, for which succeed() ends the step.
-void LockModel::askFor(Type type, bool session, std::int64_t timeout) {
+void LockModel::askFor(Type type, bool session, std::int64_t timeout,
+                       std::optional<std::int64_t> lease) {
   if (type == U && !processes_[self_].inTransaction) return own("error", 1026);
   Pending pending;
   pending.line = line_;
@@ -120,38 +145,49 @@ void LockModel::askFor(Type type, bool session, std::int64_t timeout) {
   pending.type = type;
   pending.session = session;
   pending.timeout = timeout;
+  pending.lease = lease;
   ask(pending, self_, true);
 }
 
-void LockModel::ask(Pending pending, int process, bool isOwn) {
-  const int object = pending.object;
+LockModel::Waiter LockModel::waiterOf(const Pending& pending, int process) {
   Waiter waiter;
   waiter.process = process;
   waiter.type = pending.type;
   waiter.session = pending.session;
+  waiter.lease = pending.lease;
+  waiter.line = pending.line;
+  return waiter;
+}
+
+void LockModel::ask(Pending pending, int process, bool isOwn) {
+  const int object = pending.object;
+  Waiter waiter = waiterOf(pending, process);
 
   const auto isMissing = [&] { return objects_[object].being != Being::There && !pending.isNew; };
   if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
   Hold* hold = holdOf(process, object);
   if (hold && grantedByHold(*hold, pending, process, isOwn)) return;
   if (hold && hold->type == S && waiter.type == U && !hold->session) {
-    // 2.2: S/tr -> U lets go of the S first.
+    // 2.2: S/tr -> U lets go of the S first. Its lease is kept for the U.
     pending.editionWhenShareWasReleased = objects_[object].edition;
-    auto& holds = objects_[object].holds;
-    holds.erase(holds.begin() + (hold - holds.data()));
-    serve(object);
+    waiter.former = model::Former{false, hold->lease};
+    drop(objects_[object], process);
+    letGone(process, {object});
     deliver();
     if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
-  } else if (hold) {
-    waiter.upgrade = true;
   }
+  waiter.upgrade = isCovered(process, object);
 
-  if (canGrant(object, waiter)) {
+  const bool isFree = canGrant(object, waiter);
+  const auto due = dueTime(processes_[process], pending.timeout);
+  if (!isFree && !due) return tell(eventOf(pending, process, "refused", 1027), isOwn);
+  // The lock that S/tr -> U has let go of counted as much as the one asked for.
+  const int limit = waiter.former ? 0 : limitPassed(process, object);
+  if (limit != 0) return tell(eventOf(pending, process, "error", limit), isOwn);
+  if (isFree) {
     take(object, waiter);
     return succeed(pending, process, isOwn);
   }
-  const auto due = dueTime(processes_[process], pending.timeout);
-  if (!due) return tell(eventOf(pending, process, "refused", 1027), isOwn);
   pending.due = *due;
   enqueue(object, waiter);
   startWaiting(pending, process, isOwn);
@@ -178,10 +214,13 @@ bool LockModel::grantedByHold(Hold& hold, const Pending& pending, int process, b
     if (pending.session) lower = !inState;
     if (!pending.session) lower = !inState && !hold.session;
   }
+  const model::Former before{hold.session.has_value(), hold.lease};
+  setLease(hold, before, waiterOf(pending, process));
   if (pending.session) hold.session = type;
   if (lower) hold.type = type;
+  hold.edition = objects_[pending.object].edition;
 
-  if (lower) serve(pending.object);
+  if (lower) serveAll({pending.object});
   deliver();
   succeed(pending, process, isOwn);
   return true;
@@ -190,9 +229,17 @@ bool LockModel::grantedByHold(Hold& hold, const Pending& pending, int process, b
 void LockModel::update() {
   Process& me = processes_[self_];
   if (!me.inTransaction) return own("error", 1026);
-  const Hold* hold = holdOf(self_, object_);
+  Hold* hold = holdOf(self_, object_);
+  // Only the first change of a transaction asks for a lock, even if that has lapsed.
+  if (contains(me.changed, object_)) {
+    if (hold) renew(*hold, line_);
+    return own("updated");
+  }
+  if (relativeChanged(self_, object_)) return own("error", 64022);
   if (hold && hold->type >= U) {
-    if (!contains(me.changed, object_)) me.changed.push_back(object_);
+    const int code = endOfUpdate(self_, object_);
+    if (code != 0) return own("error", code);
+    renew(*hold, line_);
     return own("updated");
   }
   askFor(me.updateLocks ? U : X, false, -2);
@@ -200,18 +247,24 @@ void LockModel::update() {
 
 void LockModel::read() {
   const bool inLockState = processes_[self_].levels.find('K') != std::string::npos;
-  if (!inLockState || holdOf(self_, object_)) return own("read", 0, editionOf(object_));
+  if (!inLockState || holdOf(self_, object_)) return own("read", 0, editionOf(self_, object_));
   askFor(S, false, -2);
 }
 
 void LockModel::unlock() {
   const Process& me = processes_[self_];
-  Hold* hold = holdOf(self_, object_);
+  const Hold* hold = holdOf(self_, object_);
   if (me.inTransaction || !me.levels.empty() || !hold) return own("ignored");
-  auto& holds = objects_[object_].holds;
-  holds.erase(holds.begin() + (hold - holds.data()));
+  drop(objects_[object_], self_);
   own("released");
-  serve(object_);
+  letGone(self_, {object_});
+}
+
+void LockModel::renew() {
+  Hold* hold = holdOf(self_, object_);
+  if (!hold || !hold->lease) return own("ignored");
+  renew(*hold, line_);
+  own("renewed");
 }
 
 void LockModel::list() {
@@ -222,7 +275,9 @@ void LockModel::list() {
   for (const auto& [name, hold] : byName) {
     if (!held.empty()) held += ",";
     held += "{\"process\":\"" + name + "\",\"type\":\"" + kTypeWords[hold->type] +
-            "\",\"duration\":\"" + (hold->session ? "session" : "transaction") + "\"}";
+            "\",\"duration\":\"" + (hold->session ? "session" : "transaction") + "\"";
+    if (hold->lease) held += ",\"lease\":" + std::to_string(hold->lease->due - now_);
+    held += "}";
   }
   std::string queued;
   for (const Waiter& waiter : object.waiters) {
@@ -237,6 +292,7 @@ void LockModel::begin() {
   Process& me = processes_[self_];
   if (me.inTransaction) return own("error", 64001);
   me.inTransaction = true;
+  me.begun = ++sequence_;
   own("begun");
 }
 
@@ -244,6 +300,7 @@ void LockModel::begin() {
 void LockModel::commit() {
   Process& me = processes_[self_];
   if (!me.inTransaction) return own("error", 1026);
+  if (!me.lapsed.empty()) return own("error", 64021);
 
   Pending pending;
   pending.line = line_;
@@ -253,6 +310,7 @@ void LockModel::commit() {
   waiter.process = self_;
   waiter.type = X;
   waiter.upgrade = true;
+  waiter.commit = true;
   for (const int object : objectsInOrderOfAcquisition(self_)) {
     if (!contains(me.changed, object) || holdOf(self_, object)->type != U) continue;
     pending.upgrades.push_back(object);
@@ -275,7 +333,7 @@ void LockModel::commit() {
 void LockModel::abort() {
   const std::vector<int> freed = endTransaction(self_);
   own("aborted");
-  serveAll(freed);
+  letGone(self_, freed);
 }
 
 void LockModel::endLevel(char kind) {
@@ -294,189 +352,11 @@ void LockModel::endLevel(char kind) {
       hold->type = *hold->session;
     } else {
       if (hold->level < level) continue;
-      auto& holds = objects_[object].holds;
-      holds.erase(holds.begin() + (hold - holds.data()));
+      drop(objects_[object], self_);
     }
     freed.push_back(object);
   }
-  serveAll(freed);
-}
-
-void LockModel::signOff() {
-  const std::vector<int> freed = objectsInOrderOfAcquisition(self_);
-  for (const int object : freed) {
-    auto& holds = objects_[object].holds;
-    holds.erase(holds.begin() + (holdOf(self_, object) - holds.data()));
-  }
-  processes_[self_].signedOff = true;
-  own("ended");
-  serveAll(freed);
-}
-
-// ---- Granting and letting go ---------------------------------------------------------------
-
-bool LockModel::canGrant(int object, const Waiter& waiter) const {
-  for (const Hold& hold : objects_[object].holds) {
-    if (hold.process != waiter.process && !compatible(hold.type, waiter.type)) return false;
-  }
-  for (const Waiter& ahead : objects_[object].waiters) {
-    if (ahead.process == waiter.process) break;
-    if (!waiter.upgrade || ahead.upgrade) return false;
-  }
-  return true;
-}
-
-void LockModel::take(int object, const Waiter& waiter) {
-  Hold* hold = holdOf(waiter.process, object);
-  if (!hold) {
-    Hold fresh;
-    fresh.process = waiter.process;
-    fresh.level = processes_[waiter.process].levels.size();
-    fresh.acquired = ++sequence_;
-    objects_[object].holds.push_back(fresh);
-    hold = &objects_[object].holds.back();
-  }
-  hold->type = waiter.type;
-  if (waiter.session) hold->session = waiter.type;
-}
-
-void LockModel::serve(int object) {
-  auto& waiters = objects_[object].waiters;
-  while (!waiters.empty() && objects_[object].being == Being::Gone)
-    endWait(waiters.front().process, "error", 1072, false);
-  while (!waiters.empty() && canGrant(object, waiters.front())) {
-    const Waiter head = waiters.front();
-    waiters.erase(waiters.begin());
-    take(object, head);
-    granted(head.process);
-  }
-}
-
-void LockModel::serveAll(const std::vector<int>& objects) {
-  for (const int object : objects) serve(object);
-}
-
-// A waiting request of `process` was granted: its step will end, unless it is a commit with more.
-void LockModel::granted(int process) {
-  const Pending pending = *processes_[process].pending;
-  for (const int object : pending.upgrades) {
-    if (holdOf(process, object)->type != X) return;
-  }
-  processes_[process].pending.reset();
-  decided_.push_back({{}, process, pending});
-}
-
-// Tells what was decided, in that order. A commit that got its last upgrade goes on when its
-// turn has come, and all that it causes is told before the next.
-void LockModel::deliver() {
-  for (const Decision& decision : std::exchange(decided_, {})) {
-    if (decision.granted < 0) {
-      told_.push_back(decision.event);
-    } else {
-      succeed(decision.pending, decision.granted, false);
-    }
-  }
-}
-
-// The lock of a step is there.
-void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
-  std::vector<int> freed;
-  std::string outcome = "granted";
-  std::string more;
-  int code = 0;
-  const std::int64_t releasedAt = pending.editionWhenShareWasReleased;
-  if (releasedAt != 0 && releasedAt != objects_[pending.object].edition) {
-    outcome = "error";
-    code = 1146;
-  } else if (!pending.rest.empty()) {
-    Pending next = pending;
-    std::tie(next.object, next.isNew) = next.rest.front();
-    next.rest.erase(next.rest.begin());
-    next.locks = *next.locks + 1;
-    next.editionWhenShareWasReleased = 0;
-    return ask(next, process, isOwn);
-  } else if (pending.verb == ScheduleVerb::Commit && !holdsAllChanged(process)) {
-    outcome = "failed";  // An operator has taken one of the locks: the transaction stays open.
-  } else if (pending.verb == ScheduleVerb::Commit) {
-    outcome = "committed";
-    Process& who = processes_[process];
-    for (const int object : who.changed) ++objects_[object].edition;
-    for (const int object : who.created) objects_[object].being = Being::There;
-    for (const int object : who.deleted) objects_[object].being = Being::Gone;
-    freed = endTransaction(process);
-  } else if (pending.verb == ScheduleVerb::Update) {
-    outcome = "updated";
-    processes_[process].changed.push_back(pending.object);
-  } else if (pending.verb == ScheduleVerb::Read) {
-    outcome = "read";
-    more = editionOf(pending.object);
-  }
-  tell(eventOf(pending, process, outcome, code, more), isOwn);
-  serveAll(freed);
-  deliver();
-}
-
-bool LockModel::holdsAllChanged(int process) {
-  const auto& changed = processes_[process].changed;
-  return std::all_of(changed.begin(), changed.end(), [&](int object) {
-    const Hold* const hold = holdOf(process, object);
-    return hold && hold->type >= U;
-  });
-}
-
-// Commit and abort alike (section 3). Gives the objects on which something was let go.
-std::vector<int> LockModel::endTransaction(int process) {
-  Process& who = processes_[process];
-  std::vector<int> freed;
-  for (const int object : objectsInOrderOfAcquisition(process)) {
-    Hold* hold = holdOf(process, object);
-    if (hold->session && objects_[object].being != Being::Gone) {
-      if (hold->type == *hold->session) continue;
-      hold->type = *hold->session;
-    } else {
-      auto& holds = objects_[object].holds;
-      holds.erase(holds.begin() + (hold - holds.data()));
-    }
-    freed.push_back(object);
-  }
-  who.inTransaction = false;
-  who.levels.clear();
-  who.changed.clear();
-  who.created.clear();
-  who.deleted.clear();
-  return freed;
-}
-
-std::vector<int> LockModel::objectsInOrderOfAcquisition(int process) const {
-  std::map<std::int64_t, int> ordered;
-  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
-    for (const Hold& hold : objects_[o].holds) {
-      if (hold.process == process) ordered[hold.acquired] = o;
-    }
-  }
-  std::vector<int> objects;
-  for (const auto& [acquired, object] : ordered) objects.push_back(object);
-  return objects;
-}
-
-// The model's own mistakes: a queue whose head could have been granted, incompatible holders.
-void LockModel::checkThatNothingIsLeftToGrant() const {
-  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
-    const Object& object = objects_[o];
-    if (!object.waiters.empty() && canGrant(o, object.waiters.front())) {
-      throw std::logic_error("the model forgot a waiter of " + object.name);
-    }
-    for (const Hold& one : object.holds) {
-      for (const Hold& other : object.holds) {
-        if (one.process != other.process && !compatible(one.type, other.type)) {
-          throw std::logic_error("the model let two in on " + object.name);
-        }
-      }
-    }
-  }
-  for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
-    if (processes_[p].pending && reaches(p, p)) throw std::logic_error("the model left a deadlock");
-  }
+  letGone(self_, freed);
 }
 
 // ---- Names and events ----------------------------------------------------------------------
@@ -491,11 +371,24 @@ int LockModel::objectNamed(const std::string& name, int line) const {
   return found->second;
 }
 
+const LockModel::Hold* LockModel::holdOf(int process, int object) const {
+  for (const Hold& hold : objects_[object].holds) {
+    if (hold.process == process) return &hold;
+  }
+  return nullptr;
+}
+
 LockModel::Hold* LockModel::holdOf(int process, int object) {
   for (Hold& hold : objects_[object].holds) {
     if (hold.process == process) return &hold;
   }
   return nullptr;
+}
+
+void LockModel::drop(Object& object, int process) {
+  auto& holds = object.holds;
+  const auto isOfIt = [&](const Hold& hold) { return hold.process == process; };
+  holds.erase(std::remove_if(holds.begin(), holds.end(), isOfIt), holds.end());
 }
 
 // S beside S, R and U; nothing else (section 1).
@@ -522,7 +415,8 @@ std::vector<std::string> LockModel::events() const {
     std::string text = "{\"line\":" + std::to_string(event.line);
     text += ",\"time\":" + std::to_string(event.time);
     text += ",\"process\":\"" + event.process + "\"";
-    text += ",\"verb\":\"" + std::string(scheduleWord(event.verb)) + "\"";
+    text += ",\"verb\":\"" +
+            (event.word.empty() ? std::string(scheduleWord(event.verb)) : event.word) + "\"";
     if (!event.object.empty()) text += ",\"object\":\"" + event.object + "\"";
     text += ",\"outcome\":\"" + event.outcome + "\"";
     if (event.code != 0) text += ",\"code\":" + std::to_string(event.code);
@@ -545,8 +439,11 @@ void LockModel::own(const std::string& outcome, int code, const std::string& mor
   tell(eventOf(step, self_, outcome, code, more), true);
 }
 
-std::string LockModel::editionOf(int object) const {
-  return ",\"edition\":" + std::to_string(objects_[object].edition);
+std::string LockModel::editionOf(int process, int object) const {
+  const auto& own = processes_[process].changedAt;
+  const auto change = own.find(object);
+  const std::int64_t edition = change == own.end() ? objects_[object].edition : change->second;
+  return ",\"edition\":" + std::to_string(edition);
 }
 
 }  // namespace nephrite

@@ -1,14 +1,15 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "node/schedule/schedule.h"
+#include "tests/simulation/model_parts.h"
 
 namespace nephrite {
 
@@ -35,6 +36,7 @@ class LockModel {
     int code = 0;
     std::string more = {};
     std::optional<int> locks = {};  ///< Of lockAll(): so many were granted before that.
+    std::string word = {};          ///< In place of the verb: "lease" lapsed, "process" refused.
   };
   const std::vector<Event>& told() const { return told_; }
   /// The same, as `nephrite replay` prints them.
@@ -78,6 +80,8 @@ class LockModel {
     return processNamed(process).pending.has_value();
   }
   bool hasSignedOff(const std::string& process) const { return processNamed(process).signedOff; }
+  /// False also for one whose sign-on was refused.
+  bool hasSignedOn(const std::string& process) const { return processIndex_.count(process) != 0; }
   bool isInTransaction(const std::string& process) const {
     return processNamed(process).inTransaction;
   }
@@ -90,57 +94,15 @@ class LockModel {
   }
 
  private:
-  // The order is the strength (section 1): S < R < U < X.
-  enum Type { S, R, U, X };
-
-  struct Hold {
-    int process = 0;
-    Type type = S;
-    std::optional<Type> session;  // `s` of section 2.1; set means session duration.
-    std::size_t level = 0;        // Load and lock states open when it was acquired.
-    std::int64_t acquired = 0;    // Rises with each acquisition in the system.
-  };
-
-  struct Waiter {
-    int process = 0;
-    Type type = S;
-    bool session = false;
-    bool upgrade = false;
-  };
-
-  static constexpr const char* kTypeWords[] = {"share", "reserve", "update", "exclusive"};
-  static bool contains(const std::vector<int>& values, int value) {
-    return std::find(values.begin(), values.end(), value) != values.end();
-  }
-
-  enum class Being { New, There, Gone };
-
-  struct Object {
-    std::string name;
-    Being being = Being::There;
-    std::int64_t edition = 1;
-    std::vector<Hold> holds;      // In the order of their acquisition.
-    std::vector<Waiter> waiters;  // From the head: upgrades, then newcomers.
-  };
-
-  // The step that a process waits in.
-  struct Pending {
-    int line = 0;
-    ScheduleVerb verb{};
-    int object = -1;  // -1 for commit.
-    Type type = S;    // What it asks for there.
-    bool session = false;
-    std::int64_t timeout = -2;
-    bool isNew = false;                      // The process has created it in its open transaction.
-    std::vector<std::pair<int, bool>> rest;  // Of lockAll(): what is asked for then, is it new,
-    std::optional<int> locks;                // and how many have been granted.
-    std::int64_t due = 0;
-    std::int64_t began = 0;
-    std::int64_t editionWhenShareWasReleased = 0;  // 0: nothing was released for it.
-    std::vector<int> upgrades;                     // Of a commit: every object it upgrades.
-
-    bool isAbout(int which) const { return object < 0 && contains(upgrades, which); }
-  };
+  using Type = model::Type;
+  using enum model::Type;
+  using Being = model::Being;
+  using Hold = model::Hold;
+  using Lease = model::Lease;
+  using Waiter = model::Waiter;
+  using Object = model::Object;
+  using Pending = model::Pending;
+  using Process = model::Process;
 
   // Of one operation on the locks: either a wait that ended badly, or a granted one.
   struct Decision {
@@ -149,37 +111,28 @@ class LockModel {
     Pending pending;   // Of `granted`.
   };
 
-  struct Process {
-    std::string name;
-    bool background = false;
-    std::int64_t priority = 0;
-    std::optional<std::int64_t> defaultTimeout;
-    bool updateLocks = false;
-    bool signedOff = false;
-    bool inTransaction = false;
-    std::string levels;
-    std::vector<int> changed;  // Deleted objects, too.
-    std::vector<int> created;
-    std::vector<int> deleted;
-    std::optional<Pending> pending;
-  };
-
   const Process& processNamed(const std::string& name) const;
   int objectNamed(const std::string& name, int line) const;
   Hold* holdOf(int process, int object);
+  const Hold* holdOf(int process, int object) const;
   static bool compatible(Type one, Type other);
 
+  static void drop(Object& object, int process);
+
   // The lines.
-  void addProcess(const ProcessLine& line, int number);
-  void addObject(const ObjectLine& line, int number);
+  void addProcess(const ProcessLine& line);
+  void addObject(const std::string& name, bool isResource);
   void set(const SettingLine& line);
+  void setLimit(int& limit, int value);
   void advance(std::int64_t milliseconds, bool late = false);
   void step(const StepLine& line);
 
   // The steps.
   // Those with `isOwn` tell it as the first event of the step being run.
-  void askFor(Type type, bool session, std::int64_t timeout);
+  void askFor(Type type, bool session, std::int64_t timeout,
+              std::optional<std::int64_t> lease = std::nullopt);
   Pending pendingOf(const StepLine& lock, int line) const;
+  static Waiter waiterOf(const Pending& pending, int process);
   void ask(Pending pending, int process, bool isOwn);
   bool grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();
@@ -190,28 +143,58 @@ class LockModel {
   void commit();
   void abort();
   void endLevel(char kind);
-  void signOff();
+  void renew();
+  void signOff(bool inherit);
   void force(const std::string& process, ScheduleVerb verb, int object, int line);
   void endForced();
 
+  // Families.
+  int depthOf(int process) const;
+  bool isAncestor(int ancestor, int process) const;
+  bool areRelated(int one, int other) const;
+  bool isCovered(int process, int object) const;
+  bool relativeChanged(int process, int object) const;
+  std::vector<int> familyOf(int process) const;
+  void inherit(int object, int from, int heir);
+  void becomesUpgrade(int process, int object);
+  void becomeNewcomers(int process, int object);
+
+  // Leases.
+  std::optional<std::pair<int, int>> nextLapse(std::int64_t until) const;
+  void lapse(int process, int object);
+  void setLease(Hold& hold, const std::optional<model::Former>& before, const Waiter& waiter);
+  void renew(Hold& hold, int line) const;
+  static std::optional<Lease> merged(const Hold& heir, const Hold& child);
+
   // Waiting.
+  int nextTimeout(std::int64_t until) const;
   std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;
   void enqueue(int object, const Waiter& waiter);
   void startWaiting(const Pending& pending, int process, bool isOwn);
   void resolveDeadlocks(int requester, bool told);
-  bool becomesNewcomer(int process, int object);
+  int victimAmong(int requester);
+  int victimByPolicy(int requester);
+  std::int64_t measureOf(int process) const;
   std::vector<int> blockersOf(int process) const;
+  std::vector<int> reachableFrom(int process) const;
   bool reaches(int from, int target) const;
   void endWait(int process, const std::string& outcome, int code, bool isOwnEvent);
+  std::vector<int> dropWait(int process, const std::string& outcome, int code, bool isOwnEvent);
+  bool standsInAQueue(int process) const;
 
   // Granting and letting go.
+  int limitPassed(int process, int object) const;
+  bool isInTheWay(int object, const Waiter& ahead, const Waiter& waiter) const;
   bool canGrant(int object, const Waiter& waiter) const;
   void take(int object, const Waiter& waiter);
   void serve(int object);
   void serveAll(const std::vector<int>& objects);
+  void letGone(int process, const std::vector<int>& objects);
+  void serveAndLookAgain(int process, const std::vector<int>& objects);
   void granted(int process);
   void deliver();
   void succeed(const Pending& pending, int process, bool isOwn);
+  int endOfUpdate(int process, int object);
   bool holdsAllChanged(int process);
   std::vector<int> endTransaction(int process);
   std::vector<int> objectsInOrderOfAcquisition(int process) const;
@@ -222,7 +205,8 @@ class LockModel {
                 const std::string& more = "") const;
   void tell(const Event& event, bool isOwn);
   void own(const std::string& outcome, int code = 0, const std::string& more = "");
-  std::string editionOf(int object) const;
+  /// What `process` reads: its own change, based on an edition, or the latest.
+  std::string editionOf(int process, int object) const;
 
   std::vector<Process> processes_;
   std::vector<Object> objects_;
@@ -232,8 +216,16 @@ class LockModel {
   std::int64_t serverTimeout_ = 10'000;
   std::int64_t backgroundTimeout_ = 30'000;
   bool doubleDeadlock_ = false;
+  ScheduleVictim victim_ = ScheduleVictim::Requester;
+  std::mt19937_64 engine_{0};
+  bool anySignOn_ = false;
+  int maxLockers_ = 0;
+  int maxLocks_ = 0;
+  int maxLockedObjects_ = 0;
   std::int64_t sequence_ = 0;
+  std::int64_t leasesMade_ = 0;
   std::vector<Decision> decided_;
+  std::vector<int> gained_;  // Processes that wait on and were granted a part of it.
 
   // The step being run. Its own event stands before all that it causes.
   int line_ = 0;

@@ -5,6 +5,8 @@
 
 namespace nephrite {
 
+using model::contains;
+
 // Section 2.4; nothing when the request is to be refused at once.
 std::optional<std::int64_t> LockModel::dueTime(const Process& process, std::int64_t timeout) const {
   if (timeout == -2) timeout = process.defaultTimeout.value_or(0);
@@ -35,19 +37,21 @@ void LockModel::startWaiting(const Pending& pending, int process, bool isOwn) {
 // "queued", whatever comes of it then; none when it was `told` that it waits.
 void LockModel::resolveDeadlocks(int requester, bool told) {
   while (processes_[requester].pending && reaches(requester, requester)) {
-    std::vector<int> onCycle;
-    for (const int blocker : blockersOf(requester)) {
-      if (reaches(blocker, requester)) onCycle.push_back(blocker);
-    }
-    if (doubleDeadlock_) {
-      endWait(requester, "deadlock", 1081, !told);
-      endWait(onCycle.front(), "deadlock", 1081, false);
+    if (doubleDeadlock_ && victim_ == ScheduleVictim::Requester) {
+      int other = -1;
+      for (const int blocker : blockersOf(requester)) {
+        if (other < 0 && reaches(blocker, requester)) other = blocker;
+      }
+      // Both are told before any queue is served.
+      std::vector<int> touched = dropWait(requester, "deadlock", 1081, !told);
+      for (const int object : dropWait(other, "deadlock", 1081, false)) {
+        touched.erase(std::remove(touched.begin(), touched.end(), object), touched.end());
+        touched.push_back(object);
+      }
+      serveAll(touched);
       return;
     }
-    int victim = requester;
-    for (const int blocker : onCycle) {
-      if (processes_[blocker].priority < processes_[victim].priority) victim = blocker;
-    }
+    const int victim = victimAmong(requester);
     if (victim != requester && !told) {
       own("queued");
       told = true;
@@ -56,6 +60,64 @@ void LockModel::resolveDeadlocks(int requester, bool told) {
     if (victim == requester) return;
   }
   if (!told) own("queued");
+}
+
+// Of the requester and its direct blockers on a cycle: the lowest priority, then the requester,
+// then the blocker that comes first.
+int LockModel::victimAmong(int requester) {
+  if (victim_ != ScheduleVictim::Requester) return victimByPolicy(requester);
+  int victim = requester;
+  for (const int blocker : blockersOf(requester)) {
+    if (!reaches(blocker, requester)) continue;
+    if (processes_[blocker].priority < processes_[victim].priority) victim = blocker;
+  }
+  return victim;
+}
+
+// Section 14: of all on a cycle with the requester, from the requester outwards.
+int LockModel::victimByPolicy(int requester) {
+  std::vector<int> parties{requester};
+  for (const int process : reachableFrom(requester)) {
+    if (process != requester && reaches(process, requester)) parties.push_back(process);
+  }
+  std::int64_t lowest = processes_[requester].priority;
+  for (const int party : parties) lowest = std::min(lowest, processes_[party].priority);
+  std::vector<int> candidates;
+  for (const int party : parties) {
+    if (processes_[party].priority == lowest) candidates.push_back(party);
+  }
+  if (victim_ == ScheduleVictim::Random) return candidates.at(engine_() % candidates.size());
+  int victim = candidates.front();
+  for (const int candidate : candidates) {
+    if (measureOf(candidate) < measureOf(victim)) victim = candidate;
+  }
+  return victim;
+}
+
+// By the policy: the least is refused.
+std::int64_t LockModel::measureOf(int process) const {
+  const Process& who = processes_[process];
+  const std::int64_t age = who.inTransaction ? who.begun : who.signedOn;
+  std::int64_t locks = 0;
+  std::int64_t writeLocks = 0;
+  for (const Object& object : objects_) {
+    for (const Hold& hold : object.holds) {
+      if (hold.process != process) continue;
+      ++locks;
+      if (hold.type >= U) ++writeLocks;
+    }
+  }
+  switch (victim_) {
+    case ScheduleVictim::Youngest: return -age;
+    case ScheduleVictim::Oldest: return age;
+    case ScheduleVictim::FewestLocks: return locks;
+    case ScheduleVictim::MostLocks: return -locks;
+    case ScheduleVictim::FewestWriteLocks: return writeLocks;
+    case ScheduleVictim::MostWriteLocks: return -writeLocks;
+    case ScheduleVictim::Requester:
+    case ScheduleVictim::Random: break;
+  }
+  return 0;
 }
 
 // Object by object, the holders in the order of their grants, then the queue from its head.
@@ -72,9 +134,11 @@ std::vector<int> LockModel::blockersOf(int process) const {
       if (waiter.process != process) continue;
       for (const Hold& hold : object.holds) {
         if (hold.process == process || compatible(hold.type, waiter.type)) continue;
+        if (isAncestor(hold.process, process)) continue;
         if (!contains(blockers, hold.process)) blockers.push_back(hold.process);
       }
       for (std::size_t ahead = 0; ahead < at; ++ahead) {
+        if (!isInTheWay(index, object.waiters[ahead], waiter)) continue;
         const int other = object.waiters[ahead].process;
         if (!contains(blockers, other)) blockers.push_back(other);
       }
@@ -85,18 +149,37 @@ std::vector<int> LockModel::blockersOf(int process) const {
 
 // Whether a way of at least one edge leads from `from` to `target`.
 bool LockModel::reaches(int from, int target) const {
-  std::vector<int> seen = blockersOf(from);
+  return contains(reachableFrom(from), target);
+}
+
+// Breadth first.
+std::vector<int> LockModel::reachableFrom(int process) const {
+  std::vector<int> seen = blockersOf(process);
   for (std::size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i] == target) return true;
     for (const int next : blockersOf(seen[i])) {
       if (!contains(seen, next)) seen.push_back(next);
+    }
+  }
+  return seen;
+}
+
+// A wait that ends without the lock.
+void LockModel::endWait(int process, const std::string& outcome, int code, bool isOwnEvent) {
+  serveAll(dropWait(process, outcome, code, isOwnEvent));
+}
+
+bool LockModel::standsInAQueue(int process) const {
+  for (const Object& object : objects_) {
+    for (const Waiter& waiter : object.waiters) {
+      if (waiter.process == process) return true;
     }
   }
   return false;
 }
 
-// A wait that ends without the lock. A commit takes all its upgrades back to U.
-void LockModel::endWait(int process, const std::string& outcome, int code, bool isOwnEvent) {
+// A commit takes all its upgrades back to U. Gives the objects whose queues are to be served.
+std::vector<int> LockModel::dropWait(int process, const std::string& outcome, int code,
+                                     bool isOwnEvent) {
   const Pending pending = *processes_[process].pending;
   processes_[process].pending.reset();
   std::vector<int> touched = pending.upgrades;
@@ -107,7 +190,10 @@ void LockModel::endWait(int process, const std::string& outcome, int code, bool 
                                  [&](const Waiter& w) { return w.process == process; }),
                   waiters.end());
   }
-  for (const int object : pending.upgrades) holdOf(process, object)->type = U;
+  for (const int object : pending.upgrades) {
+    Hold* hold = holdOf(process, object);
+    if (hold && !contains(pending.inherited, object)) hold->type = U;
+  }
 
   const Event event = eventOf(pending, process, outcome, code);
   if (isOwnEvent) {
@@ -115,7 +201,7 @@ void LockModel::endWait(int process, const std::string& outcome, int code, bool 
   } else {
     decided_.push_back({event, -1, {}});
   }
-  serveAll(touched);
+  return touched;
 }
 
 }  // namespace nephrite

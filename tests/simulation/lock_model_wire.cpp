@@ -5,6 +5,9 @@
 
 namespace nephrite {
 
+using model::contains;
+using model::kTypeWords;
+
 void LockModel::force(const std::string& process, ScheduleVerb verb, int object, int line) {
   line_ = line;
   self_ = processIndex_.at(process);
@@ -56,7 +59,7 @@ void LockModel::lockAll(const StepLine& lock, const std::vector<Target>& targets
 }
 
 void LockModel::addNew(const std::string& object) {
-  addObject({object}, 0);
+  addObject(object, /*isResource=*/false);
   objects_.back().being = Being::New;
 }
 
@@ -82,7 +85,7 @@ void LockModel::cancel(const std::string& process, int line) {
 void LockModel::leave(const std::string& process, int line) {
   force(process, ScheduleVerb::SignOff, -1, line);
   if (processes_[self_].pending) endWait(self_, "error", 64005, false);
-  signOff();
+  signOff(/*inherit=*/false);
   endForced();
 }
 
@@ -94,12 +97,9 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
   const Process& robbed = processes_[self_];
   const bool commits = robbed.pending && robbed.pending->object < 0;
   if (commits && contains(robbed.changed, object_)) endWait(self_, "error", 64005, false);
-  auto& holds = objects_[object_].holds;
-  holds.erase(holds.begin() + (holdOf(self_, object_) - holds.data()));
+  drop(objects_[object_], self_);
   own("released");
-  const bool waitsAnew = becomesNewcomer(self_, object_);
-  serve(object_);
-  if (waitsAnew && processes_[self_].pending) resolveDeadlocks(self_, /*told=*/true);
+  letGone(self_, {object_});
   endForced();
 }
 
@@ -128,21 +128,6 @@ std::vector<std::pair<std::string, std::string>> LockModel::heldBesideWaits() co
     }
   }
   return held;
-}
-
-// What it still asks for there is no upgrade any more: it stands first of the newcomers.
-bool LockModel::becomesNewcomer(int process, int object) {
-  auto& waiters = objects_[object].waiters;
-  const auto at = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
-    return waiter.process == process && waiter.upgrade;
-  });
-  if (at == waiters.end()) return false;
-  Waiter waiter = *at;
-  waiters.erase(at);
-  waiter.upgrade = false;
-  const auto isNewcomer = [](const Waiter& each) { return !each.upgrade; };
-  waiters.insert(std::find_if(waiters.begin(), waiters.end(), isNewcomer), waiter);
-  return true;
 }
 
 }  // namespace nephrite

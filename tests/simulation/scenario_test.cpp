@@ -10,6 +10,7 @@
 #include "node/schedule/replay.h"
 #include "node/schedule/schedule.h"
 #include "tests/simulation/lock_model.h"
+#include "tests/simulation/schedule_generator.h"
 #include "tests/simulation/wire_world.h"
 
 namespace nephrite {
@@ -51,6 +52,18 @@ std::string modelEvents(const std::string& schedule) {
   return events;
 }
 
+std::vector<ScheduleLine> linesUpToABadOne(const std::string& schedule) {
+  std::istringstream in(schedule);
+  std::vector<ScheduleLine> lines;
+  try {
+    ScheduleReader reader(in);
+    while (const auto line = reader.next()) lines.push_back(*line);
+  } catch (const ScheduleError&) {
+    // So far.
+  }
+  return lines;
+}
+
 /// Given: tests/scenarios/<name>.sched and, derived by hand, <name>.expected.
 class Scenario : public testing::TestWithParam<std::string> {
  protected:
@@ -76,6 +89,7 @@ TEST_P(Scenario, WhenItIsReplayedThenTheEventsAreTheExpectedOnes) {
 }
 
 TEST_P(Scenario, WhenItIsReplayedOverTheWireThenTheEventsAreTheSame) {
+  if (!fitTheWire(linesUpToABadOne(schedule))) GTEST_SKIP() << "the wire cannot carry it";
   std::istringstream in(schedule);
   std::ostringstream events;
   std::ostringstream errors;

@@ -1,9 +1,12 @@
 #include "tests/simulation/schedule_generator.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <sstream>
 #include <utility>
+
+#include "locking/lock_limits.h"
 
 namespace nephrite {
 
@@ -23,12 +26,17 @@ std::string textOf(const ScheduleLine& line) {
     if (process->priority != 0) text += " priority=" + std::to_string(process->priority);
     if (process->timeout) text += " timeout=" + std::to_string(*process->timeout);
     if (process->updateLocks) text += " updateLocks";
+    if (!process->parent.empty()) text += " parent=" + process->parent;
   } else if (const auto* object = std::get_if<ObjectLine>(&line.content)) {
     text = "object " + object->name;
+  } else if (const auto* resource = std::get_if<ResourceLine>(&line.content)) {
+    text = "resource " + resource->name;
   } else if (const auto* setting = std::get_if<SettingLine>(&line.content)) {
     text = "setting " + std::string(scheduleWord(setting->key)) + "=";
     if (setting->key == ScheduleSetting::DoubleDeadlockException) {
       text += setting->value != 0 ? "true" : "false";
+    } else if (setting->key == ScheduleSetting::DeadlockVictim) {
+      text += scheduleWord(static_cast<ScheduleVictim>(setting->value));
     } else {
       text += std::to_string(setting->value);
     }
@@ -44,6 +52,8 @@ std::string textOf(const ScheduleLine& line) {
     if (step->verb == ScheduleVerb::SetDefaultLockTimeout) {
       text += " " + std::to_string(step->timeout);
     }
+    if (step->lease) text += " lease=" + std::to_string(*step->lease);
+    if (step->inherit) text += " inherit";
   }
   return text;
 }
@@ -59,6 +69,29 @@ std::vector<ScheduleLine> linesOf(const std::string& text) {
   return parseSchedule(in).lines;
 }
 
+bool fitTheWire(const std::vector<ScheduleLine>& lines) {
+  return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
+    const auto* const setting = std::get_if<SettingLine>(&line.content);
+    if (setting == nullptr || setting->key != ScheduleSetting::DeadlockVictim) return false;
+    const auto policy = static_cast<DeadlockVictim>(setting->value);
+    return policy == DeadlockVictim::Youngest || policy == DeadlockVictim::Oldest;
+  });
+}
+
+bool arePlain(const std::vector<ScheduleLine>& lines) {
+  return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
+    if (std::holds_alternative<ResourceLine>(line.content)) return true;
+    if (const auto* process = std::get_if<ProcessLine>(&line.content)) {
+      return !process->parent.empty();
+    }
+    if (const auto* setting = std::get_if<SettingLine>(&line.content)) {
+      return setting->key >= ScheduleSetting::DeadlockVictim;
+    }
+    const auto* step = std::get_if<StepLine>(&line.content);
+    return step && (step->lease || step->inherit || step->verb == ScheduleVerb::Renew);
+  });
+}
+
 namespace {
 
 using enum ScheduleVerb;
@@ -72,6 +105,8 @@ class Generator {
     population();
     const int steps = 10 + random_.below(51);
     for (int i = 0; i < steps; ++i) oneStep();
+    out_.fitsTheWire = fitTheWire(out_.lines);
+    out_.isPlain = arePlain(out_.lines);
     return std::move(out_);
   }
 
@@ -86,6 +121,13 @@ class Generator {
 
   /// How often each verb is chosen here; every schedule bends the usual weights a little.
   void temper() {
+    if (!random_.oneIn(3)) {
+      families_ = !random_.oneIn(3);
+      resources_ = random_.oneIn(3);
+      victims_ = random_.oneIn(3);
+      limits_ = random_.oneIn(5);
+      if (random_.oneIn(2)) leaseOneIn_ = 1 + random_.below(4);
+    }
     weights_ = {{SharedLock, 12},
                 {ReserveLock, 4},
                 {UpdateLock, 7},
@@ -117,6 +159,10 @@ class Generator {
         if (verb == Abort || verb == ExclusiveLock || verb == ReserveLock) weight = 1;
       }
       updateLocksOneIn_ = 1;
+      if (leaseOneIn_ != 0) {
+        leaseOneIn_ = 1;
+        weights_.emplace_back(UpdateLock, 20);
+      }
     }
     if (random_.oneIn(6)) {
       // Readers in lock state.
@@ -124,34 +170,71 @@ class Generator {
         if (verb == Read || verb == BeginLock) weight = 16;
       }
     }
+    if (families_) {
+      weights_.emplace_back(SignOff, 1 + random_.below(12));
+      if (random_.oneIn(2)) weights_.emplace_back(Update, 20);
+    }
+    if (leaseOneIn_ != 0) weights_.emplace_back(Renew, 6);
     weights_.emplace_back(Locks, 1);
     sessionOneIn_ = 2 + random_.below(4);
-    advanceOneIn_ = 5 + random_.below(20);
+    advanceOneIn_ = (leaseOneIn_ != 0 ? 3 : 5) + random_.below(leaseOneIn_ != 0 ? 10 : 20);
   }
 
   void population() {
     if (random_.oneIn(4)) add(SettingLine{ScheduleSetting::DoubleDeadlockException, 1});
     if (random_.oneIn(4)) add(SettingLine{ScheduleSetting::ServerTimeout, timeoutValue()});
+    if (victims_) setVictim();
+    if (limits_ && random_.oneIn(2)) add(SettingLine{ScheduleSetting::MaxLockers, limit(6)});
+    if (limits_ && random_.oneIn(2)) add(SettingLine{ScheduleSetting::MaxLocks, limit(8)});
+    if (limits_ && random_.oneIn(2)) add(SettingLine{ScheduleSetting::MaxLockedObjects, limit(4)});
     // Names that do not sort in the order of signing on.
-    constexpr std::array kProcesses{"D", "B", "A", "F", "C", "E"};
     constexpr std::array kObjects{"X", "Y", "Z", "W"};
     const int processes = 2 + random_.below(5);
     const int objects = 1 + random_.below(4);
-    const bool priorities = random_.oneIn(2);
-    for (int p = 0; p < processes; ++p) {
-      ProcessLine line;
-      line.name = kProcesses.at(static_cast<std::size_t>(p));
-      line.background = random_.oneIn(6);
-      if (priorities) line.priority = random_.below(4) - 2;
-      if (random_.oneIn(3)) line.timeout = timeout();
-      line.updateLocks = random_.oneIn(updateLocksOneIn_);
-      processes_.push_back(line.name);
-      add(line);
-    }
+    priorities_ = random_.oneIn(2);
+    for (int p = 0; p < processes; ++p) signOn();
     for (int o = 0; o < objects; ++o) {
       objects_.emplace_back(kObjects.at(static_cast<std::size_t>(o)));
       add(ObjectLine{objects_.back()});
     }
+    lockable_ = objects_;
+    if (!resources_) return;
+    for (const char* const name : {"r", "s"}) {
+      lockable_.emplace_back(name);
+      add(ResourceLine{name});
+      if (random_.oneIn(2)) return;
+    }
+  }
+
+  void signOn() {
+    constexpr std::array kProcesses{"D", "B", "A", "F", "C", "E", "H", "G", "J"};
+    const auto isNew = [&](const std::string& name) { return !out_.model.hasSignedOn(name); };
+    const auto name = std::find_if(kProcesses.begin(), kProcesses.end(), isNew);
+    if (name == kProcesses.end()) return;
+    ProcessLine line;
+    line.name = *name;
+    line.background = random_.oneIn(6);
+    if (priorities_) line.priority = random_.below(4) - 2;
+    if (random_.oneIn(3)) line.timeout = timeout();
+    line.updateLocks = random_.oneIn(updateLocksOneIn_);
+    if (families_ && !processes_.empty() && !random_.oneIn(3)) {
+      const std::string& parent = oneOf(processes_);
+      if (!out_.model.hasSignedOff(parent)) line.parent = parent;
+    }
+    add(line);
+    if (out_.model.hasSignedOn(line.name)) processes_.push_back(line.name);
+  }
+
+  const std::string& oneOf(const std::vector<std::string>& names) {
+    const int which = random_.below(static_cast<int>(names.size()));
+    return names.at(static_cast<std::size_t>(which));
+  }
+
+  std::int32_t limit(int most) { return random_.below(most + 1); }
+
+  void setVictim() {
+    if (random_.oneIn(3)) add(SettingLine{ScheduleSetting::DeadlockSeed, random_.below(1000)});
+    add(SettingLine{ScheduleSetting::DeadlockVictim, random_.below(8)});
   }
 
   std::int32_t timeoutValue() {
@@ -168,14 +251,15 @@ class Generator {
   void oneStep() {
     if (random_.oneIn(advanceOneIn_)) return moveClock();
     if (random_.oneIn(50)) return changeSetting();
+    const bool isPlain = !families_ && !limits_ && leaseOneIn_ == 0;
+    if (!isPlain && random_.oneIn(12)) return signOn();
 
     std::vector<std::string> ready;
     for (const std::string& name : processes_) {
       if (!out_.model.isWaiting(name) && !out_.model.hasSignedOff(name)) ready.push_back(name);
     }
     if (ready.empty()) return moveClock();
-    const int which = random_.below(static_cast<int>(ready.size()));
-    add(stepOf(ready.at(static_cast<std::size_t>(which))));
+    add(stepOf(oneOf(ready)));
   }
 
   void moveClock() {
@@ -184,7 +268,8 @@ class Generator {
   }
 
   void changeSetting() {
-    const int which = random_.below(3);
+    const int which = random_.below(victims_ ? 6 : 3);
+    if (which > 2) return setVictim();
     if (which == 0) add(SettingLine{ScheduleSetting::ServerTimeout, timeoutValue()});
     if (which == 1) {
       add(SettingLine{ScheduleSetting::BackgroundProcessServerTimeout, timeoutValue()});
@@ -196,8 +281,14 @@ class Generator {
     StepLine line;
     line.process = process;
     line.verb = sensible(process, verb());
-    const auto object = static_cast<std::size_t>(random_.below(static_cast<int>(objects_.size())));
-    if (hasObject(line.verb)) line.object = objects_.at(object);
+    const bool isObjects = line.verb == Update || line.verb == Read;
+    const std::string& object = oneOf(isObjects ? objects_ : lockable_);
+    if (hasObject(line.verb)) line.object = object;
+    if (leaseOneIn_ != 0 && isLockVerb(line.verb) && random_.oneIn(leaseOneIn_)) {
+      constexpr std::array<std::int32_t, 8> kLeases{1, 10, 20, 20, 30, 50, 100, 2147483647};
+      line.lease = kLeases.at(static_cast<std::size_t>(random_.below(8)));
+    }
+    if (line.verb == SignOff && families_) line.inherit = !random_.oneIn(3);
     if (line.verb == Lock || line.verb == TryLock) {
       line.type = static_cast<ScheduleLockType>(random_.below(4));
       line.duration =
@@ -238,8 +329,15 @@ class Generator {
   int updateLocksOneIn_ = 1;
   int sessionOneIn_ = 1;
   int advanceOneIn_ = 1;
+  int leaseOneIn_ = 0;  // 0: never.
+  bool families_ = false;
+  bool resources_ = false;
+  bool victims_ = false;
+  bool limits_ = false;
+  bool priorities_ = false;
   std::vector<std::string> processes_;
   std::vector<std::string> objects_;
+  std::vector<std::string> lockable_;  // Resources, too.
 };
 
 }  // namespace

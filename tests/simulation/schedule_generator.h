@@ -32,13 +32,24 @@ std::string textOf(const std::vector<ScheduleLine>& lines);
 /// The lines of a well-formed file.
 std::vector<ScheduleLine> linesOf(const std::string& text);
 
+/// Whether the lines can be played at a client node: not where age chooses the victim, for a server
+/// is not told when a transaction of a client begins.
+bool fitTheWire(const std::vector<ScheduleLine>& lines);
+/// Whether there are no parents, leases, resources, limits and victims: nothing that a deadlock
+/// that is written down says nothing of.
+bool arePlain(const std::vector<ScheduleLine>& lines);
+
 /// A schedule and what the model says of it.
 struct GeneratedSchedule {
   std::vector<ScheduleLine> lines;
   LockModel model;  ///< Has run all lines.
+  bool fitsTheWire = false;
+  bool isPlain = false;
 };
 
-/// The schedule of a seed: 2 to 6 processes, 1 to 4 objects, 10 to 60 steps, all legal.
+/// The schedule of a seed: 2 to 6 processes, 1 to 4 objects, 10 to 60 steps, all legal. In two of
+/// three there are some of families, leases, resources, limits and victims, and processes that come
+/// later.
 ///
 /// Each schedule has a temper of its own (how much it commits, upgrades, nests load states, asks
 /// for update locks), so that rare meetings of rules are frequent in some of them.

@@ -29,7 +29,10 @@ class WireWorld final : public ReplayWorld {
 
   ManualClock clock_;
   DatabaseForm form_{
-      Form::Wire, storeInMemory(), clock_, {.local = {.threads = false}, .networkThread = false}};
+      Form::Wire,
+      storeInMemory(),
+      clock_,
+      {.local = {.locks = {.countsAge = true}, .threads = false}, .networkThread = false}};
 };
 
 }  // namespace nephrite

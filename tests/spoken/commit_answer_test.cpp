@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "tests/spoken/spoken_node.h"
 
 namespace nephrite {

@@ -253,5 +253,222 @@ TEST_F(HostileDoors, WhenItLocksMillionsInOneRequestThenItIsToldHowMany) {
   EXPECT_THAT(refusal().what, AllOf(HasSubstr("250001"), HasSubstr("250000")));
 }
 
+// --- Families, leases and resources --------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenTheParentIsOfAnotherSessionOrUnknownThenTheSignOnIsRefused) {
+  const Oid node = database.nodes().front().oid;
+  for (const LockerId parent : {ben, LockerId{4711}}) {
+    annas->say(wire::SignOnProcess{5, {node, "child", "", false, parent}});
+    const auto failure = annas->last<wire::ProcessReply>().reply.failure;
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->code, ErrorCode::NotLockable);
+    EXPECT_THAT(failure->what, AllOf(HasSubstr(std::to_string(parent.value)),
+                                     HasSubstr("not signed on by this client node")));
+  }
+  EXPECT_THAT(database.locksOf(ben, Lifetime::Persistent), IsEmpty());
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenALeaseIsNegativeOrTooLongThenItIsRefusedAndNothingIsLocked) {
+  for (const std::int64_t lease : {std::int64_t{-1}, std::int64_t{2'147'483'648}}) {
+    LockRequest request = asks(anna, order);
+    request.lease.length = std::chrono::milliseconds(lease);
+    annas->say(wire::Lock{3, {{request}, 0}});
+    EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+    EXPECT_THAT(refusal().what, AllOf(HasSubstr(std::to_string(lease)), HasSubstr("2147483647")));
+    request.target = {};
+    annas->say(wire::LockAll{3, request, {{order}, {other}}});
+    EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+  }
+  EXPECT_FALSE(database.lockStatus(anna, order));
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenAResourceWasNeverGivenToItThenItCannotLockIt) {
+  bens->say(wire::AskResource{5, "nightly run"});
+  const Oid bensOwn = bens->last<wire::ResourceReply>().oid;
+  for (const Oid oid : {bensOwn, Oid(Lifetime::Resource, 1, 4711)}) {
+    annas->say(wire::Lock{3, {{asks(anna, oid)}, 0}});
+    EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+    EXPECT_THAT(refusal().what, HasSubstr("ask for the name first"));
+    EXPECT_FALSE(database.lockStatus(anna, oid));
+  }
+  bens->say(wire::Lock{6, {{asks(ben, bensOwn)}, 0}});
+  EXPECT_TRUE(database.lockStatus(ben, bensOwn));
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenAResourceIsDroppedAsOftenAsItWasToldThenItIsNotItsAnyMore) {
+  annas->say(wire::AskResource{5, "nightly run"});
+  annas->say(wire::AskResource{6, "nightly run"});
+  const Oid run = annas->last<wire::ResourceReply>().oid;
+  annas->say(wire::DropResource{run, 1});
+  annas->say(wire::Lock{3, {{asks(anna, run)}, 0}});
+  EXPECT_TRUE(database.lockStatus(anna, run));
+  annas->say(wire::DropResource{run, 7});
+  annas->say(wire::Lock{3, {{asks(anna, run, LockType::Share)}, 0}});
+  EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+  annas->say(wire::Unlock{anna, run});
+  EXPECT_FALSE(database.lockStatus(anna, run));
+}
+
+TEST_F(HostileDoors, WhenAServerIsStartedAnewThenAnOidOfBeforeIsThatOfNoOtherName) {
+  annas->say(wire::AskResource{5, "nightly run"});
+  const Oid before = annas->last<wire::ResourceReply>().oid;
+  LocalDatabase next(storeInMemory(), clock, withoutThreads());
+  next.numberResourcesFrom(std::uint64_t{2} << 30);
+  Oid first;
+  next.resource("another", [&](const ResourceReply& reply) { first = reply.resource->oid; });
+  EXPECT_EQ(first.lifetime(), Lifetime::Resource);
+  EXPECT_NE(first, before);
+}
+
+TEST_F(HostileDoors, WhenTheNameOfAResourceIsEmptyOrTooLongThenItIsRefused) {
+  for (const std::string& name : {std::string(), std::string(1'025, 'n')}) {
+    annas->say(wire::AskResource{5, name});
+    EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+    EXPECT_THAT(refusal().what, HasSubstr("1024"));
+  }
+  annas->say(wire::AskResource{5, std::string(1'024, '\0')});
+  EXPECT_EQ(annas->last<wire::ResourceReply>().oid.lifetime(), Lifetime::Resource);
+}
+
+TEST_F(HostileDoors, WhenItUsesTooManyNamesThenOneMoreIsRefused) {
+  for (int i = 0; i < 100'000; ++i) annas->say(wire::AskResource{5, std::to_string(i)});
+  const Oid last = annas->last<wire::ResourceReply>().oid;
+  annas->say(wire::AskResource{5, "one more"});
+  EXPECT_THAT(refusal().what, HasSubstr("100000 names"));
+  annas->say(wire::DropResource{last, 1});
+  annas->say(wire::AskResource{5, "one more"});
+  EXPECT_THAT(annas->all<wire::ResourceReply>(), SizeIs(1));
+}
+
+TEST_F(HostileDoors, WhenItRenewsWhatItDoesNotHoldThenItIsToldSo) {
+  lock(LockType::Exclusive, order);
+  for (const LockerId locker : {anna, ben, LockerId{4711}}) {
+    annas->say(wire::Renew{5, locker, order, Renewal::Request});
+    EXPECT_FALSE(annas->last<wire::YesNo>().yes) << "it has no lease, or is not held";
+  }
+  annas->say(wire::Renew{0, anna, other, Renewal::Change});
+  EXPECT_THAT(annas->heard, IsEmpty()) << "no answer was wanted";
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenItInheritsWithoutAParentThenItIsAPlainSignOff) {
+  lock(LockType::Exclusive, order);
+  annas->say(wire::SignOffProcess{anna, true, 3});
+  EXPECT_THAT(database.locksOn(order), IsEmpty());
+  EXPECT_THAT(annas->heard, IsEmpty());
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenResourcesAndObjectsAreLockedTogetherThenThatIsRefused) {
+  annas->say(wire::AskResource{5, "nightly run"});
+  const Oid run = annas->last<wire::ResourceReply>().oid;
+  wire::LockAll wish{9, asks(anna, Oid()), {{order}, {run}}};
+  annas->say(wish);
+  EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+  EXPECT_FALSE(database.lockStatus(anna, order));
+  wish.targets = {{run, 0, Existence::Required}};
+  annas->say(wish);
+  EXPECT_TRUE(database.lockStatus(anna, run));
+}
+
+TEST_F(HostileDoors, WhenAParentSignsOffThenItsSessionHasNoDescendantsAnyMore) {
+  const LockerId child = signOnChild(annas, anna);
+  const LockerId grandchild = signOnChild(annas, child);
+  annas->say(wire::Lock{3, {{asks(grandchild, order)}, 0}});
+
+  annas->say(wire::SignOffProcess{anna});
+
+  EXPECT_THAT(database.locksOn(order), IsEmpty());
+  annas->say(wire::Lock{4, {{asks(grandchild, order)}, 0}});
+  EXPECT_EQ(annas->last<wire::LockAnswered>().replies.front().reply.lock.outcome,
+            LockOutcome::Cancelled);
+  EXPECT_EQ(sessions.ownerOf(child), nullptr);
+  expectServed();
+}
+
+TEST_F(HostileDoors, WhenAParentIsSignedOffByForceThenItsDescendantsAreToldFirst) {
+  const LockerId child = signOnChild(annas, anna);
+  annas->heard.clear();
+  bens->say(wire::Force{5, anna, Oid(), {"operator", "night"}});
+  std::vector<LockerId> gone;
+  for (const auto& off : annas->all<wire::SignedOff>()) gone.push_back(off.locker);
+  EXPECT_EQ(gone, (std::vector{child, anna}));
+}
+
+TEST_F(HostileDoors, WhenAChildLeavesItsLocksThenItsParentIsToldWhatItHolds) {
+  const LockerId child = signOnChild(annas, anna);
+  lock(LockType::Share, order);
+  LockRequest request = asks(child, order);
+  request.lease.length = std::chrono::seconds(30);
+  annas->say(wire::Lock{3, {{request}, 0}});
+
+  annas->say(wire::SignOffProcess{child, true, 1});
+
+  const auto left = annas->last<wire::LocksInherited>();
+  EXPECT_EQ(left.locker, anna);
+  ASSERT_THAT(left.locks, SizeIs(1));
+  EXPECT_EQ(left.locks.front().target.value, order.bits());
+  EXPECT_EQ(left.locks.front().type, LockType::Exclusive);
+}
+
+TEST_F(HostileDoors, WhenALockLapsesThenItsClientIsToldBeforeAnythingElseOfIt) {
+  LockRequest request = asks(anna, order);
+  request.lease.length = std::chrono::seconds(1);
+  annas->say(wire::Lock{3, {{request}, 0}});
+  EXPECT_EQ(annas->last<wire::LockAnswered>().replies.front().held->lease.length.count(), 1'000);
+  bens->say(wire::Lock{4, {{asks(ben, order, LockType::Share)}, 0}});
+
+  holdPosted();
+  pass(std::chrono::seconds(1));
+  annas->say(wire::Lock{5, {{asks(anna, order, LockType::Share)}, 0}});
+
+  ASSERT_THAT(annas->heard, SizeIs(2));
+  const auto* const lapsed = std::get_if<wire::LockLapsed>(&annas->heard.front());
+  ASSERT_NE(lapsed, nullptr);
+  EXPECT_EQ(lapsed->lock.target.value, order.bits());
+  EXPECT_EQ(lapsed->lock.type, LockType::Exclusive);
+  doPosted();
+  EXPECT_THAT(bens->all<wire::LockAnswered>(), SizeIs(1));
+}
+
+// --- Clients that speak version 1 ----------------------------------------------------------------
+
+TEST_F(HostileDoors, WhenAnOlderClientSaysWhatIsNewerThenItsConnectionEnds) {
+  const auto older = connect(true, true, 1);
+  EXPECT_EQ(older->last<wire::Welcome>().version, 1);
+  older->say(wire::AskResource{5, "nightly run"});
+  EXPECT_TRUE(older->isClosed);
+  expectServed();
+}
+
+/// Given: a server with one lock to give.
+class AnOlderClient : public testing::Test, protected SpokenServer {
+ protected:
+  AnOlderClient() : SpokenServer({}, oneLock()), older(connect(true, true, 1)) {
+    carl = signOn(older);
+  }
+  static LocalDatabase::Options oneLock() {
+    LocalDatabase::Options options = withoutThreads();
+    options.locks.limits.maxLocks = 1;
+    return options;
+  }
+  const std::shared_ptr<SpokenConnection> older;
+  LockerId carl;
+  const Oid order = newOrder(), other = newOrder();
+};
+
+TEST_F(AnOlderClient, WhenALimitRefusesItsLockThenItIsToldInWordsThatItKnows) {
+  older->say(wire::Lock{3, {{asks(carl, order)}, 0}});
+  older->say(wire::Lock{4, {{asks(carl, other)}, 0}});
+  const LockReply reply = older->last<wire::LockAnswered>().replies.front().reply;
+  EXPECT_EQ(reply.lock.outcome, LockOutcome::Cancelled);
+  ASSERT_TRUE(reply.failure);
+  EXPECT_EQ(reply.failure->code, ErrorCode::TooManyLocks);
+  EXPECT_THAT(reply.failure->what, HasSubstr("MaxLocks"));
+}
+
 }  // namespace
 }  // namespace nephrite

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/exceptions.h"
+#include "runtime/errors/exceptions.h"
 #include "runtime/process/process_machine.h"
 #include "tests/spoken/spoken_node.h"
 

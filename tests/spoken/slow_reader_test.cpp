@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtime/local/object_size.h"
+#include "runtime/database/object_size.h"
 #include "tests/spoken/spoken_server.h"
 
 namespace nephrite {

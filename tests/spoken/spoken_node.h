@@ -12,12 +12,13 @@ namespace nephrite {
 template <class Test = testing::Test>
 class SpokenNode : public Test {
  protected:
-  explicit SpokenNode(bool takesShort = false) {
+  explicit SpokenNode(bool takesShort = false, std::uint16_t version = wire::kVersion) {
     wire::Welcome welcome;
     welcome.keepAlive = std::chrono::seconds(5);
     welcome.maxFrame = 1u << 20;
     welcome.coherent = true;
     welcome.takesShort = takesShort;
+    welcome.version = version;
     carrier.welcome(welcome);
     database.signOnNode({.name = "till"}, [](const NodeReply&) {});
     carrier.say(wire::NodeReply{carrier.lastId(), {NodeInfo{}, {}, {}}, {}});
@@ -26,8 +27,8 @@ class SpokenNode : public Test {
 
   void TearDown() override { database.close(); }
 
-  void signOn(LockerId locker) {
-    database.signOnProcess({.name = "clerk"}, [](const ProcessReply&) {});
+  void signOn(LockerId locker, LockerId parent = {}) {
+    database.signOnProcess({.name = "clerk", .parent = parent}, [](const ProcessReply&) {});
     ProcessInfo clerk;
     clerk.locker = locker;
     carrier.say(wire::ProcessReply{carrier.lastId(), {clerk, {}, {}}, {}});

@@ -12,7 +12,7 @@
 
 #include "node/server/server_sessions.h"
 #include "objects/object_store.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 
@@ -125,14 +125,18 @@ class SpokenServer {
                         std::shared_ptr<ObjectStore> objects = storeInMemory())
       : store(std::move(objects)),
         database(store, clock, options),
-        sessions(database, clock, {.limits = limits}, hooks()) {}
+        sessions(database, clock, {.limits = limits}, hooks()) {
+    database.whenAnyLapses([this](const LockAnswer& answer) { sessions.lapsed(answer); });
+  }
 
-  std::shared_ptr<SpokenConnection> connect(bool takesGrants = true, bool takesParts = true) {
+  std::shared_ptr<SpokenConnection> connect(bool takesGrants = true, bool takesParts = true,
+                                            std::uint16_t version = wire::kVersion) {
     auto connection = std::make_shared<SpokenConnection>(sessions, &strand);
     sessions.opened(connection);
     wire::Hello hello;
     hello.takesGrants = takesGrants;
     hello.takesParts = takesParts;
+    hello.versionHigh = version;
     connection->say(hello);
     return connection;
   }
@@ -142,6 +146,14 @@ class SpokenServer {
     const auto node = connection->last<wire::NodeReply>().reply.node;
     connection->say(wire::SignOnProcess{2, {node->oid, "desk", "somebody", false}});
     return connection->last<wire::ProcessReply>().reply.process->locker;
+  }
+  /// A child of `parent` in the node that signed on first.
+  LockerId signOnChild(const std::shared_ptr<SpokenConnection>& connection, LockerId parent) {
+    const Oid node = database.nodes().front().oid;
+    connection->say(wire::SignOnProcess{2, {node, "child", "somebody", false, parent}});
+    const auto process = connection->last<wire::ProcessReply>().reply.process;
+    EXPECT_TRUE(process);
+    return process ? process->locker : LockerId{};
   }
   Oid::ClassNumber defineOrder() {
     ClassDef order;
@@ -183,7 +195,7 @@ class SpokenServer {
   void pass(std::chrono::milliseconds time) {
     clock.advance(time);
     sessions.expire(clock.now());
-    while (database.expireNextWait(clock.now())) {
+    while (database.expireNext(clock.now())) {
     }
   }
 

@@ -48,6 +48,9 @@ struct DatabaseForm::Wire {
     made.committed = [this](const ChangeSet& changes) {
       if (ServerSessions* const all = serving.load()) all->committed(changes);
     };
+    made.lapsed = [this](const LockAnswer& answer) {
+      if (ServerSessions* const all = serving.load()) all->lapsed(answer);
+    };
     return made;
   }
 
@@ -135,9 +138,9 @@ std::optional<Instant> DatabaseForm::nextDeadline() {
   return std::min(*server, *client);
 }
 
-bool DatabaseForm::expireNextWait(Instant now) {
+bool DatabaseForm::expireNext(Instant now) {
   settle();
-  const bool ended = local().expireNextWait(now) || (wire_ && wire_->remote->expireNextWait(now));
+  const bool ended = local().expireNext(now) || (wire_ && wire_->remote->expireNext(now));
   settle();
   return ended;
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "objects/object_store.h"
-#include "runtime/local/local_database.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 
@@ -49,7 +49,7 @@ class DatabaseForm {
   /// The next moment at which a wait runs out, and ending it with all that follows; false when none
   /// is due at `now`.
   std::optional<Instant> nextDeadline();
-  bool expireNextWait(Instant now);
+  bool expireNext(Instant now);
 
  private:
   struct Wire;

@@ -1,4 +1,5 @@
-// Who may include whom: the picture in docs/ARCHITECTURE.md, read off every #include.
+// Who may include whom: the lines of CMakeLists.txt that make our libraries, held against every
+// #include and against the picture in docs/ARCHITECTURE.md.
 
 #include <gtest/gtest.h>
 
@@ -6,38 +7,38 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <stdexcept>
 
+#include "tests/tidy/rooms.h"
 #include "tests/tidy/source_tree.h"
 
 namespace nephrite::tidy {
 namespace {
 
-struct Rule {
-  std::set<std::string> ours;       ///< Folders at the top.
-  std::vector<std::string> others;  ///< How the paths of other people's headers begin.
-};
-
-const std::map<std::string, Rule>& rules() {
+/// How the paths of the headers begin that a library of other people's has.
+const std::vector<std::string>& headersOf(const std::string& target) {
   // clang-format off
-  static const std::map<std::string, Rule> table{
-    {"base",    {{"base"},
-                 {"fmt/"}}},
-    {"locking", {{"base", "locking"},
-                 {"boost/container/", "boost/unordered/", "boost/intrusive/"}}},
-    {"objects", {{"base", "objects"},
-                 {"unicode/", "rocksdb/", "boost/container/", "boost/unordered/", "boost/crc.hpp",
-                  "fmt/"}}},
-    {"ini",     {{"base", "ini"},
-                 {"ini.h", "fmt/"}}},
-    {"runtime", {{"base", "locking", "objects", "runtime"},
-                 {"fmt/"}}},
-    {"node",    {{"base", "locking", "objects", "ini", "runtime", "node"},
-                 {"boost/", "flatbuffers/", "openssl/", "CLI/", "systemd/", "fmt/"}}},
-    {"samples", {{"samples", "runtime", "node", "ini"},
-                 {}}},
+  static const std::map<std::string, std::vector<std::string>> table{
+    {"Boost::container", {"boost/container/", "boost/intrusive/", "boost/unordered/"}},
+    {"Boost::headers",   {"boost/asio.hpp", "boost/container/", "boost/crc.hpp", "boost/endian/",
+                          "boost/unordered/"}},
+    {"Boost::json",      {"boost/json/"}},
+    {"CLI11::CLI11",     {"CLI/"}},
+    {"ICU::i18n",        {"unicode/"}},
+    {"ICU::uc",          {"unicode/"}},
+    {"PkgConfig::inih",  {"ini.h"}},
+    {"PkgConfig::systemd", {"systemd/"}},
+    {"RocksDB::rocksdb", {"rocksdb/"}},
+    {"Threads::Threads", {}},
+    {"fmt::fmt",         {"fmt/"}},
+    {"node_wire_wire_generated", {"flatbuffers/"}},
   };
   // clang-format on
-  return table;
+  const auto found = table.find(target);
+  if (found == table.end()) {
+    throw std::runtime_error("say in headersOf() which headers " + target + " has");
+  }
+  return found->second;
 }
 
 /// <vector>, <cstdint>; <unistd.h>, <sys/stat.h>: part of the language or of the system.
@@ -55,11 +56,9 @@ bool beginsWithOneOf(const std::string& include, const std::vector<std::string>&
   });
 }
 
-std::string roomOf(const std::string& include) { return include.substr(0, include.find('/')); }
-
 /// A sample stands alone, as a stranger's program does: its files name each other without folder.
 bool isBesideIt(const TextFile& file, const std::string& include) {
-  return file.room() == "samples" && findCode(file.folder() + "/" + include) != nullptr;
+  return file.top() == "samples" && findCode(file.folder() + "/" + include) != nullptr;
 }
 
 /// Made by flatc in the build tree (nephrite_flatbuffers() in cmake/NephriteTargets.cmake).
@@ -69,58 +68,129 @@ bool isGenerated(const std::string& include) {
   return exists(include.substr(0, include.size() - kEnd.size()) + ".fbs");
 }
 
-class IncludeTest : public testing::TestWithParam<std::string> {};
+/// May `file` include `header`, which is private? Its comment says to which folder.
+bool isLetInto(const TextFile& file, const TextFile& header) {
+  const std::string scope = header.privateTo();
+  if (scope == "this folder") return roomOf(file.path) == roomOf(header.path);
+  return file.path.rfind(scope + "/", 0) == 0;
+}
 
-TEST_P(IncludeTest, GoesDownThePictureOnly) {
-  const Rule& rule = rules().at(GetParam());
-  for (const TextFile& file : code()) {
-    if (file.room() != GetParam()) continue;
-    for (const Include& include : includesOf(file)) {
-      if (!include.quoted || isBesideIt(file, include.what)) continue;
-      EXPECT_TRUE(rule.ours.contains(roomOf(include.what)))
-          << at(file, include.line) << ": " << GetParam() << " may not include \"" << include.what
-          << "\". Move what is needed down the picture in docs/ARCHITECTURE.md, or pass it in.";
+class IncludeTest : public testing::TestWithParam<Room> {
+ protected:
+  /// Calls `look(file, include)` for every #include of the room.
+  template <typename Look>
+  void forEachInclude(Look look) const {
+    for (const TextFile& file : code()) {
+      const Room* const room = roomOf(file.path);
+      if (room == nullptr || room->name != GetParam().name) continue;
+      for (const Include& include : includesOf(file)) look(file, include);
     }
   }
+};
+
+TEST_P(IncludeTest, GoesDownThePictureOnly) {
+  forEachInclude([&](const TextFile& file, const Include& include) {
+    if (!include.quoted) return;
+    const Room* const room = roomOf(include.what);
+    EXPECT_TRUE(room != nullptr && GetParam().reach.contains(room->name))
+        << at(file, include.line) << ": " << GetParam().name << " may not include \""
+        << include.what << "\". Move what is needed down the picture in docs/ARCHITECTURE.md, or "
+        << "pass it in; CMakeLists.txt says what a room may use.";
+  });
 }
 
 TEST_P(IncludeTest, LeansOnTheLibrariesOfItsRoomOnly) {
-  const Rule& rule = rules().at(GetParam());
-  for (const TextFile& file : code()) {
-    if (file.room() != GetParam()) continue;
-    for (const Include& include : includesOf(file)) {
-      if (include.quoted || isStandard(include.what)) continue;
-      EXPECT_TRUE(beginsWithOneOf(include.what, rule.others))
-          << at(file, include.line) << ": <" << include.what << "> is not among the libraries that "
-          << GetParam() << " leans on (docs/ARCHITECTURE.md, and rules() in this test).";
-    }
+  std::vector<std::string> beginnings;
+  for (const std::string& target : GetParam().leansOn) {
+    const std::vector<std::string>& headers = headersOf(target);
+    beginnings.insert(beginnings.end(), headers.begin(), headers.end());
   }
+  forEachInclude([&](const TextFile& file, const Include& include) {
+    if (include.quoted || isStandard(include.what)) return;
+    EXPECT_TRUE(beginsWithOneOf(include.what, beginnings))
+        << at(file, include.line) << ": <" << include.what << "> is not among the libraries that "
+        << GetParam().name << " leans on (its line in CMakeLists.txt, headersOf() in this test).";
+  });
 }
 
-TEST_P(IncludeTest, PrivateHeadersOfOtherRoomsAreLeftAlone) {
-  for (const TextFile& file : code()) {
-    if (file.room() != GetParam()) continue;
-    for (const Include& include : includesOf(file)) {
-      const TextFile* header = include.quoted ? findCode(include.what) : nullptr;
-      if (header == nullptr || header->room() == GetParam()) continue;
-      EXPECT_FALSE(header->isPrivate())
-          << at(file, include.line) << ": " << include.what << " is private to " << header->room()
-          << ". Use a public header of that room, or make what you need public there.";
-    }
-  }
+TEST_P(IncludeTest, PrivateHeadersOfOthersAreLeftAlone) {
+  forEachInclude([&](const TextFile& file, const Include& include) {
+    const TextFile* const header = include.quoted ? findCode(include.what) : nullptr;
+    if (header == nullptr || !header->isPrivate()) return;
+    EXPECT_TRUE(isLetInto(file, *header))
+        << at(file, include.line) << ": " << include.what << " is private to "
+        << header->privateTo() << ". Use another header of that folder, or make what you need "
+        << "internal there.";
+  });
 }
 
 TEST_P(IncludeTest, PublicHeadersShowNothingPrivateAndNobodyElsesTypes) {
+  forEachInclude([&](const TextFile& file, const Include& include) {
+    if (!file.isHeader() || file.isPrivate()) return;
+    const TextFile* const header = include.quoted ? findCode(include.what) : nullptr;
+    EXPECT_FALSE(header != nullptr && header->isPrivate())
+        << at(file, include.line) << ": a public header includes the private " << include.what
+        << ", which is not installed. Hide it behind a pointer, or say 'Private to this folder'.";
+    EXPECT_TRUE(include.quoted || isStandard(include.what))
+        << at(file, include.line) << ": a public header includes <" << include.what
+        << ">. Keep other people's types in .cpp files and private headers.";
+  });
+}
+
+TEST(Rooms, HoldEveryFileOfTheFoldersThatHaveRooms) {
   for (const TextFile& file : code()) {
-    if (file.room() != GetParam() || !file.isHeader() || file.isPrivate()) continue;
+    if (!foldersWithRooms().contains(file.top())) continue;
+    EXPECT_NE(roomOf(file.path), nullptr)
+        << file.path << ": no line of CMakeLists.txt makes a library of " << file.folder() << ".";
+  }
+}
+
+/// The table in docs/ARCHITECTURE.md: "| `locking`, `locking/table` | `base` | ... |".
+TEST(Rooms, AreInThePictureAsCMakeListsHasThem) {
+  static const std::regex row(R"(^\| (`[^|]*) \| ([^|]*) \| [^|]* \|$)");
+  static const std::regex quoted("`([^`]+)`");
+  const auto namesIn = [](const std::string& cell) {
+    std::vector<std::string> names;
+    for (std::sregex_iterator it(cell.begin(), cell.end(), quoted), end; it != end; ++it) {
+      names.push_back((*it)[1]);
+    }
+    return names;
+  };
+  std::map<std::string, std::size_t> shown;  // Rows for each room.
+  for (const TextFile& file : documents()) {
+    if (file.path != "docs/ARCHITECTURE.md") continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      std::smatch cells;
+      if (!std::regex_match(file.lines[i], cells, row)) continue;
+      const std::vector<std::string> folders = namesIn(cells[1]);
+      const Room* const room = roomOf(folders.front() + "/");
+      if (room == nullptr || room->name != folders.front()) continue;  // Of another table.
+      ++shown[room->name];
+      EXPECT_EQ(folders, room->folders) << at(file, i + 1);
+      const std::vector<std::string> uses = namesIn(cells[2]);
+      EXPECT_EQ(std::set(uses.begin(), uses.end()), room->uses) << at(file, i + 1);
+    }
+  }
+  for (const Room& room : rooms()) {
+    EXPECT_EQ(shown[room.name], 1u) << room.name << ": the table of rooms in docs/ARCHITECTURE.md.";
+  }
+}
+
+/// A sample is an application, and sees no more than one.
+TEST(Samples, IncludeOnlyWhatIsInstalled) {
+  const TextFile* installed = nullptr;
+  for (const TextFile& list : scripts()) {
+    if (list.path == "cmake/installed_headers.txt") installed = &list;
+  }
+  ASSERT_NE(installed, nullptr);
+  for (const TextFile& file : code()) {
+    if (file.top() != "samples") continue;
     for (const Include& include : includesOf(file)) {
-      const TextFile* header = include.quoted ? findCode(include.what) : nullptr;
-      EXPECT_FALSE(header != nullptr && header->isPrivate())
-          << at(file, include.line) << ": a public header includes the private " << include.what
-          << ", which is not installed. Hide it behind a pointer, or say 'Private to this folder'.";
-      EXPECT_TRUE(include.quoted || isStandard(include.what))
-          << at(file, include.line) << ": a public header includes <" << include.what
-          << ">. Keep other people's types in .cpp files and private headers.";
+      const auto& lines = installed->lines;
+      EXPECT_TRUE(include.quoted ? isBesideIt(file, include.what) ||
+                                       std::count(lines.begin(), lines.end(), include.what) != 0
+                                 : isStandard(include.what))
+          << at(file, include.line) << ": an application could not include " << include.what << ".";
     }
   }
 }
@@ -146,10 +216,11 @@ TEST(InstalledHeaders, AreThereAndShowNothingThatIsNotInstalled) {
   FAIL() << "cmake/installed_headers.txt is not among the scripts.";
 }
 
-INSTANTIATE_TEST_SUITE_P(Room, IncludeTest,
-                         testing::Values("base", "locking", "objects", "ini", "runtime", "node",
-                                         "samples"),
-                         [](const auto& room) { return room.param; });
+INSTANTIATE_TEST_SUITE_P(Each, IncludeTest, testing::ValuesIn(rooms()), [](const auto& room) {
+  std::string name = room.param.name;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+});
 
 TEST(Includes, NameAFolderAndAFileThatIsThere) {
   for (const TextFile& file : code()) {
@@ -167,7 +238,7 @@ TEST(LockCore, NeitherBlocksNorSleepsNorStartsThreadsNorReadsTheTime) {
   static const std::regex forbidden(
       R"(std::j?thread|sleep_|CondVar|_clock::now|wait_for|<thread>)");
   for (const TextFile& file : code()) {
-    if (file.room() != "locking") continue;
+    if (file.top() != "locking") continue;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       EXPECT_FALSE(std::regex_search(file.lines[i], forbidden))
           << at(file, i + 1) << ": the lock core decides or queues. Whoever waits, waits outside: "
@@ -179,8 +250,7 @@ TEST(LockCore, NeitherBlocksNorSleepsNorStartsThreadsNorReadsTheTime) {
 TEST(Time, IsReadThroughClockOnly) {
   static const std::regex forbidden("(steady|system|high_resolution)_clock::now|gettimeofday");
   for (const TextFile& file : code()) {
-    const auto& ours = rooms();
-    if (std::find(ours.begin(), ours.end(), file.room()) == ours.end()) continue;
+    if (!foldersWithRooms().contains(file.top())) continue;
     if (file.path == "base/clock.cpp") continue;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       EXPECT_FALSE(std::regex_search(file.lines[i], forbidden))
@@ -193,8 +263,7 @@ TEST(Mutexes, AreTheAnnotatedOnes) {
   static const std::regex forbidden(
       R"(std::(recursive_|shared_|timed_)*mutex\b[^_]|std::lock_guard)");
   for (const TextFile& file : code()) {
-    const auto& ours = rooms();
-    if (std::find(ours.begin(), ours.end(), file.room()) == ours.end()) continue;
+    if (!foldersWithRooms().contains(file.top())) continue;
     if (file.path == "base/mutex.h" || file.path == "base/threads.h") continue;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       EXPECT_FALSE(std::regex_search(file.lines[i], forbidden))

@@ -34,7 +34,7 @@ TEST(Names, AreWrittenInSnakeCase) {
 TEST(Names, OfTestsEndInTestWhereTestsAre) {
   static const std::regex test(R"(^(TEST|TEST_F|TEST_P|TYPED_TEST)\(.*)");
   for (const TextFile& file : code()) {
-    if (file.room() != "tests" || !file.isSource()) continue;
+    if (file.top() != "tests" || !file.isSource()) continue;
     const bool holdsTests =
         std::any_of(file.lines.begin(), file.lines.end(),
                     [](const std::string& line) { return std::regex_match(line, test); });

@@ -43,7 +43,7 @@ std::vector<TextFile> collect(const std::function<bool(const fs::path&)>& wanted
 
 }  // namespace
 
-std::string TextFile::room() const {
+std::string TextFile::top() const {
   const auto slash = path.find('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
@@ -54,11 +54,14 @@ std::string TextFile::stem() const { return fs::path(path).stem().string(); }
 bool TextFile::isHeader() const { return fs::path(path).extension() == ".h"; }
 bool TextFile::isSource() const { return fs::path(path).extension() == ".cpp"; }
 
-bool TextFile::isPrivate() const {
-  static const std::regex says("^ *///? Private to .*");
-  return isHeader() && std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
-           return std::regex_match(line, says);
-         });
+std::string TextFile::privateTo() const {
+  static const std::regex says("^ *///? Private to (this folder|[a-z_/]+).*");
+  if (!isHeader()) return "";
+  std::smatch match;
+  for (const std::string& line : lines) {
+    if (std::regex_match(line, match, says)) return match[1];
+  }
+  return "";
 }
 
 std::vector<Include> includesOf(const TextFile& file) {
@@ -75,12 +78,6 @@ std::vector<Include> includesOf(const TextFile& file) {
 
 std::string at(const TextFile& file, std::size_t line) {
   return file.path + ":" + std::to_string(line);
-}
-
-const std::vector<std::string>& rooms() {
-  static const std::vector<std::string> names{"base", "locking", "objects",
-                                              "ini",  "runtime", "node"};
-  return names;
 }
 
 const std::vector<TextFile>& code() {

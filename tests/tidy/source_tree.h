@@ -11,9 +11,10 @@ struct TextFile {
   std::string path;  ///< From the top, with slashes: "locking/lock_type.h".
   std::vector<std::string> lines;
 
-  /// The folder at the top: "runtime" of "runtime/local/lock_timer.h"; empty for files at the top.
-  std::string room() const;
-  /// The folder it stands in: "runtime/local".
+  /// The folder at the top: "runtime" of "runtime/database/lock_timer.h"; empty for files at the
+  /// top.
+  std::string top() const;
+  /// The folder it stands in: "runtime/database".
   std::string folder() const;
   /// "lock_timer.h".
   std::string name() const;
@@ -22,8 +23,10 @@ struct TextFile {
   bool isHeader() const;
   bool isSource() const;
   bool isCode() const { return isHeader() || isSource(); }
-  /// Headers only: a comment begins with "Private to", so that other rooms leave it alone.
-  bool isPrivate() const;
+  /// Headers only: a comment begins with "Private to", so that other folders leave it alone.
+  bool isPrivate() const { return !privateTo().empty(); }
+  /// What follows "Private to" there: "this folder", or the path of a folder. Else empty.
+  std::string privateTo() const;
 };
 
 /// One `#include` line.
@@ -37,10 +40,7 @@ std::vector<Include> includesOf(const TextFile& file);
 /// "path:line", as editors understand it.
 std::string at(const TextFile& file, std::size_t line);
 
-/// The folders at the top that hold our libraries, lowest first.
-const std::vector<std::string>& rooms();
-
-/// Every .h and .cpp of the rooms, samples, tests and bench.
+/// Every .h and .cpp of the rooms (tests/tidy/rooms.h), samples, tests and bench.
 const std::vector<TextFile>& code();
 
 /// Every .md file, CMake file and script of the repository.

@@ -40,7 +40,9 @@ TEST(Corpus, OfTheServersFuzzTargetIsWhatClientsSend) {
   }
   for (const FromClient& message : fullMessagesOfClient()) {
     if (const auto* const lock = std::get_if<Lock>(&message)) {
-      expectFile("wire_server_corpus/ShortLock", std::string(encodeShort(*lock)));
+      Lock plain = *lock;
+      plain.order.order.request.lease = {};
+      expectFile("wire_server_corpus/ShortLock", std::string(encodeShort(plain)));
     } else if (const auto* const unlock = std::get_if<Unlock>(&message)) {
       expectFile("wire_server_corpus/ShortUnlock", std::string(encodeShort(*unlock)));
     }

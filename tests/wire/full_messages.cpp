@@ -35,6 +35,7 @@ LockRequest fullRequest() {
   request.priority = -7;
   request.background = true;
   request.id = kBig + 3;
+  request.lease = {2'000'000'001ms, Renewal::Activity};
   return request;
 }
 
@@ -63,7 +64,8 @@ ClassDef fullClass() {
 }
 
 ProcessInfo fullProcess() {
-  return {lockerOf(4), oidOf(4), "anna", "user", "node", "127.0.0.1:1", true, wallOf(1)};
+  return {lockerOf(4),   oidOf(4), "anna",    "user",      "node",
+          "127.0.0.1:1", true,     wallOf(1), lockerOf(27)};
 }
 ProcessInfos somePeople() {
   ProcessInfo other = fullProcess();
@@ -103,6 +105,7 @@ LockAnswer fullAnswer() {
   answer.obtained = targetOf(3);
   answer.cycle = {{lockerOf(8), targetOf(4), LockType::Reserve},
                   {lockerOf(9), targetOf(5), LockType::Exclusive}};
+  answer.limit = LockLimit::LockedObjects;
   return answer;
 }
 
@@ -127,6 +130,7 @@ LockReply fullLockReply() {
   held.level = 0xABCE;
   held.token = {kBig + 5};
   held.since = ago(18s);
+  held.lease = {2'000'000'002ms, Renewal::Request};
   reply.held = held;
   return reply;
 }
@@ -147,7 +151,32 @@ LockInfo fullLock() {
   lock.elapsed = 19s;
   lock.timeout = LockTimeout::infinite();
   lock.token = {kBig + 6};
+  lock.lease = {2'000'000'003ms, Renewal::Activity};
+  lock.leaseLeft = 26s;
+  lock.parent = lockerOf(28);
   return lock;
+}
+
+Names someNames() {
+  return {{oidOf(39), "resource nightly run"}, {oidOf(40), "resource \"\\xff\""}};
+}
+
+LockLapsed fullLapse() {
+  LockLapsed lapsed;
+  lapsed.lock.locker = lockerOf(29);
+  lapsed.lock.target = targetOf(11);
+  lapsed.lock.type = LockType::Update;
+  lapsed.lock.duration = LockDuration::Session;
+  lapsed.lock.lease = {2'000'000'004ms, Renewal::Request};
+  lapsed.token = {kBig + 41};
+  lapsed.name = {{oidOf(41), "resource nightly run"}};
+  return lapsed;
+}
+
+LockInfo fullInherited() {
+  LockInfo held = *fullLockReply().held;
+  held.target = targetOf(12);
+  return held;
 }
 
 DeadlockRecord fullDeadlock() {
@@ -210,6 +239,7 @@ Commit fullCommit() {
   Commit commit;
   commit.id = 19;
   commit.request.upgrade = fullRequest();
+  commit.request.upgrade.lease = {};
   commit.request.updateLocked = {oidOf(20), oidOf(21)};
   commit.request.changes.id = {commit.request.upgrade.locker.value, kBig + 18};
   commit.request.changes.changes = {{ChangeKind::Create, fullRecord()},
@@ -307,8 +337,8 @@ std::vector<FromClient> fullMessagesOfClient() {
       Goodbye{},
       SignOnNode{4, "warehouse", 3s},
       SignOffNode{oidOf(7)},
-      SignOnProcess{5, {oidOf(8), "anna", "user", true}},
-      SignOffProcess{lockerOf(16)},
+      SignOnProcess{5, {oidOf(8), "anna", "user", true, lockerOf(30)}},
+      SignOffProcess{lockerOf(16), true, 0xABC5},
       Lock{6, fullOrder()},
       fullLocks(),
       Cancel{lockerOf(17), 8},
@@ -323,40 +353,49 @@ std::vector<FromClient> fullMessagesOfClient() {
       AskOutcome{13, {kBig + 20, kBig + 21}},
       Look{14, Subject::Status, oidOf(12), lockerOf(21), kBig + 22},
       AskContention{15, ContentionVerb::Of, lockerOf(22), kBig + 23, kBig + 24, oidOf(13)},
-      Force{16, lockerOf(23), oidOf(14), by}};
+      Force{16, lockerOf(23), oidOf(14), by},
+      Renew{17, lockerOf(31), oidOf(42), Renewal::Activity},
+      AskResource{18, std::string("nightly\0\xff", 9)},
+      DropResource{oidOf(43), kBig + 44}};
 }
 
 std::vector<FromServer> fullMessagesOfServer() {
   using Outcome = nephrite::CommitReply::Outcome;
   const LockContentionState state{true, lockerOf(24), kBig + 25, wallOf(6)};
   const LockContentionInfo contention{targetOf(10), kBig + 26, 22s, 23s};
-  const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30, kBig + 31,
-                                  kBig + 32, kBig + 33, 24s,       kBig + 34, kBig + 35};
+  const LockStatistics statistics{kBig + 27, kBig + 28, kBig + 29, kBig + 30, kBig + 31, kBig + 32,
+                                  kBig + 33, kBig + 45, 24s,       kBig + 34, kBig + 35};
   return {fullWelcome(),
           Refusal{{fullFailure().code, fullFailure().what}, true},
           Ping{},
           NodeReply{1, {fullNode(), fullAnswer(), fullFailure()}, somePeople()},
           ProcessReply{2, {fullProcess(), fullAnswer(), fullFailure()}, somePeople()},
-          LockAnswered{
-              3, {fullLockReply(), fullLockReply()}, somePeople(), {fullGrant(1), fullGrant(3)}},
-          CommitReply{4, {Outcome::Failed, fullAnswer(), fullFailure()}, somePeople()},
+          LockAnswered{3,
+                       {fullLockReply(), fullLockReply()},
+                       somePeople(),
+                       {fullGrant(1), fullGrant(3)},
+                       someNames()},
+          CommitReply{4, {Outcome::Failed, fullAnswer(), fullFailure()}, somePeople(), someNames()},
           ObjectReply{5, std::make_shared<const ObjectRecord>(fullRecord())},
           OidsReply{6, {oidOf(15), oidOf(16)}},
           ClassReply{7, fullClass()},
           YesNo{8, true},
-          LocksReply{9, {fullLock(), fullLock()}, somePeople(), true},
+          LocksReply{9, {fullLock(), fullLock()}, somePeople(), true, someNames()},
           NodesReply{10, {fullNode(), fullNode()}, true},
           ProcessesReply{11, somePeople(), true},
           StatisticsReply{12, statistics},
-          ContentionReply{13, true, state, {contention, contention}, somePeople()},
-          DeadlocksReply{14, {fullDeadlock(), fullDeadlock()}, somePeople(), true},
+          ContentionReply{13, true, state, {contention, contention}, somePeople(), someNames()},
+          DeadlocksReply{14, {fullDeadlock(), fullDeadlock()}, somePeople(), true, someNames()},
           StatusReply{15, fullStatus()},
           FailureReply{16, fullFailure()},
           Invalidate{{{oidOf(17), 0x9000'000B}, {oidOf(18), 0x9000'000C}}, true},
           ClassesChanged{{fullClass()}},
           LockBroken{lockerOf(25), oidOf(19)},
           SignedOff{lockerOf(26), "by an operator"},
-          Notice{"the server drains", 12'000ms}};
+          Notice{"the server drains", 12'000ms},
+          ResourceReply{17, oidOf(44)},
+          fullLapse(),
+          LocksInherited{lockerOf(32), {fullInherited(), fullInherited()}}};
 }
 
 template <>
@@ -388,14 +427,40 @@ LockReply withUnsentFields(LockReply reply) {
   held.level = reply.held->level;
   held.token = reply.held->token;
   held.since = reply.held->since;
+  held.lease = reply.held->lease;
   reply.held = held;
   return reply;
+}
+
+template <>
+LockLapsed withUnsentFields(LockLapsed lapsed) {
+  LockRequest full = fullRequest();
+  full.locker = lapsed.lock.locker;
+  full.target = lapsed.lock.target;
+  full.type = lapsed.lock.type;
+  full.duration = lapsed.lock.duration;
+  full.lease = lapsed.lock.lease;
+  lapsed.lock = full;
+  return lapsed;
+}
+
+template <>
+LocksInherited withUnsentFields(LocksInherited left) {
+  for (LockInfo& lock : left.locks) {
+    LockReply reply;
+    reply.held = lock;
+    const LockTarget target = lock.target;
+    lock = *withUnsentFields(reply).held;
+    lock.target = target;
+  }
+  return left;
 }
 
 template <>
 CommitRequest withUnsentFields(CommitRequest request) {
   request.lifetime = Lifetime::SharedTransient;
   request.changes.handedOver = true;
+  request.upgrade.lease = fullRequest().lease;
   return request;
 }
 

@@ -39,6 +39,10 @@ LockAll withUnsentFields(LockAll many);
 template <>
 LockReply withUnsentFields(LockReply reply);
 template <>
+LockLapsed withUnsentFields(LockLapsed lapsed);
+template <>
+LocksInherited withUnsentFields(LocksInherited left);
+template <>
 CommitRequest withUnsentFields(CommitRequest request);
 
 }  // namespace nephrite::wire

@@ -166,10 +166,10 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
        },
        "there is no result of a commit 3"},
       {[](Builder& b) {
-         const auto answer = fb::CreateAnswer(b, bad<fb::LockOutcome>(5), 1, fb::LockType::Share);
+         const auto answer = fb::CreateAnswer(b, bad<fb::LockOutcome>(6), 1, fb::LockType::Share);
          return ofServer(b, fb::CreateNodeReply(b, 1, 0, answer));
        },
-       "there is no outcome of a request 5"},
+       "there is no outcome of a request 6"},
       {[](Builder& b) {
          const std::vector replies{fb::CreateLockReply(b)};
          return ofServer(b, fb::CreateLockAnswered(b, 1, b.CreateVector(replies)));
@@ -196,6 +196,23 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
        "a time is not in our era"},
       {[&](Builder& b) { return ofServer(b, fb::CreateStatusReply(b, 1, 0, 0, -kMost)); },
        "a time is not in our era"},
+      {[](Builder& b) {
+         const std::vector<fb::LockDetail> details{{0, fb::Renewal::Change, 1, 1, 1}};
+         const auto list = b.CreateVectorOfStructs(details);
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, list));
+       },
+       "a detail of a lock is out of place"},
+      {[](Builder& b) {
+         const auto targets = b.CreateVector(std::vector<std::uint64_t>{1});
+         return ofServer(b, fb::CreateLocksInherited(b, 1, targets));
+       },
+       "inherited locks have no targets"},
+      {[](Builder& b) {
+         const auto lapsed = fb::CreateLockLapsed(
+             b, 1, 2, 3, fb::LockType::Share, fb::LockDuration::Session, 4, bad<fb::Renewal>(3));
+         return ofServer(b, lapsed);
+       },
+       "there is no way to renew a lease 3"},
       {[](Builder& b) { return ofServer(b, fb::CreateStatisticsReply(b, 1)); },
        "there is no counters"},
   };

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "node/wire/messages.h"
-#include "runtime/local/object_size.h"
+#include "runtime/database/object_size.h"
 #include "tests/wire/every_field.h"
 #include "tests/wire/full_messages.h"
 

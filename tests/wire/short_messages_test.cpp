@@ -37,8 +37,15 @@ struct NameOfMessage {
 };
 TYPED_TEST_SUITE(ShortMessages, OfClients, NameOfMessage);
 
+/// A request for a lease is never short.
+Lock withoutLease(Lock message) {
+  message.order.order.request.lease = {};
+  return message;
+}
+Unlock withoutLease(Unlock message) { return message; }
+
 TYPED_TEST(ShortMessages, SayWhatTheTableSays) {
-  const auto message = fullMessage<TypeParam>();
+  const auto message = withoutLease(fullMessage<TypeParam>());
 
   const FromClient told = decodeFromClient(bytesOf(encodeShort(message)), kNow);
 
@@ -49,7 +56,7 @@ TYPED_TEST(ShortMessages, SayWhatTheTableSays) {
 }
 
 TYPED_TEST(ShortMessages, TakeFewerBytesThanTables) {
-  const auto message = fullMessage<TypeParam>();
+  const auto message = withoutLease(fullMessage<TypeParam>());
   EXPECT_LT(encodeShort(message).size(), encode(FromClient(message), kNow).size());
 }
 

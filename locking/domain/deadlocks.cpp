@@ -1,0 +1,121 @@
+// The part of LockTable that looks for deadlocks and chooses which locker gives way:
+// docs/locking.md, sections 2.5 and 14.
+
+#include <algorithm>
+#include <utility>
+
+#include "locking/domain/lock_table.h"
+
+namespace nephrite::lock_table {
+
+// Section 2.5. The waits of `requester` from `firstSequence` on may close new cycles. Of a request
+// `beingMade` that loses first, the caller was never told that it waits; once another locker was
+// refused for its sake, it was.
+void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
+                            LockAnswers& out) {
+  for (bool isFirstCycle = true;; isFirstCycle = false) {
+    const std::vector<WaitGraph::Blocker> blockers =
+        waitGraph_.blockersOnCycle(requester, firstSequence);
+    if (blockers.empty()) return;
+
+    Wait& own = *blockers.front().via;
+    const bool ownFirst = beingMade && isFirstCycle && own.sequence >= firstSequence;
+    if (options_.doubleDeadlock && options_.victim == DeadlockVictim::Requester) {
+      if (isFirstCycle)
+        deadlocks_.begin(requester, waitGraph_, blockers.front().locker, true, clock_);
+      deadlocks_.addVictim(requester.id);
+      deadlocks_.addVictim(blockers.front().locker->id);
+      // Both are described before either leaves, while the cycle can still be seen.
+      Wait& other = *blockers.front().wait;
+      LockAnswer ownAnswer = refusalOf(own, LockOutcome::Deadlock);
+      LockAnswer otherAnswer = refusalOf(other, LockOutcome::Deadlock);
+      std::vector<LockTarget> changed = detach(own, std::move(ownAnswer), ownFirst, out);
+      for (const LockTarget target : detach(other, std::move(otherAnswer), false, out)) {
+        std::erase(changed, target);  // Served once, after the release that comes last.
+        changed.push_back(target);
+      }
+      serveAll(changed, out);
+      continue;
+    }
+
+    const Victim victim = options_.victim == DeadlockVictim::Requester
+                              ? victimOf(blockers, own)
+                              : victimByPolicy(requester, own);
+    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker, false, clock_);
+    deadlocks_.addVictim(victim.locker->id);
+    LockAnswer answer = refusalOf(*victim.wait, LockOutcome::Deadlock);
+    serveAll(detach(*victim.wait, std::move(answer), victim.wait == &own && ownFirst, out), out);
+  }
+}
+
+void LockTable::breakPending(LockAnswers& out) {
+  while (!toCheck_.empty() || !moved_.empty()) {
+    std::vector<Locker*> all = std::exchange(toCheck_, {});
+    all.insert(all.end(), moved_.begin(), moved_.end());
+    moved_.clear();
+    for (Locker* const locker : all) breakCycles(*locker, 0, false, out);
+  }
+}
+
+LockTable::Victim LockTable::victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own) {
+  Victim victim{own.locker(), &own};
+  for (const WaitGraph::Blocker& blocker : blockers) {
+    if (blocker.wait->priority() < victim.wait->priority()) victim = {blocker.locker, blocker.wait};
+  }
+  return victim;
+}
+
+namespace {
+
+std::uint64_t writeLocksOf(Locker& locker) {
+  std::uint64_t count = 0;
+  OwnerHold own(locker.mutex);
+  for (const Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
+    count += covers(hold->type(), LockType::Update) ? 1 : 0;
+  }
+  return count;
+}
+
+// The party with the smallest gives way.
+std::uint64_t weightOf(DeadlockVictim policy, Locker& locker) {
+  switch (policy) {
+    case DeadlockVictim::Youngest: return ~locker.since;
+    case DeadlockVictim::Oldest: return locker.since;
+    case DeadlockVictim::FewestLocks: return locker.held.get();
+    case DeadlockVictim::MostLocks: return ~locker.held.get();
+    case DeadlockVictim::FewestWriteLocks: return writeLocksOf(locker);
+    case DeadlockVictim::MostWriteLocks: return ~writeLocksOf(locker);
+    case DeadlockVictim::Requester:
+    case DeadlockVictim::Random: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// The lowest priority, then the policy; of those that remain the requester, else the one that is
+// met first from it outwards.
+LockTable::Victim LockTable::victimByPolicy(Locker& requester, Wait& own) {
+  std::vector<Victim> parties{{&requester, &own}};
+  waitGraph_.forEachParty(requester, [&](Locker& party, Wait& wait) {
+    parties.push_back({&party, &wait});
+  });
+  const auto lowest = std::min_element(
+      parties.begin(), parties.end(),
+      [](const Victim& a, const Victim& b) { return a.wait->priority() < b.wait->priority(); });
+  const std::int32_t priority = lowest->wait->priority();
+  std::erase_if(parties, [&](const Victim& each) { return each.wait->priority() != priority; });
+  if (options_.victim == DeadlockVictim::Random) return parties[random_() % parties.size()];
+
+  Victim victim = parties.front();
+  std::uint64_t least = weightOf(options_.victim, *victim.locker);
+  for (std::size_t i = 1; i < parties.size(); ++i) {
+    const std::uint64_t weight = weightOf(options_.victim, *parties[i].locker);
+    if (weight >= least) continue;
+    least = weight;
+    victim = parties[i];
+  }
+  return victim;
+}
+
+}  // namespace nephrite::lock_table

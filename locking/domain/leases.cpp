@@ -1,0 +1,160 @@
+#include "locking/domain/leases.h"
+
+#include <algorithm>
+
+#include "locking/table/locker.h"
+
+namespace nephrite::lock_table {
+
+LeaseTerms Leases::termsOf(const Hold& hold) const {
+  const auto found = leases_.find(&hold);
+  return found == leases_.end() ? LeaseTerms{} : found->second->terms;
+}
+
+std::optional<Instant> Leases::endOf(const Hold& hold) const {
+  const auto found = leases_.find(&hold);
+  if (found == leases_.end()) return std::nullopt;
+  return found->second->end;
+}
+
+Leases::Lease& Leases::leaseOf(Hold& hold, Entry& entry) {
+  Lease*& lease = leases_[&hold];
+  if (lease == nullptr) {
+    lease = slab_.make();
+    lease->hold = &hold;
+    lease->made = ++lastMade_;
+    ++entry.leases;
+  }
+  return *lease;
+}
+
+void Leases::file(Lease& lease) {
+  lease.filed = lease.end;
+  byEnd_.insert(lease);
+}
+
+void Leases::unfile(Lease& lease) {
+  if (lease.is_linked()) byEnd_.erase(byEnd_.iterator_to(lease));
+  if (!lease.isPutOff) return;
+  lease.isPutOff = false;
+  const auto all = putOff_.find(&lease.hold->locker());
+  all->second.erase(&lease);
+  if (all->second.empty()) putOff_.erase(all);
+}
+
+void Leases::set(Hold& hold, Entry& entry, LeaseTerms terms, Instant now) {
+  if (terms.isNone()) return remove(hold, entry);
+  Lease& lease = leaseOf(hold, entry);
+  unfile(lease);
+  lease.terms = terms;
+  lease.end = now + terms.length;
+  file(lease);
+}
+
+std::optional<Leases::Left> Leases::leftBy(const Hold& hold) const {
+  const auto found = leases_.find(&hold);
+  if (found == leases_.end()) return std::nullopt;
+  const Lease& lease = *found->second;
+  return Left{lease.terms, lease.end, lease.made};
+}
+
+void Leases::inherit(Hold& hold, Entry& entry, const Left& left) {
+  const bool isNew = !leases_.contains(&hold);
+  Lease& lease = leaseOf(hold, entry);
+  unfile(lease);
+  if (isNew) lease.made = left.made;
+  lease.terms = {std::max(lease.terms.length, left.terms.length),
+                 std::max(isNew ? Renewal::Request : lease.terms.renewedBy, left.terms.renewedBy)};
+  lease.end = std::max(lease.end, left.end);
+  file(lease);
+}
+
+void Leases::remove(const Hold& hold, Entry& entry) {
+  const auto found = leases_.find(&hold);
+  if (found == leases_.end()) return;
+  Lease* const lease = found->second;
+  unfile(*lease);
+  leases_.erase(found);
+  slab_.destroy(lease);
+  --entry.leases;
+}
+
+bool Leases::renew(const Hold& hold, Renewal by, Instant now) {
+  const auto found = leases_.find(&hold);
+  if (found == leases_.end()) return false;
+  Lease& lease = *found->second;
+  if (by > lease.terms.renewedBy) return false;
+  lease.end = std::max(lease.end, now + lease.terms.length);
+  if (!lease.isPutOff) return true;
+  unfile(lease);
+  file(lease);
+  return true;
+}
+
+Leases::Lease* Leases::first() {
+  while (!byEnd_.empty()) {
+    Lease& lease = *byEnd_.begin();
+    if (lease.filed == lease.end) return &lease;
+    byEnd_.erase(byEnd_.begin());
+    file(lease);
+  }
+  return nullptr;
+}
+
+std::optional<Instant> Leases::nextEnd() {
+  const Lease* const lease = first();
+  if (lease == nullptr) return std::nullopt;
+  return lease->end;
+}
+
+Hold* Leases::nextEnded(Instant now) {
+  for (Lease* lease = first(); lease != nullptr && lease->end <= now; lease = first()) {
+    const Locker& locker = lease->hold->locker();
+    if (!locker.keepsLeases) return lease->hold;
+    byEnd_.erase(byEnd_.iterator_to(*lease));
+    lease->isPutOff = true;
+    putOff_[&locker].insert(lease);
+  }
+  return nullptr;
+}
+
+void Leases::resume(const Locker& locker) {
+  const auto all = putOff_.find(&locker);
+  if (all == putOff_.end()) return;
+  for (Lease* const lease : all->second) {
+    lease->isPutOff = false;
+    file(*lease);
+  }
+  putOff_.erase(all);
+}
+
+LeaseTerms Leases::wantedBy(const Wait& wait) const {
+  if (wanted_.empty()) return {};
+  const auto found = wanted_.find(&wait);
+  return found == wanted_.end() ? LeaseTerms{} : found->second.terms;
+}
+
+void Leases::want(const Wait& wait, LeaseTerms terms) {
+  if (!terms.isNone()) wanted_[&wait].terms = terms;
+}
+
+void Leases::noteLapse(const Wait& wait, HeldTypes types, LeaseTerms terms) {
+  Wanted& wanted = wanted_[&wait];
+  wanted.lapsedTypes = types;
+  wanted.lapsedTerms = terms;
+}
+
+LeaseTerms Leases::grantedTo(const Wait& wait) const {
+  if (wanted_.empty()) return {};
+  const auto found = wanted_.find(&wait);
+  if (found == wanted_.end()) return {};
+  const Wanted& wanted = found->second;
+  return leaseAfterGrant(wanted.lapsedTypes, wanted.lapsedTerms, wait.request().terms(),
+                         wanted.terms);
+}
+
+void Leases::forget(const Wait& wait) {
+  if (!wanted_.empty()) wanted_.erase(&wait);
+}
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,97 @@
+#pragma once
+
+// Private to locking. Guarded by the mutex of LockManager.
+
+#include <boost/intrusive/set.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "locking/table/lock_nodes.h"
+#include "locking/table/slab.h"
+
+namespace nephrite::lock_table {
+
+/// The leases of all holds that have one, the one that ends first in front, and those that waiting
+/// requests have asked for.
+///
+/// Costs: to renew changes one number. Where a lease stands among the others it is told only when
+///        it comes to the front, and then once for all renewals since.
+class Leases {
+ public:
+  bool empty() const { return leases_.empty(); }
+
+  /// The terms of the lease of `hold`; none: it has none.
+  LeaseTerms termsOf(const Hold& hold) const;
+  /// When it ends; empty: it has none.
+  std::optional<Instant> endOf(const Hold& hold) const;
+
+  /// From `now` on `hold`, which `entry` has, has a lease of these terms; none: it has none. A
+  /// lease that it had already keeps its place among those that end at one moment.
+  void set(Hold& hold, Entry& entry, LeaseTerms terms, Instant now);
+  /// A lease that was `left` by a descendant; that of the heir, if it has one, ends no earlier.
+  struct Left {
+    LeaseTerms terms;
+    Instant end;
+    std::uint64_t made;
+  };
+  std::optional<Left> leftBy(const Hold& hold) const;
+  void inherit(Hold& hold, Entry& entry, const Left& left);
+  void remove(const Hold& hold, Entry& entry);
+  /// False when it has none, or one that `by` does not renew.
+  bool renew(const Hold& hold, Renewal by, Instant now);
+
+  /// The moment when the first one ends that may; empty: none does.
+  std::optional<Instant> nextEnd();
+  /// The hold whose lease has ended at or before `now`; null: none has. Its locker keeps what it
+  /// has (Locker::keepsLeases): put off, until resume().
+  Hold* nextEnded(Instant now);
+  /// `locker` may lose its leases again.
+  void resume(const Locker& locker);
+
+  bool isAnyWanted() const { return !wanted_.empty(); }
+  /// What a waiting request asks for.
+  LeaseTerms wantedBy(const Wait& wait) const;
+  void want(const Wait& wait, LeaseTerms terms);
+  /// While it waited, a lock of its locker there lapsed that was held as `types`, with `terms`.
+  void noteLapse(const Wait& wait, HeldTypes types, LeaseTerms terms);
+  /// The lease of the lock when the request is granted and nothing is held any more.
+  LeaseTerms grantedTo(const Wait& wait) const;
+  void forget(const Wait& wait);
+
+ private:
+  struct Lease : boost::intrusive::set_base_hook<> {
+    Hold* hold = nullptr;
+    Instant end{};
+    Instant filed{};  ///< At or before `end`: by this it stands among the others.
+    std::uint64_t made = 0;
+    LeaseTerms terms;
+    bool isPutOff = false;
+
+    friend bool operator<(const Lease& a, const Lease& b) {
+      return a.filed != b.filed ? a.filed < b.filed : a.made < b.made;
+    }
+  };
+
+  Lease& leaseOf(Hold& hold, Entry& entry);
+  void file(Lease& lease);
+  void unfile(Lease& lease);
+  /// The first, filed by its very end; null: there is none.
+  Lease* first();
+
+  Slab<Lease> slab_;
+  boost::unordered_flat_map<const Hold*, Lease*> leases_;
+  boost::intrusive::set<Lease, boost::intrusive::constant_time_size<false>> byEnd_;
+  boost::unordered_flat_map<const Locker*, boost::unordered_flat_set<Lease*>> putOff_;
+  struct Wanted {
+    LeaseTerms terms;
+    HeldTypes lapsedTypes;  // Get: nothing lapsed.
+    LeaseTerms lapsedTerms;
+  };
+  boost::unordered_flat_map<const Wait*, Wanted> wanted_;
+  std::uint64_t lastMade_ = 0;
+};
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,534 @@
+#include "locking/domain/lock_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace nephrite::lock_table {
+
+void Wait::ask(const LockRequest& request) {
+  idOrCommit_ = request.id;
+  TaggedLink<OfLocker>::setBeside(static_cast<std::uint32_t>(request.priority));
+  type_ = static_cast<unsigned>(request.type);
+  isSession_ = request.duration == LockDuration::Session ? 1 : 0;
+  hasServerTimeout_ = request.timeout.isServerDefined() ? 1 : 0;
+  inState_ = request.inState ? 1 : 0;
+  background_ = request.background ? 1 : 0;
+  level_ = std::min(request.level, LockTerms::kMostLevel);
+}
+
+std::uint64_t Wait::id() const { return isOfCommit_ != 0 ? commit()->request.id : idOrCommit_; }
+
+LockRequest Wait::request() const {
+  LockRequest asked;
+  asked.locker = locker()->id;
+  asked.target = entry()->target;
+  asked.type = type();
+  asked.duration = duration();
+  asked.timeout = timeout();
+  asked.inState = inState_ != 0;
+  asked.level = static_cast<std::uint16_t>(level_);
+  asked.priority = priority();
+  asked.background = isBackground();
+  asked.id = id();
+  return asked;
+}
+
+LockTable::LockTable(const Clock& clock, LockManager::Options options, HoldTable& holds,
+                     Lockers& lockers)
+    : clock_(clock),
+      options_(std::move(options)),
+      holds_(holds),
+      lockers_(lockers),
+      counts_(options_.limits, options_.nearLimit),
+      random_(options_.victimSeed),
+      deadlocks_(options_.keptDeadlocks) {}
+
+LockTable::~LockTable() {
+  LockAnswers unheard;
+  for (const LockerRef& locker : lockers_.all()) {
+    signOff(*locker, unheard);
+    releaseAll(*locker, {ReleaseScope::Kind::Everything}, unheard);
+    lockers_.remove(locker->id);
+  }
+  unheard.first_.reset();
+  unheard.rest_.clear();
+}
+
+Entry& LockTable::entryFor(LockTarget target) {
+  if (Entry* const entry = holds_.entryOf(target)) return *entry;
+  Entry* const entry = entries_.make();
+  entry->target = target;
+  holds_.contend(*entry);
+  return *entry;
+}
+
+void LockTable::dropUnlessNeeded(Entry& entry) {
+  if (entry.isNeeded()) return;
+  holds_.uncontend(entry);
+  entries_.destroy(&entry);
+}
+
+namespace {
+
+// What was held of it by a locker that has let it go for Update.
+constexpr HeldTypes kShareReleased{LockType::Share, LockType::Get};
+
+}  // namespace
+
+// --- Asking --------------------------------------------------------------------------------------
+
+std::optional<LeaseTerms> LockTable::releaseShareBeforeUpdate(Locker& locker,
+                                                              const LockRequest& request,
+                                                              LockAnswers& out) {
+  if (request.type != LockType::Update) return std::nullopt;
+  const Hold* const held = holds_.find(locker, request.target);
+  if (held == nullptr) return std::nullopt;
+  if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
+  const LeaseTerms lease = leases_.termsOf(*held);
+  release(locker, request.target, out);
+  breakPending(out);
+  return lease;
+}
+
+void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
+                        std::optional<LeaseTerms> shareReleased, LockAnswers& out) {
+  LockAnswer answer;
+  answer.request = request;
+  answer.shareReleased = shareReleased.has_value();
+  const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
+  if (!countRequest(locker) || isCommitted) {
+    answer.outcome = LockOutcome::Cancelled;
+    out.add(std::move(done), std::move(answer));
+    return;
+  }
+
+  Entry& entry = entryFor(request.target);
+  Hold* const held = holdOn(entry, locker);
+  if (held != nullptr && covers(held->type(), request.type)) {
+    answer.token = held->token();
+    takeCovered(*held, entry, request, out);
+    out.addFirst(std::move(done), std::move(answer));
+    breakPending(out);
+    return;
+  }
+
+  const Instant now = clock_.now();
+  const bool upgrade = held != nullptr || holdOfAncestor(entry, locker) != nullptr;
+  const bool mayBe = mayBeGranted(entry, locker, request.type, upgrade);
+  if (const auto limit = limitOf(locker, entry);
+      limit && (mayBe || !request.timeout.isImmediate())) {
+    counts_.refuse(*limit);
+    answer.outcome = LockOutcome::OverLimit;
+    answer.limit = *limit;
+    dropUnlessNeeded(entry);
+    out.addFirst(std::move(done), std::move(answer));
+    return;
+  }
+  if (mayBe) {
+    LockRequest asked = request;
+    if (shareReleased && held == nullptr) {  // What the Share had goes on.
+      asked.lease = leaseAfterGrant(kShareReleased, *shareReleased, asked.terms(), asked.lease);
+    }
+    answer.token = grantHold(locker, entry, asked, now, out);
+    dropUnlessNeeded(entry);
+    out.addFirst(std::move(done), std::move(answer));
+    hasGot(locker);
+    breakPending(out);
+    return;
+  }
+
+  contention_.count(request.target);
+  if (request.timeout.isImmediate()) {
+    ++statistics_.refusals;
+    answer.outcome = LockOutcome::Refused;
+    describeObstacle(entry, locker, request.type, answer);
+    dropUnlessNeeded(entry);
+    out.addFirst(std::move(done), std::move(answer));
+    return;
+  }
+
+  ++statistics_.queuedLocks;
+  Wait& wait = enqueue(locker, entry, request, upgrade, now);
+  wait.done = std::move(done);
+  wait.shareReleased = answer.shareReleased;
+  if (shareReleased && !(shareReleased->isNone() && request.lease.isNone())) {
+    leases_.noteLapse(wait, kShareReleased, *shareReleased);
+  }
+  startWaiting(locker, wait.sequence, wait.deadline, out);
+}
+
+bool LockTable::countRequest(Locker& locker) {
+  OwnerHold own(locker.mutex);
+  locker.lockRequests.add(1);
+  return (locker.slowPathOnly & (Locker::kSignedOff | Locker::kCommitWrites)) == 0;
+}
+
+// What is held covers what is asked for: nothing to wait for, even when others do (2.1).
+void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
+                            LockAnswers& out) {
+  const HeldTypes before = hold.types();
+  const HeldTypes after = afterGrant(before, request.terms());
+  if (after != before) holds_.change(hold, after);
+  leaseAfter(hold, before, entry, request, out);
+  serve(entry, out);
+}
+
+// A lease is renewed by whatever its owner is granted there.
+void LockTable::leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const LockRequest& asked,
+                           LockAnswers& out) {
+  if (entry.leases == 0 && asked.lease.isNone()) return;
+  const LeaseTerms terms =
+      leaseAfterGrant(before, leases_.termsOf(hold), asked.terms(), asked.lease);
+  const Instant now = clock_.now();
+  leases_.set(hold, entry, terms, now);
+  if (terms.isNone()) return;
+  const Instant end = now + terms.length;
+  if (!out.waitsUntil_ || end < *out.waitsUntil_) out.waitsUntil_ = end;
+}
+
+// One that holds something there, or whose ancestor does, stands before all newcomers.
+bool LockTable::mayBeGranted(const Entry& entry, const Locker& locker, LockType type,
+                             bool favoured) {
+  for (const Wait& ahead : entry.queue) {
+    if (favoured && ahead.upgrade == 0) break;
+    if (ahead.locker() == &locker || !areRelated(*ahead.locker(), locker)) return false;
+  }
+  return conflictingHolder(entry, locker, type) == nullptr;
+}
+
+FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockRequest& request,
+                                  Instant now, LockAnswers& out) {
+  if (Hold* const hold = holdOn(entry, locker)) {
+    const HeldTypes before = hold->types();
+    const FencingToken token = holds_.upgrade(*hold, request);
+    leaseAfter(*hold, before, entry, request, out);
+    return token;
+  }
+  if (isCountedAnew(locker, entry)) counts_.add(entry.target);
+  Hold& hold = holds_.add(locker, entry, request, now);
+  leaseAfter(hold, {}, entry, request, out);
+  if (!entry.queue.empty()) {
+    becomeUpgrades(locker, entry);
+    favourDescendants(locker, entry);
+  }
+  return hold.token();
+}
+
+// A pair of a locker and a target is counted once, however often it is held and waited for.
+std::optional<LockLimit> LockTable::limitOf(const Locker& locker, const Entry& entry) const {
+  return isCountedAnew(locker, entry) ? counts_.limitOfNext(entry.target) : std::nullopt;
+}
+
+std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
+  if (request.timeout.isWait()) return request.timeout.number();
+  const auto wait = request.background ? options_.backgroundTimeout : options_.serverTimeout;
+  const std::int64_t most = LockTimeout::kInfinite;
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(wait.count(), 0, most));
+}
+
+Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
+                         Instant now) {
+  Wait* const wait = waits_.make();
+  const std::int32_t milliseconds = millisecondsOf(request);
+  wait->ask(request);
+  wait->waitFor(locker, entry, milliseconds);
+  wait->deadline = now + std::chrono::milliseconds(milliseconds);
+  wait->sequence = ++lastWait_;
+  wait->upgrade = upgrade;
+
+  if (isCountedAnew(locker, entry)) counts_.add(entry.target);
+  leases_.want(*wait, request.lease);
+  enterQueue(*wait, upgrade ? afterUpgrades(entry) : entry.queue.end());
+  locker.waits.push_back(*wait);
+  deadlines_.insert(*wait);
+  return *wait;
+}
+
+void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
+                             LockAnswers& out) {
+  breakCycles(locker, firstSequence, true, out);
+  breakPending(out);
+  // The last of its waits is the one that it asked for last.
+  const bool waits = !locker.waits.empty() && locker.waits.back().sequence >= firstSequence;
+  if (waits) out.waitsUntil_ = deadline;
+}
+
+void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockType type,
+                                 LockAnswer& answer) {
+  if (const Hold* const hold = conflictingHolder(entry, locker, type)) {
+    answer.lockedBy = hold->locker().id;
+    answer.lockedSince = hold->since();
+    answer.lockedType = hold->type();
+    return;
+  }
+  for (const Wait& ahead : entry.queue) {
+    if (areRelated(*ahead.locker(), locker)) continue;
+    answer.lockedBy = ahead.locker()->id;
+    answer.lockedSince = ahead.since();
+    return;
+  }
+}
+
+// --- Ways out of a wait ------------------------------------------------------------------------
+
+// Grants, from the head on, each request that nothing is in the way of.
+void LockTable::serve(Entry& entry, LockAnswers& out) {
+  while (Wait* const next = nextToGrant(entry)) grant(*next, out);
+  dropUnlessNeeded(entry);
+}
+
+Wait* LockTable::nextToGrant(Entry& entry) {
+  if (entry.queue.empty()) return nullptr;
+  Wait& head = entry.queue.front();
+  if (conflictingHolder(entry, *head.locker(), head.type()) == nullptr) return &head;
+  if (entry.favoured == 0 && !hasRelatives(*head.locker())) return nullptr;
+
+  QueueBarrier barrier(entry);
+  for (Wait& wait : entry.queue) {
+    if (isFree(wait)) return &wait;
+    if (wait.isFavoured() || entry.favoured == 0) barrier.add(*wait.locker());
+    if (barrier.isClosed()) break;
+  }
+  FewWaits free;
+  for (Wait* const wait : barrier.exceptions()) {
+    if (isFree(*wait)) free.push_back(wait);
+  }
+  if (free.size() < 2) return free.empty() ? nullptr : free.front();
+  return &*std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
+    return std::find(free.begin(), free.end(), &wait) != free.end();
+  });
+}
+
+// An earlier request of the same locker goes first.
+bool LockTable::isFree(const Wait& wait) {
+  for (const Wait& ahead : wait.entry()->queue) {
+    if (&ahead == &wait) break;
+    if (ahead.locker() == wait.locker() || isInTheWay(ahead, wait)) return false;
+  }
+  return conflictingHolder(*wait.entry(), *wait.locker(), wait.type()) == nullptr;
+}
+
+// What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
+// waited for it before: its request that has just been granted stood ahead of them all.
+void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
+  for (Wait* const wait : waitsOn(locker, entry)) {
+    if (wait->upgrade) continue;
+    quitQueue(*wait);
+    wait->upgrade = true;
+    wait->favoured = 0;
+    enterQueue(*wait, afterUpgrades(entry));
+  }
+}
+
+// Its descendants keep their places, and no newcomer is in their way any more.
+void LockTable::favourDescendants(Locker& locker, Entry& entry) {
+  if (locker.firstChild == nullptr) return;
+  for (Wait& wait : entry.queue) {
+    if (wait.isFavoured() || !isAncestor(locker, *wait.locker())) continue;
+    wait.favoured = 1;
+    ++entry.favoured;
+  }
+}
+
+// What a locker that holds nothing here any more, and its descendants, still ask for is no upgrade,
+// unless another ancestor holds something: it stands first of the newcomers, or stays where the
+// upgrades are. Returns the lockers for whose requests something else is in the way now.
+std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bool upgradesStay) {
+  std::vector<Locker*> moved;
+  if (entry.lastUpgrade == nullptr && entry.favoured == 0) return moved;
+  FewWaits waits;
+  if (locker.firstChild == nullptr) {
+    waits = waitsOn(locker, entry);
+  } else {
+    for (Wait& wait : entry.queue) {
+      if (wait.locker() == &locker || isAncestor(locker, *wait.locker())) waits.push_back(&wait);
+    }
+  }
+  const auto stays = [&](const Wait* wait) {
+    return !wait->isFavoured() || isFavoured(entry, *wait->locker());
+  };
+  waits.erase(std::remove_if(waits.begin(), waits.end(), stays), waits.end());
+  std::vector<Wait*> upgrades;
+  for (Wait* const wait : waits) {
+    if (wait->favoured != 0) {
+      wait->favoured = 0;
+      --entry.favoured;
+      moved.push_back(wait->locker());
+    } else if (!upgradesStay) {
+      upgrades.push_back(wait);
+      quitQueue(*wait);
+      wait->upgrade = false;
+    }
+  }
+  const Queue::iterator firstNewcomer = afterUpgrades(entry);
+  for (Wait* const wait : upgrades) {
+    enterQueue(*wait, firstNewcomer);
+    moved.push_back(wait->locker());
+  }
+  return moved;
+}
+
+Queue::iterator LockTable::afterUpgrades(Entry& entry) {
+  if (entry.lastUpgrade == nullptr) return entry.queue.begin();
+  return std::next(entry.queue.iterator_to(*entry.lastUpgrade));
+}
+
+void LockTable::enterQueue(Wait& wait, Queue::iterator place) {
+  Entry& entry = *wait.entry();
+  entry.queue.insert(place, wait);
+  if (wait.upgrade) entry.lastUpgrade = &wait;
+  if (wait.favoured != 0) ++entry.favoured;
+}
+
+void LockTable::quitQueue(Wait& wait) {
+  Entry& entry = *wait.entry();
+  const auto at = entry.queue.iterator_to(wait);
+  if (entry.lastUpgrade == &wait) {
+    entry.lastUpgrade = at == entry.queue.begin() ? nullptr : &*std::prev(at);
+  }
+  entry.queue.erase(at);
+  if (wait.favoured != 0) --entry.favoured;
+}
+
+void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
+  for (const LockTarget target : targets) {
+    if (Entry* const entry = holds_.entryOf(target)) serve(*entry, out);
+  }
+}
+
+void LockTable::grant(Wait& wait, LockAnswers& out) {
+  LockRequest request = wait.request();
+  if (leases_.isAnyWanted()) {
+    const bool isHeld = holdOn(*wait.entry(), *wait.locker()) != nullptr;
+    request.lease = isHeld ? leases_.wantedBy(wait) : leases_.grantedTo(wait);
+  }
+  Locker& locker = *wait.locker();
+  Entry& entry = *wait.entry();
+  Hold* const before = holdOn(entry, locker);
+  LockAnswer answer;
+  answer.request = request;
+  answer.queued = true;
+  answer.shareReleased = wait.shareReleased;
+  answer.waited = leaveQueue(wait);
+  CommitUpgrade* const commit = wait.commit();
+  if (commit == nullptr) {
+    // A second request of the same locker may have made the lock stronger meanwhile.
+    if (before != nullptr && covers(before->type(), request.type)) {
+      answer.token = before->token();
+      const HeldTypes types = before->types();
+      if (request.duration == LockDuration::Session) {
+        holds_.change(*before, {before->type(), request.type});
+      }
+      leaseAfter(*before, types, entry, request, out);
+    } else {
+      answer.token = grantHold(locker, entry, request, clock_.now(), out);
+    }
+    out.add(std::move(wait.done), std::move(answer));
+    waits_.destroy(&wait);
+    hasGot(locker);
+    return;
+  }
+
+  // A request of the same locker that it queued before the commit may have made it Exclusive: that
+  // one was told so, and it stays.
+  if (before->type() == LockType::Exclusive) {
+    answer.token = before->token();
+  } else {
+    answer.token = holds_.upgrade(*before, request);
+    commit->upgraded.push_back(before);
+  }
+  waits_.destroy(&wait);
+  if (--commit->pending > 0) return hasGot(locker);
+  endCommit(locker);
+  locker.keepsLeases = true;
+  out.add(std::move(commit->done), std::move(answer));
+  commits_.destroy(commit);
+}
+
+LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
+  LockAnswer answer;
+  answer.outcome = outcome;
+  answer.request = wait.request();
+  answer.queued = true;
+  answer.shareReleased = wait.shareReleased;
+  describeObstacle(*wait.entry(), *wait.locker(), wait.type(), answer);
+  if (outcome != LockOutcome::Deadlock) return answer;
+
+  answer.cycle = WaitGraph::cycleThrough(*wait.locker());
+  answer.obtained = obtainedIn(answer.cycle, *wait.locker());
+  if (answer.cycle.size() < 2) return answer;
+  const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
+  forEachBlocker(wait, [&](const Locker& blocker, const Hold* hold, const Wait* ahead) {
+    if (blocker.id != next) return false;
+    answer.lockedBy = next;
+    if (hold != nullptr) {
+      answer.lockedSince = hold->since();
+      answer.lockedType = hold->type();
+    } else if (ahead != nullptr) {
+      answer.lockedSince = ahead->since();
+      answer.lockedType = LockType::Get;
+    }
+    return true;
+  });
+  return answer;
+}
+
+void LockTable::fail(Wait& wait, LockOutcome outcome, LockAnswers& out) {
+  LockAnswer answer = refusalOf(wait, outcome);
+  serveAll(detach(wait, std::move(answer), false, out), out);
+}
+
+// Takes `wait` out of its queue and answers it; with a commit, all its upgrades. Returns the
+// targets that must be served. `first`: its caller was not told that it waits: it is answered
+// first.
+std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool first,
+                                          LockAnswers& out) {
+  if (answer.outcome == LockOutcome::TimedOut) ++statistics_.timeouts;
+  if (answer.outcome == LockOutcome::Deadlock) ++statistics_.deadlocks;
+  if (answer.outcome == LockOutcome::Cancelled) ++statistics_.cancellations;
+
+  CommitUpgrade* const commit = wait.commit();
+  LockDone done = std::move(commit != nullptr ? commit->done : wait.done);
+  std::vector<LockTarget> changed;
+  if (commit != nullptr) {
+    answer.waited = clock_.now() - wait.since();
+    changed = takeBack(*wait.locker());
+  } else {
+    changed.push_back(wait.entry()->target);
+    answer.waited = leaveQueue(wait);
+    waits_.destroy(&wait);
+  }
+  answer.queued = !first;
+  if (first) {
+    out.addFirst(std::move(done), std::move(answer));
+  } else {
+    out.add(std::move(done), std::move(answer));
+  }
+  return changed;
+}
+
+Duration LockTable::leaveQueue(Wait& wait) {
+  const Duration waited = clock_.now() - wait.since();
+  statistics_.totalQueueWait += waited;
+  contention_.add(wait.entry()->target, waited);
+  Entry& entry = *wait.entry();
+  Locker& locker = *wait.locker();
+  quitQueue(wait);
+  locker.waits.erase(locker.waits.iterator_to(wait));
+  deadlines_.erase(wait);
+  leases_.forget(wait);
+  if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
+  return waited;
+}
+
+LockAnswers LockTable::cancel(Locker& locker, std::uint64_t requestId) {
+  LockAnswers out;
+  const auto it = std::find_if(locker.waits.begin(), locker.waits.end(),
+                               [&](const Wait& wait) { return wait.id() == requestId; });
+  if (it != locker.waits.end()) fail(*it, LockOutcome::Cancelled, out);
+  breakPending(out);
+  return out;
+}
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,305 @@
+// The part of LockTable that lets locks go: by request, at the end of a transaction or of a locker,
+// and when a lease ends. Also what comes and goes with lockers.
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <utility>
+
+#include "base/check.h"
+#include "locking/domain/lock_table.h"
+
+namespace nephrite::lock_table {
+
+// --- Lockers -------------------------------------------------------------------------------------
+
+void LockTable::signOn(Locker& locker, bool isCounted) {
+  locker.isCounted = isCounted;
+  if (isCounted) counts_.addLocker();
+  if (isCounted && counts_.isOn()) {
+    OwnerHold own(locker.mutex);
+    locker.slowPathOnly |= Locker::kCounted;
+  }
+  Locker* const parent = locker.parent.get();
+  if (parent == nullptr) return;
+  locker.nextSibling = std::exchange(parent->firstChild, &locker);
+  if (locker.nextSibling != nullptr) locker.nextSibling->previousSibling = &locker;
+}
+
+void LockTable::signOff(Locker& locker, LockAnswers& out) {
+  {
+    OwnerHold own(locker.mutex);
+    locker.slowPathOnly |= Locker::kSignedOff;
+  }
+  locker.keepsLeases = false;
+  while (!locker.waits.empty()) fail(locker.waits.front(), LockOutcome::Cancelled, out);
+  contention_.forget(locker.id);
+  leaveParent(locker);
+  breakPending(out);
+}
+
+void LockTable::left(Locker& locker) {
+  if (std::exchange(locker.isCounted, false)) counts_.removeLocker();
+}
+
+void LockTable::leaveParent(Locker& locker) {
+  Locker* const parent = locker.parent.get();
+  if (parent == nullptr) return;
+  Locker* const next = std::exchange(locker.nextSibling, nullptr);
+  Locker* const previous = std::exchange(locker.previousSibling, nullptr);
+  if (next != nullptr) next->previousSibling = previous;
+  if (previous != nullptr) {
+    previous->nextSibling = next;
+  } else if (parent->firstChild == &locker) {
+    parent->firstChild = next;
+  }
+}
+
+std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out,
+                                                std::optional<std::uint16_t> heirLevel) {
+  std::vector<LockerRef> family = familyOf(locker);
+  std::vector<LockTarget> changed;
+  boost::unordered_flat_set<std::uint64_t> noted;
+  const auto note = [&](LockTarget target) {
+    if (noted.insert(target.value).second) changed.push_back(target);
+  };
+  for (const LockerRef& each : family) {
+    OwnerHold own(each->mutex);
+    each->slowPathOnly |= Locker::kSignedOff;
+    each->keepsLeases = false;
+  }
+  for (const LockerRef& each : family) {
+    while (!each->waits.empty()) {
+      Wait& wait = each->waits.front();
+      for (const LockTarget target :
+           detach(wait, refusalOf(wait, LockOutcome::Cancelled), false, out)) {
+        note(target);
+      }
+    }
+  }
+  for (const LockerRef& each : family) {
+    std::vector<LockTarget> held;
+    {
+      OwnerHold own(each->mutex);
+      for (Hold* hold = each->first; hold != nullptr; hold = hold->after.get()) {
+        held.push_back(hold->target);
+      }
+    }
+    for (const LockTarget target : held) {
+      Entry& entry = entryFor(target);
+      if (heirLevel && each.get() == &locker) {
+        inherit(*holdOn(entry, locker), *locker.parent, entry, *heirLevel);
+      } else {
+        removeHold(*holdOn(entry, *each), entry);
+        becomeNewcomers(*each, entry);
+      }
+      note(target);
+    }
+    contention_.forget(each->id);
+    leaveParent(*each);
+  }
+  for (const LockTarget target : changed) serve(entryFor(target), out);
+  if (heirLevel) toCheck_.push_back(locker.parent.get());
+  breakPending(out);
+  return family;
+}
+
+// Descendants first, the deepest first; of one depth the one that signed on first.
+std::vector<LockerRef> LockTable::familyOf(Locker& locker) {
+  std::vector<LockerRef> family{LockerRef(&locker)};
+  for (std::size_t at = 0; at < family.size(); ++at) {
+    for (Locker* child = family[at]->firstChild; child != nullptr; child = child->nextSibling) {
+      family.emplace_back(child);
+    }
+  }
+  std::sort(family.begin(), family.end(), [](const LockerRef& a, const LockerRef& b) {
+    return a->depth != b->depth ? a->depth > b->depth : a->id < b->id;
+  });
+  return family;
+}
+
+// Under the mutex: no request passes between what goes and what comes.
+void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t level) {
+  const HeldTypes types = left.types();
+  const std::optional<Leases::Left> lease = leases_.leftBy(left);
+  const Instant since = left.since();
+  LockRequest asked;
+  asked.type = types.type;
+  asked.level = level;
+  asked.timeout = left.timeout();
+  removeHold(left, entry);
+  Hold* own = holdOn(entry, heir);
+  if (own == nullptr) {
+    if (isCountedAnew(heir, entry)) counts_.add(entry.target);
+    own = &holds_.add(heir, entry, asked, since);
+    if (types != own->types()) holds_.change(*own, types);
+    if (lease) leases_.inherit(*own, entry, *lease);
+    becomeUpgrades(heir, entry);
+    favourDescendants(heir, entry);
+    return;
+  }
+  const HeldTypes merged = afterInheriting(own->types(), types);
+  // What is inherited stays Exclusive when a commit of the heir fails.
+  if (heir.commit != nullptr && types.type == LockType::Exclusive) {
+    auto& upgraded = heir.commit->upgraded;
+    upgraded.erase(std::remove(upgraded.begin(), upgraded.end(), own), upgraded.end());
+  }
+  if (merged.type != own->type()) holds_.upgrade(*own, asked);
+  if (merged != own->types()) holds_.change(*own, merged);
+  if (leases_.termsOf(*own).isNone()) return;
+  if (lease) {
+    leases_.inherit(*own, entry, *lease);
+  } else {
+    leases_.remove(*own, entry);
+  }
+}
+
+// --- Letting go ----------------------------------------------------------------------------------
+
+void LockTable::setWriting(Locker& locker, bool writes) {
+  {
+    OwnerHold own(locker.mutex);
+    if (writes) {
+      locker.slowPathOnly |= Locker::kCommitWrites;
+    } else {
+      locker.slowPathOnly &= ~Locker::kCommitWrites;
+    }
+  }
+  locker.keepsLeases = writes;
+  if (!writes) leases_.resume(locker);
+}
+
+void LockTable::removeHold(Hold& hold, Entry& entry) {
+  Locker& locker = hold.locker();
+  if (entry.leases > 0) leases_.remove(hold, entry);
+  holds_.remove(hold, entry);
+  if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
+}
+
+bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
+  Entry& entry = entryFor(target);
+  Hold* const hold = holdOn(entry, locker);
+  if (hold == nullptr) {
+    dropUnlessNeeded(entry);
+    return false;
+  }
+  removeHold(*hold, entry);
+  // What is still waited for there may stand behind requests that stood behind it.
+  for (Locker* const each : becomeNewcomers(locker, entry)) moved_.push_back(each);
+  serve(entry, out);
+  return true;
+}
+
+bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
+  {
+    OwnerHold own(locker.mutex);
+    locker.unlockRequests.add(1);
+  }
+  if (holds_.find(locker, target) == nullptr) return false;
+  if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
+  const bool released = release(locker, target, out);
+  breakPending(out);
+  return released;
+}
+
+void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
+  cancelCommitOf(locker, out);
+  // What serving grants meanwhile stays: it is not among these.
+  std::vector<std::pair<LockTarget, ReleaseFate>> left;
+  {
+    OwnerHold own(locker.mutex);
+    holds_.releaseAll(locker, scope);
+    for (Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
+      const ReleaseFate fate = fateOf(*hold, scope);
+      if (fate != ReleaseFate::Stays) left.emplace_back(hold->target, fate);
+    }
+  }
+  for (const auto& [target, fate] : left) {
+    if (fate == ReleaseFate::Goes) {
+      release(locker, target, out);
+    } else {
+      returnToSession(locker, target, out);
+    }
+  }
+  breakPending(out);
+}
+
+void LockTable::endSession(Locker& locker, LockTarget target) {
+  Hold* const hold = holds_.find(locker, target);
+  if (hold != nullptr) holds_.change(*hold, {hold->type(), LockType::Get});
+}
+
+void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {
+  Entry& entry = entryFor(target);
+  Hold* const hold = holdOn(entry, locker);
+  if (hold != nullptr && hold->isSession() && hold->type() != hold->sessionType()) {
+    holds_.change(*hold, {hold->sessionType(), hold->sessionType()});
+  }
+  serve(entry, out);
+}
+
+// --- Time ----------------------------------------------------------------------------------------
+
+std::optional<Instant> LockTable::nextDeadline() {
+  std::optional<Instant> next = leases_.nextEnd();
+  if (deadlines_.empty()) return next;
+  const Instant wait = deadlines_.first().deadline;
+  return next && *next < wait ? *next : wait;
+}
+
+// Of what ends at one moment, leases come first.
+LockAnswers LockTable::expireNext(Instant now) {
+  LockAnswers out;
+  const bool waitIsDue = !deadlines_.empty() && deadlines_.first().deadline <= now;
+  const Instant until = waitIsDue ? deadlines_.first().deadline : now;
+  if (Hold* const hold = leases_.nextEnded(until)) {
+    lapse(*hold, out);
+  } else if (waitIsDue) {
+    fail(deadlines_.first(), LockOutcome::TimedOut, out);
+  }
+  breakPending(out);
+  return out;
+}
+
+// An unlock that no state defers. What is still asked for there keeps its place, and gets the lease
+// when it is granted.
+void LockTable::lapse(Hold& hold, LockAnswers& out) {
+  Locker& locker = hold.locker();
+  const LockTarget target = hold.target;
+  const HeldTypes types = hold.types();
+  LockAnswer lapsed;
+  lapsed.outcome = LockOutcome::Lapsed;
+  lapsed.request.locker = locker.id;
+  lapsed.request.target = target;
+  lapsed.request.type = types.type;
+  lapsed.request.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
+  lapsed.request.lease = leases_.termsOf(hold);
+  lapsed.token = hold.token();
+  for (const Wait* const wait : waitsOn(locker, entryFor(target))) {
+    leases_.noteLapse(*wait, types, lapsed.request.lease);
+  }
+  ++statistics_.lapses;
+  out.add(options_.lapsed, std::move(lapsed));
+  if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
+  Entry& entry = entryFor(target);
+  removeHold(*holdOn(entry, locker), entry);
+  for (Locker* const each : becomeNewcomers(locker, entry, /*upgradesStay=*/true)) {
+    moved_.push_back(each);
+  }
+  serve(entry, out);
+}
+
+bool LockTable::renew(Locker& locker, LockTarget target, Renewal by) {
+  const Entry* const entry = holds_.entryOf(target);
+  if (entry == nullptr || entry->leases == 0) return false;
+  const Hold* const hold = holdOn(*entry, locker);
+  return hold != nullptr && leases_.renew(*hold, by, clock_.now());
+}
+
+void LockTable::keepAlive(Locker& locker) {
+  const Instant now = clock_.now();
+  for (const auto& [entry, place] : locker.contended) {
+    if (entry->leases > 0) leases_.renew(*place.hold, Renewal::Activity, now);
+  }
+}
+
+}  // namespace nephrite::lock_table

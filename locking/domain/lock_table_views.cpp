@@ -1,0 +1,432 @@
+// The part of LockTable that looks and does not touch.
+
+#include <algorithm>
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <span>
+#include <vector>
+
+#include "base/check.h"
+#include "locking/domain/lock_table.h"
+
+namespace nephrite::lock_table {
+
+LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) {
+  LockInfo info;
+  info.target = hold.target;
+  info.requestedBy = hold.locker().id;
+  info.type = hold.type();
+  info.wanted = info.type;
+  info.session = hold.sessionType();
+  info.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
+  info.level = hold.level();
+  info.since = hold.since();
+  info.elapsed = now - info.since;
+  info.requestTime = wall - std::chrono::duration_cast<WallTime::duration>(info.elapsed);
+  info.timeout = hold.timeout();
+  info.token = hold.token();
+  if (const Locker* const parent = hold.locker().parent.get()) info.parent = parent->id;
+  return info;
+}
+
+LockInfo LockTable::withLease(const Hold& hold, Instant now, WallTime wall) const {
+  LockInfo info = infoOf(hold, now, wall);
+  info.lease = leases_.termsOf(hold);
+  if (const auto end = leases_.endOf(hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
+  return info;
+}
+
+LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
+  LockInfo info;
+  info.target = wait.entry()->target;
+  info.requestedBy = wait.locker()->id;
+  info.type = &wait == &wait.entry()->queue.front() ? LockType::Get : wait.type();
+  info.wanted = wait.type();
+  info.duration = wait.duration();
+  info.waiting = true;
+  forEachBlocker(wait, [&](const Locker& blocker, const Hold*, const Wait*) {
+    info.lockedBy = blocker.id;
+    return true;
+  });
+  info.since = wait.since();
+  info.elapsed = now - info.since;
+  info.requestTime = wall - std::chrono::duration_cast<WallTime::duration>(info.elapsed);
+  info.timeout = wait.timeout();
+  if (const Locker* const parent = wait.locker()->parent.get()) info.parent = parent->id;
+  return info;
+}
+
+namespace {
+
+/// So that what a page adds to `all` allocates nothing.
+template <typename T>
+void makeRoomForPage(std::vector<T>& all) {
+  const std::size_t wanted = all.size() + HoldTable::kMostInPage;
+  if (wanted > all.capacity()) all.reserve(std::max(wanted, 2 * all.capacity()));
+}
+
+/// What a walk over the table has seen, cut to what comes first. Half of twice as many as are
+/// wanted goes whenever there are so many, so that looking at a million needs no memory for a
+/// million.
+class Listing {
+ public:
+  explicit Listing(std::size_t most) : most_(most) {}
+
+  /// Under no lock.
+  void beginPage() {
+    if (seen_.size() / 2 >= most_) cut();
+    makeRoomForPage(seen_);
+  }
+  void add(const LockInfo& info, std::uint64_t acquired, std::uint64_t visit) {
+    seen_.push_back({info, acquired, visit});
+  }
+  std::vector<LockInfo> take() {
+    cut();
+    std::vector<LockInfo> locks;
+    locks.reserve(seen_.size());
+    for (const Seen& each : seen_) locks.push_back(each.info);
+    return locks;
+  }
+
+ private:
+  struct Seen {
+    LockInfo info;
+    std::uint64_t acquired;  // Those of a target: in the order of their grants.
+    std::uint64_t visit;
+  };
+
+  /// In order; of a target what the last visit saw.
+  void cut() {
+    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
+      if (a.info.target != b.info.target) return a.info.target < b.info.target;
+      return a.visit != b.visit ? a.visit > b.visit : a.acquired < b.acquired;
+    });
+    std::size_t kept = 0;
+    for (const Seen& each : seen_) {
+      const Seen* const before = kept == 0 ? nullptr : &seen_[kept - 1];
+      const bool isOld = before != nullptr && before->info.target == each.info.target &&
+                         before->visit != each.visit;
+      if (isOld) continue;
+      if (&seen_[kept] != &each) seen_[kept] = each;
+      ++kept;
+    }
+    seen_.erase(seen_.begin() + static_cast<std::ptrdiff_t>(std::min(kept, most_)), seen_.end());
+  }
+
+  const std::size_t most_;
+  std::vector<Seen> seen_;
+};
+
+}  // namespace
+
+// What is seen of a page is put into order when the table is not locked any more.
+std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std::size_t most) {
+  if (most == 0) return {};
+  const Instant now = clock.now();
+  const WallTime wall = clock.wallNow();
+  Listing listing(most);
+  for (HoldTable::Walk walk; !walk.isOver();) {
+    listing.beginPage();
+    holds.lookOn(walk, [&](const Hold& hold, const Entry*, std::uint64_t visit) {
+      listing.add(LockTable::infoOf(hold, now, wall), hold.acquired(), visit);
+    });
+  }
+  return listing.take();
+}
+
+bool LockTable::fillInLeases(std::span<LockInfo> locks) const {
+  if (leases_.empty()) return false;
+  const Instant now = clock_.now();
+  for (LockInfo& info : locks) {
+    const Entry* const entry = holds_.entryOf(info.target);
+    if (entry == nullptr || entry->leases == 0) continue;
+    const LockerRef locker = lockers_.find(info.requestedBy);
+    const Hold* const hold = locker == nullptr ? nullptr : holdOn(*entry, *locker);
+    if (hold == nullptr) continue;
+    info.lease = leases_.termsOf(*hold);
+    if (const auto end = leases_.endOf(*hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
+  }
+  return true;
+}
+
+void LockTable::QueueWalk::beginPage() {
+  makeRoomForPage(seen);
+  makeRoomForPage(targets);
+  if (!hasTargets || isOrdered) return;
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  isOrdered = true;
+}
+
+bool LockTable::listQueued(QueueWalk& walk) const {
+  if (!walk.hasTargets) {
+    findQueued(walk);
+    return true;
+  }
+  const Instant now = clock_.now();
+  const WallTime wall = clock_.wallNow();
+  std::size_t steps = 0;
+  for (; walk.next < walk.targets.size(); ++walk.next, walk.last = {}) {
+    if (++steps > HoldTable::kPage) return true;
+    const Entry* const entry = holds_.entryOf(walk.targets[walk.next]);
+    if (entry == nullptr) continue;
+    for (auto at = behind(walk.last, *entry); at != entry->queue.end(); ++at) {
+      if (walk.seen.size() >= walk.most) return false;
+      if (++steps > HoldTable::kPage) return true;
+      walk.seen.push_back(infoOf(*at, now, wall));
+      walk.seen.back().lease = leases_.wantedBy(*at);
+      walk.last = {at->locker()->id, at->sequence, at->upgrade != 0};
+    }
+  }
+  return false;
+}
+
+// A target with a queue has a holder, so a walk over all holds finds each queue. When few requests
+// wait, the deadlines show them without a walk.
+void LockTable::findQueued(QueueWalk& walk) const {
+  if (deadlines_.size() <= HoldTable::kPage) {
+    walk.targets.clear();
+    deadlines_.forEach([&](const Wait& wait) { walk.targets.push_back(wait.entry()->target); });
+    walk.hasTargets = true;
+  } else {
+    holds_.lookOn(walk.table, [&](const Hold& hold, const Entry* entry, std::uint64_t) {
+      if (entry == nullptr || entry->queue.empty()) return;
+      const bool isNew = walk.targets.empty() || walk.targets.back() != hold.target;
+      if (isNew) walk.targets.push_back(hold.target);
+    });
+    walk.hasTargets = walk.table.isOver();
+  }
+}
+
+Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry& entry) const {
+  if (last.sequence == 0) return entry.queue.begin();
+  if (const LockerRef locker = lockers_.find(last.locker); locker != nullptr) {
+    for (const Wait& wait : locker->waits) {
+      if (wait.entry() == &entry && wait.sequence == last.sequence) {
+        return std::next(entry.queue.iterator_to(wait));
+      }
+    }
+  }
+  // That request waits no more: the first that was made after it.
+  return std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
+    const bool isUpgrade = wait.upgrade != 0;
+    return isUpgrade == last.isUpgrade ? wait.sequence > last.sequence : last.isUpgrade;
+  });
+}
+
+std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {
+  std::vector<LockInfo> locks;
+  const Instant now = clock_.now();
+  const WallTime wall = clock_.wallNow();
+  std::vector<std::pair<std::uint64_t, LockInfo>> holds;
+  holds_.forEachOn(target, [&](const Hold& hold) {
+    holds.emplace_back(hold.acquired(), withLease(hold, now, wall));
+  });
+  std::sort(holds.begin(), holds.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [acquired, info] : holds) locks.push_back(info);
+  if (const Entry* const entry = holds_.entryOf(target)) {
+    for (const Wait& wait : entry->queue) locks.push_back(infoOf(wait, now, wall));
+  }
+  return locks;
+}
+
+std::vector<LockInfo> LockTable::locksOf(Locker& locker) const {
+  std::vector<LockInfo> locks;
+  const Instant now = clock_.now();
+  const WallTime wall = clock_.wallNow();
+  {
+    OwnerHold own(locker.mutex);
+    for (const Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
+      locks.push_back(withLease(*hold, now, wall));
+    }
+  }
+  for (const Wait& wait : locker.waits) locks.push_back(infoOf(wait, now, wall));
+  return locks;
+}
+
+LockStatistics LockTable::statistics() const {
+  LockStatistics statistics = statistics_;
+  statistics.requestsWaiting = deadlines_.size();
+  return statistics;
+}
+
+namespace {
+
+struct Granted {
+  LockTarget target;
+  const Locker* locker;
+  LockType type;
+};
+
+bool goTogether(const Granted& a, const Granted& b) {
+  return compatible(a.type, b.type) || areRelated(*a.locker, *b.locker);
+}
+
+// Of one target: no locker twice, and each type compatible with all others, and with itself, but
+// for those of one family.
+void checkHolders(std::span<Granted> all) {
+  const auto earlier = [](const Granted& a, const Granted& b) { return a.locker < b.locker; };
+  std::sort(all.begin(), all.end(), earlier);
+  std::array<unsigned, 5> count{};
+  bool isOfFamily = false;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    NEPHRITE_CHECK(i == 0 || earlier(all[i - 1], all[i]));
+    ++count.at(static_cast<std::size_t>(all[i].type));
+    isOfFamily = isOfFamily || all[i].locker->parent != nullptr;
+  }
+  if (isOfFamily) {
+    for (const Granted& a : all) {
+      for (const Granted& b : all) NEPHRITE_CHECK(&a == &b || goTogether(a, b));
+    }
+    return;
+  }
+  for (std::size_t a = 0; a < count.size(); ++a) {
+    for (std::size_t b = a; b < count.size(); ++b) {
+      const bool together = a == b ? count[a] > 1 : count[a] > 0 && count[b] > 0;
+      NEPHRITE_CHECK(!together || compatible(static_cast<LockType>(a), static_cast<LockType>(b)));
+    }
+  }
+}
+
+/// All waits at once, to see that they are in no cycle: WaitGraph looks from one locker, and to do
+/// that from each takes too long. In time proportional to the table: a waiter waits for the one
+/// ahead of it, and through that for all; newcomers that want the same type wait together for the
+/// holders that exclude it.
+class AllWaits {
+ public:
+  void add(const Entry& entry) {
+    const auto isOfFamily = [](const Wait& wait) {
+      return wait.locker()->parent != nullptr || wait.locker()->firstChild != nullptr;
+    };
+    if (std::any_of(entry.queue.begin(), entry.queue.end(), isOfFamily)) return addEach(entry);
+    std::array<std::uint32_t, 5> excluders{};  // By the type that is wanted; 0: not listed yet.
+    const Wait* ahead = nullptr;
+    for (const Wait& wait : entry.queue) {
+      const std::uint32_t me = nodeOf(*wait.locker());
+      if (ahead != nullptr && ahead->locker() != wait.locker())
+        waitsFor(me, nodeOf(*ahead->locker()));
+      ahead = &wait;
+      if (wait.upgrade != 0) {
+        addExcluders(entry, wait.type(), wait.locker(), me);
+        continue;
+      }
+      std::uint32_t& all = excluders.at(static_cast<std::size_t>(wait.type()));
+      if (all == 0) addExcluders(entry, wait.type(), nullptr, all = newNode());
+      waitsFor(me, all);
+    }
+  }
+  /// Removes lockers that no other waits for, again and again; what is left are cycles.
+  bool isCyclic() const {
+    std::vector<std::uint32_t> waiters(next_.size());
+    for (const auto& next : next_) {
+      for (const std::uint32_t node : next) ++waiters[node];
+    }
+    std::vector<std::uint32_t> free;
+    for (std::uint32_t node = 0; node < next_.size(); ++node) {
+      if (waiters[node] == 0) free.push_back(node);
+    }
+    std::size_t gone = 0;
+    while (!free.empty()) {
+      const std::uint32_t node = free.back();
+      free.pop_back();
+      ++gone;
+      for (const std::uint32_t next : next_[node]) {
+        if (--waiters[next] == 0) free.push_back(next);
+      }
+    }
+    return gone < next_.size();
+  }
+
+ private:
+  // One by one: who is related waits for other lockers than strangers do.
+  void addEach(const Entry& entry) {
+    for (const Wait& wait : entry.queue) {
+      forEachBlocker(wait, [&](const Locker& blocker, const Hold*, const Wait*) {
+        waitsFor(nodeOf(*wait.locker()), nodeOf(blocker));
+        return false;
+      });
+    }
+  }
+  std::uint32_t newNode() {
+    next_.emplace_back();
+    return static_cast<std::uint32_t>(next_.size() - 1);
+  }
+  std::uint32_t nodeOf(const Locker& locker) {
+    const auto [it, isNew] = lockers_.try_emplace(&locker, 0);
+    if (isNew) it->second = newNode();
+    return it->second;
+  }
+  void waitsFor(std::uint32_t node, std::uint32_t next) { next_[node].push_back(next); }
+  void addExcluders(const Entry& entry, LockType type, const Locker* except, std::uint32_t node) {
+    for (const Hold& hold : entry.holders) {
+      if (&hold.locker() == except || compatible(hold.type(), type)) continue;
+      waitsFor(node, nodeOf(hold.locker()));
+    }
+  }
+
+  boost::unordered_flat_map<const Locker*, std::uint32_t> lockers_;
+  std::vector<std::vector<std::uint32_t>> next_{1};  // The first is none's.
+};
+
+}  // namespace
+
+// In time proportional to the table, but for sorting and for families: also large ones are checked.
+void LockTable::checkInvariants() const {
+  holds_.checkInvariants();
+  std::vector<Granted> all;
+  holds_.forEach([&](const Hold& hold) {
+    NEPHRITE_CHECK(!hold.isSession() || covers(hold.type(), hold.sessionType()));  // 6
+    all.push_back({hold.target, &hold.locker(), hold.type()});
+  });
+  for (auto first = all.begin(); first != all.end();) {  // 1
+    const auto last = std::find_if(
+        first, all.end(), [&](const Granted& each) { return each.target != first->target; });
+    checkHolders({first, last});
+    first = last;
+  }
+
+  boost::unordered_flat_set<const Entry*> entries;
+  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry()); });
+  for (const LockerRef& locker : lockers_.all()) {
+    for (const auto& [entry, place] : locker->contended) entries.insert(entry);
+  }
+  constexpr std::size_t kFewWaits = 200;
+  std::size_t waits = 0;
+  AllWaits graph;
+  for (const Entry* const entry : entries) {
+    NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
+    graph.add(*entry);
+    boost::unordered_flat_set<const Locker*> holders;
+    for (const Hold& hold : entry->holders) holders.insert(&hold.locker());
+    NEPHRITE_CHECK(entry->isNeeded());  // 5
+    bool newcomers = false;
+    std::uint32_t favoured = 0, leases = 0;
+    const Wait* lastUpgrade = nullptr;
+    for (const Hold& hold : entry->holders) leases += leases_.endOf(hold) ? 1 : 0;
+    NEPHRITE_CHECK(leases == entry->leases);
+    for (const Wait& wait : entry->queue) {
+      ++waits;
+      favoured += wait.favoured != 0 ? 1 : 0;
+      const bool holds =
+          holders.contains(wait.locker()) || holdOfAncestor(*entry, *wait.locker()) != nullptr;
+      // After a lapse it keeps its place.
+      NEPHRITE_CHECK(wait.isFavoured() || !holds);
+      NEPHRITE_CHECK(!(wait.upgrade && newcomers));  // 3
+      NEPHRITE_CHECK(!(wait.upgrade && wait.favoured));
+      newcomers = newcomers || !wait.upgrade;
+      if (wait.upgrade) lastUpgrade = &wait;
+    }
+    NEPHRITE_CHECK(entry->lastUpgrade == lastUpgrade && entry->favoured == favoured);
+    NEPHRITE_CHECK(nextToGrant(const_cast<Entry&>(*entry)) == nullptr);  // 2
+    if (waits > kFewWaits) continue;
+    for (const Wait& wait : entry->queue) NEPHRITE_CHECK(!isFree(wait));  // 2, in full.
+  }
+  NEPHRITE_CHECK(waits == deadlines_.size());
+  NEPHRITE_CHECK(!graph.isCyclic());  // 4
+
+  for (const LockerRef& locker : lockers_.all()) holds_.checkInvariantsOf(*locker);
+}
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,401 @@
+#include "locking/domain/wait_graph.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <deque>
+
+namespace nephrite::lock_table {
+
+namespace {
+
+/// A bit for each type that a wait may want.
+unsigned bitOf(LockType type) { return 1u << static_cast<unsigned>(type); }
+
+unsigned excludedBy(LockType held) {
+  unsigned types = 0;
+  for (const LockType type :
+       {LockType::Share, LockType::Reserve, LockType::Update, LockType::Exclusive}) {
+    if (!compatible(held, type)) types |= bitOf(type);
+  }
+  return types;
+}
+
+/// Where each request of a queue stands, found out when it is first asked for.
+class Places {
+ public:
+  bool isBefore(const Wait& a, const Wait& b) {
+    if (!places_.contains(&a)) {
+      std::uint32_t place = 0;
+      for (const Wait& wait : a.entry()->queue) places_[&wait] = place++;
+    }
+    return places_[&a] < places_[&b];
+  }
+
+ private:
+  boost::unordered_flat_map<const Wait*, std::uint32_t> places_;
+};
+
+// A newcomer that holds nothing anybody wants, at the tail of a queue however long.
+bool isBehindAll(const Locker& requester) {
+  const Wait& wait = requester.waits.front();
+  return requester.contended.empty() && &wait == &requester.waits.back() &&
+         &wait == &wait.entry()->queue.back();
+}
+
+}  // namespace
+
+FewWaits waitsOn(const Locker& locker, const Entry& entry) {
+  FewWaits found;
+  if (locker.waits.empty()) return found;
+  auto& waits = const_cast<WaitsOfLocker&>(locker.waits);
+  auto& queue = const_cast<Queue&>(entry.queue);
+  auto own = waits.begin();
+  auto queued = queue.begin();
+  while (own != waits.end() && queued != queue.end()) ++own, ++queued;
+  if (own == waits.end()) {
+    for (Wait& wait : waits) {
+      if (wait.entry() == &entry) found.push_back(&wait);
+    }
+  } else {
+    for (Wait& wait : queue) {
+      if (wait.locker() == &locker) found.push_back(&wait);
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Wait* a, const Wait* b) { return a->sequence < b->sequence; });
+  }
+  return found;
+}
+
+void QueueBarrier::add(const Locker& locker) {
+  if (isClosed_) return;
+  if (!hasRelatives(locker)) {
+    isClosed_ = true;
+    return;
+  }
+  if (first_ == nullptr) first_ = &locker;
+  if (areRelated(*first_, locker)) return;
+  isClosed_ = true;
+  for (const Locker* up = locker.parent.get(); up != nullptr; up = up->parent.get()) {
+    if (!isAncestor(*up, *first_)) continue;
+    for (Wait* const wait : waitsOn(*up, entry_)) exceptions_.push_back(wait);
+  }
+}
+
+// Do the new waits of `requester` lead to none but a few lockers, each of which comes to one that
+// waits for nothing? Then they close no cycle, however many wait for `requester`, and however many
+// other waits it has. Nearly always the holder of the target just works on.
+bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
+  constexpr std::size_t kMostSteps = 32;
+  std::size_t steps = 0;
+  boost::container::small_vector<const Locker*, kMostSteps> toVisit;
+  const auto reach = [&](const Locker& blocker) {
+    if (!blocker.waits.empty()) toVisit.push_back(&blocker);
+    return ++steps > kMostSteps || &blocker == &requester;
+  };
+  const auto leadsFar = [&](const Wait& wait) {
+    const Entry& entry = *wait.entry();
+    const Locker& locker = *wait.locker();
+    const auto reachHolder = [&](const Hold& hold) { return reach(hold.locker()); };
+    if (forEachConflict(entry, locker, wait.type(), reachHolder)) return true;
+    for (const Wait& ahead : entry.queue) {
+      if (&ahead == &wait) return false;
+      if (isInTheWay(ahead, wait) ? reach(*ahead.locker()) : ++steps > kMostSteps) return true;
+    }
+    return false;
+  };
+  // Then what it has overtaken waits for it, and may be what its other waits lead to.
+  bool overtakes = false;
+  for (auto wait = requester.waits.rbegin(); wait != requester.waits.rend(); ++wait) {
+    if (wait->sequence < firstSequence && !overtakes) break;
+    overtakes = overtakes || &*wait != &wait->entry()->queue.back();
+    if (leadsFar(*wait)) return false;
+  }
+  while (!toVisit.empty()) {
+    const Locker& locker = *toVisit.back();
+    toVisit.pop_back();
+    if (std::any_of(locker.waits.begin(), locker.waits.end(), leadsFar)) return false;
+  }
+  return true;
+}
+
+// Marks every locker that waits for `requester`, directly or through others, against the edges: a
+// newcomer has few behind it. No queue is walked twice: neither for two holders that exclude the
+// same, nor by two lockers that stand in it.
+bool WaitGraph::markWaitersFor(Locker& requester) {
+  ++search_;
+  bool any = false;
+  std::vector<Locker*> toVisit{&requester};
+  const auto isReached = [&](const Locker& locker) {
+    return &locker == &requester || locker.mark == search_;
+  };
+  const auto reach = [&](Locker& locker) {
+    if (isReached(locker)) return;
+    locker.mark = search_;
+    any = true;
+    toVisit.push_back(&locker);
+  };
+
+  struct ThroughHolders {
+    unsigned types = 0;                               // Waits for these were reached ...
+    boost::container::small_vector<Wait*, 4> passed;  // ... but for those of holders' descendants.
+  };
+  boost::unordered_flat_map<const Entry*, ThroughHolders> reachedThroughHolders;
+  const auto reachThrough = [&](const Entry& entry, const Hold& hold) {
+    ThroughHolders& reached = reachedThroughHolders[&entry];
+    const unsigned excluded = excludedBy(hold.type());
+    const auto isDescendant = [&](const Wait* wait) {
+      return (bitOf(wait->type()) & excluded) == 0 || isAncestor(hold.locker(), *wait->locker());
+    };
+    const auto still = std::partition(reached.passed.begin(), reached.passed.end(), isDescendant);
+    for (auto at = still; at != reached.passed.end(); ++at) reach(*(*at)->locker());
+    reached.passed.erase(still, reached.passed.end());
+    const unsigned types = excluded & ~reached.types;
+    if (types == 0) return;
+    reached.types |= types;
+    const bool hasDescendants = hold.locker().firstChild != nullptr;
+    for (Wait& wait : const_cast<Queue&>(entry.queue)) {
+      if ((bitOf(wait.type()) & types) == 0) continue;
+      if (hasDescendants && isAncestor(hold.locker(), *wait.locker())) {
+        reached.passed.push_back(&wait);
+      } else {
+        reach(*wait.locker());
+      }
+    }
+  };
+  Places places;
+  const auto reachBehind = [&](Wait& wait) {
+    Queue& queue = wait.entry()->queue;
+    QueueBarrier barrier(*wait.entry());
+    for (auto behind = std::next(queue.iterator_to(wait)); behind != queue.end(); ++behind) {
+      // What a reached one does not let pass is reached from there, or has been.
+      const bool letsFavouredPass = !behind->isFavoured() && wait.entry()->favoured > 0;
+      if (isReached(*behind->locker()) && !letsFavouredPass) barrier.add(*behind->locker());
+      if (isInTheWay(wait, *behind)) reach(*behind->locker());
+      if (barrier.isClosed()) break;
+    }
+    for (Wait* const behind : barrier.exceptions()) {
+      if (places.isBefore(wait, *behind) && isInTheWay(wait, *behind)) reach(*behind->locker());
+    }
+  };
+  while (!toVisit.empty()) {
+    Locker& locker = *toVisit.back();
+    toVisit.pop_back();
+    for (const auto& [entry, place] : locker.contended) {
+      if (!entry->queue.empty()) reachThrough(*entry, *place.hold);
+    }
+    for (Wait& wait : locker.waits) reachBehind(wait);
+  }
+  return any;
+}
+
+// One of its waits leads there, for it is marked.
+Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) const {
+  if (std::next(blocker.waits.begin()) == blocker.waits.end()) return &blocker.waits.front();
+  for (Wait& wait : blocker.waits) {
+    bool towards = false;
+    forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
+      towards = &next == &requester || next.mark == search_;
+      return towards;
+    });
+    if (towards) return &wait;
+  }
+  return nullptr;
+}
+
+std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester,
+                                                           std::uint64_t firstSequence) {
+  std::vector<Blocker> found;
+  if (requester.waits.empty() || isBehindAll(requester) || endsSoon(requester, firstSequence) ||
+      !markWaitersFor(requester)) {
+    return found;
+  }
+  boost::unordered_flat_set<const Locker*> known;
+  for (Wait& wait : requester.waits) {
+    forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {
+      if (blocker.mark == search_ && known.insert(&blocker).second) {
+        found.push_back({&blocker, waitTowardsMarked(blocker, requester), &wait});
+      }
+      return false;
+    });
+  }
+  return found;
+}
+
+namespace {
+
+/// The blockers of one wait after the other, each once, so that those of all in a queue are no more
+/// than stand in it and hold its target.
+class Blockers {
+ public:
+  /// Calls `visit(locker)` for those of `wait` that it was not called for before, in their order,
+  /// until it returns true. It may be called for some twice, and for the locker of `wait`.
+  template <typename Visit>
+  void forEachNew(const Wait& wait, const Visit& visit) {
+    const Entry& entry = *wait.entry();
+    const auto visitHold = [&](const Hold& hold) { return visit(hold.locker()); };
+    if (const Locker* const other = walkedFor(entry, wait.type())) {
+      // All were seen then that exclude this type, but for ancestors of that locker.
+      for (const Locker* up = other->parent.get(); up != nullptr; up = up->parent.get()) {
+        const Hold* const hold = holdOn(entry, *up);
+        if (hold == nullptr || compatible(hold->type(), wait.type())) continue;
+        if (mayExclude(*hold, *wait.locker()) && visitHold(*hold)) return;
+      }
+    } else {
+      holdersOf_[&entry].at(static_cast<std::size_t>(wait.type())) = wait.locker();
+      if (forEachConflict(entry, *wait.locker(), wait.type(), visitHold)) return;
+    }
+
+    // What stands ahead of a wait that was met on the walk from another was met on it, too, but for
+    // what was not in the way of that other.
+    QueueBarrier barrier(entry);
+    std::vector<const Wait*> ahead;
+    for (auto at = entry.queue.iterator_to(wait); at != entry.queue.begin();) {
+      const Wait& next = *--at;
+      MetFrom& from = metFrom_[&next];
+      for (const Wait* const other : from) {
+        if (other != nullptr && (wait.isFavoured() || !other->isFavoured())) {
+          barrier.add(*other->locker());
+        }
+      }
+      if (barrier.isClosed()) break;
+      from[from[0] == nullptr ? 0 : 1] = &wait;
+      if (isInTheWay(next, wait)) ahead.push_back(&next);
+    }
+    for (const Wait* const next : barrier.exceptions()) {
+      if (places_.isBefore(*next, wait) && isInTheWay(*next, wait)) ahead.push_back(next);
+    }
+    if (!barrier.exceptions().empty()) {
+      std::sort(ahead.begin(), ahead.end(),
+                [&](const Wait* a, const Wait* b) { return places_.isBefore(*b, *a); });
+    }
+    for (auto at = ahead.rbegin(); at != ahead.rend(); ++at) {
+      if (visit(*(*at)->locker())) return;
+    }
+  }
+
+ private:
+  using MetFrom = std::array<const Wait*, 2>;      // The first walk that met it, and the latest.
+  using WalkedFor = std::array<const Locker*, 5>;  // By type.
+
+  /// A locker for which all that excludes `type` was visited.
+  const Locker* walkedFor(const Entry& entry, LockType type) {
+    const WalkedFor& walked = holdersOf_[&entry];
+    const Locker* const same = walked.at(static_cast<std::size_t>(type));
+    return same != nullptr ? same : walked.at(static_cast<std::size_t>(LockType::Exclusive));
+  }
+
+  boost::unordered_flat_map<const Entry*, WalkedFor> holdersOf_;
+  boost::unordered_flat_map<const Wait*, MetFrom> metFrom_;
+  Places places_;
+};
+
+struct Step {
+  const Locker* locker;
+  std::size_t from;  // Index of the step before; the first step has none.
+  const Wait* by;    // The wait of the step before that led here.
+};
+
+// From one locker to another that it waits for, directly or not; empty when it does not.
+std::deque<Step> shortestWay(const Locker& from, const Locker& to) {
+  std::deque<Step> steps{{&from, 0, nullptr}};
+  boost::unordered_flat_set<const Locker*> seen{&from};
+  Blockers blockers;
+  for (std::size_t at = 0; at < steps.size() && steps.back().locker != &to; ++at) {
+    for (const Wait& wait : steps[at].locker->waits) {
+      blockers.forEachNew(wait, [&](const Locker& next) {
+        if (seen.insert(&next).second) steps.push_back({&next, at, &wait});
+        return &next == &to;
+      });
+      if (steps.back().locker == &to) break;
+    }
+  }
+  if (steps.back().locker != &to) return {};
+  std::deque<Step> way;
+  for (std::size_t at = steps.size() - 1; at != 0; at = steps[at].from) way.push_front(steps[at]);
+  way.push_front(steps.front());
+  for (std::size_t at = 1; at < way.size(); ++at) way[at].from = at - 1;
+  return way;
+}
+
+// The shortest way on from the last of `steps` back to the first.
+std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
+  const Locker& member = *steps.front().locker;
+  boost::unordered_flat_set<const Locker*> seen;
+  for (const Step& step : steps) seen.insert(step.locker);
+
+  Blockers blockers;
+  for (std::size_t at = steps.size() - 1; at < steps.size(); ++at) {
+    const Locker& locker = *steps[at].locker;
+    for (const Wait& wait : locker.waits) {
+      bool closed = false;
+      const auto visit = [&](const Locker& next) {
+        closed = &next == &member;
+        if (!closed && seen.insert(&next).second) steps.push_back({&next, at, &wait});
+        return closed;
+      };
+      if (&locker == &member) {  // Another wait of its own in the queue closes no cycle.
+        forEachBlocker(wait,
+                       [&](const Locker& next, const Hold*, const Wait*) { return visit(next); });
+      } else {
+        blockers.forEachNew(wait, visit);
+      }
+      if (!closed) continue;
+
+      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry()->target, wait.type()}};
+      for (std::size_t step = at; step != 0; step = steps[step].from) {
+        const Wait& by = *steps[step].by;
+        cycle.push_back({by.locker()->id, by.entry()->target, by.type()});
+      }
+      std::reverse(cycle.begin(), cycle.end());
+      return cycle;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
+  return shortestCycle({{&member, 0, nullptr}});
+}
+
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Locker& party) {
+  if (&requester == &party) return cycleThrough(requester);
+  // The way there, backwards; then its steps in order, each led to by the one before.
+  std::deque<Step> there = shortestWay(requester, party);
+  if (there.empty()) return cycleThrough(requester);
+  std::vector<WaitEdge> cycle = shortestCycle(std::move(there));
+  return cycle.empty() ? cycleThrough(requester) : cycle;
+}
+
+void WaitGraph::forEachParty(Locker& requester, const FunctionRef<void(Locker&, Wait&)>& visit) {
+  std::vector<Locker*> parties{&requester};
+  boost::unordered_flat_set<const Locker*> known{&requester};
+  Blockers blockers;
+  for (std::size_t at = 0; at < parties.size(); ++at) {
+    for (Wait& wait : parties[at]->waits) {
+      blockers.forEachNew(wait, [&](const Locker& next) {
+        if (next.mark != search_ || !known.insert(&next).second) return false;
+        auto& party = const_cast<Locker&>(next);
+        parties.push_back(&party);
+        visit(party, *waitTowardsMarked(party, requester));
+        return false;
+      });
+    }
+  }
+}
+
+LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {
+  if (cycle.empty()) return {};
+  const WaitEdge& last = cycle.back();
+  for (const auto& [entry, place] : member.contended) {
+    if (entry->target != last.target) continue;
+    return compatible(place.hold->type(), last.wanted) ? LockTarget{} : last.target;
+  }
+  return {};
+}
+
+}  // namespace nephrite::lock_table

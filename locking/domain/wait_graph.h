@@ -1,0 +1,154 @@
+#pragma once
+
+// Private to locking.
+
+#include <algorithm>
+#include <boost/container/small_vector.hpp>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "locking/table/locker.h"
+
+namespace nephrite::lock_table {
+
+/// Is `hold` one that may be in the way of `asker`? What an ancestor holds never is.
+inline bool mayExclude(const Hold& hold, const Locker& asker) {
+  const Locker& holder = hold.locker();
+  return &holder != &asker && !isAncestor(holder, asker);
+}
+
+/// Of two requests in one queue: is the one ahead in the way of the one behind?
+inline bool isInTheWay(const Wait& ahead, const Wait& behind) {
+  if (behind.isFavoured() && !ahead.isFavoured()) return false;
+  return !areRelated(*ahead.locker(), *behind.locker());
+}
+
+/// Calls `visit(hold)` for all that others hold and that exclude `type` for `locker`, in the order
+/// of their grants, until it returns true; then true.
+template <typename Visit>
+bool forEachConflict(const Entry& entry, const Locker& locker, LockType type, const Visit& visit) {
+  if (type == LockType::Exclusive) {
+    for (Hold& hold : entry.holders) {
+      if (mayExclude(hold, locker) && visit(hold)) return true;
+    }
+    return false;
+  }
+  Hold* const deepest = entry.aboveShare;
+  if (deepest == nullptr) return false;
+  const auto excludes = [&](Hold& hold) {
+    return !compatible(hold.type(), type) && mayExclude(hold, locker);
+  };
+  if (deepest->locker().parent == nullptr) return excludes(*deepest) && visit(*deepest);
+
+  boost::container::small_vector<Hold*, 1 + Locker::kMostDepth> holds;
+  for (Hold* hold = deepest; hold != nullptr;
+       hold = holdOfAncestor(entry, hold->locker(), /*aboveShare=*/true)) {
+    holds.push_back(hold);
+  }
+  std::sort(holds.begin(), holds.end(),
+            [](const Hold* a, const Hold* b) { return a->acquired() < b->acquired(); });
+  for (Hold* const hold : holds) {
+    if (excludes(*hold) && visit(*hold)) return true;
+  }
+  return false;
+}
+
+/// The first of them.
+inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, LockType type) {
+  const Hold* first = nullptr;
+  forEachConflict(entry, locker, type, [&](const Hold& hold) {
+    first = &hold;
+    return true;
+  });
+  return first;
+}
+
+/// Calls `visit(locker, hold or null, wait or null)` for each locker that `wait` waits for: the
+/// holders in its way in the order of their grants, then those ahead in the queue. Stops when
+/// `visit` returns true.
+template <typename Visit>
+void forEachBlocker(const Wait& wait, Visit&& visit) {
+  const auto visitHold = [&](const Hold& hold) {
+    return visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr));
+  };
+  if (forEachConflict(*wait.entry(), *wait.locker(), wait.type(), visitHold)) return;
+  for (const Wait& ahead : wait.entry()->queue) {
+    if (&ahead == &wait) return;
+    if (!isInTheWay(ahead, wait)) continue;
+    if (visit(*ahead.locker(), static_cast<const Hold*>(nullptr), &ahead)) return;
+  }
+}
+
+/// What `locker` asks for on `entry`, in the order of asking. Of its waits and the queue it looks
+/// through the shorter, for either may be very long.
+using FewWaits = boost::container::small_vector<Wait*, 4>;
+FewWaits waitsOn(const Locker& locker, const Entry& entry);
+
+/// Ends a walk along a queue as soon as nothing further on can pass the requests met so far but a
+/// few that it names, so that families cost no more steps than strangers: two lockers that are not
+/// related let pass only their common ancestors.
+class QueueBarrier {
+ public:
+  explicit QueueBarrier(const Entry& entry) : entry_(entry) {}
+
+  /// A request of `locker` that lets nothing pass but its relatives.
+  void add(const Locker& locker);
+  bool isClosed() const { return isClosed_; }
+  /// The requests of this queue that may pass all the same, wherever they stand in it.
+  const FewWaits& exceptions() const { return exceptions_; }
+
+ private:
+  const Entry& entry_;
+  const Locker* first_ = nullptr;
+  bool isClosed_ = false;
+  FewWaits exceptions_;
+};
+
+/// Which locker waits for which. The graph is not stored: its edges are read from the table, from
+/// each waiting request to the lockers that forEachBlocker() names.
+///
+/// A cycle can only come about when a request starts to wait, or when a locker that waits gets a
+/// lock past a queue or inherits one, and then runs through that locker; so one search from there,
+/// at that moment, is exact.
+class WaitGraph {
+ public:
+  /// A locker in the way of another that itself waits, directly or not, for that other.
+  struct Blocker {
+    Locker* locker;
+    Wait* wait;  ///< Its request that leads back to the requester.
+    Wait* via;   ///< The requester's own request that waits for it.
+  };
+
+  /// The direct blockers of `requester` that are on a cycle with it: its waits in order, of each
+  /// the holders, then those ahead in the queue. None twice. What it waited for before its wait
+  /// `firstSequence` began is known to close none by itself.
+  std::vector<Blocker> blockersOnCycle(Locker& requester, std::uint64_t firstSequence);
+
+  /// The shortest cycle through `member`, it first; empty when there is none.
+  static std::vector<WaitEdge> cycleThrough(const Locker& member);
+  /// One that goes by the shortest way from `requester` to `party` and from there back, without
+  /// meeting a locker twice; when there is none such, the shortest one.
+  static std::vector<WaitEdge> cycleThrough(const Locker& requester, const Locker& party);
+
+  /// Calls `visit` for each locker that is on a cycle with `requester`, and its wait on it: those
+  /// that the requester waits for first, then those that they wait for. After blockersOnCycle().
+  void forEachParty(Locker& requester, const FunctionRef<void(Locker&, Wait&)>& visit);
+
+  /// In the search of the last blockersOnCycle(): does `locker` wait, directly or not, for its
+  /// requester?
+  bool waitsForRequester(const Locker& locker) const { return locker.mark == search_; }
+
+ private:
+  static bool endsSoon(const Locker& requester, std::uint64_t firstSequence);
+  /// False when there is none.
+  bool markWaitersFor(Locker& requester);
+  Wait* waitTowardsMarked(Locker& blocker, const Locker& requester) const;
+
+  std::uint64_t search_ = 0;
+};
+
+/// A target that `member` holds and the last of its `cycle` wants; null (0) when it is in the
+/// way only as a waiter.
+LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member);
+
+}  // namespace nephrite::lock_table

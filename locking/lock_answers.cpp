@@ -1,0 +1,67 @@
+#include "locking/lock_answers.h"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace nephrite {
+
+LockAnswers::LockAnswers(LockAnswers&& other) noexcept
+    : first_(std::exchange(other.first_, std::nullopt)),
+      rest_(std::exchange(other.rest_, {})),
+      then_(std::exchange(other.then_, nullptr)),
+      waitsUntil_(other.waitsUntil_) {}
+
+LockAnswers::~LockAnswers() { NEPHRITE_CHECK(empty() && "answers were decided, not delivered"); }
+
+void LockAnswers::add(LockDone done, LockAnswer answer) {
+  if (!first_) {
+    first_.emplace(Delivery{std::move(done), std::move(answer)});
+  } else {
+    rest_.push_back({std::move(done), std::move(answer)});
+  }
+}
+
+void LockAnswers::addFirst(LockDone done, LockAnswer answer) {
+  if (first_) rest_.insert(rest_.begin(), std::move(*first_));
+  first_.emplace(Delivery{std::move(done), std::move(answer)});
+}
+
+namespace {
+
+void logThrown(const LockAnswer& answer, const std::string& why) {
+  log(LogLevel::Error, "lock.receiver_threw",
+      {{"locker", std::to_string(answer.request.locker.value)},
+       {"target", std::to_string(answer.request.target.value)},
+       {"outcome", std::string(nameOf(answer.outcome))},
+       {"reason", why}});
+}
+
+}  // namespace
+
+// What one receiver throws is neither the fault of the other receivers nor of the thread that
+// delivers, which may be in the middle of a commit: it is told to the log.
+void LockAnswers::tell(const Delivery& delivery) noexcept {
+  if (!delivery.done) return;
+  try {
+    delivery.done(delivery.answer);
+  } catch (const std::exception& thrown) {
+    logThrown(delivery.answer, thrown.what());
+  } catch (...) {
+    logThrown(delivery.answer, "an exception that is no std::exception");
+  }
+}
+
+void LockAnswers::deliver() {
+  const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
+  const std::vector<Delivery> rest = std::exchange(rest_, {});
+  const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
+  if (first) tell(*first);
+  for (const Delivery& delivery : rest) tell(delivery);
+  if (then) then().deliver();
+}
+
+}  // namespace nephrite

@@ -1,0 +1,43 @@
+#pragma once
+
+// Private to locking: a target that the slow path decides about.
+
+#include <cstdint>
+
+#include "locking/table/lock_nodes.h"
+
+namespace nephrite::lock_table {
+
+/// A target that a request waits for, or that more lockers hold than a chain should have. Decisions
+/// about it cost the same however many hold it or wait.
+struct Entry : Node {
+  HolderList holders;
+  Queue queue;  ///< Upgrades first, then newcomers; each in the order of asking.
+  /// The holder that has more than Share. Others that have are all ancestors of its locker.
+  Hold* aboveShare = nullptr;
+  Wait* lastUpgrade = nullptr;  ///< Of the queue.
+  std::uint32_t holderCount = 0;
+  std::uint32_t favoured = 0;  ///< Waits of the queue that are `favoured`.
+  std::uint32_t leases = 0;    ///< Holds that have one.
+
+  /// With more holders than the first a chain becomes an entry; with fewer than the second an entry
+  /// without a queue becomes a chain.
+  static constexpr std::uint32_t kCrowd = 256, kNoCrowd = 128;
+  /// So many are looked through as quickly as the place of one is looked up.
+  static constexpr std::uint32_t kFew = 8;
+  bool hasFew() const { return holderCount <= kFew; }
+  /// The fast path knows neither leases nor families that share what strangers could not.
+  bool isNeeded() const {
+    return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || isSharedInFamily();
+  }
+  bool isSharedInFamily() const;  // Defined in locker.h.
+};
+static_assert(sizeof(Entry) == 72);
+
+/// Of a hold that an Entry has: its place among the holders, known to its locker.
+struct HolderPlace {
+  Hold* hold = nullptr;
+  Hold* before = nullptr;  ///< In the ring; not kept while the entry has few.
+};
+
+}  // namespace nephrite::lock_table

@@ -1,0 +1,243 @@
+// Granting and letting go in the model, and what a step does when its lock is there.
+#include <algorithm>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "tests/simulation/lock_model.h"
+
+namespace nephrite {
+
+using model::contains;
+
+// A holder is, when the types conflict and it is neither the one who asks nor an ancestor.
+bool LockModel::canGrant(int object, const Waiter& waiter) const {
+  for (const Hold& hold : objects_[object].holds) {
+    if (hold.process == waiter.process || isAncestor(hold.process, waiter.process)) continue;
+    if (!compatible(hold.type, waiter.type)) return false;
+  }
+  for (const Waiter& ahead : objects_[object].waiters) {
+    if (ahead.process == waiter.process) break;
+    if (waiter.upgrade && !ahead.upgrade) break;  // It would stand here.
+    if (isInTheWay(object, ahead, waiter)) return false;
+  }
+  return true;
+}
+
+// Of two in a queue. Who has a lock there, or an ancestor who has, does not wait for newcomers.
+bool LockModel::isInTheWay(int object, const Waiter& ahead, const Waiter& waiter) const {
+  if (ahead.process == waiter.process || areRelated(ahead.process, waiter.process)) return false;
+  const auto isUpgrade = [&](const Waiter& each) {
+    return each.upgrade || isCovered(each.process, object);
+  };
+  return isUpgrade(ahead) || !isUpgrade(waiter);
+}
+
+void LockModel::take(int object, const Waiter& waiter) {
+  Hold* hold = holdOf(waiter.process, object);
+  std::optional<model::Former> before = waiter.former;
+  if (hold) before = model::Former{hold->session.has_value(), hold->lease};
+  if (!hold) {
+    Hold fresh;
+    fresh.process = waiter.process;
+    fresh.level = processes_[waiter.process].levels.size();
+    fresh.acquired = ++sequence_;
+    objects_[object].holds.push_back(fresh);
+    hold = &objects_[object].holds.back();
+  }
+  if (!waiter.commit) setLease(*hold, before, waiter);
+  hold->type = std::max(hold->type, waiter.type);  // What was inherited meanwhile may be more.
+  if (waiter.session) hold->session = waiter.type;
+  hold->edition = objects_[object].edition;
+}
+
+// From the head, each that nothing is in the way of.
+void LockModel::serve(int object) {
+  auto& waiters = objects_[object].waiters;
+  while (!waiters.empty() && objects_[object].being == Being::Gone)
+    endWait(waiters.front().process, "error", 1072, false);
+  while (true) {
+    const auto next = std::find_if(waiters.begin(), waiters.end(),
+                                   [&](const Waiter& each) { return canGrant(object, each); });
+    if (next == waiters.end()) return;
+    const Waiter waiter = *next;
+    waiters.erase(next);
+    take(object, waiter);
+    granted(waiter.process);
+  }
+}
+
+void LockModel::serveAll(const std::vector<int>& objects) {
+  for (const int object : objects) serve(object);
+  for (const int process : std::exchange(gained_, {})) {
+    if (processes_[process].pending) resolveDeadlocks(process, /*told=*/true);
+  }
+}
+
+// What `process` had on `objects` is gone, or less. Waits there that were upgrades because of it
+// are newcomers now. Waits of the process and of those below it may have more in their way than
+// before.
+void LockModel::letGone(int process, const std::vector<int>& objects) {
+  for (const int object : objects) becomeNewcomers(process, object);
+  serveAndLookAgain(process, objects);
+}
+
+void LockModel::serveAndLookAgain(int process, const std::vector<int>& objects) {
+  serveAll(objects);
+  for (const int object : objects) {
+    std::vector<int> waiting;
+    for (const Waiter& waiter : objects_[object].waiters) {
+      const bool isOfThese = waiter.process == process || isAncestor(process, waiter.process);
+      if (isOfThese) waiting.push_back(waiter.process);
+    }
+    for (const int each : waiting) {
+      if (processes_[each].pending) resolveDeadlocks(each, /*told=*/true);
+    }
+  }
+}
+
+// A waiting request of `process` was granted: its step will end, unless it is a commit with more.
+void LockModel::granted(int process) {
+  if (standsInAQueue(process)) return gained_.push_back(process);
+  const Pending pending = *processes_[process].pending;
+  processes_[process].pending.reset();
+  decided_.push_back({{}, process, pending});
+}
+
+// Tells what was decided, in that order. A commit that got its last upgrade goes on when its
+// turn has come, and all that it causes is told before the next.
+void LockModel::deliver() {
+  for (const Decision& decision : std::exchange(decided_, {})) {
+    if (decision.granted < 0) {
+      told_.push_back(decision.event);
+    } else {
+      succeed(decision.pending, decision.granted, false);
+    }
+  }
+}
+
+// The lock of a step is there.
+void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
+  std::vector<int> freed;
+  std::string outcome = "granted";
+  std::string more;
+  int code = 0;
+  // A commit that was granted its last lock ahead of this request is complete by now.
+  if (pending.verb != ScheduleVerb::Commit) {
+    if (Hold* hold = holdOf(process, pending.object)) {
+      hold->edition = objects_[pending.object].edition;
+    }
+  }
+  const std::int64_t releasedAt = pending.editionWhenShareWasReleased;
+  if (releasedAt != 0 && releasedAt != objects_[pending.object].edition) {
+    outcome = "error";
+    code = 1146;
+  } else if (!pending.rest.empty()) {
+    Pending next = pending;
+    std::tie(next.object, next.isNew) = next.rest.front();
+    next.rest.erase(next.rest.begin());
+    next.locks = *next.locks + 1;
+    next.editionWhenShareWasReleased = 0;
+    return ask(next, process, isOwn);
+  } else if (pending.verb == ScheduleVerb::Commit && !holdsAllChanged(process)) {
+    outcome = "failed";  // An operator has taken one of the locks: the transaction stays open.
+  } else if (pending.verb == ScheduleVerb::Commit) {
+    outcome = "committed";
+    Process& who = processes_[process];
+    for (const int object : who.changed) {
+      const std::int64_t edition = ++objects_[object].edition;
+      if (Hold* hold = holdOf(process, object)) hold->edition = edition;
+    }
+    for (const int object : who.created) objects_[object].being = Being::There;
+    for (const int object : who.deleted) objects_[object].being = Being::Gone;
+    freed = endTransaction(process);
+  } else if (pending.verb == ScheduleVerb::Update) {
+    code = endOfUpdate(process, pending.object);
+    outcome = code == 0 ? "updated" : "error";
+  } else if (pending.verb == ScheduleVerb::Read) {
+    outcome = "read";
+    more = editionOf(process, pending.object);
+  }
+  tell(eventOf(pending, process, outcome, code, more), isOwn);
+  letGone(process, freed);
+  deliver();
+}
+
+// The lock is there and strong enough: 0 when the object is changed, else why it is not.
+int LockModel::endOfUpdate(int process, int object) {
+  if (relativeChanged(process, object)) return 64022;
+  const std::int64_t edition = objects_[object].edition;
+  if (std::exchange(holdOf(process, object)->edition, edition) != edition) return 1146;
+  auto& changed = processes_[process].changed;
+  if (!contains(changed, object)) changed.push_back(object);
+  processes_[process].changedAt.try_emplace(object, edition);
+  return 0;
+}
+
+bool LockModel::holdsAllChanged(int process) {
+  const auto& changed = processes_[process].changed;
+  return std::all_of(changed.begin(), changed.end(), [&](int object) {
+    const Hold* const hold = holdOf(process, object);
+    return hold && hold->type >= U;
+  });
+}
+
+// Commit and abort alike (section 3). Gives the objects on which something was let go.
+std::vector<int> LockModel::endTransaction(int process) {
+  Process& who = processes_[process];
+  std::vector<int> freed;
+  for (const int object : objectsInOrderOfAcquisition(process)) {
+    Hold* hold = holdOf(process, object);
+    if (hold->session && objects_[object].being != Being::Gone) {
+      if (hold->type == *hold->session) continue;
+      hold->type = *hold->session;
+    } else {
+      drop(objects_[object], process);
+    }
+    freed.push_back(object);
+  }
+  who.inTransaction = false;
+  who.levels.clear();
+  who.changed.clear();
+  who.changedAt.clear();
+  who.created.clear();
+  who.deleted.clear();
+  who.lapsed.clear();
+  return freed;
+}
+
+std::vector<int> LockModel::objectsInOrderOfAcquisition(int process) const {
+  std::map<std::int64_t, int> ordered;
+  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+    for (const Hold& hold : objects_[o].holds) {
+      if (hold.process == process) ordered[hold.acquired] = o;
+    }
+  }
+  std::vector<int> objects;
+  for (const auto& [acquired, object] : ordered) objects.push_back(object);
+  return objects;
+}
+
+// The model's own mistakes: a waiter that could have been granted, incompatible holders.
+void LockModel::checkThatNothingIsLeftToGrant() const {
+  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+    const Object& object = objects_[o];
+    for (const Waiter& waiter : object.waiters) {
+      if (canGrant(o, waiter))
+        throw std::logic_error("the model forgot a waiter of " + object.name);
+    }
+    for (const Hold& one : object.holds) {
+      for (const Hold& other : object.holds) {
+        if (one.process == other.process || areRelated(one.process, other.process)) continue;
+        if (!compatible(one.type, other.type)) {
+          throw std::logic_error("the model let two in on " + object.name);
+        }
+      }
+    }
+  }
+  for (int p = 0; p < static_cast<int>(processes_.size()); ++p) {
+    if (processes_[p].pending && reaches(p, p)) throw std::logic_error("the model left a deadlock");
+  }
+}
+
+}  // namespace nephrite
