@@ -86,10 +86,15 @@ std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out
     }
     for (const LockTarget target : held) {
       Entry& entry = entryFor(target);
+      Hold* const hold = holdOn(entry, *each);
+      if (hold == nullptr) {  // Its own thread has let it go on the fast path meanwhile.
+        dropUnlessNeeded(entry);
+        continue;
+      }
       if (heirLevel && each.get() == &locker) {
-        inherit(*holdOn(entry, locker), *locker.parent, entry, *heirLevel);
+        inherit(*hold, *locker.parent, entry, *heirLevel);
       } else {
-        removeHold(*holdOn(entry, *each), entry);
+        removeHold(*hold, entry);
         becomeNewcomers(*each, entry);
       }
       note(target);
