@@ -71,12 +71,14 @@ std::shared_ptr<const NamedResource> ResourceNames::find(std::string_view name) 
   }
   State::Known& entry = state.byOid.at(known->second);
   if (auto kept = entry.kept.lock()) return kept;
-  // The last of those who keep it says so, when the mutex is free.
-  auto made = std::shared_ptr<const NamedResource>(new NamedResource{known->second, known->first},
-                                                   [names = state_](const NamedResource* gone) {
-                                                     delete gone;
-                                                     names->released();
-                                                   });
+  // The last of those who keep it says so, when the mutex is free. From then on it keeps the state
+  // no more: the state keeps what knew of it (Known::kept), and the two would keep each other.
+  auto made = std::shared_ptr<const NamedResource>(
+      new NamedResource{known->second, known->first},
+      [names = state_](const NamedResource* gone) mutable {
+        delete gone;
+        std::exchange(names, nullptr)->released();
+      });
   entry.kept = made;
   return made;
 }
