@@ -8,6 +8,8 @@ target_compile_options(nephrite_options INTERFACE
   # that designated initializers leave at their defaults on purpose.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>
+  # Where several files are compiled as one it takes each for a header.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>
   # Nobody replaces our functions at load time; gcc would not inline them for fear of that.
   $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wthread-safety-beta>
@@ -29,6 +31,11 @@ if(NEPHRITE_FUZZ)
 endif()
 
 set_property(GLOBAL PROPERTY NEPHRITE_LIBRARIES "")
+
+# Where several files are compiled as one (CMAKE_UNITY_BUILD: the sanitizers' presets), not these,
+# which call things of their own as a neighbour does.
+set_source_files_properties(node/wire/from_server.cpp tests/node/schedule_corpus_test.cpp
+  PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 # The headers in `folders` in two lists: those that installed_headers.txt names, for applications,
 # and internal ones, which other folders of ours may include too. A private one is in neither; a

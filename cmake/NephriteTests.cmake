@@ -31,8 +31,8 @@ function(nephrite_test folder)
   # test. Our libraries have them all. A test, and what it compiles of our headers, has the other
   # checks of UBSan; a pointer that is null or wild ASan sees.
   if(NEPHRITE_SANITIZE STREQUAL "address")
-    set_source_files_properties(${sources} PROPERTIES
-      COMPILE_OPTIONS -fno-sanitize=null,alignment,vptr,object-size)
+    target_compile_options(${folder}_test PRIVATE
+      -fno-sanitize=null,alignment,vptr,object-size)
   endif()
   set(label ${folder})
   if(arg_CONCURRENT)

@@ -162,6 +162,11 @@ void LockManager::noteEnd(const LockerRef& locker) {
   if (countsAge_) locker->since = locker->signedOn;
 }
 
+LockManager::Placing LockManager::setPlace(LockTarget target, LockTarget parent) {
+  MutexLock hold(state_->waiting);
+  return state_->table.setPlace(target, parent);
+}
+
 // A wait or a lease may end before all that the timer knows of.
 void LockManager::tellTimer(const LockAnswers& out) const {
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);

@@ -102,6 +102,17 @@ class LockManager {
   /// It is over: the sign-on counts again.
   void noteEnd(const LockerRef& locker);
 
+  // --- Places ----------------------------------------------------------------------------
+
+  enum class Placing : std::uint8_t { Done, HasPlace, BelowItself, TooDeep };
+  static constexpr unsigned kMostPlaces = 64;  ///< Targets from below the root to the lowest.
+  /// From now on `target` is below `parent`: a lock on it takes marks on `parent` and on what that
+  /// is below. A target that was never told to have a parent is a root. What is held on `target`
+  /// and below it has its marks at once: the caller has seen to it that they are in nobody's way,
+  /// by a lock on `target` with scope Subtree, or because nobody knows it yet. Nothing changes when
+  /// it is refused. Source: docs/locking.md, section 9.
+  Placing setPlace(LockTarget target, LockTarget parent);
+
   // --- Asking ----------------------------------------------------------------------------
 
   /// Asks for a lock. The answer is in the returned batch when it is known at once; else

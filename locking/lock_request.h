@@ -65,6 +65,12 @@ struct LeaseTerms {
   friend bool operator==(const LeaseTerms&, const LeaseTerms&) = default;
 };
 
+/// What a lock is about. Source: docs/locking.md, section 9.
+enum class LockScope : std::uint8_t {
+  Node,     ///< The object alone.
+  Subtree,  ///< The object and all that is, or comes to be, below it.
+};
+
 /// How a lock is asked for, in one word: it travels in a register, and 16 bits of it are what is
 /// kept of it as long as it is held.
 class LockTerms {
@@ -134,6 +140,7 @@ struct LockRequest {
   /// Names the request for cancel(); chosen by the locker.
   std::uint64_t id = 0;
   LeaseTerms lease = {};
+  LockScope scope = LockScope::Node;
 
   LockTerms terms() const { return {timeout, level, type, duration, inState}; }
   friend bool operator==(const LockRequest&, const LockRequest&) = default;
@@ -178,6 +185,7 @@ struct LockAnswer {
   LockerId lockedBy;      ///< When not granted: a locker in the way; may be gone by now.
   Instant lockedSince{};  ///< When that locker was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
+  LockTarget lockedAt;                  ///< Where: the target, or an ancestor of it.
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
   /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.
@@ -209,6 +217,9 @@ struct LockInfo {
   LeaseTerms lease = {};  ///< None: it does not lapse. Of a waiter: as asked.
   Duration leaseLeft{0};  ///< Held locks with a lease.
   LockerId parent;        ///< Of `requestedBy`; null: it has none.
+  LockScope scope = LockScope::Node;
+  /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
+  bool isMark = false;
 };
 
 }  // namespace nephrite

@@ -47,6 +47,8 @@ struct LockCall {
   /// asking again, and by changes of the object; LeaseTerms{30s, Renewal::Activity}: by anything
   /// that the process asks of its database.
   std::optional<LeaseTerms> lease{};
+  /// Subtree: the object and all that is, or comes to be, below its place.
+  LockScope scope = LockScope::Node;
 };
 
 /// A lock whose lease has ended.

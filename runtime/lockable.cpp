@@ -69,7 +69,7 @@ ProcessMachine::Wish wishOf(const ProcessCore& process, Oid target, const LockCa
                                                      std::to_string(LeaseTerms::kLongest.count()) +
                                                      " ms");
   }
-  return {target, call.type, call.duration, call.timeout, 0, lease};
+  return {target, call.type, call.duration, call.timeout, 0, lease, call.scope};
 }
 
 }  // namespace
@@ -77,7 +77,8 @@ ProcessMachine::Wish wishOf(const ProcessCore& process, Oid target, const LockCa
 void Lockable::lock(const LockCall& call) const {
   ProcessCore& process = core();
   const ProcessMachine::Wish wish = wishOf(process, oid_, call);
-  if (!call.lease && process.lockAtOnce(oid_, call.type, call.duration, call.timeout)) return;
+  const bool isPlain = !call.lease && call.scope == LockScope::Node;
+  if (isPlain && process.lockAtOnce(oid_, call.type, call.duration, call.timeout)) return;
   process.lock(wish, call.stop);
 }
 

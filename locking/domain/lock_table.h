@@ -43,6 +43,8 @@ class LockTable {
   LockManager::Options& options() { return options_; }
   void setVictimSeed(std::uint64_t seed) { random_.seed(seed); }
 
+  LockManager::Placing setPlace(LockTarget target, LockTarget parent);
+
   /// From now on it is a child of its parent, if it has one.
   void signOn(Locker& locker, bool isCounted);
   /// Its memory may go.

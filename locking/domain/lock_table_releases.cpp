@@ -25,6 +25,10 @@ void LockTable::signOn(Locker& locker, bool isCounted) {
   if (locker.nextSibling != nullptr) locker.nextSibling->previousSibling = &locker;
 }
 
+LockManager::Placing LockTable::setPlace(LockTarget target, LockTarget parent) {
+  return target == parent ? LockManager::Placing::BelowItself : LockManager::Placing::Done;
+}
+
 void LockTable::signOff(Locker& locker, LockAnswers& out) {
   {
     OwnerHold own(locker.mutex);

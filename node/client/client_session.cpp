@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // How long an abandoned request is remembered, so that a late grant can be given back.
-constexpr milliseconds kRemembered{3'600'000};
+constexpr milliseconds kRememberedFor{3'600'000};
 
 // What a call's callbacks keep may come back to the session when it goes (the last user of a
 // resource does): the call ends when the mutex is free.
@@ -561,7 +561,7 @@ void ClientSession::expireRequests(Instant now, Deferred& deferred) {
     deferred.calls.push_back(
         [call = pending.call, failure = std::move(failure)] { call->onReply(failure, {}); });
     pending.abandoned = true;
-    pending.deadline = now + kRemembered;
+    pending.deadline = now + kRememberedFor;
     addDeadline(pending.deadline, id);
   }
 }

@@ -10,7 +10,7 @@ namespace {
 
 // Messages of a locker that the server is not known to have seen. When there are more, what it says
 // is not sure before it has seen those that were forgotten.
-constexpr std::size_t kRemembered = 4096;
+constexpr std::size_t kMostSent = 4096;
 
 // So many messages that may have changed one lock are told apart.
 constexpr std::size_t kMostChangers = 64;
@@ -81,7 +81,7 @@ std::vector<Oid> HeldLocks::unsure(LockerId locker, std::span<const Oid> targets
 
 void HeldLocks::remember(OfLocker& of, const Sent& sent) {
   of.sent.push_back(sent);
-  if (of.sent.size() <= kRemembered) return;
+  if (of.sent.size() <= kMostSent) return;
   of.forgotten = of.sent.front().message;
   of.sent.pop_front();
 }

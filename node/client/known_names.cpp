@@ -5,7 +5,7 @@
 namespace nephrite {
 namespace {
 
-constexpr std::size_t kRemembered = 4096;
+constexpr std::size_t kMostKnown = 4096;
 
 /// `item` is the first of `items` from now on, and the only one of its `key`.
 template <class Items, class ByKey, class Key>
@@ -65,7 +65,7 @@ void KnownNames::remember(const wire::ProcessInfos& people) {
   for (const ProcessInfo& person : people) {
     if (person.locker.isNull()) continue;
     putFirst(people_, personByLocker_, person.locker.value, person);
-    if (people_.size() <= kRemembered) continue;
+    if (people_.size() <= kMostKnown) continue;
     personByLocker_.erase(people_.back().locker.value);
     people_.pop_back();
   }
@@ -82,7 +82,7 @@ void KnownNames::remember(const wire::Names& names) {
   MutexLock hold(mutex_);
   for (const wire::ResourceName& name : names) {
     putFirst(names_, nameByOid_, name.oid, name);
-    if (names_.size() <= kRemembered) continue;
+    if (names_.size() <= kMostKnown) continue;
     nameByOid_.erase(names_.back().oid);
     names_.pop_back();
   }

@@ -26,9 +26,9 @@ std::string printable(std::string text) {
 }
 
 /// What a schedule calls things: each by another word.
-class Words {
+class Renaming {
  public:
-  explicit Words(std::set<std::string> taken = {}) : taken_(std::move(taken)) {}
+  explicit Renaming(std::set<std::string> taken = {}) : taken_(std::move(taken)) {}
 
   const std::string& make(std::uint64_t id, const std::string& given) {
     std::string word = printable(given);
@@ -348,8 +348,8 @@ class DeadlockWriter {
 
   const DeadlockRecord& record_;
   const DeadlockNames& names_;
-  Words processes_;
-  Words objects_;
+  Renaming processes_;
+  Renaming objects_;
   std::vector<Part> parts_;
   std::map<std::uint64_t, std::size_t> partAt_;
   std::vector<LockTarget> targets_;

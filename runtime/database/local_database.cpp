@@ -261,6 +261,10 @@ void LocalDatabase::numberResourcesFrom(std::uint64_t first) {
   parts_->resources.numberFrom(first);
 }
 
+LockManager::Placing LocalDatabase::setPlace(Oid object, Oid parent) {
+  return parts_->persistent.locks().setPlace({object.bits()}, {parent.bits()});
+}
+
 std::optional<Instant> LocalDatabase::nextDeadline() const { return parts_->nextDeadline(); }
 bool LocalDatabase::expireNext(Instant now) { return parts_->expireNext(now); }
 

@@ -54,6 +54,9 @@ class LocalDatabase final : public Database {
   /// The Oids of resources begin here, so that those of two starts of a server differ. Before any
   /// is asked for.
   void numberResourcesFrom(std::uint64_t first);
+  /// From now on `object`, which is persistent, has its place below `parent`; it had none, and
+  /// nobody but who asked for this has or wants a lock on it. See LockManager::setPlace().
+  LockManager::Placing setPlace(Oid object, Oid parent);
   /// Only while no process is signed on.
   void setLimits(const LockLimits& limits);
   LockLimitUse limitUse(LockLimit limit) const;

@@ -521,7 +521,8 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::sto
   call([&] {
     const std::uint64_t id = machine_.nextRequestId();
     const ProcessMachine::Wish wish{oid,           asked.type, asked.duration,
-                                    asked.timeout, id,         asked.lease.value_or(LeaseTerms{})};
+                                    asked.timeout, id,         asked.lease.value_or(LeaseTerms{}),
+                                    asked.scope};
     check(machine_.misuse(wish), oid);
     if (oid.lifetime() == Lifetime::Transient) {
       post([done] { done(LockResult::success()); });

@@ -235,6 +235,7 @@ LockRequest ProcessMachine::requestFor(const Wish& wish) const {
   request.background = process_.background;
   request.id = wish.id;
   request.lease = wish.lease;
+  request.scope = wish.scope;
   return request;
 }
 
@@ -252,6 +253,9 @@ std::optional<ErrorCode> ProcessMachine::misuse(const Wish& wish) const {
   if (lifetime == Lifetime::Transient) return std::nullopt;
   if (wish.type == LockType::Update && !isInTransaction(lifetime)) {
     return ErrorCode::NotInTransaction;
+  }
+  if (lifetime == Lifetime::Resource && wish.scope == LockScope::Subtree) {
+    return ErrorCode::NotLockable;
   }
   const Change* const change = changeOf(wish.target);
   if (change != nullptr && change->kind == ChangeKind::Delete) return ErrorCode::ObjectDeleted;

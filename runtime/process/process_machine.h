@@ -84,6 +84,7 @@ class ProcessMachine {
     LockTimeout timeout = LockTimeout::processDefined();
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
     LeaseTerms lease = {};
+    LockScope scope = LockScope::Node;
   };
   void lock(const Wish& wish, StepDone done);
   /// True when it was granted, at once and without more ado; else nothing was done or said, and

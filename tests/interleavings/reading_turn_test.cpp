@@ -103,9 +103,9 @@ struct Connection {
   }
 };
 
-using Threads = std::vector<std::function<void(Connection&)>>;
+using Turns = std::vector<std::function<void(Connection&)>>;
 
-Found connect(int answers, const Threads& threads, Bounds bounds) {
+Found connect(int answers, const Turns& threads, Bounds bounds) {
   return explore(
       [&] {
         auto connection = std::make_shared<Connection>(answers);

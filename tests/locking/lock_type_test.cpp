@@ -10,7 +10,7 @@ namespace nephrite {
 namespace {
 
 using enum LockType;
-constexpr std::array kTypes{Share, Reserve, Update, Exclusive};
+constexpr std::array kAllTypes{Share, Reserve, Update, Exclusive};
 
 // JADE manual, "Locking Objects": may the column be granted while the row is held?
 constexpr bool yes = true;
@@ -26,11 +26,11 @@ constexpr bool kMayCoexist[4][4] = {
 // clang-format on
 
 TEST(LockTypes, CoexistExactlyAsTheTableSays) {
-  for (std::size_t held = 0; held < kTypes.size(); ++held) {
-    for (std::size_t asked = 0; asked < kTypes.size(); ++asked) {
+  for (std::size_t held = 0; held < kAllTypes.size(); ++held) {
+    for (std::size_t asked = 0; asked < kAllTypes.size(); ++asked) {
       SCOPED_TRACE(testing::Message()
-                   << nameOf(kTypes[asked]) << " asked beside " << nameOf(kTypes[held]));
-      EXPECT_EQ(compatible(kTypes[held], kTypes[asked]), kMayCoexist[held][asked]);
+                   << nameOf(kAllTypes[asked]) << " asked beside " << nameOf(kAllTypes[held]));
+      EXPECT_EQ(compatible(kAllTypes[held], kAllTypes[asked]), kMayCoexist[held][asked]);
     }
   }
 }
@@ -44,17 +44,18 @@ TEST(LockTypes, AreNumberedAsInJade) {
 }
 
 TEST(JadeStatement, S011_StrengthIsShareReserveUpdateExclusiveNotTheNumbers) {
-  for (std::size_t a = 0; a < kTypes.size(); ++a) {
-    for (std::size_t b = 0; b < kTypes.size(); ++b) {
-      SCOPED_TRACE(testing::Message() << nameOf(kTypes[a]) << " against " << nameOf(kTypes[b]));
-      EXPECT_EQ(stronger(kTypes[a], kTypes[b]), a > b);
-      EXPECT_EQ(covers(kTypes[a], kTypes[b]), a >= b);
+  for (std::size_t a = 0; a < kAllTypes.size(); ++a) {
+    for (std::size_t b = 0; b < kAllTypes.size(); ++b) {
+      SCOPED_TRACE(testing::Message()
+                   << nameOf(kAllTypes[a]) << " against " << nameOf(kAllTypes[b]));
+      EXPECT_EQ(stronger(kAllTypes[a], kAllTypes[b]), a > b);
+      EXPECT_EQ(covers(kAllTypes[a], kAllTypes[b]), a >= b);
     }
   }
 }
 
 TEST(LockTypes, AreFoundByTheirNames) {
-  for (const LockType type : kTypes) EXPECT_EQ(lockTypeNamed(nameOf(type)), type);
+  for (const LockType type : kAllTypes) EXPECT_EQ(lockTypeNamed(nameOf(type)), type);
   EXPECT_EQ(lockTypeNamed("shared"), std::nullopt);
 }
 

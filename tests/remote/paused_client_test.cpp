@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using testing::AnyOf;
 using testing::StartsWith;
 
-constexpr int kClients = 4;
+constexpr int kPaused = 4;
 constexpr int kPauses = 50;  // Of each client.
 constexpr std::int32_t kLate = -1;
 
@@ -34,7 +34,7 @@ class PausedClients : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(server.start()) << server.log();
     rivals = server.clientHere("rivals", server.bySocket());
-    for (int i = 0; i < kClients; ++i) {
+    for (int i = 0; i < kPaused; ++i) {
       Pair& pair = pairs[static_cast<std::size_t>(i)];
       pair.victim = server.clientProgram("victim" + std::to_string(i), server.bySocket());
       ASSERT_TRUE(untilOk([&] {
@@ -92,7 +92,7 @@ class PausedClients : public testing::Test {
 
   ServerProgram server{"KeepAliveTimeout=150\n"};
   std::unique_ptr<ClientNode> rivals;
-  std::array<Pair, kClients> pairs;
+  std::array<Pair, kPaused> pairs;
 };
 
 TEST_F(PausedClients, WhenTheyGoOnAfterTheirSessionThenNothingLateTakesEffect) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "node/wire/messages.h"
+#include "tests/wire/full_messages.h"
 
 namespace nephrite::wire {
 namespace {
@@ -14,10 +15,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
-
-std::span<const std::uint8_t> bytesOf(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 std::string textOf(const Frame& frame) { return {frame.message.begin(), frame.message.end()}; }
 

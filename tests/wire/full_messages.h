@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "node/wire/messages.h"
@@ -9,6 +12,10 @@ namespace nephrite::wire {
 
 /// The clock of whoever encodes and decodes here.
 inline constexpr Instant kNow{std::chrono::hours(1)};
+
+inline std::span<const std::uint8_t> bytesOf(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 /// One of each message, in the order of its union, with every field that is sent set to a value of
 /// its own.

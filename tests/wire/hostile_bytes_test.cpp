@@ -21,10 +21,6 @@ using At = flatbuffers::Offset<Table>;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-std::span<const std::uint8_t> bytesOf(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string taken(const Builder& b) {
   return {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()};
 }

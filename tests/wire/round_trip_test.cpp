@@ -16,10 +16,6 @@ namespace {
 
 using testing::IsEmpty;
 
-std::span<const std::uint8_t> bytesOf(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 template <class Message>
 Message decode(const std::string& bytes, Instant now = kNow) {
   if constexpr (std::is_same_v<Message, FromClient>)

@@ -14,10 +14,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::span<const std::uint8_t> bytesOf(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 template <class Message>
 Message fullMessage() {
   for (const FromClient& message : fullMessagesOfClient()) {
