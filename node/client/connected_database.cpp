@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <random>
+#include <utility>
 
 namespace nephrite {
 namespace {
@@ -17,7 +18,7 @@ AsioCarrier::Options carrierOptions(const Settings& settings) {
   return options;
 }
 
-RemoteDatabase::Options databaseOptions(const Settings& settings) {
+RemoteDatabase::Options databaseOptions(const Settings& settings, std::function<void()> noticed) {
   const NetworkClientSettings& connection = settings.connection;
   RemoteDatabase::Options options;
   options.session.keepAlive = connection.keepAliveTimeout;
@@ -30,6 +31,7 @@ RemoteDatabase::Options databaseOptions(const Settings& settings) {
   options.backgroundTimeout = settings.client.backgroundProcessServerTimeout;
   options.cacheBytes = settings.client.objectCacheSizeLimit;
   options.coherent = settings.client.automaticCacheCoherency != CacheCoherency::Off;
+  options.noticed = std::move(noticed);
   return options;
 }
 
@@ -45,9 +47,9 @@ NodeOrigin thisProgram() {
   return origin;
 }
 
-ConnectedDatabase::ConnectedDatabase(const Settings& settings)
+ConnectedDatabase::ConnectedDatabase(const Settings& settings, std::function<void()> noticed)
     : carrier_(carrierOptions(settings)),
-      database_(carrier_, SystemClock::instance(), databaseOptions(settings)) {}
+      database_(carrier_, SystemClock::instance(), databaseOptions(settings, std::move(noticed))) {}
 
 void ConnectedDatabase::close() {
   database_.close();

@@ -2,6 +2,7 @@
 
 // Private to node.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,7 +16,8 @@ namespace nephrite {
 /// ask a server stand on.
 class ConnectedDatabase {
  public:
-  explicit ConnectedDatabase(const Settings& settings);
+  /// `noticed`: see RemoteDatabase::Options.
+  explicit ConnectedDatabase(const Settings& settings, std::function<void()> noticed = {});
 
   RemoteDatabase& database() { return database_; }
   /// Says goodbye: what is still asked for fails, and what is asked later. Nothing comes from the

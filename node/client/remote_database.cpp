@@ -43,9 +43,7 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
   sharedOptions.locks.waitBegan = [this](Instant deadline) {
     if (timer_) timer_->deadlineAdded(deadline);
   };
-  sharedOptions.lapsed = [this](const LockAnswer& answer) {
-    lapseWatch_.tell(answer);
-  };
+  sharedOptions.lapsed = [this](const LockAnswer& answer) { lapseWatch_.tell(answer); };
   shared_ = std::make_unique<LockedStore>(
       makeTransientStore(
           {.schema = [this] { return schema(); },
@@ -60,10 +58,15 @@ RemoteDatabase::RemoteDatabase(Carrier& carrier, const Clock& clock, const Optio
   }
   session_ = std::make_unique<ClientSession>(
       carrier_, clock, options.session,
-      ClientSession::Events{
-          [this](const wire::Welcome& welcome) { began(welcome); },
-          [this](const RequestFailure& why) { lost(why); },
-          [this](wire::FromServer& message, const Arrived& arrived) { pushed(message, arrived); }});
+      ClientSession::Events{[this](const wire::Welcome& welcome) { began(welcome); },
+                            [this](const RequestFailure& why) {
+                              lost(why);
+                              if (options_.noticed) options_.noticed();
+                            },
+                            [this](wire::FromServer& message, const Arrived& arrived) {
+                              pushed(message, arrived);
+                              if (options_.noticed) options_.noticed();
+                            }});
 }
 
 RemoteDatabase::~RemoteDatabase() {

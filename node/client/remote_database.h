@@ -43,6 +43,8 @@ class RemoteDatabase final : public Database {
     std::uint64_t cacheBytes = 80ull << 20;
     bool coherent = true;  ///< Keep what was read; else only locks answer from memory.
     bool threads = true;   ///< Else the owner of the clock calls expireNext().
+    /// Called after a message that nobody asked for, or the loss of the session. Must not wait.
+    std::function<void()> noticed = {};
   };
 
   /// `carrier` and `clock` must outlive this.
@@ -213,8 +215,7 @@ class RemoteDatabase final : public Database {
   const Clock& clock_;
   const Options options_;
   std::atomic<std::size_t> mostObjectBytes_{SIZE_MAX};  // That the server takes.
-  std::atomic<bool> coherent_{
-      false};  // The server tells what has changed, and we keep what we read.
+  std::atomic<bool> coherent_{false};  // We keep what we read, and are told what has changed.
   std::atomic<std::int64_t> backgroundTimeout_;  // Milliseconds.
   mutable RecordCache cache_;
   mutable HeldLocks held_;
@@ -236,8 +237,7 @@ class RemoteDatabase final : public Database {
   std::atomic<std::size_t> lostLockers_{0};  // Of these; changes under the mutex.
   std::unordered_map<Oid::ClassNumber, std::deque<Oid>> oids_ NEPHRITE_GUARDED_BY(mutex_);
 
-  // Locks that were granted when their asker had given up, by process and object, and are kept for
-  // other requests that asked for them before that.
+  // By process and object: granted when their asker had given up, and kept for earlier requests.
   Mutex lateMutex_;  // Before the session's.
   boost::unordered_flat_set<std::pair<std::uint64_t, std::uint64_t>> lateGrants_
       NEPHRITE_GUARDED_BY(lateMutex_);
