@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -19,6 +21,7 @@
 
 #include "ini/ini_file.h"
 #include "node/program/ini_command.h"
+#include "node/program/lock_command.h"
 #include "node/program/operator_commands.h"
 #include "node/program/server_command.h"
 #include "node/schedule/replay.h"
@@ -42,6 +45,114 @@ struct IniArgs {
     command.add_option("--set", overrides,
                        "Section.Parameter=value: beats the file, as on a JADE command line");
   }
+};
+
+/// `nephrite lock`. Whatever stands behind "--" is the command, and not looked at.
+class LockVerb {
+ public:
+  /// Leaves what is before "--" in `argc`.
+  LockVerb(CLI::App& app, int& argc, char** argv) : verb_(addTo(app)) {
+    if (argc < 2 || verb_->get_name() != argv[1]) return;
+    char** const end = argv + argc;
+    char** const dashes =
+        std::find_if(argv, end, [](const char* word) { return std::strcmp(word, "--") == 0; });
+    argc = static_cast<int>(dashes - argv);
+    if (dashes != end) command_.command.assign(dashes + 1, end);
+  }
+
+  /// The exit status, when it was given.
+  std::optional<int> run() {
+    if (!*verb_) return std::nullopt;
+    return lockCommand(command_, std::cerr);
+  }
+
+ private:
+  CLI::App* addTo(CLI::App& app) {
+    CLI::App* const verb =
+        app.add_subcommand("lock", "Run a command while holding the lock on a resource");
+    verb->add_option("RESOURCE", command_.resource, "Its name: 1 to 1024 bytes, any");
+    verb->add_option_function<std::string>(
+            "--type", [this](const std::string& name) { command_.type = *typeNamed(name); },
+            "share, reserve, update or exclusive")
+        ->check([](const std::string& name) {
+          return typeNamed(name) ? std::string() : "'" + name + "' is no type of lock";
+        })
+        ->type_name("TYPE")
+        ->default_str("exclusive");
+    verb->add_option_function<std::int32_t>(
+            "--timeout",
+            [this](std::int32_t number) { command_.timeout = LockTimeout::ofMilliseconds(number); },
+            "Wait for it so long; 0: as long as the server says (ServerTimeout), -1: not at all, "
+            "2147483647: as good as for ever")
+        ->type_name("MS")
+        ->default_str("0");
+    addSpan(*verb, "--ttl", 1, [this](std::chrono::milliseconds span) { command_.ttl = span; })
+        ->description(
+            "Lose it when it is not renewed for so long, which this program does as "
+            "long as it runs and reaches the server; without: with the session");
+    addSpan(*verb, "--grace", 0, [this](std::chrono::milliseconds span) { command_.grace = span; })
+        ->description("When the lock is lost: from SIGTERM to SIGKILL for the command")
+        ->default_str("5000");
+    verb->add_option("--connect", command_.where.connect,
+                     "Where the server is: TcpIP,host,port or Unix,/path/to/socket");
+    verb->add_option("--ini", command_.where.iniFile,
+                     "Take that from [JadeClient] ServerNodeSpecifications of this file; default: "
+                     "jade.ini in the working directory, else TcpIP,127.0.0.1,6005");
+    verb->allow_extras();  // So that the callback tells of a missing "--" rather than of them.
+    verb->callback([this, verb] {
+      const std::string example = ", as in: nephrite lock nightly -- backup.sh /srv";
+      if (verb->count("RESOURCE") == 0) {
+        throw CLI::ValidationError("the name of the resource is missing" + example);
+      }
+      if (command_.command.empty()) {
+        throw CLI::ValidationError("there is no command to run; it stands behind --" + example);
+      }
+      if (verb->remaining_size() > 0) {
+        throw CLI::ExtrasError(verb->get_name(), verb->remaining());
+      }
+    });
+    verb->footer(
+        "The command stands behind --, with its own options.\n"
+        "\n"
+        "It has NEPHRITE_LOCK, the name, and NEPHRITE_TOKEN in its environment: a number\n"
+        "that is higher with each grant, so that what it writes to can refuse an older holder.\n"
+        "Signals are passed on to it, and the lock stays until it has ended. When the lock is "
+        "lost\n"
+        "meanwhile (the server ended, an operator took it, its lease lapsed) it is ended.\n"
+        "\n"
+        "Exit status: the command's; 128+N when signal N ended it, or the wait for the lock; 126\n"
+        "when it cannot be executed, 127 when it is not found; 75 when the lock is not to be had,\n"
+        "or was lost; 2 for wrong use.\n"
+        "\n"
+        "Examples:\n"
+        "  nephrite lock nightly -- backup.sh /srv    waits its turn, then runs it\n"
+        "  nephrite lock nightly --timeout -1 --ttl 30000 -- backup.sh\n"
+        "      gives up at once when somebody has it (75); loses it 30 s after this computer\n"
+        "      stands still or is cut off\n"
+        "\n"
+        "Who has it, and who waits: nephrite locks, nephrite queue.");
+    return verb;
+  }
+
+  static std::optional<LockType> typeNamed(const std::string& name) {
+    for (const LockType type :
+         {LockType::Share, LockType::Reserve, LockType::Update, LockType::Exclusive}) {
+      if (name == nameOf(type)) return type;
+    }
+    return std::nullopt;
+  }
+
+  template <typename Take>
+  static CLI::Option* addSpan(CLI::App& verb, const char* name, std::int32_t least, Take take) {
+    return verb
+        .add_option_function<std::int32_t>(
+            name, [take](std::int32_t number) { take(std::chrono::milliseconds(number)); })
+        ->check(CLI::Range(least, LockTimeout::kInfinite))
+        ->type_name("MS");
+  }
+
+  LockCommand command_;
+  CLI::App* verb_;  // Last: what it reads goes into the others.
 };
 
 int replayFile(const std::string& file, bool checkInvariants) {
@@ -283,6 +394,7 @@ int run(int argc, char** argv) {
       "  nephrite server --ini jade.ini        run a server node\n"
       "  nephrite locks --object Order/2048.7  who holds my lock, and who waits behind me\n"
       "  nephrite queue --watch                who waits for whom, again every second\n"
+      "  nephrite lock nightly -- backup.sh    run a command while holding a lock\n"
       "  nephrite replay deadlock.sched        play a lock schedule; one JSON event a line\n"
       "  nephrite ini check jade.ini           say what is wrong in an INI file, and where\n"
       "  nephrite ini show jade.ini            every parameter, its value, where it comes from\n"
@@ -366,6 +478,7 @@ int run(int argc, char** argv) {
       ini->add_subcommand("docs", "Print docs/ini.md, made from the table of parameters");
   docs->footer("Example:\n  nephrite ini docs | less");
 
+  LockVerb lock(app, argc, argv);
   OperatorVerbs operatorVerbs(app);
 
   try {
@@ -376,6 +489,7 @@ int run(int argc, char** argv) {
   }
 
   if (const auto status = operatorVerbs.run()) return *status;
+  if (const auto status = lock.run()) return *status;
   if (*serverCommandLine) {
     return serverCommand({served.file, served.name, served.overrides, NEPHRITE_VERSION}, std::cerr);
   }

@@ -22,26 +22,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// The settings that say where the server is; those of a file with errors are not guessed at.
-Settings settingsOf(const OperatorOptions& options) {
-  std::filesystem::path file = options.iniFile;
-  std::error_code none;
-  if (file.empty()) {
-    file = locateIniFile({}, {});
-    if (!std::filesystem::exists(file, none)) file = "/dev/null";
-  }
-  IniArguments arguments;
-  if (!options.connect.empty()) {
-    arguments.overrides.push_back("JadeClient.ServerNodeSpecifications=" + options.connect);
-  }
-  arguments.overrides.emplace_back("NephriteClient.ConnectTimeout=1500");
-  const Resolution found = resolveSettings(IniFile::read(file, arguments));
-  for (const IniProblem& problem : found.problems) {
-    if (problem.severity == IniProblem::Severity::Error) throw WrongUse(problem.describe());
-  }
-  return found.settings;
-}
-
 /// Runs `command`, and says what went wrong in one sentence.
 int guarded(const OperatorOutput& output, const std::function<int()>& command) {
   try {
@@ -158,12 +138,33 @@ int done(const OperatorOptions& options, const OperatorOutput& output, const std
   return 0;
 }
 
-Operator operatorHere(const std::string& reason) {
-  const passwd* const user = ::getpwuid(::getuid());
-  return {user != nullptr ? user->pw_name : std::to_string(::getuid()), reason};
-}
+Operator operatorHere(const std::string& reason) { return {userHere(), reason}; }
 
 }  // namespace
+
+Settings settingsOf(const OperatorOptions& options) {
+  std::filesystem::path file = options.iniFile;
+  std::error_code none;
+  if (file.empty()) {
+    file = locateIniFile({}, {});
+    if (!std::filesystem::exists(file, none)) file = "/dev/null";
+  }
+  IniArguments arguments;
+  if (!options.connect.empty()) {
+    arguments.overrides.push_back("JadeClient.ServerNodeSpecifications=" + options.connect);
+  }
+  arguments.overrides.emplace_back("NephriteClient.ConnectTimeout=1500");
+  const Resolution found = resolveSettings(IniFile::read(file, arguments));
+  for (const IniProblem& problem : found.problems) {
+    if (problem.severity == IniProblem::Severity::Error) throw WrongUse(problem.describe());
+  }
+  return found.settings;
+}
+
+std::string userHere() {
+  const passwd* const user = ::getpwuid(::getuid());
+  return user != nullptr ? user->pw_name : std::to_string(::getuid());
+}
 
 int showView(ViewOf viewOf, const OperatorOptions& options, OperatorOutput& output) {
   return withServer(options, output, [&](RemoteDatabase& database) {

@@ -24,6 +24,12 @@ struct OperatorOptions {
   Selection selection;
 };
 
+/// The settings that say where the server is. WrongUse and IniError: those of a file with errors
+/// are not guessed at.
+Settings settingsOf(const OperatorOptions& options);
+/// Who runs this program: the name of the user, or his number when he has none.
+std::string userHere();
+
 /// Where what is printed goes, and how wide it may be there.
 struct OperatorOutput {
   std::ostream& out;

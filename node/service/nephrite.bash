@@ -3,10 +3,27 @@
 _nephrite() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local verbs='server replay ini ping locks queue processes nodes deadlocks contention stats
-    unlock sign-off'
+    unlock sign-off lock'
   local talk='--connect --ini --json --help'
   local list="$talk --watch --max" who='--process --user'
   local words='' files=no
+
+  # What stands behind -- is a command, with its own completion.
+  local at
+  if [[ ${COMP_WORDS[1]} == lock ]]; then
+    for ((at = 2; at < COMP_CWORD; at++)); do
+      [[ ${COMP_WORDS[at]} == -- ]] || continue
+      if declare -F _command_offset >/dev/null; then
+        _command_offset $((at + 1))
+      elif ((COMP_CWORD == at + 1)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      else
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      fi
+      return
+    done
+  fi
 
   case $previous in
     --ini) files=yes ;;
@@ -15,6 +32,11 @@ _nephrite() {
       mapfile -t COMPREPLY < <(compgen -W 'TcpIP, TcpIPv4, TcpIPv6, Unix,' -- "$current")
       return
       ;;
+    --type)
+      mapfile -t COMPREPLY < <(compgen -W 'share reserve update exclusive' -- "$current")
+      return
+      ;;
+    --timeout | --ttl | --grace) return ;;
     --object | --process | --user | --max | --count | --reason | --schedule | --name | --set)
       return
       ;;
@@ -43,6 +65,7 @@ _nephrite() {
       contention) words="on off clear $list --object" ;;
       unlock) words="$talk --process --reason" ;;
       sign-off) words="$talk --reason" ;;
+      lock) words='--type --timeout --ttl --grace --connect --ini --help --' ;;
     esac
   fi
 

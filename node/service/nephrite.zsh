@@ -17,6 +17,7 @@ _nephrite() {
     'stats:show counters'
     'unlock:take a lock away from a process'
     'sign-off:end a process or a node'
+    'lock:run a command while holding a lock'
   )
   talk=(
     '--connect[where the server node is]:specification:(TcpIP, TcpIPv4, TcpIPv6, Unix,)'
@@ -58,6 +59,16 @@ _nephrite() {
     unlock)
       _arguments $talk '--process[whose lock]:process:' '--reason[for the audit log]:text:' \
         ':object:'
+      ;;
+    lock)
+      _arguments -S \
+        '--type[of the lock]:type:(share reserve update exclusive)' \
+        '--timeout[wait so long]:milliseconds:' \
+        '--ttl[lease of the lock]:milliseconds:' \
+        '--grace[from SIGTERM to SIGKILL]:milliseconds:' \
+        '--connect[where the server node is]:specification:(TcpIP, TcpIPv4, TcpIPv6, Unix,)' \
+        '--ini[INI file that says so]:file:_files' \
+        '--help[show help]' ':resource:' '*::command:_normal'
       ;;
     sign-off) _arguments $talk '--reason[for the audit log]:text:' ':process or node:' ;;
   esac

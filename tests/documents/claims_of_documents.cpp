@@ -73,6 +73,13 @@ std::vector<Claim> ofOperating() {
            part(limits.tooSlowAfter().count(), limits.keepAlive.count())),
       says(it, "the newest lines are kept, up to {}",
            mebibytes(BackgroundWriter::Options{}.mostBytes)),
+      says(it, "{} or {} when it cannot be executed",
+           numberIn("node/program/running_command.cpp", R"(ENOENT \? \d+ : (\d+))"),
+           numberIn("node/program/running_command.cpp", R"(ENOENT \? (\d+))")),
+      says(it, "after `--grace` ({} s) SIGKILL",
+           numberIn("node/program/lock_command.h", R"(grace\{(\d+)'000\})")),
+      says(it, "a lease, renewed at {} of its length",
+           part(1, hidden("node/program/lock_command.cpp", "kRenewalsInALease"))),
       says(it, "(a {} at once, then one {})", inWords(LogLimit::kBurst), aSecond(each)),
   };
 }

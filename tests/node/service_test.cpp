@@ -162,13 +162,17 @@ struct Completed {
 
 TEST(Completion, WhenTabIsPressedInBashThenItProposesWhatFits) {
   constexpr Completed kPlays[] = {
-      {"nephrite lo", "locks"},
+      {"nephrite lo", "locks lock"},
       {"nephrite ini ''", "check show docs --help"},
       {"nephrite locks --connect U", "Unix,"},
       {"nephrite contention o", "on off"},
       {"nephrite unlock --r", "--reason"},
       {"nephrite deadlocks --s", "--schedule"},
       {"nephrite locks --max ''", ""},
+      {"nephrite lock nightly --ti", "--timeout"},
+      {"nephrite lock nightly --type u", "update"},
+      {"nephrite lock nightly -- cat " NEPHRITE_SOURCE_DIR "/node/service/j",
+       NEPHRITE_SOURCE_DIR "/node/service/jade.ini"},
       {"nephrite server --ini " NEPHRITE_SOURCE_DIR "/node/service/j",
        NEPHRITE_SOURCE_DIR "/node/service/jade.ini"},
   };
