@@ -137,6 +137,10 @@ void RemoteDatabase::noteCommit(const CommitRequest& request) {
     std::vector<LockerId> holders;
     for (const LockerId locker : lockers)
       if (held_.mayHold(locker, oid)) holders.push_back(locker);
+    if (change.kind == ChangeKind::Delete) {  // Their locks have ended with it.
+      for (const LockerId holder : holders) held_.taken(holder, oid);
+      continue;
+    }
     families_.committed(committer, oid, holders);
   }
 }

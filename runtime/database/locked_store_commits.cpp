@@ -54,9 +54,13 @@ void LockedStore::upgraded(const std::shared_ptr<PendingCommit>& commit, const L
     return options_.finishLater([this, commit] { finish(commit); });
   }
   reply.outcome = CommitReply::Outcome::LockRefused;
+  const LockerRef ref = locks_.find(answer.request.locker);
   for (const ObjectChange& change : commit->request.changes.changes) {
     if (answer.outcome != LockOutcome::Cancelled || reply.failure) break;
-    reply.failure = whyLost(answer.request.locker, change.record->oid);
+    const Oid oid = change.record->oid;
+    // What is held now was perhaps lost before, and is not what ended the commit.
+    if (!ref.isNull() && locks_.typeHeld(ref, targetOf(oid)) != LockType::Get) continue;
+    reply.failure = whyLost(answer.request.locker, oid);
   }
   if (reply.failure) reply.outcome = CommitReply::Outcome::Failed;
   commit->done(reply);
@@ -150,6 +154,13 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
       deleted.push_back(targetOf(change.record->oid));
     }
     if (options_.committed) options_.committed(locker, commit->request.changes);
+    // A lock ends with its object: relatives may have some beside the committer's.
+    for (const LockTarget target : deleted) {
+      for (const LockInfo& lock : locks_.locksOn(target)) {
+        const bool isRelatives = !lock.waiting && lock.requestedBy != locker;
+        if (isRelatives) answers.push_back(locks_.unlock(lock.requestedBy, target));
+      }
+    }
     answers.push_back(locks_.releaseTransactionLocks(locker, deleted));
   }
 

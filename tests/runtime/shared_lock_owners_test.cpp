@@ -140,6 +140,28 @@ TEST_F(Owners, GivenAChangeUnderALockThatHasLapsedThenTheCommitIsRefusedAndNothi
   EXPECT_EQ(of(ben).get<int>("total"), 0);
 }
 
+TEST_F(Owners, GivenAnEarlierLapseWhenAnOperatorTakesALockFromACommitThatWaitsThenThatIsSaid) {
+  anna.beginTransaction();
+  const Object other = anna.create("Order");
+  anna.commitTransaction();
+  anna.beginTransaction();
+  of(anna).lock({.type = Update, .lease = 1ms});
+  of(ben).lock(Exclusive, kSession, 10s);  // Until it lapses.
+  of(ben).unlock();
+  of(anna).updateLock();
+  of(anna).set("total", 1);
+  anna.object(other.oid()).updateLock();
+  anna.object(other.oid()).set("total", 1);
+  ben.object(other.oid()).sharedLock();
+  Pending commit(*database, anna, [this] { anna.commitTransaction(); });
+
+  ASSERT_TRUE(database->breakLock(anna.info().locker, other.oid(), {"operator", "test"}));
+
+  const auto lost = thrownBy<LockLostException>([&] { commit.end(); });
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_EQ(lost->code(), ErrorCode::LockLost) << lost->what();
+}
+
 TEST_F(Owners, GivenALeaseThatIsNoLengthOfTimeThenItIsRefusedAndNothingIsLocked) {
   for (const auto length : {0ms, -5ms, std::chrono::milliseconds(25 * 24h)}) {
     try {
@@ -187,6 +209,19 @@ TEST_F(Owners, WhenAChildSignsOffToItsParentThenTheParentHasItsLocks) {
   EXPECT_EQ(anna.resource("r").lockStatus().type, LockType::Exclusive);
   EXPECT_EQ(anna.resource("r").lockStatus().duration, kSession);
   EXPECT_FALSE(ben.resource("r").tryLock(LockType::Share));
+}
+
+TEST_F(Owners, GivenALockOfTheParentWhenTheChildDeletesTheObjectThenItEndsAndWaitersAreTold) {
+  Process child = node.signOn({.name = "child", .parent = &anna});
+  ASSERT_TRUE(of(anna).tryLock(Share, kSession));
+  Pending waits(*database, ben, [this] { of(ben).exclusiveLock(60s); });
+
+  child.beginTransaction();
+  of(child).deleteObject();
+  child.commitTransaction();
+
+  EXPECT_THROW(waits.end(), ObjectDeletedException);
+  EXPECT_FALSE(of(anna).isLockedByMe());
 }
 
 TEST_F(Owners, WhenAParentSignsOffThenSoDoItsDescendants) {
