@@ -8,6 +8,8 @@
 namespace nephrite {
 namespace {
 
+using std::chrono::milliseconds;
+
 int strengthOf(LockType type) {
   switch (type) {
     case LockType::Share: return 1;
@@ -49,6 +51,7 @@ void SimClient::checkLatest(const Actor& actor, const std::string& what, Oid obj
                             const RecordPtr& record) {
   const auto latest = record_.editionOf(object);
   if (isUntold(actor.locker(), object) || !record_.isSignedOn(actor.locker())) return;
+  if (hasBusyRelative(actor)) return;
   const std::uint32_t seen = record ? record->edition : 0;
   checkAge(actor.name + " " + what, object, record);
   if (seen == latest) return;
@@ -67,6 +70,7 @@ void SimClient::checkMissing(const Actor& actor, Oid object, bool wasThere,
 // since.
 void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
   if (record_.isBroken(actor.locker(), object) || record_.isForcedOff(actor.locker())) return;
+  if (actor.isInFamily && !record_.isThere(object)) return;  // A relative has deleted it since.
   const auto held = database_->lockKnown(actor.locker(), object);
   if (!held || strengthOf(held->type) < strengthOf(asked)) {
     fail(actor.name + " was granted " + record_.nameOf(object) + " and does not hold it");
@@ -124,15 +128,29 @@ std::vector<SimClient::Belief> SimClient::beliefs() const {
     if (actor->over || actor->busy || !actor->machine) continue;
     for (const Oid oid : record_.objects()) {
       const auto held = database_->lockKnown(actor->locker(), oid);
-      if (held) all.push_back({actor->locker(), oid, held->type});
+      if (!held) continue;
+      all.push_back({actor->locker(), oid, held->type, held->token, hasBusyRelative(*actor)});
     }
   }
   return all;
 }
 
-void SimClient::received(const std::vector<LockInfo>& held) {
+void SimClient::checkLapse(const Belief& belief, const HeardOf& heard) {
+  // A lapse is noticed aside from what the server serves, and told soon after.
+  constexpr milliseconds kToldWithin{5};
+  const Record::Lapse& lapse = record_.lapseOf(belief.locker, belief.object);
+  if (lapse.count == 0 || belief.token > lapse.token || !temper_.isToldSoon) return;
+  // What was missed on another connection is said at the beginning of the next, in its order.
+  if (heard.at <= lapse.at + kToldWithin || lapse.at <= heard.began) return;
+  fail(record_.nameOf(belief.locker) + " believes it holds " + record_.nameOf(belief.object) +
+       ", which has lapsed");
+}
+
+void SimClient::received(const HeardOf& heard) {
   for (const Belief& belief : beliefs()) {
-    if (isUntold(belief.locker, belief.object)) continue;
+    checkLapse(belief, heard);
+    if (isUntold(belief.locker, belief.object) || belief.isUnsure) continue;
+    const auto& held = heard.held;
     const bool agreed = std::any_of(held.begin(), held.end(), [&](const LockInfo& lock) {
       return lock.requestedBy == belief.locker && lock.target.value == belief.object.bits() &&
              strengthOf(lock.type) >= strengthOf(belief.type);

@@ -42,6 +42,8 @@ void SimClient::step(const ActorPtr& actor) {
     if (!inTransaction) machine.begin(Lifetime::Persistent);
     return random.oneIn(2) ? createStep(actor) : removeStep(actor, object);
   }
+  if (temper_.childOneIn != 0 && random.oneIn(temper_.childOneIn)) return signOnChild(actor);
+  if (temper_.leaseOneIn != 0 && random.oneIn(12)) return renewStep(actor, object);
   const int chosen = random.below(100);
   if (chosen < 35) return lockStep(actor, object);
   if (chosen < 60) {
@@ -59,8 +61,11 @@ void SimClient::step(const ActorPtr& actor) {
   } else if (chosen < 98) {
     stateStep(actor);
   } else if (chosen == 98) {
-    network_.report.trace(network_.agenda, actor->name, " signs off");
-    return leave(actor);
+    const auto& parent = actor->parent;
+    const bool hasHeir = parent && !parent->over && !parent->busy && random.oneIn(2);
+    network_.report.trace(network_.agenda, actor->name,
+                          hasHeir ? " signs off, to its parent" : " signs off");
+    return leave(actor, hasHeir);
   } else if (!inTransaction) {
     machine.begin(Lifetime::Persistent);
   }
@@ -118,6 +123,9 @@ ProcessMachine::Wish SimClient::anyWish(const ActorPtr& actor) {
   wish.timeout =
       LockTimeout::ofMilliseconds(kTimeouts.at(static_cast<std::size_t>(random.below(6))));
   wish.id = actor->machine->nextRequestId();
+  if (temper_.leaseOneIn != 0 && random.oneIn(temper_.leaseOneIn)) {
+    wish.lease = LeaseTerms(milliseconds(1 + random.below(random.oneIn(2) ? 100 : 800)));
+  }
   if (random.oneIn(temper_.cancelOneIn)) {
     network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
       if (actor->over || !actor->busy || actor->request != id || !database_) return;
@@ -134,7 +142,8 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
   wish.target = object;
   const LockType type = wish.type;
   // Who is granted it without a message believes that, as of any other lock.
-  if (temper_.atOnce && machine.lockAtOnce(object, type, wish.duration, wish.timeout)) {
+  if (temper_.atOnce && wish.lease.isNone() &&
+      machine.lockAtOnce(object, type, wish.duration, wish.timeout)) {
     checkHeld(*actor, object, type);
     return later(actor);
   }
@@ -164,6 +173,7 @@ void SimClient::lockAllStep(const ActorPtr& actor) {
   const std::vector<bool> before = machine.mayHold(oids);
   ProcessMachine::Wish wish = anyWish(actor);
   wish.target = oids.front();
+  wish.lease = {};  // Not to be had for several.
   if (machine.misuse(wish)) return later(actor);
   ObjectLockBatch orders{machine.requestFor(wish), {}};
   std::string names;
@@ -224,6 +234,7 @@ void SimClient::write(const Actor& actor, Oid object) {
   ObjectRecord* const mine = actor.machine->changeable(object);
   if (mine == nullptr || actor.hasMade(object)) return;
   mine->values = {std::int64_t{mine->edition}};
+  record_.changed(actor.locker(), object);
   const bool isSure = record_.isSignedOn(actor.locker()) && !record_.isRobbed(actor.locker());
   if (!isSure || mine->edition == record_.editionOf(object)) return;
   fail(actor.name + " changes edition " + std::to_string(mine->edition) + " of " +
@@ -246,6 +257,17 @@ void SimClient::changeStep(const ActorPtr& actor, Oid object) {
   };
   waitingStep(actor, object, "update ", boundOf(LockTimeout::serverDefined()), then,
               [&](StepDone done) { actor->machine->change(object, std::move(done)); });
+}
+
+void SimClient::renewStep(const ActorPtr& actor, Oid object) {
+  if (network_.waiting) return later(actor);
+  actor->busy = true;
+  bool renewed = false;
+  wait([&] { renewed = actor->machine->renew(object); });
+  actor->busy = false;
+  network_.report.trace(network_.agenda, actor->name, renewed ? " renews " : " does not renew ",
+                        record_.nameOf(object));
+  if (!actor->over) later(actor);
 }
 
 void SimClient::readStep(const ActorPtr& actor, Oid object) {
@@ -336,6 +358,7 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
   if (result.isDone()) {
     actor->states.clear();
     actor->made.clear();
+    record_.transactionEnded(actor->locker());
     if (!record_.hasCommitted(id)) fail(actor->name + " was told of a commit that did not happen");
     return;
   }
@@ -351,7 +374,11 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
                        [asks, id] { asks->askOutcome(id); });
     return;
   }
-  if (!empty && record_.hasCommitted(id)) {
+  // The client has refused it itself, and given it no number.
+  const bool isOwn =
+      result.code == ErrorCode::LockLapsed && !record_.decided(actor->locker(), actor->request);
+  if (isOwn) --actor->commits;
+  if (!empty && !isOwn && record_.hasCommitted(id)) {
     fail(actor->name + " was told that its commit did not happen: it did");
   }
   if (result.outcome != StepResult::Outcome::Failed) return;
@@ -360,6 +387,7 @@ void SimClient::committed(const ActorPtr& actor, const CommitId& id, bool empty,
 
 void SimClient::abort(Actor& actor) {
   actor.machine->abort(Lifetime::Persistent);
+  record_.transactionEnded(actor.locker());
   actor.states.clear();
   actor.made.clear();
 }

@@ -106,6 +106,23 @@ class Record {
   bool isForcedOff(LockerId locker) const { return forcedOff_.contains(locker.value); }
   void toldBroken(LockerId locker, Oid object) { broken_.erase({locker.value, object}); }
 
+  // Leases and families.
+  /// A lease has ended, as the database tells it.
+  void lapsed(const LockAnswer& answer);
+  struct Lapse {
+    int count = 0;       ///< So often.
+    FencingToken token;  ///< Of the last.
+    Duration at{};       ///< The same: for so long had the server been running.
+  };
+  /// Of this process and object.
+  const Lapse& lapseOf(LockerId locker, Oid object) const;
+  bool hasLapsed(LockerId locker) const { return lapsedEver_.contains(locker.value); }
+  /// A client's process has changed it, for the first time in its transaction.
+  void changed(LockerId locker, Oid object);
+  void transactionEnded(LockerId locker) { changedAfter_.erase(locker.value); }
+  /// Of those that are signed on, with `locker` itself.
+  std::vector<LockerId> familyOf(LockerId locker) const;
+
   // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
   StepPtr beganLock(const ObjectLockRequest& order);
   StepPtr beganLockAll(const ObjectLockBatch& orders);
@@ -114,7 +131,11 @@ class Record {
   StepPtr beganRelease(LockerId locker);
   StepPtr beganLevel(LockerId locker, std::uint16_t level);
   StepPtr beganCancel(LockerId locker, std::uint64_t request);
-  StepPtr beganSignOff(LockerId locker);
+  /// With `heirLevel` its locks are its parent's, which has so many load and lock states.
+  StepPtr beganSignOff(LockerId locker, std::optional<std::uint16_t> heirLevel = std::nullopt);
+  /// `expected`: is a lease renewed by it?
+  StepPtr beganRenew(LockerId locker, Oid object, bool& expected);
+  void renewed(LockerId locker, Oid object, bool renewed, bool expected);
   StepPtr beganTime();
   void answered(const StepPtr& step, const LockReply& reply);
   void answered(const StepPtr& step, const LockAllReply& reply);
@@ -202,6 +223,11 @@ class Record {
   std::set<std::pair<std::uint64_t, Oid>> broken_;
   std::set<std::uint64_t> robbed_;
   std::set<std::uint64_t> forcedOff_;
+  std::map<std::uint64_t, LockerId> parents_;
+  std::map<std::pair<std::uint64_t, Oid>, Lapse> lapses_;
+  std::set<std::uint64_t> lapsedEver_;
+  // By process: what it has changed, and how often its lock had lapsed before that.
+  std::map<std::uint64_t, std::map<Oid, int>> changedAfter_;
 };
 
 std::string wordsOf(const StepResult& result);

@@ -103,6 +103,23 @@ void RecordedDatabase::signOffProcess(LockerId locker) {
   record_.ended(step);
 }
 
+void RecordedDatabase::signOffToParent(LockerId locker, std::uint16_t level) {
+  passTime();
+  const auto step = record_.beganSignOff(locker, level);
+  real_.signOffToParent(locker, level);
+  record_.ended(step);
+}
+
+bool RecordedDatabase::renew(LockerId locker, Oid target, Renewal by) {
+  passTime();
+  bool expected = false;
+  const auto step = record_.beganRenew(locker, target, expected);
+  const bool renewed = real_.renew(locker, target, by);
+  record_.ended(step);
+  record_.renewed(locker, target, renewed, expected);
+  return renewed;
+}
+
 void RecordedDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   passTime();
   const auto step = record_.beganLock(order);
@@ -185,9 +202,12 @@ bool RecordedDatabase::breakLock(LockerId locker, Oid target, const Operator& by
 
 bool RecordedDatabase::forceSignOff(LockerId locker, const Operator& by) {
   passTime();
+  const std::vector<LockerId> family = record_.familyOf(locker);
   const auto step = record_.beganSignOff(locker);
   const bool done = real_.forceSignOff(locker, by);
-  if (done) record_.forcedOff(locker);
+  for (const LockerId each : family) {
+    if (done) record_.forcedOff(each);
+  }
   record_.ended(step);
   return done;
 }

@@ -26,13 +26,9 @@ class RecordedDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  /// Families, leases and resources are not played here.
-  void signOffToParent(LockerId locker, std::uint16_t level) override {
-    real_.signOffToParent(locker, level);
-  }
-  bool renew(LockerId locker, Oid target, Renewal by) override {
-    return real_.renew(locker, target, by);
-  }
+  void signOffToParent(LockerId locker, std::uint16_t level) override;
+  bool renew(LockerId locker, Oid target, Renewal by) override;
+  /// Not played here.
   void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override {
     real_.resource(name, std::move(done));
   }

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 /// A commit that the server refused: the process goes on.
 bool isAnswered(ErrorCode code) {
   return code == ErrorCode::StoreFailed || code == ErrorCode::StaleObject ||
-         code == ErrorCode::LockLost;
+         code == ErrorCode::LockLost || code == ErrorCode::LockLapsed;
 }
 
 }  // namespace
@@ -24,7 +24,7 @@ SimClient::SimClient(SimNetwork& network, Record& record, int number, const Clie
       number_(number),
       temper_(temper),
       carrier_(network, number) {
-  carrier_.received = [this](const std::vector<LockInfo>& held) { received(held); };
+  carrier_.received = [this](const HeardOf& heard) { received(heard); };
 }
 
 void SimClient::start() {
@@ -130,8 +130,15 @@ void SimClient::compare(const Actor& actor, const std::string& what, std::uint64
   if (isLost && !record_.isRobbed(actor.locker())) {
     fail(actor.name + " " + what + " has lost a lock that nobody took");
   }
+  if (result.code == ErrorCode::LockLapsed && !record_.hasLapsed(actor.locker())) {
+    fail(actor.name + " " + what + " was told of a lapse that nobody noted");
+  }
   if (isFailure(result)) return;
   const Record::Decided* const decided = record_.decided(actor.locker(), request);
+  // The lock is held, and the change is refused for what a relative has done.
+  const bool isForRelative =
+      result.code == ErrorCode::ChangedByRelative || result.code == ErrorCode::UpdatedBeforeUpgrade;
+  if (actor.isInFamily && isForRelative && decided && decided->words == "granted") return;
   const std::string words = wordsOf(result);
   network_.report.count("told " + words);
   if (decided) {
@@ -168,7 +175,7 @@ void SimClient::signOnNode() {
       });
 }
 
-void SimClient::signOnProcess(Oid node) {
+void SimClient::signOnProcess(Oid node, const ActorPtr& parent) {
   if (stopping_) return;
   const auto actor = std::make_shared<Actor>();
   actor->name = "c" + std::to_string(number_) + "." + std::to_string(++lastActor_);
@@ -176,6 +183,8 @@ void SimClient::signOnProcess(Oid node) {
   const int priority = network_.random.below(3) - 1;
   ProcessSignOn who{node, actor->name + "/" + std::to_string(priority), "",
                     network_.random.oneIn(6)};
+  if (parent) who.parent = parent->locker();
+  actor->parent = parent;
   const auto& options = temper_.database;
   const auto asked = ask(actor->name + " signs on",
                          options.session.connectTimeout + options.backgroundTimeout + kSlack);
@@ -188,8 +197,21 @@ void SimClient::signOnProcess(Oid node) {
     actor->machine = std::make_unique<ProcessMachine>(*database_, *reply.process);
     actor->machine->setDeadlockPriority(Lifetime::Persistent, priority);
     actor->machine->useUpdateLocks(network_.random.oneIn(temper_.updateLocksOneIn));
-    later(actor);
+    if (actor->parent) {
+      actor->isInFamily = actor->parent->isInFamily = true;
+      actor->machine->joinFamily();
+      if (actor->parent->machine) actor->parent->machine->joinFamily();
+    }
+    if (!actor->over) later(actor);
   });
+}
+
+void SimClient::signOnChild(const ActorPtr& actor) {
+  constexpr int kMostActors = 6;
+  const auto there = std::count_if(actors_.begin(), actors_.end(),
+                                   [](const ActorPtr& each) { return !each->over; });
+  if (there < kMostActors) signOnProcess(node_, actor);
+  later(actor);
 }
 
 // When all are gone, the client begins anew.
@@ -206,10 +228,28 @@ void SimClient::replaceLost() {
   });
 }
 
-void SimClient::leave(const ActorPtr& actor) {
+void SimClient::leave(const ActorPtr& actor, bool toParent) {
+  for (const ActorPtr& each : actors_) {
+    for (Actor* above = each.get(); above != nullptr; above = above->parent.get()) {
+      if (above == actor.get()) each->over = true;
+    }
+  }
   actor->over = true;
-  if (database_ && actor->machine) actor->machine->signOff();
+  if (database_ && actor->machine) {
+    record_.transactionEnded(actor->locker());
+    if (toParent) {
+      actor->machine->signOffToParent(actor->parent->machine->level());
+    } else {
+      actor->machine->signOff();
+    }
+  }
   replaceLost();
+}
+
+bool SimClient::hasBusyRelative(const Actor& actor) const {
+  return actor.isInFamily && std::any_of(actors_.begin(), actors_.end(), [&](const ActorPtr& each) {
+           return each.get() != &actor && each->isInFamily && each->busy;
+         });
 }
 
 }  // namespace nephrite

@@ -28,6 +28,9 @@ struct ClientTemper {
   bool readsOthers = false;         ///< After a grant, what it has not locked.
   bool atOnce = false;              ///< First by the calls that do not wait, as Object does.
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
+  int leaseOneIn = 0;               ///< Of requests for a lock; the same.
+  int childOneIn = 0;               ///< Of steps: a process signs a child on. The same.
+  bool isToldSoon = true;           ///< Its node reads what the server says.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
 };
@@ -66,6 +69,8 @@ class SimClient {
     LockerId locker;
     Oid object;
     LockType type;
+    FencingToken token;
+    bool isUnsure = false;  ///< A relative may have deleted the object.
   };
   std::vector<Belief> beliefs() const;
 
@@ -80,6 +85,8 @@ class SimClient {
     bool setsValues = false;  // The last change was one of a value.
     std::vector<StateKind> states;
     std::vector<Oid> made;  // In its open transaction.
+    std::shared_ptr<Actor> parent;
+    bool isInFamily = false;
     bool hasMade(Oid object) const {
       return std::find(made.begin(), made.end(), object) != made.end();
     }
@@ -98,7 +105,11 @@ class SimClient {
   void fail(const std::string& what);
 
   void signOnNode();
-  void signOnProcess(Oid node);
+  void signOnProcess(Oid node, const ActorPtr& parent = nullptr);
+  void signOnChild(const ActorPtr& actor);
+  void renewStep(const ActorPtr& actor, Oid object);
+  /// May a relative have committed what this node has not heard of yet?
+  bool hasBusyRelative(const Actor& actor) const;
   void replaceLost();
   void later(const ActorPtr& actor);
   Oid anyObject(const Actor& actor);
@@ -139,8 +150,11 @@ class SimClient {
   /// Has the server, or the way to it, failed?
   static bool isFailure(const StepResult& result);
   void committed(const ActorPtr& actor, const CommitId& id, bool empty, const StepResult& result);
-  void leave(const ActorPtr& actor);
-  void received(const std::vector<LockInfo>& held);
+  /// Its descendants leave with it.
+  void leave(const ActorPtr& actor, bool toParent = false);
+  void received(const HeardOf& heard);
+  /// A lock that lapsed is not believed in once its node has been told.
+  void checkLapse(const Belief& belief, const HeardOf& heard);
   void checkLatest(const Actor& actor, const std::string& what, Oid object,
                    const RecordPtr& record);
   void checkAge(const std::string& what, Oid object, const RecordPtr& record);

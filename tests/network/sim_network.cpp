@@ -67,8 +67,10 @@ void SimLink::open() {
 
 void SimLink::send(std::string frame) {
   if (!serverOpen_) return;
+  const Duration now = network_.agenda.runningTime(kServer);
+  if (!saidFirst_) saidFirst_ = now;
   const auto held =
-      std::make_shared<const std::vector<LockInfo>>(network_.server->locksOf(client_));
+      std::make_shared<const HeardOf>(HeardOf{network_.server->locksOf(client_), now, *saidFirst_});
   if (room_ == SIZE_MAX && unread_.empty()) {
     taken_ += frame.size();
     return give(std::move(frame), true, held);

@@ -33,6 +33,13 @@ class SimListener {
   virtual std::vector<LockInfo> locksOf(int client) const = 0;
 };
 
+/// How it was at the server when that sent a message.
+struct HeardOf {
+  std::vector<LockInfo> held;  ///< By the client.
+  Duration at{};               ///< For so long had the server been running.
+  Duration began{};            ///< The same, when it said the first on this connection.
+};
+
 /// Between client nodes and the server: delays, and what a seed lets go wrong.
 struct SimNetwork {
   Agenda& agenda;
@@ -85,7 +92,7 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
   wire::FrameReader atClient{1u << 20};
 
  private:
-  using Held = std::shared_ptr<const std::vector<LockInfo>>;
+  using Held = std::shared_ptr<const HeardOf>;
   /// Of a frame.
   struct Unread {
     std::string bytes;
@@ -117,6 +124,7 @@ class SimLink final : public ServerConnection, public std::enable_shared_from_th
   std::deque<Unread> unread_;
   std::size_t queued_ = 0;  // Bytes, of these.
   std::uint64_t taken_ = 0;
+  std::optional<Duration> saidFirst_;
   Direction toServer_;
   Direction toClient_;
 };
@@ -142,9 +150,8 @@ class SimCarrier final : public Carrier {
   void lost(SimLink& link);
 
   const std::shared_ptr<SimLink>& link() const { return link_; }
-  /// Called when a message has been dealt with, with what the client held at the server when that
-  /// sent it.
-  std::function<void(const std::vector<LockInfo>&)> received;
+  /// Called when a message has been dealt with.
+  std::function<void(const HeardOf&)> received;
 
  private:
   template <typename Call>

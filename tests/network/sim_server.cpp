@@ -18,8 +18,14 @@ SimServer::Life::Life(SimServer& server)
                 .committed =
                     [this](const ChangeSet& changes) {
                       if (sessions) sessions->committed(changes);
+                    },
+                .lapsed =
+                    [this](const LockAnswer& lapsed) {
+                      if (sessions) sessions->lapsed(lapsed);
                     }}),
       recorded(database, server.record_) {
+  database.whenAnyLapses(
+      [&record = server.record_](const LockAnswer& lapsed) { record.lapsed(lapsed); });
   sessions = std::make_unique<ServerSessions>(recorded, server.network_.agenda.clock(),
                                               server.sessionOptions(), server.hooks());
 }

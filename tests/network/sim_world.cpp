@@ -40,7 +40,11 @@ Oid::ClassNumber networkClass() {
 class World {
  public:
   World(std::uint64_t seed, Report& report)
-      : report_(report), random_(seed), more_(~seed), record_(agenda_, report) {
+      : report_(report),
+        random_(seed),
+        more_(~seed),
+        latest_(seed + 0x1ea5e),
+        record_(agenda_, report) {
     network_.pump = [this] { NEPHRITE_CHECK(runOne(agenda_.now() + std::chrono::hours(1))); };
   }
 
@@ -54,6 +58,7 @@ class World {
   void begin();
   void temper();
   void temperMore();
+  void temperLeasesAndFamilies();
   void fault();
   void slowReader();
   void takeFromCommit();
@@ -67,7 +72,8 @@ class World {
   Report& report_;
   Agenda agenda_;
   Random random_;
-  Random more_;  // Says what a seed plays beyond what all play: that is as it was before.
+  Random more_;    // Says what a seed plays beyond what all play: that is as it was before.
+  Random latest_;  // The same of leases and families.
   Record record_;
   SimNetwork network_{agenda_, random_, report_};
   ServerLimits limits_;
@@ -132,9 +138,16 @@ void World::temperMore() {
   if (more_.oneIn(4)) residents_ = 1 + more_.below(3);
 }
 
+void World::temperLeasesAndFamilies() {
+  if (latest_.oneIn(3)) temper_.leaseOneIn = 1 + latest_.below(5);
+  if (latest_.oneIn(3)) temper_.childOneIn = 8 + latest_.below(30);
+  temper_.isToldSoon = slowEvery_ == 0;
+}
+
 void World::begin() {
   temper();
   temperMore();
+  temperLeasesAndFamilies();
   record_.setTimeouts(kServerTimeout, kBackgroundTimeout);
   const int objects = 2 + random_.below(3);
   ChangeSet created;

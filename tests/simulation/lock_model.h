@@ -45,8 +45,10 @@ class LockModel {
   // What no schedule has a verb for, and a wire or an operator can do. `line` is for the events.
   /// The process withdraws the request that it waits for, if it waits (64005).
   void cancel(const std::string& process, int line);
-  /// As signOff, also of one that waits: its wait is cancelled first.
-  void leave(const std::string& process, int line);
+  /// As signOff, also of one that waits.
+  void leave(const std::string& process, bool inherit, int line);
+  /// As renew, also of one that waits.
+  void renew(const std::string& process, const std::string& object, int line);
   /// What it holds on `object` is let go, whatever state it is in.
   void letGo(const std::string& process, const std::string& object, int line);
 

@@ -122,7 +122,14 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
   std::string outcome = "granted";
   std::string more;
   int code = 0;
-  // A commit that was granted its last lock ahead of this request is complete by now.
+  // A commit that was granted its last lock ahead of this request is complete by now: one of a
+  // relative may have deleted the object.
+  if (!pending.isCommit() && objects_[pending.object].being == Being::Gone) {
+    drop(objects_[pending.object], process);
+    tell(eventOf(pending, process, "error", 1072), isOwn);
+    letGone(process, {pending.object});
+    return deliver();
+  }
   if (pending.verb != ScheduleVerb::Commit) {
     if (Hold* hold = holdOf(process, pending.object)) {
       hold->edition = objects_[pending.object].edition;
@@ -149,7 +156,11 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
       if (Hold* hold = holdOf(process, object)) hold->edition = edition;
     }
     for (const int object : who.created) objects_[object].being = Being::There;
-    for (const int object : who.deleted) objects_[object].being = Being::Gone;
+    for (const int object : who.deleted) {
+      objects_[object].being = Being::Gone;
+      std::erase_if(objects_[object].holds,
+                    [&](const Hold& hold) { return hold.process != process; });
+    }
     freed = endTransaction(process);
   } else if (pending.verb == ScheduleVerb::Update) {
     code = endOfUpdate(process, pending.object);

@@ -34,6 +34,7 @@ LockModel::Pending LockModel::pendingOf(const StepLine& lock, int line) const {
   pending.type = static_cast<Type>(lock.type);
   pending.session = lock.duration == ScheduleDuration::Session;
   pending.timeout = lock.timeout;
+  pending.lease = lock.lease;
   return pending;
 }
 
@@ -82,11 +83,18 @@ void LockModel::cancel(const std::string& process, int line) {
   endForced();
 }
 
-void LockModel::leave(const std::string& process, int line) {
+void LockModel::leave(const std::string& process, bool inherit, int line) {
   force(process, ScheduleVerb::SignOff, -1, line);
-  if (processes_[self_].pending) endWait(self_, "error", 64005, false);
-  signOff(/*inherit=*/false);
+  // Of one that leaves alone, and nothing behind, the end of its wait is seen first.
+  const bool isAlone = !inherit && familyOf(self_).size() == 1;
+  if (isAlone && processes_[self_].pending) endWait(self_, "error", 64005, false);
+  signOff(inherit);
   endForced();
+}
+
+void LockModel::renew(const std::string& process, const std::string& object, int line) {
+  force(process, ScheduleVerb::Renew, objectNamed(object, line), line);
+  renew();
 }
 
 void LockModel::letGo(const std::string& process, const std::string& object, int line) {
