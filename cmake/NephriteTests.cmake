@@ -72,11 +72,9 @@ if(NEPHRITE_BUILD_NODE)
   add_dependencies(remote_test nephrite remote_client)
   nephrite_test(simulation nephrite_node nephrite_node_schedule)
   nephrite_test(network nephrite_node nephrite_node_schedule)
+  file(GLOB model CONFIGURE_DEPENDS tests/simulation/lock_model*.cpp)
   target_sources(network_test PRIVATE  # The slow model, and random numbers.
-    tests/simulation/lock_model.cpp tests/simulation/lock_model_families.cpp
-    tests/simulation/lock_model_grants.cpp tests/simulation/lock_model_leases.cpp
-    tests/simulation/lock_model_waits.cpp tests/simulation/lock_model_wire.cpp
-    tests/simulation/schedule_generator.cpp)
+    ${model} tests/simulation/schedule_generator.cpp)
   add_dependencies(node_test nephrite)  # program_test runs it.
   if(TARGET sample_quickstart)
     add_dependencies(node_test sample_quickstart)  # kill_test runs and kills it.

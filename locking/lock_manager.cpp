@@ -186,8 +186,8 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
   LockAnswer answer;
   const LockerRef locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
-    // The fast path knows no leases.
-    if (request.lease.isNone()) {
+    // The fast path knows neither leases nor scopes.
+    if (request.lease.isNone() && request.scope == LockScope::Node) {
       answer.token = grantAtOnce(locker, request.target, request.terms()).token;
     }
     if (answer.token.value == 0) return ask(*locker, request, std::move(done), std::nullopt);
@@ -200,18 +200,20 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
 }
 
 LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDone done,
-                             std::optional<LeaseTerms> shareReleased) {
+                             const std::optional<lock_table::ReleasedShare>& released) {
   LockAnswers out;
   {
     MutexLock hold(state_->waiting);
-    if (!shareReleased) {
-      shareReleased = state_->table.releaseShareBeforeUpdate(locker, request, out);
-    }
+    auto share = released;
+    if (!share) share = state_->table.releaseShareBeforeUpdate(locker, request, out);
+    LockRequest asked = request;
+    if (share) asked.scope = share->scope;
     if (out.empty()) {
-      state_->table.request(locker, request, std::move(done), shareReleased, out);
+      state_->table.request(locker, asked, std::move(done), share, out);
     } else {
-      out.then_ = [this, locker = LockerRef(&locker), request, shareReleased,
-                   done = std::move(done)] { return ask(*locker, request, done, shareReleased); };
+      out.then_ = [this, locker = LockerRef(&locker), asked, share, done = std::move(done)] {
+        return ask(*locker, asked, done, share);
+      };
     }
   }
   tellTimer(out);
@@ -358,7 +360,7 @@ std::optional<LockInfo> LockManager::lockStatus(LockerId locker, LockTarget targ
   MutexLock hold(state_->waiting);
   held.reset();
   if (const auto* const found = state_->holds.find(*ref, target)) {
-    held = state_->table.withLease(*found, now, wall);
+    held = state_->table.withLease(*found, state_->holds.entryOf(target), now, wall);
   }
   return held;
 }
@@ -383,7 +385,7 @@ std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
 }
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
-  lock_table::LockTable::QueueWalk walk(maxEntries);
+  lock_table::QueueWalk walk(maxEntries);
   SpinWait pause;
   if (maxEntries == 0) return {};
   for (;;) {

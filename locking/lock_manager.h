@@ -22,6 +22,7 @@ namespace nephrite {
 namespace lock_table {
 class HoldTable;
 class LockTable;
+struct ReleasedShare;
 }  // namespace lock_table
 
 /// Grants, queues and refuses locks on opaque targets for opaque lockers.
@@ -232,7 +233,7 @@ class LockManager {
   void heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const;
   FastRelease releaseForGood(const LockerRef& ref, LockTarget target);
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
-                  std::optional<LeaseTerms> shareReleased);
+                  const std::optional<lock_table::ReleasedShare>& released);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
   void leave(lock_table::Locker& locker, LockAnswers& out);
   void tellTimer(const LockAnswers& out) const;

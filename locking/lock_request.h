@@ -218,6 +218,7 @@ struct LockInfo {
   Duration leaseLeft{0};  ///< Held locks with a lease.
   LockerId parent;        ///< Of `requestedBy`; null: it has none.
   LockScope scope = LockScope::Node;
+  LockType below = LockType::Get;  ///< Held with scope Subtree: of all that is below.
   /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
   bool isMark = false;
 };

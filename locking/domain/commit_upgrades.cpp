@@ -48,17 +48,19 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
   const std::vector<Hold*>& holds = *begun;
   std::vector<Entry*> entries;
   for (const Hold* const hold : holds) entries.push_back(&entryFor(hold->target));
-  const auto free = [&](const Entry* entry) {
-    return mayBeGranted(*entry, locker, LockType::Exclusive, true);
+  const auto wayTo = [&](Entry* entry) {
+    return wayOf(locker, *entry, {LockType::Exclusive}, nullptr);
   };
-  const auto busy = std::find_if_not(entries.begin(), entries.end(), free);
+  const auto busy = std::find_if_not(entries.begin(), entries.end(),
+                                     [&](Entry* entry) { return wayTo(entry).isFree; });
   if (busy != entries.end()) {
     answer.request.target = (*busy)->target;
     contention_.count(answer.request.target);
     if (request.timeout.isImmediate()) {
       ++statistics_.refusals;
       answer.outcome = LockOutcome::Refused;
-      describeObstacle(**busy, locker, LockType::Exclusive, answer);
+      const Way way = wayTo(*busy);
+      describeObstacle(*way.at, locker, way.wanted, answer);
       for (Entry* const entry : entries) dropUnlessNeeded(*entry);
       endCommit(locker);
       out.add(std::move(done), std::move(answer));
@@ -74,14 +76,16 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     LockRequest part = answer.request;
     part.target = holds[i]->target;
     part.duration = LockDuration::Transaction;
-    if (free(entries[i])) {
-      answer.token = holds_.upgrade(*holds[i], part);
+    const Way way = wayTo(entries[i]);
+    if (way.isFree) {
+      answer.token = upgradeHold(*holds[i], *entries[i], part);
       commit->upgraded.push_back(holds[i]);
       dropUnlessNeeded(*entries[i]);
       continue;
     }
     ++statistics_.queuedLocks;
-    Wait& wait = enqueue(locker, *entries[i], part, true, now);
+    const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
+    Wait& wait = enqueue(locker, *way.at, *entries[i], part, upgrade, now);
     wait.setCommit(*commit);
     if (commit->pending++ == 0) first = &wait;
   }
@@ -103,11 +107,15 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
 std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
   CommitUpgrade& commit = *locker.commit;
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
-  for (Hold* const hold : holds) holds_.change(*hold, {LockType::Update, hold->sessionType()});
+  for (Hold* const hold : holds) {
+    changeHold(*hold, entryFor(hold->target), {LockType::Update, hold->sessionType()});
+  }
+  std::vector<LockTarget> above;  // Where upgrades waited on their way.
   for (auto at = locker.waits.begin(); at != locker.waits.end();) {
     Wait& wait = *at++;
     if (wait.commit() == nullptr) continue;
-    holds.push_back(holdOn(*wait.entry(), locker));
+    holds.push_back(holdOn(goalOf(wait), locker));
+    if (wait.isMark != 0) above.push_back(wait.entry()->target);
     leaveQueue(wait);
     waits_.destroy(&wait);
   }
@@ -118,6 +126,7 @@ std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
   std::vector<LockTarget> changed;
   changed.reserve(holds.size());
   for (const Hold* const hold : holds) changed.push_back(hold->target);
+  changed.insert(changed.end(), above.begin(), above.end());
   return changed;
 }
 

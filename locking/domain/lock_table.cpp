@@ -40,6 +40,7 @@ LockTable::LockTable(const Clock& clock, LockManager::Options options, HoldTable
       options_(std::move(options)),
       holds_(holds),
       lockers_(lockers),
+      places_(holds, clock),
       counts_(options_.limits, options_.nearLimit),
       random_(options_.victimSeed),
       deadlocks_(options_.keptDeadlocks) {}
@@ -64,6 +65,7 @@ Entry& LockTable::entryFor(LockTarget target) {
 }
 
 void LockTable::dropUnlessNeeded(Entry& entry) {
+  if (entry.place != nullptr) places_.dropIfIdle(entry);
   if (entry.isNeeded()) return;
   holds_.uncontend(entry);
   entries_.destroy(&entry);
@@ -78,21 +80,25 @@ constexpr HeldTypes kShareReleased{LockType::Share, LockType::Get};
 
 // --- Asking --------------------------------------------------------------------------------------
 
-std::optional<LeaseTerms> LockTable::releaseShareBeforeUpdate(Locker& locker,
-                                                              const LockRequest& request,
-                                                              LockAnswers& out) {
+std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
+                                                                 const LockRequest& request,
+                                                                 LockAnswers& out) {
   if (request.type != LockType::Update) return std::nullopt;
   const Hold* const held = holds_.find(locker, request.target);
   if (held == nullptr) return std::nullopt;
   if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
-  const LeaseTerms lease = leases_.termsOf(*held);
+  ReleasedShare left{leases_.termsOf(*held), request.scope};
+  if (const Entry* const entry = holds_.entryOf(request.target);
+      entry != nullptr && belowOf(*held, *entry).type != LockType::Get) {
+    left.scope = LockScope::Subtree;
+  }
   release(locker, request.target, out);
   breakPending(out);
-  return lease;
+  return left;
 }
 
 void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
-                        std::optional<LeaseTerms> shareReleased, LockAnswers& out) {
+                        std::optional<ReleasedShare> shareReleased, LockAnswers& out) {
   LockAnswer answer;
   answer.request = request;
   answer.shareReleased = shareReleased.has_value();
@@ -104,9 +110,13 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
   }
 
   Entry& entry = entryFor(request.target);
+  const bool isSubtree = request.scope == LockScope::Subtree;
+  if (isSubtree) places_.of(entry);
   Hold* const held = holdOn(entry, locker);
-  if (held != nullptr && covers(held->type(), request.type)) {
+  if (held != nullptr && covers(held->type(), request.type) &&
+      (!isSubtree || covers(belowOf(*held, entry).type, request.type))) {
     answer.token = held->token();
+    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
     takeCovered(*held, entry, request, out);
     out.addFirst(std::move(done), std::move(answer));
     breakPending(out);
@@ -114,10 +124,9 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
   }
 
   const Instant now = clock_.now();
-  const bool upgrade = held != nullptr || holdOfAncestor(entry, locker) != nullptr;
-  const bool mayBe = mayBeGranted(entry, locker, request.type, upgrade);
+  const Way way = wayOf(locker, entry, {request.type, isSubtree}, nullptr);
   if (const auto limit = limitOf(locker, entry);
-      limit && (mayBe || !request.timeout.isImmediate())) {
+      limit && (way.isFree || !request.timeout.isImmediate())) {
     counts_.refuse(*limit);
     answer.outcome = LockOutcome::OverLimit;
     answer.limit = *limit;
@@ -125,37 +134,49 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
     out.addFirst(std::move(done), std::move(answer));
     return;
   }
-  if (mayBe) {
+  if (way.isFree) {
     LockRequest asked = request;
     if (shareReleased && held == nullptr) {  // What the Share had goes on.
-      asked.lease = leaseAfterGrant(kShareReleased, *shareReleased, asked.terms(), asked.lease);
+      asked.lease =
+          leaseAfterGrant(kShareReleased, shareReleased->lease, asked.terms(), asked.lease);
     }
     answer.token = grantHold(locker, entry, asked, now, out);
-    dropUnlessNeeded(entry);
+    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
     out.addFirst(std::move(done), std::move(answer));
-    hasGot(locker);
+    hasGot(locker, entry);
+    if (entry.place != nullptr) {
+      serve(entry, out);  // For more scope a stronger lock may have sunk.
+    } else {
+      dropUnlessNeeded(entry);
+    }
     breakPending(out);
     return;
   }
 
-  contention_.count(request.target);
+  contention_.count(way.at->target);
   if (request.timeout.isImmediate()) {
     ++statistics_.refusals;
     answer.outcome = LockOutcome::Refused;
-    describeObstacle(entry, locker, request.type, answer);
+    describeObstacle(*way.at, locker, way.wanted, answer);
     dropUnlessNeeded(entry);
     out.addFirst(std::move(done), std::move(answer));
     return;
   }
 
   ++statistics_.queuedLocks;
-  Wait& wait = enqueue(locker, entry, request, upgrade, now);
+  const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
+  Wait& wait = enqueue(locker, *way.at, entry, request, upgrade, now);
   wait.done = std::move(done);
   wait.shareReleased = answer.shareReleased;
-  if (shareReleased && !(shareReleased->isNone() && request.lease.isNone())) {
-    leases_.noteLapse(wait, kShareReleased, *shareReleased);
+  if (shareReleased && !(shareReleased->lease.isNone() && request.lease.isNone())) {
+    leases_.noteLapse(wait, kShareReleased, shareReleased->lease);
   }
+  // An entry that has one above it stays, whatever becomes of the request.
+  const bool leavesMarks = entry.place != nullptr && entry.place->parent != nullptr;
   startWaiting(locker, wait.sequence, wait.deadline, out);
+  if (!leavesMarks || locker.firstChild == nullptr) return;
+  serveDescendants(locker, entry, out);
+  breakPending(out);
 }
 
 bool LockTable::countRequest(Locker& locker) {
@@ -168,8 +189,8 @@ bool LockTable::countRequest(Locker& locker) {
 void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
                             LockAnswers& out) {
   const HeldTypes before = hold.types();
-  const HeldTypes after = afterGrant(before, request.terms());
-  if (after != before) holds_.change(hold, after);
+  changeHold(hold, entry, afterGrant(before, request.terms()));
+  setBelowAfter(hold, entry, request);
   leaseAfter(hold, before, entry, request, out);
   serve(entry, out);
 }
@@ -188,25 +209,53 @@ void LockTable::leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const Loc
 }
 
 // One that holds something there, or whose ancestor does, stands before all newcomers.
-bool LockTable::mayBeGranted(const Entry& entry, const Locker& locker, LockType type,
-                             bool favoured) {
-  for (const Wait& ahead : entry.queue) {
-    if (favoured && ahead.upgrade == 0) break;
-    if (ahead.locker() == &locker || !areRelated(*ahead.locker(), locker)) return false;
+bool LockTable::mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured) {
+  const Queue::iterator place = placeInQueue(entry, locker, favoured);
+  for (auto at = entry.queue.begin(); at != place; ++at) {
+    const Wait& ahead = *at;
+    const bool isOwn = ahead.locker() == &locker;
+    if (isOwn && ahead.isMark == 0 && !wanted.isMark) return false;
+    if (favoured && !ahead.isFavoured() &&
+        !(wanted.isSubtree && entry.place->hasMark(*ahead.locker()))) {
+      continue;
+    }
+    if (!areRelated(*ahead.locker(), locker) && excludes(ahead.wanted(), wanted)) return false;
   }
-  return conflictingHolder(entry, locker, type) == nullptr;
+  return !hasConflict(entry, locker, wanted);
+}
+
+Hold& LockTable::addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
+  Hold& hold = holds_.add(locker, entry, asked, now);
+  holdChanged(locker, entry, LockType::Get, hold.type());
+  return hold;
+}
+
+FencingToken LockTable::upgradeHold(Hold& hold, Entry& entry, const LockRequest& asked) {
+  const LockType before = hold.type();
+  const FencingToken token = holds_.upgrade(hold, asked);
+  holdChanged(hold.locker(), entry, before, hold.type());
+  return token;
+}
+
+void LockTable::changeHold(Hold& hold, Entry& entry, HeldTypes types) {
+  const HeldTypes before = hold.types();
+  if (before == types) return;
+  holds_.change(hold, types);
+  holdChanged(hold.locker(), entry, before.type, types.type);
 }
 
 FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockRequest& request,
                                   Instant now, LockAnswers& out) {
   if (Hold* const hold = holdOn(entry, locker)) {
     const HeldTypes before = hold->types();
-    const FencingToken token = holds_.upgrade(*hold, request);
+    const FencingToken token = upgradeHold(*hold, entry, request);
+    setBelowAfter(*hold, entry, request);
     leaseAfter(*hold, before, entry, request, out);
     return token;
   }
   if (isCountedAnew(locker, entry)) counts_.add(entry.target);
-  Hold& hold = holds_.add(locker, entry, request, now);
+  Hold& hold = addHold(locker, entry, request, now);
+  setBelowAfter(hold, entry, request);
   leaseAfter(hold, {}, entry, request, out);
   if (!entry.queue.empty()) {
     becomeUpgrades(locker, entry);
@@ -227,19 +276,25 @@ std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(wait.count(), 0, most));
 }
 
-Wait& LockTable::enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
-                         Instant now) {
+Wait& LockTable::enqueue(Locker& locker, Entry& at, Entry& goal, const LockRequest& request,
+                         bool upgrade, Instant now) {
   Wait* const wait = waits_.make();
   const std::int32_t milliseconds = millisecondsOf(request);
   wait->ask(request);
-  wait->waitFor(locker, entry, milliseconds);
+  wait->waitFor(locker, at, milliseconds);
   wait->deadline = now + std::chrono::milliseconds(milliseconds);
   wait->sequence = ++lastWait_;
+  const Queue::iterator place = placeInQueue(at, locker, upgrade);
   wait->upgrade = upgrade;
+  wait->isSubtree = request.scope == LockScope::Subtree;
+  wait->isMark = &at != &goal;
 
-  if (isCountedAnew(locker, entry)) counts_.add(entry.target);
+  if (isCountedAnew(locker, goal)) counts_.add(goal.target);
   leases_.want(*wait, request.lease);
-  enterQueue(*wait, upgrade ? afterUpgrades(entry) : entry.queue.end());
+  if (wait->isMark != 0) places_.setGoal(*wait, *goal.place);
+  if (at.place != nullptr)
+    places_.shiftWaiting(locker, at.place->parent, nullptr, LockType::Get, request.type);
+  at.enter(*wait, place);
   locker.waits.push_back(*wait);
   deadlines_.insert(*wait);
   return *wait;
@@ -254,34 +309,45 @@ void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instan
   if (waits) out.waitsUntil_ = deadline;
 }
 
-void LockTable::describeObstacle(const Entry& entry, const Locker& locker, LockType type,
+void LockTable::describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
                                  LockAnswer& answer) {
-  if (const Hold* const hold = conflictingHolder(entry, locker, type)) {
-    answer.lockedBy = hold->locker().id;
-    answer.lockedSince = hold->since();
-    answer.lockedType = hold->type();
-    return;
-  }
+  const auto describe = [&](const Obstacle& obstacle) {
+    answer.lockedBy = obstacle.locker->id;
+    answer.lockedSince = obstacle.since();
+    answer.lockedType = obstacle.type();
+    if (entry.target != answer.request.target) answer.lockedAt = entry.target;
+    return true;
+  };
+  if (forEachConflict(entry, locker, wanted, describe)) return;
   for (const Wait& ahead : entry.queue) {
-    if (areRelated(*ahead.locker(), locker)) continue;
-    answer.lockedBy = ahead.locker()->id;
-    answer.lockedSince = ahead.since();
+    if (areRelated(*ahead.locker(), locker) || !excludes(ahead.wanted(), wanted)) continue;
+    describe({ahead.locker(), nullptr, nullptr, &ahead});
     return;
   }
 }
 
 // --- Ways out of a wait ------------------------------------------------------------------------
 
-// Grants, from the head on, each request that nothing is in the way of.
+// Grants, from the head on, each request that nothing is in the way of; then where marks have sunk.
 void LockTable::serve(Entry& entry, LockAnswers& out) {
   while (Wait* const next = nextToGrant(entry)) grant(*next, out);
+  if (entry.place != nullptr) serveAbove(entry, out);
   dropUnlessNeeded(entry);
+}
+
+void LockTable::serveAbove(Entry& entry, LockAnswers& out) {
+  for (Place* up = entry.place; up != nullptr; up = up->parent) {
+    const bool isLowered = std::exchange(up->isLowered, false) && up->entry->subtreeWaits > 0;
+    if (!std::exchange(up->isFreed, false) && !isLowered) continue;
+    while (Wait* const next = nextToGrant(*up->entry)) grant(*next, out);
+  }
 }
 
 Wait* LockTable::nextToGrant(Entry& entry) {
   if (entry.queue.empty()) return nullptr;
+  if (entry.place != nullptr) return nextInTree(entry);
   Wait& head = entry.queue.front();
-  if (conflictingHolder(entry, *head.locker(), head.type()) == nullptr) return &head;
+  if (!hasConflict(head)) return &head;
   if (entry.favoured == 0 && !hasRelatives(*head.locker())) return nullptr;
 
   QueueBarrier barrier(entry);
@@ -304,9 +370,10 @@ Wait* LockTable::nextToGrant(Entry& entry) {
 bool LockTable::isFree(const Wait& wait) {
   for (const Wait& ahead : wait.entry()->queue) {
     if (&ahead == &wait) break;
-    if (ahead.locker() == wait.locker() || isInTheWay(ahead, wait)) return false;
+    const bool isOwn = ahead.locker() == wait.locker() && ahead.isMark == 0 && wait.isMark == 0;
+    if (isOwn || isInTheWay(ahead, wait)) return false;
   }
-  return conflictingHolder(*wait.entry(), *wait.locker(), wait.type()) == nullptr;
+  return !hasConflict(wait);
 }
 
 // What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
@@ -314,10 +381,10 @@ bool LockTable::isFree(const Wait& wait) {
 void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
   for (Wait* const wait : waitsOn(locker, entry)) {
     if (wait->upgrade) continue;
-    quitQueue(*wait);
+    entry.leave(*wait);
     wait->upgrade = true;
     wait->favoured = 0;
-    enterQueue(*wait, afterUpgrades(entry));
+    entry.enter(*wait, entry.afterUpgrades());
   }
 }
 
@@ -357,38 +424,16 @@ std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bo
       moved.push_back(wait->locker());
     } else if (!upgradesStay) {
       upgrades.push_back(wait);
-      quitQueue(*wait);
+      entry.leave(*wait);
       wait->upgrade = false;
     }
   }
-  const Queue::iterator firstNewcomer = afterUpgrades(entry);
+  const Queue::iterator firstNewcomer = entry.afterUpgrades();
   for (Wait* const wait : upgrades) {
-    enterQueue(*wait, firstNewcomer);
+    entry.enter(*wait, firstNewcomer);
     moved.push_back(wait->locker());
   }
   return moved;
-}
-
-Queue::iterator LockTable::afterUpgrades(Entry& entry) {
-  if (entry.lastUpgrade == nullptr) return entry.queue.begin();
-  return std::next(entry.queue.iterator_to(*entry.lastUpgrade));
-}
-
-void LockTable::enterQueue(Wait& wait, Queue::iterator place) {
-  Entry& entry = *wait.entry();
-  entry.queue.insert(place, wait);
-  if (wait.upgrade) entry.lastUpgrade = &wait;
-  if (wait.favoured != 0) ++entry.favoured;
-}
-
-void LockTable::quitQueue(Wait& wait) {
-  Entry& entry = *wait.entry();
-  const auto at = entry.queue.iterator_to(wait);
-  if (entry.lastUpgrade == &wait) {
-    entry.lastUpgrade = at == entry.queue.begin() ? nullptr : &*std::prev(at);
-  }
-  entry.queue.erase(at);
-  if (wait.favoured != 0) --entry.favoured;
 }
 
 void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
@@ -398,35 +443,47 @@ void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& ou
 }
 
 void LockTable::grant(Wait& wait, LockAnswers& out) {
-  LockRequest request = wait.request();
-  if (leases_.isAnyWanted()) {
-    const bool isHeld = holdOn(*wait.entry(), *wait.locker()) != nullptr;
-    request.lease = isHeld ? leases_.wantedBy(wait) : leases_.grantedTo(wait);
+  wait.entry()->leave(wait);
+  if (wait.isMark != 0 && !goOn(wait)) {
+    toCheck_.push_back(wait.locker());
+    serveDescendants(*wait.locker(), goalOf(wait), out);
+    return;
   }
+  LockRequest request = requestOf(wait);
   Locker& locker = *wait.locker();
   Entry& entry = *wait.entry();
   Hold* const before = holdOn(entry, locker);
+  if (leases_.isAnyWanted()) {
+    request.lease = before != nullptr ? leases_.wantedBy(wait) : leases_.grantedTo(wait);
+  }
   LockAnswer answer;
   answer.request = request;
   answer.queued = true;
   answer.shareReleased = wait.shareReleased;
-  answer.waited = leaveQueue(wait);
+  const LockType wanted = wait.type();
+  answer.waited = endWait(wait);
   CommitUpgrade* const commit = wait.commit();
   if (commit == nullptr) {
     // A second request of the same locker may have made the lock stronger meanwhile.
-    if (before != nullptr && covers(before->type(), request.type)) {
+    if (before != nullptr && covers(before->type(), request.type) &&
+        (request.scope == LockScope::Node || covers(belowOf(*before, entry).type, request.type))) {
       answer.token = before->token();
       const HeldTypes types = before->types();
       if (request.duration == LockDuration::Session) {
-        holds_.change(*before, {before->type(), request.type});
+        changeHold(*before, entry, {before->type(), request.type});
+        setBelowAfter(*before, entry, request);
       }
       leaseAfter(*before, types, entry, request, out);
     } else {
       answer.token = grantHold(locker, entry, request, clock_.now(), out);
     }
+    if (entry.place != nullptr) {
+      renewAbove(locker, entry, request.type);
+      letMarksGo(locker, entry, wanted);
+    }
     out.add(std::move(wait.done), std::move(answer));
     waits_.destroy(&wait);
-    hasGot(locker);
+    hasGot(locker, entry);
     return;
   }
 
@@ -435,11 +492,12 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   if (before->type() == LockType::Exclusive) {
     answer.token = before->token();
   } else {
-    answer.token = holds_.upgrade(*before, request);
+    answer.token = upgradeHold(*before, entry, request);
     commit->upgraded.push_back(before);
   }
+  letMarksGo(locker, entry, wanted);
   waits_.destroy(&wait);
-  if (--commit->pending > 0) return hasGot(locker);
+  if (--commit->pending > 0) return hasGot(locker, entry);
   endCommit(locker);
   locker.keepsLeases = true;
   out.add(std::move(commit->done), std::move(answer));
@@ -449,26 +507,21 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
 LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   LockAnswer answer;
   answer.outcome = outcome;
-  answer.request = wait.request();
+  answer.request = requestOf(wait);
   answer.queued = true;
   answer.shareReleased = wait.shareReleased;
-  describeObstacle(*wait.entry(), *wait.locker(), wait.type(), answer);
+  describeObstacle(*wait.entry(), *wait.locker(), wait.wanted(), answer);
   if (outcome != LockOutcome::Deadlock) return answer;
 
   answer.cycle = WaitGraph::cycleThrough(*wait.locker());
   answer.obtained = obtainedIn(answer.cycle, *wait.locker());
   if (answer.cycle.size() < 2) return answer;
   const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
-  forEachBlocker(wait, [&](const Locker& blocker, const Hold* hold, const Wait* ahead) {
-    if (blocker.id != next) return false;
+  forEachBlocker(wait, [&](const Obstacle& obstacle) {
+    if (obstacle.locker->id != next) return false;
     answer.lockedBy = next;
-    if (hold != nullptr) {
-      answer.lockedSince = hold->since();
-      answer.lockedType = hold->type();
-    } else if (ahead != nullptr) {
-      answer.lockedSince = ahead->since();
-      answer.lockedType = LockType::Get;
-    }
+    answer.lockedSince = obstacle.since();
+    answer.lockedType = obstacle.type();
     return true;
   });
   return answer;
@@ -508,17 +561,28 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   return changed;
 }
 
+// Its marks above where it stands go, too.
 Duration LockTable::leaveQueue(Wait& wait) {
+  Locker& locker = *wait.locker();
+  Entry& entry = *wait.entry();
+  const LockType type = wait.type();
+  wait.entry()->leave(wait);
+  const Duration waited = endWait(wait);
+  letMarksGo(locker, entry, type);
+  return waited;
+}
+
+Duration LockTable::endWait(Wait& wait) {
   const Duration waited = clock_.now() - wait.since();
   statistics_.totalQueueWait += waited;
   contention_.add(wait.entry()->target, waited);
-  Entry& entry = *wait.entry();
+  Entry& goal = goalOf(wait);
   Locker& locker = *wait.locker();
-  quitQueue(wait);
   locker.waits.erase(locker.waits.iterator_to(wait));
   deadlines_.erase(wait);
   leases_.forget(wait);
-  if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
+  places_.forgetGoal(wait);
+  if (isCountedAnew(locker, goal)) counts_.remove(goal.target);
   return waited;
 }
 

@@ -13,6 +13,8 @@
 #include "locking/domain/deadlock_history.h"
 #include "locking/domain/leases.h"
 #include "locking/domain/lock_counts.h"
+#include "locking/domain/places.h"
+#include "locking/domain/queue_walk.h"
 #include "locking/domain/wait_graph.h"
 #include "locking/lock_manager.h"
 #include "locking/table/hold_table.h"
@@ -20,6 +22,12 @@
 #include "locking/table/slab.h"
 
 namespace nephrite::lock_table {
+
+/// What a Share had that was let go for Update, which goes on with the Update.
+struct ReleasedShare {
+  LeaseTerms lease;
+  LockScope scope = LockScope::Node;
+};
 
 /// The rules of docs/locking.md for every target that a request may have to wait for: decides,
 /// queues, grants. Not synchronised: LockManager, its only user, guards it with its mutex and
@@ -62,11 +70,11 @@ class LockTable {
 
   /// Section 2.2: a Share of Transaction duration is let go before Update is asked for, so that
   /// two sharers that both want to update never deadlock.
-  /// Returns the lease that it had, for request(); empty: it was not let go.
-  std::optional<LeaseTerms> releaseShareBeforeUpdate(Locker& locker, const LockRequest& request,
-                                                     LockAnswers& out);
+  /// Returns what it had beside, for request(); empty: it was not let go.
+  std::optional<ReleasedShare> releaseShareBeforeUpdate(Locker& locker, const LockRequest& request,
+                                                        LockAnswers& out);
   void request(Locker& locker, const LockRequest& request, LockDone done,
-               std::optional<LeaseTerms> shareReleased, LockAnswers& out);
+               std::optional<ReleasedShare> shareReleased, LockAnswers& out);
   void upgradeForCommit(Locker& locker, const LockRequest& request,
                         std::span<const LockTarget> targets, LockDone done, LockAnswers& out);
   void setWriting(Locker& locker, bool writes);
@@ -85,30 +93,10 @@ class LockTable {
   void endSession(Locker& locker, LockTarget target);
 
   static LockInfo infoOf(const Hold& hold, Instant now, WallTime wall);
-  /// The same with its lease, which only this table knows.
-  LockInfo withLease(const Hold& hold, Instant now, WallTime wall) const;
+  /// The same with what only this table knows of one that `entry` has, if it has one.
+  LockInfo withLease(const Hold& hold, const Entry* entry, Instant now, WallTime wall) const;
   /// Of locks that were listed; false: there is no lease at all.
   bool fillInLeases(std::span<LockInfo> locks) const;
-  /// LockManager::queuedRequests(), a page at a time; between two pages others go on.
-  struct QueueWalk {
-    explicit QueueWalk(std::size_t maxEntries) : most(maxEntries) {}
-
-    /// Makes room for a page, and puts into order what was found; under no lock.
-    void beginPage();
-
-    const std::size_t most;
-    std::vector<LockInfo> seen;
-    HoldTable::Walk table;            ///< Looks for targets with a queue ...
-    bool hasTargets = false;          ///< ... until it has found them all;
-    std::vector<LockTarget> targets;  ///< in order from the next page on.
-    bool isOrdered = false;
-    std::size_t next = 0;  ///< Of these.
-    struct Last {
-      LockerId locker;
-      std::uint64_t sequence = 0;  ///< 0: none.
-      bool isUpgrade = false;
-    } last;  ///< Of its queue.
-  };
   /// False when that was the last page.
   bool listQueued(QueueWalk& walk) const;
   std::vector<LockInfo> locksOn(LockTarget target) const;
@@ -131,30 +119,46 @@ class LockTable {
   static bool isFavoured(const Entry& entry, const Locker& locker) {
     return holdOn(entry, locker) != nullptr || holdOfAncestor(entry, locker) != nullptr;
   }
-  static bool mayBeGranted(const Entry& entry, const Locker& locker, LockType type, bool favoured);
+  static bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured);
   /// Would a lock be one more? Then also when it goes: one fewer.
   bool isCountedAnew(const Locker& locker, const Entry& entry) const {
-    return counts_.isOn() && locker.isCounted && holdOn(entry, locker) == nullptr &&
-           waitsOn(locker, entry).empty();
+    if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
+    bool isNew = true;
+    forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
+    return isNew;
   }
+  /// What `locker` asks for of the target, also on its way there.
+  void forEachRequestFor(const Locker& locker, const Entry& entry,
+                         FunctionRef<void(const Wait&)> visit) const;
+  Entry& goalOf(const Wait& wait) const {
+    return wait.isMark != 0 ? *places_.goalOf(wait).entry : *wait.entry();
+  }
+  LockRequest requestOf(const Wait& wait) const;
   std::optional<LockLimit> limitOf(const Locker& locker, const Entry& entry) const;
   void leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const LockRequest& asked,
                   LockAnswers& out);
+  /// Every change of a hold: what it is, and what it needs above it.
+  Hold& addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now);
+  FencingToken upgradeHold(Hold& hold, Entry& entry, const LockRequest& asked);
+  void changeHold(Hold& hold, Entry& entry, HeldTypes types);
+  void holdChanged(Locker& locker, Entry& entry, LockType before, LockType after);
   FencingToken grantHold(Locker& locker, Entry& entry, const LockRequest& request, Instant now,
                          LockAnswers& out);
   void takeCovered(Hold& hold, Entry& entry, const LockRequest& request, LockAnswers& out);
   /// False when it may not ask: it has signed off, or a commit of it is being written.
   static bool countRequest(Locker& locker);
   std::int32_t millisecondsOf(const LockRequest& request) const;
-  Wait& enqueue(Locker& locker, Entry& entry, const LockRequest& request, bool upgrade,
+  /// `at`: where it has to wait on its way to `goal`, or that.
+  Wait& enqueue(Locker& locker, Entry& at, Entry& goal, const LockRequest& request, bool upgrade,
                 Instant now);
   void startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
                     LockAnswers& out);
   /// The deadlocks of lockers that wait and have come to hold something that others want, or whose
   /// requests have another place; when all queues have been served.
   void breakPending(LockAnswers& out);
-  void hasGot(Locker& locker) {
-    const bool passesQueues = locker.parent != nullptr || locker.firstChild != nullptr;
+  void hasGot(Locker& locker, const Entry& entry) {
+    const bool passesQueues =
+        locker.parent != nullptr || locker.firstChild != nullptr || entry.place != nullptr;
     if (passesQueues && !locker.waits.empty()) toCheck_.push_back(&locker);
   }
   struct Victim {
@@ -165,23 +169,35 @@ class LockTable {
   Victim victimByPolicy(Locker& requester, Wait& own);
   void breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
                    LockAnswers& out);
-  static void describeObstacle(const Entry& entry, const Locker& locker, LockType type,
+  static void describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
                                LockAnswer& answer);
+
+  // In a tree: section 9.
+  /// `passed`: the lowest place above the goal that it has been let in at; null: none yet.
+  Way wayOf(Locker& locker, Entry& goal, Wanted wanted, const Place* passed) const;
+  /// A request that was let in here goes on. True: it has reached its goal, and may be granted.
+  bool goOn(Wait& mark);
+  void renewAbove(Locker& locker, const Entry& entry, LockType asked);
+  /// What it holds of what is below when `asked` was granted to it; never more than of the object.
+  void setBelowAfter(Hold& hold, Entry& entry, const LockRequest& asked);
+  void setBelow(Hold& hold, Entry& entry, HeldTypes types);
+  static Wait* nextInTree(Entry& entry);
+  void letMarksGo(Locker& locker, Entry& entry, LockType type);
+  void marksLost(Locker& locker, const Place& place);
   std::optional<std::vector<Hold*>> beginCommit(Locker& locker,
                                                 std::span<const LockTarget> targets);
   static void endCommit(Locker& locker);
 
   // Ways out of a wait. Each ends in serve().
   void serve(Entry& entry, LockAnswers& out);
+  void serveAbove(Entry& entry, LockAnswers& out);
+  void serveDescendants(Locker& locker, Entry& entry, LockAnswers& out);
   static bool isFree(const Wait& wait);
   static Wait* nextToGrant(Entry& entry);
   static void becomeUpgrades(Locker& locker, Entry& entry);
   static void favourDescendants(Locker& locker, Entry& entry);
   static std::vector<Locker*> becomeNewcomers(Locker& locker, Entry& entry,
                                               bool upgradesStay = false);
-  static Queue::iterator afterUpgrades(Entry& entry);
-  static void enterQueue(Wait& wait, Queue::iterator place);
-  static void quitQueue(Wait& wait);
   void serveAll(const std::vector<LockTarget>& targets, LockAnswers& out);
   void grant(Wait& wait, LockAnswers& out);
   void fail(Wait& wait, LockOutcome outcome, LockAnswers& out);
@@ -190,18 +206,23 @@ class LockTable {
                                                LockAnswers& out);
   std::vector<LockTarget> takeBack(Locker& locker);
   Duration leaveQueue(Wait& wait);
+  Duration endWait(Wait& wait);
   void cancelCommitOf(Locker& locker, LockAnswers& out);
 
   // Letting go.
   void removeHold(Hold& hold, Entry& entry);
-  /// False when it holds nothing on it.
+  /// Null when it holds nothing on it. Else the queue is to be served.
+  Entry* letGo(Locker& locker, LockTarget target);
   bool release(Locker& locker, LockTarget target, LockAnswers& out);
   void lapse(Hold& hold, LockAnswers& out);
   static void leaveParent(Locker& locker);
   void inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t level);
-  void returnToSession(Locker& locker, LockTarget target, LockAnswers& out);
+  /// False when nothing has changed.
+  bool returnToSession(Locker& locker, LockTarget target);
 
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
+  void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;
+  void checkPlaces() const;
   void findQueued(QueueWalk& walk) const;
   Queue::const_iterator behind(const QueueWalk::Last& last, const Entry& entry) const;
 
@@ -214,6 +235,7 @@ class LockTable {
   Slab<CommitUpgrade> commits_;
   Deadlines deadlines_;
   Leases leases_;
+  Places places_;
   LockCounts counts_;
   std::mt19937_64 random_;
   WaitGraph waitGraph_;
@@ -224,8 +246,5 @@ class LockTable {
   std::vector<Locker*> moved_;    // ... then these.
   std::uint64_t lastWait_ = 0;
 };
-
-/// LockManager::locksHeld(), without its mutex: others wait for no more than a page.
-std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std::size_t most);
 
 }  // namespace nephrite::lock_table

@@ -25,10 +25,6 @@ void LockTable::signOn(Locker& locker, bool isCounted) {
   if (locker.nextSibling != nullptr) locker.nextSibling->previousSibling = &locker;
 }
 
-LockManager::Placing LockTable::setPlace(LockTarget target, LockTarget parent) {
-  return target == parent ? LockManager::Placing::BelowItself : LockManager::Placing::Done;
-}
-
 void LockTable::signOff(Locker& locker, LockAnswers& out) {
   {
     OwnerHold own(locker.mutex);
@@ -135,12 +131,14 @@ void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t le
   asked.type = types.type;
   asked.level = level;
   asked.timeout = left.timeout();
+  const HeldTypes below = belowOf(left, entry);
   removeHold(left, entry);
   Hold* own = holdOn(entry, heir);
   if (own == nullptr) {
     if (isCountedAnew(heir, entry)) counts_.add(entry.target);
-    own = &holds_.add(heir, entry, asked, since);
-    if (types != own->types()) holds_.change(*own, types);
+    own = &addHold(heir, entry, asked, since);
+    changeHold(*own, entry, types);
+    setBelow(*own, entry, below);
     if (lease) leases_.inherit(*own, entry, *lease);
     becomeUpgrades(heir, entry);
     favourDescendants(heir, entry);
@@ -152,8 +150,9 @@ void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t le
     auto& upgraded = heir.commit->upgraded;
     upgraded.erase(std::remove(upgraded.begin(), upgraded.end(), own), upgraded.end());
   }
-  if (merged.type != own->type()) holds_.upgrade(*own, asked);
-  if (merged != own->types()) holds_.change(*own, merged);
+  if (merged.type != own->type()) upgradeHold(*own, entry, asked);
+  changeHold(*own, entry, merged);
+  setBelow(*own, entry, afterInheriting(belowOf(*own, entry), below));
   if (leases_.termsOf(*own).isNone()) return;
   if (lease) {
     leases_.inherit(*own, entry, *lease);
@@ -179,23 +178,32 @@ void LockTable::setWriting(Locker& locker, bool writes) {
 
 void LockTable::removeHold(Hold& hold, Entry& entry) {
   Locker& locker = hold.locker();
+  const LockType type = hold.type();
   if (entry.leases > 0) leases_.remove(hold, entry);
+  setBelow(hold, entry, {});
   holds_.remove(hold, entry);
+  holdChanged(locker, entry, type, LockType::Get);
+  if (entry.place != nullptr) entry.place->isFreed = true;
   if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
 }
 
-bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
+Entry* LockTable::letGo(Locker& locker, LockTarget target) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
   if (hold == nullptr) {
     dropUnlessNeeded(entry);
-    return false;
+    return nullptr;
   }
   removeHold(*hold, entry);
   // What is still waited for there may stand behind requests that stood behind it.
   for (Locker* const each : becomeNewcomers(locker, entry)) moved_.push_back(each);
-  serve(entry, out);
-  return true;
+  return &entry;
+}
+
+bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
+  Entry* const entry = letGo(locker, target);
+  if (entry != nullptr) serve(*entry, out);
+  return entry != nullptr;
 }
 
 bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
@@ -222,28 +230,37 @@ void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswer
       if (fate != ReleaseFate::Stays) left.emplace_back(hold->target, fate);
     }
   }
-  for (const auto& [target, fate] : left) {
-    if (fate == ReleaseFate::Goes) {
-      release(locker, target, out);
-    } else {
-      returnToSession(locker, target, out);
-    }
-  }
+  std::erase_if(left, [&](const auto& each) {
+    const bool goes = each.second == ReleaseFate::Goes;
+    return !(goes ? letGo(locker, each.first) != nullptr : returnToSession(locker, each.first));
+  });
+  for (const auto& [target, fate] : left) serve(entryFor(target), out);
   breakPending(out);
 }
 
 void LockTable::endSession(Locker& locker, LockTarget target) {
   Hold* const hold = holds_.find(locker, target);
-  if (hold != nullptr) holds_.change(*hold, {hold->type(), LockType::Get});
+  if (hold == nullptr) return;
+  holds_.change(*hold, {hold->type(), LockType::Get});
+  Entry* const entry = holds_.entryOf(target);
+  if (entry != nullptr) setBelow(*hold, *entry, {belowOf(*hold, *entry).type, LockType::Get});
 }
 
-void LockTable::returnToSession(Locker& locker, LockTarget target, LockAnswers& out) {
+bool LockTable::returnToSession(Locker& locker, LockTarget target) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
-  if (hold != nullptr && hold->isSession() && hold->type() != hold->sessionType()) {
-    holds_.change(*hold, {hold->sessionType(), hold->sessionType()});
+  const LockType own = hold == nullptr ? LockType::Get : hold->sessionType();
+  const LockType below = hold == nullptr ? LockType::Get : belowOf(*hold, entry).session;
+  const bool stays =
+      own == LockType::Get || (hold->type() == own && belowOf(*hold, entry).type == below);
+  if (stays) {
+    dropUnlessNeeded(entry);
+    return false;
   }
-  serve(entry, out);
+  changeHold(*hold, entry, {own, own});
+  setBelow(*hold, entry, {below, below});
+  if (entry.place != nullptr) entry.place->isFreed = true;
+  return true;
 }
 
 // --- Time ----------------------------------------------------------------------------------------
@@ -283,9 +300,9 @@ void LockTable::lapse(Hold& hold, LockAnswers& out) {
   lapsed.request.duration = hold.isSession() ? LockDuration::Session : LockDuration::Transaction;
   lapsed.request.lease = leases_.termsOf(hold);
   lapsed.token = hold.token();
-  for (const Wait* const wait : waitsOn(locker, entryFor(target))) {
-    leases_.noteLapse(*wait, types, lapsed.request.lease);
-  }
+  forEachRequestFor(locker, entryFor(target), [&](const Wait& wait) {
+    leases_.noteLapse(wait, types, lapsed.request.lease);
+  });
   ++statistics_.lapses;
   out.add(options_.lapsed, std::move(lapsed));
   if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);

@@ -30,11 +30,19 @@ LockInfo LockTable::infoOf(const Hold& hold, Instant now, WallTime wall) {
   return info;
 }
 
-LockInfo LockTable::withLease(const Hold& hold, Instant now, WallTime wall) const {
+LockInfo LockTable::withLease(const Hold& hold, const Entry* entry, Instant now,
+                              WallTime wall) const {
   LockInfo info = infoOf(hold, now, wall);
+  fillIn(info, hold, entry, now);
+  return info;
+}
+
+void LockTable::fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const {
+  if (entry == nullptr) return;
   info.lease = leases_.termsOf(hold);
   if (const auto end = leases_.endOf(hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
-  return info;
+  info.below = belowOf(hold, *entry).type;
+  info.scope = info.below != LockType::Get ? LockScope::Subtree : LockScope::Node;
 }
 
 LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
@@ -45,8 +53,10 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   info.wanted = wait.type();
   info.duration = wait.duration();
   info.waiting = true;
-  forEachBlocker(wait, [&](const Locker& blocker, const Hold*, const Wait*) {
-    info.lockedBy = blocker.id;
+  info.isMark = wait.isMark != 0;
+  info.scope = wait.wanted().isSubtree ? LockScope::Subtree : LockScope::Node;
+  forEachBlocker(wait, [&](const Obstacle& first) {
+    info.lockedBy = first.locker->id;
     return true;
   });
   info.since = wait.since();
@@ -136,21 +146,19 @@ std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std:
 }
 
 bool LockTable::fillInLeases(std::span<LockInfo> locks) const {
-  if (leases_.empty()) return false;
+  if (leases_.empty() && places_.empty()) return false;
   const Instant now = clock_.now();
   for (LockInfo& info : locks) {
     const Entry* const entry = holds_.entryOf(info.target);
-    if (entry == nullptr || entry->leases == 0) continue;
+    if (entry == nullptr || (entry->leases == 0 && entry->place == nullptr)) continue;
     const LockerRef locker = lockers_.find(info.requestedBy);
     const Hold* const hold = locker == nullptr ? nullptr : holdOn(*entry, *locker);
-    if (hold == nullptr) continue;
-    info.lease = leases_.termsOf(*hold);
-    if (const auto end = leases_.endOf(*hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
+    if (hold != nullptr) fillIn(info, *hold, entry, now);
   }
   return true;
 }
 
-void LockTable::QueueWalk::beginPage() {
+void QueueWalk::beginPage() {
   makeRoomForPage(seen);
   makeRoomForPage(targets);
   if (!hasTargets || isOrdered) return;
@@ -182,14 +190,19 @@ bool LockTable::listQueued(QueueWalk& walk) const {
   return false;
 }
 
-// A target with a queue has a holder, so a walk over all holds finds each queue. When few requests
-// wait, the deadlines show them without a walk.
+// A target with a queue has a holder, or marks, so a walk over all holds finds each other queue.
+// When few requests wait, the deadlines show them without a walk.
 void LockTable::findQueued(QueueWalk& walk) const {
   if (deadlines_.size() <= HoldTable::kPage) {
     walk.targets.clear();
     deadlines_.forEach([&](const Wait& wait) { walk.targets.push_back(wait.entry()->target); });
     walk.hasTargets = true;
   } else {
+    if (std::exchange(walk.isFirst, false)) {
+      places_.forEach([&](const Place& place) {
+        if (place.entry->subtreeWaits > 0) walk.targets.push_back(place.entry->target);
+      });
+    }
     holds_.lookOn(walk.table, [&](const Hold& hold, const Entry* entry, std::uint64_t) {
       if (entry == nullptr || entry->queue.empty()) return;
       const bool isNew = walk.targets.empty() || walk.targets.back() != hold.target;
@@ -219,14 +232,15 @@ std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {
   std::vector<LockInfo> locks;
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
+  const Entry* const entry = holds_.entryOf(target);
   std::vector<std::pair<std::uint64_t, LockInfo>> holds;
   holds_.forEachOn(target, [&](const Hold& hold) {
-    holds.emplace_back(hold.acquired(), withLease(hold, now, wall));
+    holds.emplace_back(hold.acquired(), withLease(hold, entry, now, wall));
   });
   std::sort(holds.begin(), holds.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [acquired, info] : holds) locks.push_back(info);
-  if (const Entry* const entry = holds_.entryOf(target)) {
+  if (entry != nullptr) {
     for (const Wait& wait : entry->queue) locks.push_back(infoOf(wait, now, wall));
   }
   return locks;
@@ -239,7 +253,7 @@ std::vector<LockInfo> LockTable::locksOf(Locker& locker) const {
   {
     OwnerHold own(locker.mutex);
     for (const Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
-      locks.push_back(withLease(*hold, now, wall));
+      locks.push_back(withLease(*hold, holds_.entryOf(hold->target), now, wall));
     }
   }
   for (const Wait& wait : locker.waits) locks.push_back(infoOf(wait, now, wall));
@@ -300,7 +314,9 @@ class AllWaits {
     const auto isOfFamily = [](const Wait& wait) {
       return wait.locker()->parent != nullptr || wait.locker()->firstChild != nullptr;
     };
-    if (std::any_of(entry.queue.begin(), entry.queue.end(), isOfFamily)) return addEach(entry);
+    const bool isPlain =
+        entry.place == nullptr && std::none_of(entry.queue.begin(), entry.queue.end(), isOfFamily);
+    if (!isPlain) return addEach(entry);
     std::array<std::uint32_t, 5> excluders{};  // By the type that is wanted; 0: not listed yet.
     const Wait* ahead = nullptr;
     for (const Wait& wait : entry.queue) {
@@ -343,8 +359,8 @@ class AllWaits {
   // One by one: who is related waits for other lockers than strangers do.
   void addEach(const Entry& entry) {
     for (const Wait& wait : entry.queue) {
-      forEachBlocker(wait, [&](const Locker& blocker, const Hold*, const Wait*) {
-        waitsFor(nodeOf(*wait.locker()), nodeOf(blocker));
+      forEachBlocker(wait, [&](const Obstacle& obstacle) {
+        waitsFor(nodeOf(*wait.locker()), nodeOf(*obstacle.locker));
         return false;
       });
     }
@@ -372,6 +388,58 @@ class AllWaits {
 
 }  // namespace
 
+// Each mark is what the locks and requests below it need, and no Subtree lock excludes one.
+void LockTable::checkPlaces() const {
+  using Needs = std::array<TypeCounts, 2>;  // Of locks, and of requests that wait.
+  boost::unordered_flat_map<const Place*, boost::unordered_flat_map<const Locker*, Needs>> needed;
+  const auto need = [&](const Locker& locker, const Place* from, LockType type, bool waits) {
+    for (const Place* up = from; up != nullptr; up = up->parent) {
+      ++needed[up][&locker].at(waits ? 1 : 0)[type];
+    }
+  };
+  places_.forEach([&](const Place& place) {
+    NEPHRITE_CHECK(place.entry->place == &place);
+    TypeCounts below;
+    std::uint32_t subtrees = 0;
+    for (const Hold& hold : place.entry->holders) {
+      need(hold.locker(), place.parent, hold.type(), false);
+      const HeldTypes types = place.belowOf(hold);
+      NEPHRITE_CHECK(covers(hold.type(), types.type) && covers(types.type, types.session));
+      NEPHRITE_CHECK(covers(hold.sessionType(), types.session));
+      if (types.type == LockType::Get) continue;
+      ++below[types.type];
+      ++subtrees;
+    }
+    NEPHRITE_CHECK(below == place.belowCounts && subtrees == place.below.size());
+    std::uint32_t waits = 0;
+    for (const Wait& wait : place.entry->queue) {
+      need(*wait.locker(), place.parent, wait.type(), true);
+      waits += wait.wanted().isSubtree ? 1 : 0;
+    }
+    NEPHRITE_CHECK(waits == place.entry->subtreeWaits);
+  });
+  places_.forEach([&](const Place& place) {
+    const auto& expected = needed[&place];
+    NEPHRITE_CHECK(expected.size() == place.marks.size());
+    TypeCounts counts;
+    const Mark* before = nullptr;
+    for (const Mark& mark : place.inOrder) {
+      const auto found = expected.find(mark.locker);
+      NEPHRITE_CHECK(found != expected.end());
+      NEPHRITE_CHECK(found->second == (Needs{mark.held, mark.waiting}));
+      NEPHRITE_CHECK(before == nullptr || before->order < mark.order);
+      NEPHRITE_CHECK(place.markOf(*mark.locker) == &mark);
+      ++counts[mark.type()];
+      before = &mark;
+      for (const auto& [hold, types] : place.below) {
+        NEPHRITE_CHECK(compatible(types.type, mark.type()) ||
+                       areRelated(hold->locker(), *mark.locker));
+      }
+    }
+    NEPHRITE_CHECK(counts == place.markCounts);
+  });
+}
+
 // In time proportional to the table, but for sorting and for families: also large ones are checked.
 void LockTable::checkInvariants() const {
   holds_.checkInvariants();
@@ -392,6 +460,8 @@ void LockTable::checkInvariants() const {
   for (const LockerRef& locker : lockers_.all()) {
     for (const auto& [entry, place] : locker->contended) entries.insert(entry);
   }
+  places_.forEach([&](const Place& place) { entries.insert(place.entry); });
+  checkPlaces();
   constexpr std::size_t kFewWaits = 200;
   std::size_t waits = 0;
   AllWaits graph;
@@ -413,7 +483,7 @@ void LockTable::checkInvariants() const {
           holders.contains(wait.locker()) || holdOfAncestor(*entry, *wait.locker()) != nullptr;
       // After a lapse it keeps its place.
       NEPHRITE_CHECK(wait.isFavoured() || !holds);
-      NEPHRITE_CHECK(!(wait.upgrade && newcomers));  // 3
+      NEPHRITE_CHECK(!(wait.upgrade && newcomers) || entry->place != nullptr);  // 3
       NEPHRITE_CHECK(!(wait.upgrade && wait.favoured));
       newcomers = newcomers || !wait.upgrade;
       if (wait.upgrade) lastUpgrade = &wait;

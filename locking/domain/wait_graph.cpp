@@ -24,7 +24,7 @@ unsigned excludedBy(LockType held) {
 }
 
 /// Where each request of a queue stands, found out when it is first asked for.
-class Places {
+class QueuePlaces {
  public:
   bool isBefore(const Wait& a, const Wait& b) {
     if (!places_.contains(&a)) {
@@ -38,11 +38,85 @@ class Places {
   boost::unordered_flat_map<const Wait*, std::uint32_t> places_;
 };
 
+/// The requests that wait at targets that have a place, for one search: those that one wait, lock
+/// or mark keeps waiting it keeps waiting for all of its kind, but for families.
+class WaitersInTree {
+ public:
+  template <typename Reach>
+  void forEachBehindHold(const Entry& entry, const Hold& hold, const Reach& reach) {
+    const Locker& holder = hold.locker();
+    const LockType below = entry.place->belowOf(hold).type;
+    if (!isNew(entry, Kind::Hold, hold.type(), holder) &&
+        (below == LockType::Get || !isNew(entry, Kind::Below, below, holder))) {
+      return;
+    }
+    forEachOf(entry, holder, reach, [&](const Wait& wait) {
+      return excludes(wait.isMark != 0 ? below : hold.type(), wait.type());
+    });
+  }
+  template <typename Reach>
+  void forEachBehindMark(const Mark& mark, const Reach& reach) {
+    const Entry& entry = *mark.place->entry;
+    if (mark.locker->parent == nullptr && !isNew(entry, Kind::Mark, mark.type(), *mark.locker)) {
+      return;
+    }
+    forEachOf(entry, *mark.locker, reach, [&](const Wait& wait) {
+      return wait.wanted().isSubtree && excludes(mark.typeFor(*wait.locker()), wait.type());
+    });
+  }
+  /// Of two of a kind, those behind the one that stands further ahead are all.
+  template <typename Reach>
+  void forEachBehind(Wait& wait, QueuePlaces& places, const Reach& reach) {
+    const Entry& entry = *wait.entry();
+    const Wanted wanted = wait.wanted();
+    const Kind kind = wanted.isMark      ? Kind::WaitingMark
+                      : wanted.isSubtree ? Kind::WaitingSubtree
+                                         : Kind::WaitingNode;
+    if (!hasRelatives(*wait.locker()) && !entry.place->hasMark(*wait.locker())) {
+      Wait*& first = firsts_[{&entry, number(kind, wait.type(), wait.isFavoured())}];
+      if (first != nullptr && !places.isBefore(wait, *first)) return;
+      first = &wait;
+    }
+    Queue& queue = const_cast<Queue&>(entry.queue);
+    for (auto behind = std::next(queue.iterator_to(wait)); behind != queue.end(); ++behind) {
+      if (isInTheWay(wait, *behind)) reach(*behind->locker());
+    }
+  }
+
+ private:
+  enum class Kind : unsigned { Hold, Below, Mark, WaitingMark, WaitingSubtree, WaitingNode };
+
+  static unsigned number(Kind kind, LockType type, bool isFavoured = false) {
+    return (static_cast<unsigned>(kind) * 2 + (isFavoured ? 1 : 0)) * 8 +
+           static_cast<unsigned>(type);
+  }
+  /// One with descendants lets those pass, and tells nothing about others.
+  bool isNew(const Entry& entry, Kind kind, LockType type, const Locker& of) {
+    if (of.firstChild != nullptr) return true;
+    return seen_.insert({&entry, number(kind, type)}).second;
+  }
+  // The wait of the holder itself is met, too, and is reached already.
+  template <typename Reach, typename IsExcluded>
+  static void forEachOf(const Entry& entry, const Locker& holder, const Reach& reach,
+                        const IsExcluded& isExcluded) {
+    for (Wait& wait : const_cast<Queue&>(entry.queue)) {
+      if (!isExcluded(wait) || isHeldByNow(wait)) continue;
+      if (holder.firstChild == nullptr || !isAncestor(holder, *wait.locker())) {
+        reach(*wait.locker());
+      }
+    }
+  }
+
+  using Key = std::pair<const Entry*, unsigned>;
+  boost::unordered_flat_set<Key> seen_;
+  boost::unordered_flat_map<Key, Wait*> firsts_;
+};
+
 // A newcomer that holds nothing anybody wants, at the tail of a queue however long.
 bool isBehindAll(const Locker& requester) {
   const Wait& wait = requester.waits.front();
-  return requester.contended.empty() && &wait == &requester.waits.back() &&
-         &wait == &wait.entry()->queue.back();
+  return requester.contended.empty() && requester.marks == nullptr &&
+         &wait == &requester.waits.back() && &wait == &wait.entry()->queue.back();
 }
 
 }  // namespace
@@ -98,8 +172,8 @@ bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
   const auto leadsFar = [&](const Wait& wait) {
     const Entry& entry = *wait.entry();
     const Locker& locker = *wait.locker();
-    const auto reachHolder = [&](const Hold& hold) { return reach(hold.locker()); };
-    if (forEachConflict(entry, locker, wait.type(), reachHolder)) return true;
+    const auto reachHolder = [&](const Obstacle& held) { return reach(*held.locker); };
+    if (forEachConflict(entry, locker, wait.wanted(), reachHolder)) return true;
     for (const Wait& ahead : entry.queue) {
       if (&ahead == &wait) return false;
       if (isInTheWay(ahead, wait) ? reach(*ahead.locker()) : ++steps > kMostSteps) return true;
@@ -157,7 +231,7 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
     reached.types |= types;
     const bool hasDescendants = hold.locker().firstChild != nullptr;
     for (Wait& wait : const_cast<Queue&>(entry.queue)) {
-      if ((bitOf(wait.type()) & types) == 0) continue;
+      if ((bitOf(wait.type()) & types) == 0 || isHeldByNow(wait)) continue;
       if (hasDescendants && isAncestor(hold.locker(), *wait.locker())) {
         reached.passed.push_back(&wait);
       } else {
@@ -165,8 +239,11 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
       }
     }
   };
-  Places places;
+  // What a lock on, and a mark at, a target that has a place keep waiting, each kind once.
+  WaitersInTree inTree;
+  QueuePlaces places;
   const auto reachBehind = [&](Wait& wait) {
+    if (wait.entry()->place != nullptr) return inTree.forEachBehind(wait, places, reach);
     Queue& queue = wait.entry()->queue;
     QueueBarrier barrier(*wait.entry());
     for (auto behind = std::next(queue.iterator_to(wait)); behind != queue.end(); ++behind) {
@@ -184,7 +261,15 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
     Locker& locker = *toVisit.back();
     toVisit.pop_back();
     for (const auto& [entry, place] : locker.contended) {
-      if (!entry->queue.empty()) reachThrough(*entry, *place.hold);
+      if (entry->queue.empty()) continue;
+      if (entry->place != nullptr) {
+        inTree.forEachBehindHold(*entry, *place.hold, reach);
+      } else {
+        reachThrough(*entry, *place.hold);
+      }
+    }
+    for (const Mark* mark = locker.marks; mark != nullptr; mark = mark->next) {
+      if (mark->place->entry->subtreeWaits > 0) inTree.forEachBehindMark(*mark, reach);
     }
     for (Wait& wait : locker.waits) reachBehind(wait);
   }
@@ -196,8 +281,8 @@ Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) con
   if (std::next(blocker.waits.begin()) == blocker.waits.end()) return &blocker.waits.front();
   for (Wait& wait : blocker.waits) {
     bool towards = false;
-    forEachBlocker(wait, [&](const Locker& next, const Hold*, const Wait*) {
-      towards = &next == &requester || next.mark == search_;
+    forEachBlocker(wait, [&](const Obstacle& next) {
+      towards = next.locker == &requester || next.locker->mark == search_;
       return towards;
     });
     if (towards) return &wait;
@@ -214,7 +299,8 @@ std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester,
   }
   boost::unordered_flat_set<const Locker*> known;
   for (Wait& wait : requester.waits) {
-    forEachBlocker(wait, [&](Locker& blocker, const Hold*, const Wait*) {
+    forEachBlocker(wait, [&](const Obstacle& obstacle) {
+      Locker& blocker = *obstacle.locker;
       if (blocker.mark == search_ && known.insert(&blocker).second) {
         found.push_back({&blocker, waitTowardsMarked(blocker, requester), &wait});
       }
@@ -235,17 +321,21 @@ class Blockers {
   template <typename Visit>
   void forEachNew(const Wait& wait, const Visit& visit) {
     const Entry& entry = *wait.entry();
+    if (entry.place != nullptr) {
+      forEachBlocker(wait, [&](const Obstacle& next) { return visit(*next.locker); });
+      return;
+    }
     const auto visitHold = [&](const Hold& hold) { return visit(hold.locker()); };
     if (const Locker* const other = walkedFor(entry, wait.type())) {
       // All were seen then that exclude this type, but for ancestors of that locker.
       for (const Locker* up = other->parent.get(); up != nullptr; up = up->parent.get()) {
         const Hold* const hold = holdOn(entry, *up);
         if (hold == nullptr || compatible(hold->type(), wait.type())) continue;
-        if (mayExclude(*hold, *wait.locker()) && visitHold(*hold)) return;
+        if (mayExclude(hold->locker(), *wait.locker()) && visitHold(*hold)) return;
       }
     } else {
       holdersOf_[&entry].at(static_cast<std::size_t>(wait.type())) = wait.locker();
-      if (forEachConflict(entry, *wait.locker(), wait.type(), visitHold)) return;
+      if (forEachExcluding(entry, *wait.locker(), wait.type(), visitHold)) return;
     }
 
     // What stands ahead of a wait that was met on the walk from another was met on it, too, but for
@@ -289,7 +379,7 @@ class Blockers {
 
   boost::unordered_flat_map<const Entry*, WalkedFor> holdersOf_;
   boost::unordered_flat_map<const Wait*, MetFrom> metFrom_;
-  Places places_;
+  QueuePlaces places_;
 };
 
 struct Step {
@@ -337,8 +427,7 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
         return closed;
       };
       if (&locker == &member) {  // Another wait of its own in the queue closes no cycle.
-        forEachBlocker(wait,
-                       [&](const Locker& next, const Hold*, const Wait*) { return visit(next); });
+        forEachBlocker(wait, [&](const Obstacle& next) { return visit(*next.locker); });
       } else {
         blockers.forEachNew(wait, visit);
       }
@@ -394,6 +483,9 @@ LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) 
   for (const auto& [entry, place] : member.contended) {
     if (entry->target != last.target) continue;
     return compatible(place.hold->type(), last.wanted) ? LockTarget{} : last.target;
+  }
+  for (const Mark* mark = member.marks; mark != nullptr; mark = mark->next) {
+    if (mark->place->entry->target == last.target) return last.target;
   }
   return {};
 }

@@ -7,36 +7,45 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "locking/domain/places.h"
 #include "locking/table/locker.h"
 
 namespace nephrite::lock_table {
 
-/// Is `hold` one that may be in the way of `asker`? What an ancestor holds never is.
-inline bool mayExclude(const Hold& hold, const Locker& asker) {
-  const Locker& holder = hold.locker();
+/// Is what `holder` has something that may be in the way of `asker`? What an ancestor has never is.
+inline bool mayExclude(const Locker& holder, const Locker& asker) {
   return &holder != &asker && !isAncestor(holder, asker);
 }
 
 /// Of two requests in one queue: is the one ahead in the way of the one behind?
 inline bool isInTheWay(const Wait& ahead, const Wait& behind) {
-  if (behind.isFavoured() && !ahead.isFavoured()) return false;
-  return !areRelated(*ahead.locker(), *behind.locker());
+  if (areRelated(*ahead.locker(), *behind.locker())) return false;
+  const Place* const place = ahead.entry()->place;
+  if (behind.isFavoured() && !ahead.isFavoured()) {
+    // But who has locks below goes ahead of all that want what is below.
+    const bool isAhead = behind.wanted().isSubtree && place->hasMark(*ahead.locker());
+    if (!isAhead) return false;
+  }
+  if (place == nullptr) return true;
+  // Who has locks below does not wait for those who want all that is below.
+  if (ahead.wanted().isSubtree && place->hasMark(*behind.locker())) return false;
+  return excludes(ahead.wanted(), behind.wanted());
 }
 
-/// Calls `visit(hold)` for all that others hold and that exclude `type` for `locker`, in the order
-/// of their grants, until it returns true; then true.
+/// Calls `visit(hold)` for all locks that others hold and that exclude one of `type` for `locker`,
+/// in the order of their grants, until it returns true; then true.
 template <typename Visit>
-bool forEachConflict(const Entry& entry, const Locker& locker, LockType type, const Visit& visit) {
+bool forEachExcluding(const Entry& entry, const Locker& locker, LockType type, const Visit& visit) {
   if (type == LockType::Exclusive) {
     for (Hold& hold : entry.holders) {
-      if (mayExclude(hold, locker) && visit(hold)) return true;
+      if (mayExclude(hold.locker(), locker) && visit(hold)) return true;
     }
     return false;
   }
   Hold* const deepest = entry.aboveShare;
   if (deepest == nullptr) return false;
   const auto excludes = [&](Hold& hold) {
-    return !compatible(hold.type(), type) && mayExclude(hold, locker);
+    return !compatible(hold.type(), type) && mayExclude(hold.locker(), locker);
   };
   if (deepest->locker().parent == nullptr) return excludes(*deepest) && visit(*deepest);
 
@@ -53,29 +62,44 @@ bool forEachConflict(const Entry& entry, const Locker& locker, LockType type, co
   return false;
 }
 
-/// The first of them.
-inline const Hold* conflictingHolder(const Entry& entry, const Locker& locker, LockType type) {
-  const Hold* first = nullptr;
-  forEachConflict(entry, locker, type, [&](const Hold& hold) {
-    first = &hold;
-    return true;
+/// Calls `visit(obstacle)` for all that others hold and that is in the way of what `locker` wants,
+/// in the order of the grants, until it returns true; then true.
+template <typename Visit>
+bool forEachConflict(const Entry& entry, const Locker& locker, Wanted wanted, const Visit& visit) {
+  if (entry.place != nullptr) return forEachConflictInTree(entry, locker, wanted, visit);
+  return forEachExcluding(entry, locker, wanted.type, [&](const Hold& hold) {
+    return visit(Obstacle{&hold.locker(), &hold, nullptr, nullptr});
   });
-  return first;
 }
 
-/// Calls `visit(locker, hold or null, wait or null)` for each locker that `wait` waits for: the
-/// holders in its way in the order of their grants, then those ahead in the queue. Stops when
-/// `visit` returns true.
+inline bool hasConflict(const Entry& entry, const Locker& locker, Wanted wanted) {
+  if (entry.place != nullptr) return hasConflictInTree(entry, locker, wanted);
+  return forEachExcluding(entry, locker, wanted.type, [](const Hold&) { return true; });
+}
+
+/// Has its locker inherited meanwhile what it asks for? Then nothing that is held is in its way.
+inline bool isHeldByNow(const Wait& wait) {
+  if (wait.upgrade == 0 || wait.isMark != 0) return false;
+  const Hold* const own = holdOn(*wait.entry(), *wait.locker());
+  if (own == nullptr || !covers(own->type(), wait.type())) return false;
+  return wait.isSubtree == 0 || covers(belowOf(*own, *wait.entry()).type, wait.type());
+}
+
+inline bool hasConflict(const Wait& wait) {
+  return hasConflict(*wait.entry(), *wait.locker(), wait.wanted()) && !isHeldByNow(wait);
+}
+
+/// Calls `visit(obstacle)` for each locker that `wait` waits for: what is held in its way in the
+/// order of the grants, then the requests ahead in the queue. Stops when `visit` returns true.
 template <typename Visit>
-void forEachBlocker(const Wait& wait, Visit&& visit) {
-  const auto visitHold = [&](const Hold& hold) {
-    return visit(hold.locker(), &hold, static_cast<const Wait*>(nullptr));
-  };
-  if (forEachConflict(*wait.entry(), *wait.locker(), wait.type(), visitHold)) return;
+void forEachBlocker(const Wait& wait, const Visit& visit) {
+  if (!isHeldByNow(wait) && forEachConflict(*wait.entry(), *wait.locker(), wait.wanted(), visit)) {
+    return;
+  }
   for (const Wait& ahead : wait.entry()->queue) {
     if (&ahead == &wait) return;
     if (!isInTheWay(ahead, wait)) continue;
-    if (visit(*ahead.locker(), static_cast<const Hold*>(nullptr), &ahead)) return;
+    if (visit(Obstacle{ahead.locker(), nullptr, nullptr, &ahead})) return;
   }
 }
 

@@ -16,9 +16,15 @@ struct Entry : Node {
   /// The holder that has more than Share. Others that have are all ancestors of its locker.
   Hold* aboveShare = nullptr;
   Wait* lastUpgrade = nullptr;  ///< Of the queue.
+  Place* place = nullptr;       ///< Among others, above and below; null: it has none.
   std::uint32_t holderCount = 0;
-  std::uint32_t favoured = 0;  ///< Waits of the queue that are `favoured`.
-  std::uint32_t leases = 0;    ///< Holds that have one.
+  std::uint32_t favoured = 0;      ///< Waits of the queue that are `favoured`.
+  std::uint32_t leases = 0;        ///< Holds that have one.
+  std::uint32_t subtreeWaits = 0;  ///< Waits of the queue for all that is below.
+
+  Queue::iterator afterUpgrades();
+  void enter(Wait& wait, Queue::iterator before);
+  void leave(Wait& wait);
 
   /// With more holders than the first a chain becomes an entry; with fewer than the second an entry
   /// without a queue becomes a chain.
@@ -28,11 +34,12 @@ struct Entry : Node {
   bool hasFew() const { return holderCount <= kFew; }
   /// The fast path knows neither leases nor families that share what strangers could not.
   bool isNeeded() const {
-    return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || isSharedInFamily();
+    return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || place != nullptr ||
+           isSharedInFamily();
   }
   bool isSharedInFamily() const;  // Defined in locker.h.
 };
-static_assert(sizeof(Entry) == 72);
+static_assert(sizeof(Entry) == 80);
 
 /// Of a hold that an Entry has: its place among the holders, known to its locker.
 struct HolderPlace {

@@ -203,7 +203,7 @@ void HoldTable::evictAll(Locker& locker) {
 bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
   if ((locker.slowPathOnly & (Locker::kCommitWaits | Locker::kCounted)) != 0) return true;
   const bool forGood = scope.kind == ReleaseScope::Kind::Everything;
-  bool slowPath = false;
+  bool slowPath = locker.subtrees > 0;
   for (Hold* hold = locker.first; hold != nullptr;) {
     Hold* const after = hold->after.get();
     if (after != nullptr) __builtin_prefetch(&segmentOf(hashOf(after->target)), /*write=*/1);

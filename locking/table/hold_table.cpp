@@ -306,6 +306,13 @@ FencingToken HoldTable::upgrade(Hold& hold, const LockRequest& asked) {
   return token;
 }
 
+std::uint64_t HoldTable::orderOfNext(const Entry& entry, Locker& locker) {
+  OwnerHold own(locker.mutex);
+  Segment& segment = segmentOf(hashOf(entry.target));
+  SpinHold spin(segment.lock);
+  return nextToken(segment, locker).value;
+}
+
 void HoldTable::change(Hold& hold, HeldTypes types) {
   Locker& locker = hold.locker();
   OwnerHold own(locker.mutex);

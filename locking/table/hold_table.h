@@ -100,6 +100,8 @@ class HoldTable {
   void remove(Hold& hold, Entry& entry);
   /// One more grant: the hold is of the type asked for from now on.
   FencingToken upgrade(Hold& hold, const LockRequest& asked);
+  /// A number above those of all that was granted on the target, for a mark.
+  std::uint64_t orderOfNext(const Entry& entry, Locker& locker) NEPHRITE_EXCLUDES(locker.mutex);
   /// No grant.
   void change(Hold& hold, HeldTypes types);
 

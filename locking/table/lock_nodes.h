@@ -14,6 +14,7 @@
 #include "locking/lock_request.h"
 #include "locking/lock_rules.h"
 #include "locking/table/tagged_pointer.h"
+#include "locking/table/wanted.h"
 
 namespace nephrite::lock_table {
 
@@ -25,6 +26,8 @@ inline std::uint64_t hashOf(LockTarget target) { return target.value * 0x9E3779B
 struct Entry;
 struct Hold;
 struct Locker;
+struct Mark;
+struct Place;
 struct Wait;
 
 /// What a chain of the hold table links: the holds of a target that no request waits for, one
@@ -162,7 +165,9 @@ struct CommitUpgrade {
 struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
   LockDone done;  ///< Empty in a commit's upgrade: the CommitUpgrade has it.
   Instant deadline{};
-  std::uint64_t sequence : 43 = 0;      ///< Rises with each wait: breaks ties between deadlines.
+  std::uint64_t sequence : 41 = 0;  ///< Rises with each wait: breaks ties between deadlines.
+  std::uint64_t isMark : 1 = 0;     ///< See Wanted. What it is on its way to: Places::goalOf().
+  std::uint64_t isSubtree : 1 = 0;
   std::uint64_t upgrade : 1 = 0;        ///< Stands before the newcomers: see isFavoured().
   std::uint64_t favoured : 1 = 0;       ///< Stands among the newcomers all the same.
   std::uint64_t shareReleased : 1 = 0;  ///< See LockAnswer.
@@ -184,9 +189,12 @@ struct Wait : TaggedLink<OfEntry>, TaggedLink<OfLocker> {
     locker_.set(&locker, static_cast<std::uint16_t>(bits >> 16));
     entry_.set(&entry, static_cast<std::uint16_t>(bits));
   }
+  /// It stands in another queue now.
+  void moveTo(Entry& entry) { entry_.set(&entry); }
+  Wanted wanted() const { return {type(), isSubtree != 0 && isMark == 0, isMark != 0}; }
   Locker* locker() const { return locker_.get(); }
   Entry* entry() const { return entry_.get(); }
-  LockRequest request() const;  ///< As asked.
+  LockRequest request() const;  ///< As asked; the target is that of the entry.
   LockTimeout timeout() const {
     return hasServerTimeout_ != 0 ? LockTimeout::serverDefined()
                                   : LockTimeout::ofMilliseconds(waitsFor());

@@ -69,6 +69,8 @@ struct Locker : ChunkHead {
   Hold* last NEPHRITE_GUARDED_BY(mutex) = nullptr;
   std::uint64_t clock NEPHRITE_GUARDED_BY(mutex) = 0;  ///< Its largest token.
   HoldIndex index NEPHRITE_GUARDED_BY(mutex);
+  /// Its locks with scope Subtree: what becomes of them when others return, the slow path knows.
+  std::uint32_t subtrees NEPHRITE_GUARDED_BY(mutex) = 0;
   Count held, lockRequests, unlockRequests;  // Changed under `mutex`.
 
   // Guarded by LockManager's mutex.
@@ -76,6 +78,7 @@ struct Locker : ChunkHead {
   /// Of all entries on whose targets it holds something.
   boost::unordered_flat_map<const Entry*, HolderPlace> contended;
   CommitUpgrade* commit = nullptr;  ///< That waits; null: none.
+  Mark* marks = nullptr;            ///< The first; see Place.
   std::uint64_t mark = 0;           ///< The search that has seen it (see WaitGraph).
   /// Rises with each sign-on and begin of a transaction.
   std::atomic<std::uint64_t> since{0};

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "node/schedule/replay_events.h"
+#include "node/schedule/replay_objects.h"
 #include "node/schedule/schedule.h"
 #include "objects/object_store.h"
 #include "runtime/database/local_database.h"
@@ -64,12 +65,9 @@ class Replay {
         world_(world),
         clock_(world.clock()),
         local_(world.local()),
-        database_(world.database()) {
+        database_(world.database()),
+        objects_(local_) {
     local_.whenAnyLapses([this](const LockAnswer& answer) { lapsed(answer); });
-    ClassDef wanted;
-    wanted.name = "ScheduleObject";
-    wanted.properties = {{"line", ValueType::Integer64}};
-    class_ = local_.defineClass(wanted)->number;
     database_.signOnNode({.name = "replay"},
                          [this](const NodeReply& reply) { node_ = reply.node.value(); });
     world_.settle();
@@ -103,7 +101,7 @@ class Replay {
   };
 
   void run(int line, const ProcessLine& wanted);
-  void run(int line, const ObjectLine& wanted);
+  void run(int line, const ObjectLine& wanted) { objects_.add(line, wanted); }
   void run(int line, const ResourceLine& wanted);
   void run(int line, const SettingLine& setting);
   void setLimit(int line, const SettingLine& setting);
@@ -118,13 +116,16 @@ class Replay {
   void ended(const std::shared_ptr<Step>& step, const StepResult& result);
   void tell(const std::string& event);
   void lapsed(const LockAnswer& answer);
-  const std::string& nameOf(LockTarget target) const;
+  const std::string& nameOf(LockTarget target) const {
+    return objects_.nameOf(Oid::fromBits(target.value));
+  }
   void immediate(const Step& step, std::string_view outcome, const std::string& more = "");
   void stateChanged(const Step& step, std::optional<ErrorCode> error, std::string_view outcome);
   std::string eventOf(const Step& step, std::string_view outcome, const std::string& more) const;
   std::string eventOf(const Step& step, std::string_view verb, std::string_view outcome,
                       const std::string& more) const;
   void noteRenewal(const Step& step, LockerId locker);
+  void noteRenewalsAbove(const Step& step, LockerId locker, LockType granted);
   std::string resultOf(const Step& step, const StepResult& result) const;
   const std::string& nameOf(LockerId locker) const { return names_.at(locker.value); }
 
@@ -133,14 +134,12 @@ class Replay {
   ManualClock& clock_;
   LocalDatabase& local_;
   Database& database_;
-  Oid::ClassNumber class_ = 0;
   NodeInfo node_;
   std::chrono::milliseconds serverTimeout_{10'000};
   std::chrono::milliseconds backgroundTimeout_{30'000};
   std::map<std::string, std::unique_ptr<Player>> players_;
   std::map<std::uint64_t, std::string> names_;
-  std::map<std::string, Oid> objects_;  // And resources.
-  std::vector<std::shared_ptr<const NamedResource>> resources_;
+  ReplayObjects objects_;
   // Of a process and an object: the line that made or last renewed the lease of the lock.
   std::map<std::pair<std::uint64_t, Oid>, int> leaseLines_;
   LockLimits limits_;
@@ -177,13 +176,6 @@ void Replay::showDeadlocks(const DeadlockSeen& seen) {
     lastDeadlock_ = record.number;
     seen(record, names);
   }
-}
-
-const std::string& Replay::nameOf(LockTarget target) const {
-  const auto is = [&](const auto& object) { return object.second.bits() == target.value; };
-  const auto found = std::find_if(objects_.begin(), objects_.end(), is);
-  NEPHRITE_CHECK(found != objects_.end());
-  return found->first;
 }
 
 void Replay::run(int line, const ProcessLine& wanted) {
@@ -226,27 +218,12 @@ void Replay::run(int line, const ProcessLine& wanted) {
   if (failure) throw ScheduleError(line, failure->what);
 }
 
-void Replay::run(int line, const ObjectLine& wanted) {
-  if (objects_.contains(wanted.name)) {
-    throw ScheduleError(line, "object or resource '" + wanted.name + "' exists already");
-  }
-  const Oid oid = local_.newOid(Lifetime::Persistent, class_);
-  ChangeSet created;
-  created.changes.push_back({ChangeKind::Create, {oid, 1, {}, {}}});
-  local_.store().commit(created);
-  objects_[wanted.name] = oid;
-}
-
 void Replay::run(int line, const ResourceLine& wanted) {
-  if (objects_.contains(wanted.name)) {
-    throw ScheduleError(line, "object or resource '" + wanted.name + "' exists already");
-  }
+  objects_.expectNew(line, wanted.name);
   std::optional<RequestFailure> failure;
   database_.resource(wanted.name, [&](const ResourceReply& reply) {
     failure = reply.failure;
-    if (failure) return;
-    resources_.push_back(reply.resource);
-    objects_[wanted.name] = reply.resource->oid;
+    if (!failure) objects_.add(line, wanted.name, reply.resource);
   });
   world_.settle();
   if (failure) throw ScheduleError(line, failure->what);
@@ -311,20 +288,21 @@ void Replay::run(int line, const StepLine& content) {
     throw ScheduleError(line, "process '" + content.process +
                                   "' is waiting and can take no step until it is answered");
   }
-  if (hasObject(content.verb) && !objects_.contains(content.object)) {
-    throw ScheduleError(line, "there is no object '" + content.object +
-                                  "'; create it with: object " + content.object);
-  }
+  const auto step = std::make_shared<Step>(Step{line, content});
+  if (hasObject(content.verb)) step->content.object = objects_.nameFor(line, content.object);
 
-  const bool isResource =
-      hasObject(content.verb) && objects_.at(content.object).lifetime() == Lifetime::Resource;
+  const bool isResource = hasObject(content.verb) &&
+                          objects_.oidOf(step->content.object).lifetime() == Lifetime::Resource;
   if (isResource && (content.verb == ScheduleVerb::Update || content.verb == ScheduleVerb::Read)) {
     throw ScheduleError(line, "'" + content.object +
                                   "' is a resource, which is locked and holds nothing to " +
                                   std::string(scheduleWord(content.verb)));
   }
+  if (isResource && content.subtree) {
+    throw ScheduleError(
+        line, "'" + content.object + "' is a resource, which nothing is below; leave out: subtree");
+  }
 
-  const auto step = std::make_shared<Step>(Step{line, content});
   running_ = step.get();
   first_.clear();
   caused_.clear();
@@ -347,7 +325,7 @@ void Replay::run(int line, const StepLine& content) {
 
 void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
   const StepLine& content = step->content;
-  const Oid oid = hasObject(content.verb) ? objects_.at(content.object) : Oid();
+  const Oid oid = hasObject(content.verb) ? objects_.oidOf(content.object) : Oid();
   const StepDone done = [this, step](const StepResult& result) { ended(step, result); };
   switch (content.verb) {
     case ScheduleVerb::SharedLock:
@@ -378,7 +356,7 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
 void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
   const StepLine& content = step->content;
   ProcessMachine::Wish wish;
-  wish.target = objects_.at(content.object);
+  wish.target = objects_.oidOf(content.object);
   switch (content.verb) {
     case ScheduleVerb::SharedLock: wish.type = LockType::Share; break;
     case ScheduleVerb::ReserveLock: wish.type = LockType::Reserve; break;
@@ -390,7 +368,8 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
       if (content.duration == ScheduleDuration::Session) wish.duration = LockDuration::Session;
   }
   if (content.lease) wish.lease.length = std::chrono::milliseconds(*content.lease);
-  if (!content.lease &&
+  if (content.subtree) wish.scope = LockScope::Subtree;
+  if (!content.lease && !content.subtree &&
       player.machine.lockAtOnce(wish.target, wish.type, wish.duration, wish.timeout)) {
     return immediate(*step, "granted");
   }
@@ -400,7 +379,7 @@ void Replay::startLock(const std::shared_ptr<Step>& step, Player& player) {
 // Writes the number of the line: in odd lines as Object::set() does, in the others as a collection
 // that is added to.
 void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
-  const Oid oid = objects_.at(step->content.object);
+  const Oid oid = objects_.oidOf(step->content.object);
   const auto number = static_cast<std::int64_t>(step->line);
   ProcessMachine& machine = player.machine;
   if (step->line % 2 != 0) {
@@ -472,7 +451,9 @@ void Replay::ended(const std::shared_ptr<Step>& step, const StepResult& result) 
   const bool isUpdated = step->content.verb == ScheduleVerb::Update && result.isDone();
   if (const auto player = players_.find(step->content.process);
       player != players_.end() && (isGranted || isUpdated)) {
-    noteRenewal(*step, player->second->machine.process().locker);
+    const LockerId locker = player->second->machine.process().locker;
+    noteRenewal(*step, locker);
+    if (isGranted) noteRenewalsAbove(*step, locker, result.lock.request.type);
   }
   const std::string event = resultOf(*step, result);
   if (step.get() == running_ && !result.queued) {
@@ -496,7 +477,17 @@ void Replay::tell(const std::string& event) {
 }
 
 void Replay::noteRenewal(const Step& step, LockerId locker) {
-  leaseLines_[{locker.value, objects_.at(step.content.object)}] = step.line;
+  leaseLines_[{locker.value, objects_.oidOf(step.content.object)}] = step.line;
+}
+
+// A lock renews the leases of the locks with scope Subtree that cover it.
+void Replay::noteRenewalsAbove(const Step& step, LockerId locker, LockType granted) {
+  for (const Oid above : objects_.above(objects_.oidOf(step.content.object))) {
+    const auto held = local_.lockStatus(locker, above);
+    if (!held || !covers(held->below, granted)) continue;
+    const bool isNew = !held->lease.isNone() && held->leaseLeft == Duration(held->lease.length);
+    if (isNew) leaseLines_[{locker.value, above}] = step.line;
+  }
 }
 
 void Replay::lapsed(const LockAnswer& answer) {

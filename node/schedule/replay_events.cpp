@@ -10,6 +10,10 @@
 namespace nephrite {
 namespace {
 
+std::string scopeOf(const LockInfo& held) {
+  return held.scope == LockScope::Subtree ? ",\"scope\":\"subtree\"" : "";
+}
+
 // What is left of it.
 std::string leaseOf(const LockInfo& held) {
   if (held.lease.isNone()) return {};
@@ -46,13 +50,14 @@ std::string listingOf(const std::vector<LockInfo>& locks,
   for (std::size_t i = 0; i < held.size(); ++i) {
     text += (i == 0 ? "{\"process\":" : ",{\"process\":") + jsonText(nameOf(held[i].requestedBy)) +
             ",\"type\":\"" + std::string(nephrite::nameOf(held[i].type)) + "\",\"duration\":\"" +
-            std::string(nephrite::nameOf(held[i].duration)) + "\"" + leaseOf(held[i]) + "}";
+            std::string(nephrite::nameOf(held[i].duration)) + "\"" + scopeOf(held[i]) +
+            leaseOf(held[i]) + "}";
   }
   text += "],\"queued\":[";
   for (std::size_t i = 0; i < queued.size(); ++i) {
     text += (i == 0 ? "{\"process\":" : ",{\"process\":") +
             jsonText(nameOf(queued[i].requestedBy)) + ",\"type\":\"" +
-            std::string(nephrite::nameOf(queued[i].wanted)) + "\"}";
+            (queued[i].isMark ? "mark" : std::string(nephrite::nameOf(queued[i].wanted))) + "\"}";
   }
   return text + "]";
 }

@@ -67,9 +67,9 @@ std::string_view argumentsForm(Arguments arguments) {
   switch (arguments) {
     case Arguments::None: return "";
     case Arguments::Object: return " OBJECT";
-    case Arguments::Lock: return " OBJECT [lease=MS]";
+    case Arguments::Lock: return " OBJECT [subtree] [lease=MS]";
     case Arguments::LockRequest:
-      return " OBJECT share|reserve|update|exclusive transaction|session MS [lease=MS]";
+      return " OBJECT share|reserve|update|exclusive transaction|session MS [subtree] [lease=MS]";
     case Arguments::Milliseconds: return " MS";
     case Arguments::SignOff: return " [inherit]";
   }
@@ -220,14 +220,42 @@ class LineParser {
     }
   }
 
+  // Of what a step may name.
+  std::string lockableName(std::string_view word) const {
+    if (word == kScheduleRoot) fail("'/' is the root, which is there already; choose another name");
+    return name(word);
+  }
+
   ObjectLine object() const {
-    expectWords(2, "object NAME");
-    return {name(words_[1])};
+    const bool hasPlace = words_.size() > 2 && words_[2] == "at";
+    expectWords(hasPlace ? 4 : 2, "object NAME [at PATH]");
+    if (!hasPlace) return {lockableName(words_[1])};
+    return {lockableName(words_[1]), path(words_[3])};
+  }
+
+  // From the root, each name as one may be given to an object.
+  std::string path(std::string_view word) const {
+    const std::string text = name(word);
+    if (!text.starts_with('/')) fail(quoted(word) + " is not a path; expected '/NAME/NAME'");
+    std::size_t names = 0;
+    for (std::size_t begin = 1; begin <= text.size(); ++names) {
+      const std::size_t end = std::min(text.find('/', begin), text.size());
+      const std::string each = text.substr(begin, end - begin);
+      if (each.empty() || each == "." || each == ".." || each.size() > ObjectLine::kLongestName) {
+        fail(quoted(each) + " in the path " + quoted(word) + " names nothing; expected 1 to " +
+             std::to_string(ObjectLine::kLongestName) + " bytes other than '.' and '..'");
+      }
+      begin = end + 1;
+    }
+    if (names > ObjectLine::kMostNames)
+      fail(quoted(word) + " is too deep; expected at most " +
+           std::to_string(ObjectLine::kMostNames) + " names in a path");
+    return text;
   }
 
   ResourceLine resource() const {
     expectWords(2, "resource NAME");
-    return {name(words_[1])};
+    return {lockableName(words_[1])};
   }
 
   SettingLine setting() const {
@@ -286,8 +314,9 @@ class LineParser {
       fail("unknown verb " + quoted(words_[1]) + "; expected one of " + verbs());
     line.verb = static_cast<ScheduleVerb>(form - kVerbs.begin());
     const std::size_t count = 2 + countOf(form->arguments);
-    const bool hasOption = words_.size() > count && option(line, form->arguments, words_[count]);
-    expectWords(count + (hasOption ? 1 : 0),
+    std::size_t end = count;
+    while (end < words_.size() && option(line, form->arguments, words_[end])) ++end;
+    expectWords(std::max(end, count),
                 "NAME " + std::string(form->word) + std::string(argumentsForm(form->arguments)));
 
     if (form->arguments == Arguments::Milliseconds) line.timeout = timeout(words_[2]);
@@ -296,15 +325,20 @@ class LineParser {
     return line;
   }
 
-  // What may stand behind the arguments of a verb.
+  // What may stand behind the arguments of a verb, in this order, each once.
   bool option(StepLine& line, Arguments arguments, std::string_view word) const {
-    if (arguments == Arguments::SignOff && word == "inherit") {
+    if (arguments == Arguments::SignOff && word == "inherit" && !line.inherit) {
       line.inherit = true;
       return true;
     }
     constexpr std::string_view kLease = "lease=";
     const bool isLock = arguments == Arguments::Lock || arguments == Arguments::LockRequest;
-    if (!isLock || !word.starts_with(kLease)) return false;
+    if (!isLock || line.lease) return false;
+    if (word == "subtree" && !line.subtree) {
+      line.subtree = true;
+      return true;
+    }
+    if (!word.starts_with(kLease)) return false;
     line.lease = number<std::int32_t>(word.substr(kLease.size()), 1, "a lease in ms");
     return true;
   }
@@ -353,6 +387,11 @@ void ScheduleReader::checkEncoding(std::string& text) const {
                         "the line holds a CR that does not end it; save the file with "
                         "lines that end in LF or CR LF");
   }
+}
+
+std::string ObjectLine::parentPath() const {
+  const std::size_t last = path.rfind('/');
+  return last == 0 ? std::string(kScheduleRoot) : path.substr(0, last);
 }
 
 std::optional<ScheduleLine> ScheduleReader::next() {

@@ -75,9 +75,16 @@ struct ProcessLine {
   std::string parent;  ///< Empty: none.
 };
 
-/// `object NAME`
+/// `object NAME [at PATH]`
 struct ObjectLine {
+  static constexpr std::size_t kMostNames = 64;     ///< In a path.
+  static constexpr std::size_t kLongestName = 255;  ///< In a path; bytes.
+
   std::string name;
+  std::string path = {};  ///< From the root: "/mixer/fader". Empty: it has no place.
+
+  /// The path of what it is below, "/" for the root. Only of one that has a place.
+  std::string parentPath() const;
 };
 
 /// `resource NAME`: locked like an object.
@@ -102,10 +109,11 @@ struct AdvanceLine {
 struct StepLine {
   std::string process;
   ScheduleVerb verb{};
-  std::string object;           ///< Or a resource. Empty when the verb has none.
+  std::string object;           ///< Or a resource; a name or a path. Empty when the verb has none.
   ScheduleLockType type{};      ///< Of `lock` and `tryLock`; else unused.
   ScheduleDuration duration{};  ///< Of `lock` and `tryLock`; else unused.
   std::int32_t timeout = 0;     ///< Of `lock`, `tryLock` and `setDefaultLockTimeout`; as written.
+  bool subtree = false;         ///< Of the lock verbs: the scope.
   std::optional<std::int32_t> lease;  ///< Of the lock verbs: milliseconds, at least 1.
   bool inherit = false;               ///< Of `signOff`: its locks go to the parent.
 };
@@ -130,6 +138,9 @@ class ScheduleError : public std::runtime_error {
  private:
   int line_;
 };
+
+/// What a schedule calls the root, of which every path begins.
+inline constexpr std::string_view kScheduleRoot = "/";
 
 /// Reads a lock schedule line by line, so that what stands before a bad line can be run.
 ///
@@ -172,8 +183,8 @@ std::string_view scheduleWord(ScheduleVictim victim);
 /// Whether lines and events of `verb` name an object or a resource.
 bool hasObject(ScheduleVerb verb);
 
-/// Whether `verb` asks for a lock by name: it may have a lease, and a resource in place of an
-/// object.
+/// Whether `verb` asks for a lock by name: it may have a scope and a lease, and a resource in place
+/// of an object.
 bool isLockVerb(ScheduleVerb verb);
 
 }  // namespace nephrite

@@ -40,6 +40,7 @@ std::vector<Claim> ofLocking() {
       says(it, "Of more than {} states one in the other, the lock table counts {}", most, most),
       says(it, "goes when the {} ends", most + "rd"),
       says(it, "A family has at most {} generations", LockManager::kMostDepth),
+      says(it, "Its path has at most {} names", LockManager::kMostPlaces),
       says(it, "may carry a **lease**: 1 to {} ms", LeaseTerms::kLongest.count()),
       says(it, "Any string of 1 to {} bytes names", grouped(NamedResource::kMostBytes)),
       says(it, "`LimitWarning` (percent, {})", defaultOf("NephriteLocks", "LimitWarning")),
@@ -99,6 +100,8 @@ std::vector<Claim> ofSchedules() {
   const char* const it = "docs/schedule.md";
   std::vector<Claim> all{
       says(it, "the clock of a schedule ends at {} ms", ScheduleReader::kLastInstant),
+      says(it, "names with `/` between them, at most {}", ObjectLine::kMostNames),
+      says(it, "A name in a path is 1 to {} bytes", ObjectLine::kLongestName),
       says(it, "whole numbers of {} bits with a sign", bits(sizeof LockTimeout::kInfinite)),
   };
   for (const char* const name : {"ServerTimeout", "BackgroundProcessServerTimeout"}) {

@@ -102,6 +102,29 @@ TEST(Schedule, WhenALockVerbEndsWithALeaseThenTheLineHasIt) {
   EXPECT_FALSE(isLockVerb(ScheduleVerb::Renew));
 }
 
+TEST(Schedule, WhenAnObjectHasAPlaceThenTheLineSaysWhereAndBelowWhat) {
+  const auto fader = onlyAs<ObjectLine>("object fader at /mixer/fader");
+  EXPECT_EQ(fader.name, "fader");
+  EXPECT_EQ(fader.path, "/mixer/fader");
+  EXPECT_EQ(fader.parentPath(), "/mixer");
+  EXPECT_EQ(onlyAs<ObjectLine>("object mixer at /mixer").parentPath(), kScheduleRoot);
+  EXPECT_EQ(onlyAs<ObjectLine>("object at").path, "");
+
+  std::string deepest;
+  for (int i = 0; i < 64; ++i) deepest += "/x";
+  EXPECT_EQ(onlyAs<ObjectLine>("object X at " + deepest).path, deepest);
+  EXPECT_NE(complaint("object X at " + deepest + "/x"), "");
+}
+
+TEST(Schedule, WhenALockIsOnASubtreeThenTheLineSaysSo) {
+  const auto line = onlyAs<StepLine>("A lock /a/b share session 5 subtree lease=7");
+  EXPECT_TRUE(line.subtree);
+  EXPECT_EQ(line.lease, 7);
+  EXPECT_EQ(line.object, "/a/b");
+  EXPECT_TRUE(onlyAs<StepLine>("A sharedLock / subtree").subtree);
+  EXPECT_FALSE(onlyAs<StepLine>("A sharedLock /").subtree);
+}
+
 TEST(Schedule, WhenASignOffHandsOnItsLocksThenTheLineSaysSo) {
   EXPECT_TRUE(onlyAs<StepLine>("A signOff inherit").inherit);
   EXPECT_FALSE(onlyAs<StepLine>("A signOff").inherit);
@@ -188,7 +211,7 @@ TEST(Schedule, WhenItIsNoTextInUtf8ThenThatIsSaidOfItsFirstLine) {
 }
 
 TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
-  const std::pair<const char*, const char*> cases[] = {
+  const std::pair<std::string, const char*> cases[] = {
       {"\nprocess", "line 2: too short; expected 'process NAME"},
       {"process A quickly", "'quickly' is not an option of a process; expected background"},
       {"process A background background", "'background' is given twice"},
@@ -201,8 +224,19 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"process A timeout=1s", "'1s' is not a timeout in ms"},
       {"process object", "'object' begins a line of its own"},
       {"process A\xff", "is not a name; expected UTF-8"},
-      {"object", "too short; expected 'object NAME'"},
-      {"object X Y", "'Y' is too much; expected 'object NAME'"},
+      {"object", "too short; expected 'object NAME [at PATH]'"},
+      {"object X Y", "'Y' is too much; expected 'object NAME [at PATH]'"},
+      {"object X at", "too short; expected 'object NAME [at PATH]'"},
+      {"object X at /x y", "'y' is too much; expected 'object NAME [at PATH]'"},
+      {"object X at x", "'x' is not a path; expected '/NAME/NAME'"},
+      {"object X at /", "'' in the path '/' names nothing"},
+      {"object X at /x/", "'' in the path '/x/' names nothing"},
+      {"object X at //x", "'' in the path '//x' names nothing"},
+      {"object X at /./x", "'.' in the path '/./x' names nothing"},
+      {"object X at /x/..", "'..' in the path '/x/..' names nothing"},
+      {"object X at /" + std::string(256, 'x'), "names nothing; expected 1 to 255 bytes"},
+      {"object /", "'/' is the root, which is there already"},
+      {"resource /", "'/' is the root, which is there already"},
       {"process resource", "'resource' begins a line of its own"},
       {"resource", "too short; expected 'resource NAME'"},
       {"resource r s", "'s' is too much; expected 'resource NAME'"},
@@ -223,7 +257,7 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"advance 9000000000000\nadvance 1", "line 2: the clock of a schedule ends at 9000000000000"},
       {"A", "no verb; expected 'NAME verb arguments'"},
       {"A grab X", "unknown verb 'grab'; expected one of sharedLock"},
-      {"A sharedLock", "too short; expected 'NAME sharedLock OBJECT [lease=MS]'"},
+      {"A sharedLock", "too short; expected 'NAME sharedLock OBJECT [subtree]"},
       {"A begin now", "'now' is too much; expected 'NAME begin'"},
       {"A lock X share session", "too short; expected 'NAME lock OBJECT share|reserve"},
       {"A lock X shared session 1", "'shared' is not a lock type; expected one of share, reserve"},
@@ -235,6 +269,10 @@ TEST(Schedule, WhenALineIsMalformedThenTheMessageSaysWhereAndWhatWasExpected) {
       {"A sharedLock X lease=5 lease=5", "'lease=5' is too much"},
       {"A unlock X lease=5", "'lease=5' is too much; expected 'NAME unlock OBJECT'"},
       {"A sharedLock X inherit", "'inherit' is too much"},
+      {"A sharedLock X subtree subtree", "'subtree' is too much"},
+      {"A sharedLock X lease=5 subtree", "'subtree' is too much"},
+      {"A unlock X subtree", "'subtree' is too much; expected 'NAME unlock OBJECT'"},
+      {"A signOff inherit inherit", "'inherit' is too much"},
       {"A renew", "too short; expected 'NAME renew OBJECT'"},
       {"A signOff now", "'now' is too much; expected 'NAME signOff [inherit]'"},
       {"A setDefaultLockTimeout +5", "'+5' is not a timeout in ms"},

@@ -60,6 +60,22 @@ constexpr Program kResourceThenX{"exclusiveLock r", "exclusiveLock X", "unlock r
 constexpr Program kXThenResource{"begin", "update X", "exclusiveLock r", "commit"};
 constexpr Program kResourceLease{"sharedLock r lease=10", "sharedLock X", "advance 10", "renew r"};
 
+constexpr const char* kTree =
+    "object T at /t\n"
+    "object V at /t/v\n"
+    "object W at /t/w\n";
+constexpr Program kSubtree{"sharedLock T subtree", "exclusiveLock T subtree", "unlock T",
+                           "sharedLock V"};
+constexpr Program kBelow{"exclusiveLock V", "sharedLock W", "exclusiveLock W", "abort"};
+constexpr Program kBelowOtherwise{"sharedLock W", "exclusiveLock V", "unlock W", "abort"};
+constexpr Program kWiderAndBack{"begin", "lock T share session 0", "exclusiveLock T subtree",
+                                "commit"};
+constexpr Program kChangeBelow{"begin", "update V", "commit", "sharedLock T"};
+constexpr Program kInheritedSubtree{"lock T share session 0 subtree", "update V", "exclusiveLock W",
+                                    "signOff inherit"};
+constexpr Program kSubtreeLease{"lock T reserve session 30 subtree lease=20", "advance 10",
+                                "sharedLock V", "exclusiveLock T subtree"};
+
 constexpr std::array kMeetings{
     Meeting{"ShareUpgradesMeetReserve",
             "",
@@ -136,6 +152,19 @@ constexpr std::array kMeetings{
             "setting MaxLocks=3\nsetting MaxLockedObjects=2\nresource r\n",
             {"", "parent=C", ""},
             {kShareThenChange, kYThenX, kResourceThenX}},
+    Meeting{"SubtreeAmongThoseBelow", kTree, {"", "", ""}, {kSubtree, kBelow, kBelowOtherwise}},
+    Meeting{"CommitBelowAScopeThatRises",
+            kTree,
+            {"", "updateLocks", "priority=-1"},
+            {kWiderAndBack, kChangeBelow, kBelow}},
+    Meeting{"FamilyBelowAWaitingSubtree",
+            kTree,
+            {"", "parent=C", ""},
+            {kBelow, kBelowOtherwise, kSubtree}},
+    Meeting{"SubtreesOfAFamily",
+            kTree,
+            {"", "parent=C", "timeout=20"},
+            {kSubtreeLease, kInheritedSubtree, kBelowOtherwise}},
 };
 
 /// Plays every order of the steps; skips a process that waits or has signed off with its parent;

@@ -16,24 +16,15 @@ void LockModel::run(const ScheduleLine& line) {
   line_ = line.number;
   if (const auto* process = std::get_if<ProcessLine>(&line.content)) addProcess(*process);
   if (const auto* object = std::get_if<ObjectLine>(&line.content))
-    addObject(object->name, /*isResource=*/false);
+    addObject(*object, /*isResource=*/false);
   if (const auto* resource = std::get_if<ResourceLine>(&line.content)) {
-    addObject(resource->name, /*isResource=*/true);
+    addObject({resource->name}, /*isResource=*/true);
   }
   if (const auto* setting = std::get_if<SettingLine>(&line.content)) set(*setting);
   if (const auto* by = std::get_if<AdvanceLine>(&line.content)) advance(by->milliseconds);
   if (const auto* what = std::get_if<StepLine>(&line.content)) step(*what);
   deliver();
   checkThatNothingIsLeftToGrant();
-}
-
-void LockModel::addObject(const std::string& name, bool isResource) {
-  if (objectIndex_.count(name)) throw ScheduleError(line_, "object given twice");
-  Object object;
-  object.name = name;
-  object.isResource = isResource;
-  objectIndex_[name] = static_cast<int>(objects_.size());
-  objects_.push_back(object);
 }
 
 void LockModel::set(const SettingLine& line) {
@@ -102,19 +93,20 @@ void LockModel::step(const StepLine& line) {
   object_ = line.object.empty() ? -1 : objectNamed(line.object, line_);
   if (object_ >= 0 && objects_[object_].isResource) {
     const bool touches = line.verb == ScheduleVerb::Update || line.verb == ScheduleVerb::Read;
-    if (touches) throw ScheduleError(line_, line.object + " is a resource");
+    if (touches || line.subtree) throw ScheduleError(line_, line.object + " is a resource");
   }
   ownEventAt_ = told_.size();
 
   const Type type = static_cast<Type>(line.type);
   const bool session = line.duration == ScheduleDuration::Session;
   switch (line.verb) {
-    case ScheduleVerb::SharedLock: return askFor(S, false, -2, line.lease);
-    case ScheduleVerb::ReserveLock: return askFor(R, false, -2, line.lease);
-    case ScheduleVerb::UpdateLock: return askFor(U, false, -2, line.lease);
-    case ScheduleVerb::ExclusiveLock: return askFor(X, false, -2, line.lease);
-    case ScheduleVerb::Lock: return askFor(type, session, line.timeout, line.lease);
-    case ScheduleVerb::TryLock: return askFor(type, session, line.timeout, line.lease);
+    case ScheduleVerb::SharedLock: return askFor(S, false, -2, line.lease, line.subtree);
+    case ScheduleVerb::ReserveLock: return askFor(R, false, -2, line.lease, line.subtree);
+    case ScheduleVerb::UpdateLock: return askFor(U, false, -2, line.lease, line.subtree);
+    case ScheduleVerb::ExclusiveLock: return askFor(X, false, -2, line.lease, line.subtree);
+    case ScheduleVerb::Lock:
+    case ScheduleVerb::TryLock:
+      return askFor(type, session, line.timeout, line.lease, line.subtree);
     case ScheduleVerb::Unlock: return unlock();
     case ScheduleVerb::Update: return update();
     case ScheduleVerb::Read: return read();
@@ -136,7 +128,7 @@ void LockModel::step(const StepLine& line) {
 
 // Section 2. Also the implicit locks of update and read, for which succeed() ends the step.
 void LockModel::askFor(Type type, bool session, std::int64_t timeout,
-                       std::optional<std::int64_t> lease) {
+                       std::optional<std::int64_t> lease, bool subtree) {
   if (type == U && !processes_[self_].inTransaction) return own("error", 1026);
   Pending pending;
   pending.line = line_;
@@ -144,16 +136,20 @@ void LockModel::askFor(Type type, bool session, std::int64_t timeout,
   pending.object = object_;
   pending.type = type;
   pending.session = session;
+  pending.subtree = subtree;
   pending.timeout = timeout;
   pending.lease = lease;
   ask(pending, self_, true);
 }
 
-LockModel::Waiter LockModel::waiterOf(const Pending& pending, int process) {
+LockModel::Waiter LockModel::waiterOf(const Pending& pending, int process) const {
   Waiter waiter;
   waiter.process = process;
+  waiter.target = pending.object;
   waiter.type = pending.type;
   waiter.session = pending.session;
+  waiter.subtree = pending.subtree;
+  waiter.mayLower = !processes_[process].inTransaction && processes_[process].levels.empty();
   waiter.lease = pending.lease;
   waiter.line = pending.line;
   return waiter;
@@ -168,29 +164,32 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   Hold* hold = holdOf(process, object);
   if (hold && grantedByHold(*hold, pending, process, isOwn)) return;
   if (hold && hold->type == S && waiter.type == U && !hold->session) {
-    // 2.2: S/tr -> U lets go of the S first. Its lease is kept for the U.
+    // 2.2: S/tr -> U lets go of the S first. Its lease is kept for the U, and its scope.
     pending.editionWhenShareWasReleased = objects_[object].edition;
+    pending.subtree = waiter.subtree = pending.subtree || hold->below;
     waiter.former = model::Former{false, hold->lease};
-    drop(objects_[object], process);
+    drop(object, process);
     letGone(process, {object});
     deliver();
     if (isMissing()) return tell(eventOf(pending, process, "error", 1072), isOwn);
   }
-  waiter.upgrade = isCovered(process, object);
 
-  const bool isFree = canGrant(object, waiter);
+  const bool isFree = meetsNothing(waiter);
   const auto due = dueTime(processes_[process], pending.timeout);
   if (!isFree && !due) return tell(eventOf(pending, process, "refused", 1027), isOwn);
   // The lock that S/tr -> U has let go of counted as much as the one asked for.
   const int limit = waiter.former ? 0 : limitPassed(process, object);
   if (limit != 0) return tell(eventOf(pending, process, "error", limit), isOwn);
-  if (isFree) {
-    take(object, waiter);
-    return succeed(pending, process, isOwn);
+  if (goOn(waiter)) {
+    const std::vector<int> places = std::exchange(toServe_, {});
+    succeed(pending, process, isOwn);
+    servePlaces(places);
+    return deliver();
   }
   pending.due = *due;
-  enqueue(object, waiter);
+  const std::vector<int> places = std::exchange(toServe_, {});
   startWaiting(pending, process, isOwn);
+  servePlaces(places);
   if (!pending.locks) return;
   // Of several locks: should this one be granted already, the next is asked for when all else that
   // came of it has been told. A refusal is told in its turn.
@@ -204,23 +203,19 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   deliver();
 }
 
-// The columns "equal" and "weaker" of the table of section 2.1. False for "stronger".
+// The columns "equal" and "weaker" of the table of section 2.1, of the object and of what is below
+// it. False for "stronger".
 bool LockModel::grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn) {
-  const Type type = pending.type;
-  if (type > hold.type) return false;
-  const bool inState = processes_[process].inTransaction || !processes_[process].levels.empty();
-  bool lower = false;
-  if (type < hold.type) {
-    if (pending.session) lower = !inState;
-    if (!pending.session) lower = !inState && !hold.session;
-  }
-  const model::Former before{hold.session.has_value(), hold.lease};
-  setLease(hold, before, waiterOf(pending, process));
-  if (pending.session) hold.session = type;
-  if (lower) hold.type = type;
+  const Waiter waiter = waiterOf(pending, process);
+  if (waiter.type > hold.type) return false;
+  if (waiter.subtree && (!hold.below || waiter.type > *hold.below)) return false;
+  const Hold old = hold;
+  setLease(hold, model::Former{hold.session.has_value(), hold.lease}, waiter);
+  setTypes(hold, waiter);
   hold.edition = objects_[pending.object].edition;
+  renewAbove(waiter);
 
-  if (lower) serveAll({pending.object});
+  if (hold.type != old.type || hold.below != old.below) serveAll({pending.object});
   deliver();
   succeed(pending, process, isOwn);
   return true;
@@ -255,7 +250,7 @@ void LockModel::unlock() {
   const Process& me = processes_[self_];
   const Hold* hold = holdOf(self_, object_);
   if (me.inTransaction || !me.levels.empty() || !hold) return own("ignored");
-  drop(objects_[object_], self_);
+  drop(object_, self_);
   own("released");
   letGone(self_, {object_});
 }
@@ -276,6 +271,7 @@ void LockModel::list() {
     if (!held.empty()) held += ",";
     held += "{\"process\":\"" + name + "\",\"type\":\"" + kTypeWords[hold->type] +
             "\",\"duration\":\"" + (hold->session ? "session" : "transaction") + "\"";
+    if (hold->below) held += ",\"scope\":\"subtree\"";
     if (hold->lease) held += ",\"lease\":" + std::to_string(hold->lease->due - now_);
     held += "}";
   }
@@ -283,7 +279,7 @@ void LockModel::list() {
   for (const Waiter& waiter : object.waiters) {
     if (!queued.empty()) queued += ",";
     queued += "{\"process\":\"" + processes_[waiter.process].name + "\",\"type\":\"" +
-              kTypeWords[waiter.type] + "\"}";
+              (waiter.target == object_ ? kTypeWords[waiter.type] : "mark") + "\"}";
   }
   own("listed", 0, ",\"held\":[" + held + "],\"queued\":[" + queued + "]");
 }
@@ -309,25 +305,24 @@ void LockModel::commit() {
   Waiter waiter;
   waiter.process = self_;
   waiter.type = X;
-  waiter.upgrade = true;
   waiter.commit = true;
   for (const int object : objectsInOrderOfAcquisition(self_)) {
     if (!contains(me.changed, object) || holdOf(self_, object)->type != U) continue;
     pending.upgrades.push_back(object);
-    if (!canGrant(object, waiter)) mustWait = true;
+    waiter.target = object;
+    if (!meetsNothing(waiter)) mustWait = true;
   }
   if (!mustWait) return succeed(pending, self_, true);
   const auto due = dueTime(me, -2);
   if (!due) return own("refused", 1027);
   pending.due = *due;
   for (const int object : pending.upgrades) {
-    if (canGrant(object, waiter)) {
-      take(object, waiter);
-    } else {
-      enqueue(object, waiter);
-    }
+    waiter.target = object;
+    goOn(waiter);
   }
+  const std::vector<int> places = std::exchange(toServe_, {});
   startWaiting(pending, self_, true);
+  servePlaces(places);
 }
 
 void LockModel::abort() {
@@ -348,11 +343,10 @@ void LockModel::endLevel(char kind) {
   for (const int object : objectsInOrderOfAcquisition(self_)) {
     Hold* hold = holdOf(self_, object);
     if (hold->session) {
-      if (!me.levels.empty() || hold->type == *hold->session) continue;
-      hold->type = *hold->session;
+      if (!me.levels.empty() || !returns(*hold)) continue;
     } else {
       if (hold->level < level) continue;
-      drop(objects_[object], self_);
+      drop(object, self_);
     }
     freed.push_back(object);
   }
@@ -385,10 +379,11 @@ LockModel::Hold* LockModel::holdOf(int process, int object) {
   return nullptr;
 }
 
-void LockModel::drop(Object& object, int process) {
-  auto& holds = object.holds;
+void LockModel::drop(int object, int process) {
+  auto& holds = objects_[object].holds;
   const auto isOfIt = [&](const Hold& hold) { return hold.process == process; };
   holds.erase(std::remove_if(holds.begin(), holds.end(), isOfIt), holds.end());
+  refreshMarks();
 }
 
 // S beside S, R and U; nothing else (section 1).

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,27 +24,16 @@ namespace nephrite {
 /// Source:  docs/locking.md and docs/schedule.md. Where they are silent: README.md in this folder.
 class LockModel {
  public:
+  LockModel();
   void run(const ScheduleLine& line);
 
-  /// What came of a line: at once, or later than others' events.
-  struct Event {
-    int line = 0;
-    std::int64_t time = 0;
-    std::string process;
-    ScheduleVerb verb{};
-    std::string object = {};  ///< Of a verb that has one.
-    std::string outcome = {};
-    int code = 0;
-    std::string more = {};
-    std::optional<int> locks = {};  ///< Of lockAll(): so many were granted before that.
-    std::string word = {};          ///< In place of the verb: "lease" lapsed, "process" refused.
-  };
+  using Event = model::Event;
   const std::vector<Event>& told() const { return told_; }
   /// The same, as `nephrite replay` prints them.
   std::vector<std::string> events() const;
 
   // What no schedule has a verb for, and a wire or an operator can do. `line` is for the events.
-  /// The process withdraws the request that it waits for, if it waits (64005).
+  /// The process withdraws the request that it waits for (64005).
   void cancel(const std::string& process, int line);
   /// As signOff, also of one that waits.
   void leave(const std::string& process, bool inherit, int line);
@@ -78,9 +68,7 @@ class LockModel {
   std::vector<std::pair<std::string, std::string>> heldBesideWaits() const;
 
   /// What the generator has to know to write legal lines.
-  bool isWaiting(const std::string& process) const {
-    return processNamed(process).pending.has_value();
-  }
+  bool isWaiting(const std::string& process) const { return !!processNamed(process).pending; }
   bool hasSignedOff(const std::string& process) const { return processNamed(process).signedOff; }
   /// False also for one whose sign-on was refused.
   bool hasSignedOn(const std::string& process) const { return processIndex_.count(process) != 0; }
@@ -101,6 +89,7 @@ class LockModel {
   using Being = model::Being;
   using Hold = model::Hold;
   using Lease = model::Lease;
+  using Mark = model::Mark;
   using Waiter = model::Waiter;
   using Object = model::Object;
   using Pending = model::Pending;
@@ -118,23 +107,21 @@ class LockModel {
   Hold* holdOf(int process, int object);
   const Hold* holdOf(int process, int object) const;
   static bool compatible(Type one, Type other);
-
-  static void drop(Object& object, int process);
+  void drop(int object, int process);
 
   // The lines.
   void addProcess(const ProcessLine& line);
-  void addObject(const std::string& name, bool isResource);
+  void addObject(const ObjectLine& line, bool isResource);
   void set(const SettingLine& line);
   void setLimit(int& limit, int value);
   void advance(std::int64_t milliseconds, bool late = false);
   void step(const StepLine& line);
 
-  // The steps.
-  // Those with `isOwn` tell it as the first event of the step being run.
+  // The steps. Those with `isOwn` tell it as the first event of the step being run.
   void askFor(Type type, bool session, std::int64_t timeout,
-              std::optional<std::int64_t> lease = std::nullopt);
+              std::optional<std::int64_t> lease = std::nullopt, bool subtree = false);
   Pending pendingOf(const StepLine& lock, int line) const;
-  static Waiter waiterOf(const Pending& pending, int process);
+  Waiter waiterOf(const Pending& pending, int process) const;
   void ask(Pending pending, int process, bool isOwn);
   bool grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();
@@ -149,6 +136,25 @@ class LockModel {
   void signOff(bool inherit);
   void force(const std::string& process, ScheduleVerb verb, int object, int line);
   void endForced();
+
+  // Places.
+  std::vector<int> upwardFrom(int object) const;
+  std::vector<int> above(int object) const;
+  std::vector<int> wayTo(int object) const;
+  std::optional<Type> markOf(int process, int place, bool ofLocksAlone) const;
+  void refreshMarks();
+  bool hasMark(int process, int place) const;
+  bool isMarked(int process, int place) const;
+  bool isUnderOwnLock(const Waiter& waiter) const;
+  void renewAbove(const Waiter& waiter);
+  std::vector<int> inTheWay(int place, const Waiter& waiter) const;
+  bool isInTheWay(int place, const Waiter& ahead, const Waiter& waiter) const;
+  bool canGrant(int place, const Waiter& waiter) const;
+  std::optional<std::size_t> standsAt(int place, const Waiter& waiter) const;
+  std::size_t wouldStandAt(int place, const Waiter& waiter) const;
+  void enqueue(int place, Waiter waiter);
+  bool meetsNothing(const Waiter& waiter) const;
+  bool goOn(Waiter waiter, int from = -1);
 
   // Families.
   int depthOf(int process) const;
@@ -171,7 +177,6 @@ class LockModel {
   // Waiting.
   int nextTimeout(std::int64_t until) const;
   std::optional<std::int64_t> dueTime(const Process& process, std::int64_t timeout) const;
-  void enqueue(int object, const Waiter& waiter);
   void startWaiting(const Pending& pending, int process, bool isOwn);
   void resolveDeadlocks(int requester, bool told);
   int victimAmong(int requester);
@@ -182,15 +187,19 @@ class LockModel {
   bool reaches(int from, int target) const;
   void endWait(int process, const std::string& outcome, int code, bool isOwnEvent);
   std::vector<int> dropWait(int process, const std::string& outcome, int code, bool isOwnEvent);
-  bool standsInAQueue(int process) const;
+  std::vector<int> placesOf(int process) const;
 
   // Granting and letting go.
   int limitPassed(int process, int object) const;
-  bool isInTheWay(int object, const Waiter& ahead, const Waiter& waiter) const;
-  bool canGrant(int object, const Waiter& waiter) const;
   void take(int object, const Waiter& waiter);
+  static void setTypes(Hold& hold, const Waiter& waiter);
+  static bool returns(Hold& hold);
   void serve(int object);
   void serveAll(const std::vector<int>& objects);
+  void servePlaces(const std::vector<int>& places);
+  void lookAgain(int process, int place);
+  void resolveAll(int requester, bool told);
+  void lookLater();
   void letGone(int process, const std::vector<int>& objects);
   void serveAndLookAgain(int process, const std::vector<int>& objects);
   void granted(int process);
@@ -213,26 +222,25 @@ class LockModel {
   std::vector<Process> processes_;
   std::vector<Object> objects_;
   std::map<std::string, int> processIndex_;
-  std::map<std::string, int> objectIndex_;
+  std::map<std::string, int> objectIndex_;  // By name, and by path.
+  std::set<std::string> paths_{std::string(kScheduleRoot)};
   std::int64_t now_ = 0;
-  std::int64_t serverTimeout_ = 10'000;
-  std::int64_t backgroundTimeout_ = 30'000;
+  std::int64_t serverTimeout_ = 10'000, backgroundTimeout_ = 30'000;
   bool doubleDeadlock_ = false;
   ScheduleVictim victim_ = ScheduleVictim::Requester;
   std::mt19937_64 engine_{0};
   bool anySignOn_ = false;
-  int maxLockers_ = 0;
-  int maxLocks_ = 0;
-  int maxLockedObjects_ = 0;
-  std::int64_t sequence_ = 0;
-  std::int64_t leasesMade_ = 0;
+  int maxLockers_ = 0, maxLocks_ = 0, maxLockedObjects_ = 0;
+  std::int64_t sequence_ = 0, leasesMade_ = 0;
   std::vector<Decision> decided_;
-  std::vector<int> gained_;  // Processes that wait on and were granted a part of it.
+  std::vector<int> gained_;   // Processes that wait on and were granted a part of it.
+  std::vector<int> toServe_;  // Places where a family may have less in its way.
+  int resolving_ = 0;
+  std::vector<std::pair<int, int>> later_;     // As lookAgain(), when no deadlock is looked for.
+  std::vector<std::pair<int, int>> nowThere_;  // A process, and where it has a lock or mark now.
 
   // The step being run. Its own event stands before all that it causes.
-  int line_ = 0;
-  int self_ = -1;
-  int object_ = -1;
+  int line_ = 0, self_ = -1, object_ = -1;
   ScheduleVerb verb_{};
   std::size_t ownEventAt_ = 0;
 

@@ -1,5 +1,6 @@
 // The families of the model: signing on and off, kinship, inheriting, and limits.
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -57,13 +58,15 @@ void LockModel::signOff(bool inherits) {
   for (const int member : family) {
     for (const int object : objectsInOrderOfAcquisition(member)) {
       if (member == self_ && heir >= 0) inherit(object, self_, heir);
-      drop(objects_[object], member);
+      drop(object, member);
       places.push_back(object);
     }
     processes_[member].signedOff = true;
   }
   serveAll(places);
-  if (heir >= 0 && processes_[heir].pending) resolveDeadlocks(heir, /*told=*/true);
+  if (heir < 0) return;
+  servePlaces(placesOf(heir));  // What it has inherited may cover what it waits for.
+  if (processes_[heir].pending) resolveDeadlocks(heir, /*told=*/true);
 }
 
 // The process and all below it, the deepest first, the process last.
@@ -79,7 +82,7 @@ std::vector<int> LockModel::familyOf(int process) const {
   return family;
 }
 
-// The heir gets the stronger type, the longer duration, the later lease.
+// The heir gets the stronger type, the longer duration, the wider scope, the later lease.
 void LockModel::inherit(int object, int from, int heir) {
   const Hold given = *holdOf(from, object);
   Hold* hold = holdOf(heir, object);
@@ -93,7 +96,10 @@ void LockModel::inherit(int object, int from, int heir) {
   } else {
     hold->lease = merged(*hold, given);
     hold->type = std::max(hold->type, given.type);
-    hold->session = std::max(hold->session, given.session);  // None is less than any.
+    // None is less than any.
+    hold->session = std::max(hold->session, given.session);
+    hold->below = std::max(hold->below, given.below);
+    hold->belowSession = std::max(hold->belowSession, given.belowSession);
   }
   auto& pending = processes_[heir].pending;
   const bool staysExclusive = pending && pending->isAbout(object) && given.type == X;
@@ -136,36 +142,39 @@ bool LockModel::relativeChanged(int process, int object) const {
 
 // What it waits for where it has a lock now goes behind the earlier upgrades.
 void LockModel::becomesUpgrade(int process, int object) {
+  for (Object& each : objects_) {
+    for (Waiter& waiter : each.waiters) {
+      if (waiter.process == process && waiter.target == object) waiter.mayLower = false;
+    }
+  }
   auto& waiters = objects_[object].waiters;
-  const auto at = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+  const auto isNewcomer = [&](const Waiter& waiter) {
     return waiter.process == process && !waiter.upgrade;
-  });
-  if (at == waiters.end()) return;
-  Waiter waiter = *at;
-  waiters.erase(at);
-  waiter.upgrade = true;
-  enqueue(object, waiter);
+  };
+  while (true) {
+    const auto at = std::find_if(waiters.begin(), waiters.end(), isNewcomer);
+    if (at == waiters.end()) return;
+    const Waiter waiter = *at;
+    waiters.erase(at);
+    enqueue(object, waiter);
+  }
 }
 
 // Of the process and those below it, upgrades for which nothing is held any more: they stand first
 // of the newcomers, in their order.
 void LockModel::becomeNewcomers(int process, int object) {
   auto& waiters = objects_[object].waiters;
-  std::vector<Waiter> upgrades, sunk, newcomers;
-  for (Waiter& waiter : waiters) {
+  std::vector<Waiter> sunk;
+  const auto sinks = [&](const Waiter& waiter) {
     const bool isOfThese = waiter.process == process || isAncestor(process, waiter.process);
-    if (!waiter.upgrade) {
-      newcomers.push_back(waiter);
-    } else if (isOfThese && !isCovered(waiter.process, object)) {
-      sunk.push_back(waiter);
-      sunk.back().upgrade = false;
-    } else {
-      upgrades.push_back(waiter);
-    }
-  }
-  waiters = upgrades;
-  waiters.insert(waiters.end(), sunk.begin(), sunk.end());
-  waiters.insert(waiters.end(), newcomers.begin(), newcomers.end());
+    return waiter.upgrade && isOfThese && !isCovered(waiter.process, object);
+  };
+  std::copy_if(waiters.begin(), waiters.end(), std::back_inserter(sunk), sinks);
+  waiters.erase(std::remove_if(waiters.begin(), waiters.end(), sinks), waiters.end());
+  for (Waiter& waiter : sunk) waiter.upgrade = false;
+  auto newcomers = waiters.end();
+  while (newcomers != waiters.begin() && !std::prev(newcomers)->upgrade) --newcomers;
+  waiters.insert(newcomers, sunk.begin(), sunk.end());
 }
 
 // ---- Limits --------------------------------------------------------------------------------
@@ -176,7 +185,7 @@ int LockModel::limitPassed(int process, int object) const {
   std::set<int> objects;
   for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
     for (const Hold& hold : objects_[o].holds) pairs.emplace(hold.process, o);
-    for (const Waiter& waiter : objects_[o].waiters) pairs.emplace(waiter.process, o);
+    for (const Waiter& waiter : objects_[o].waiters) pairs.emplace(waiter.process, waiter.target);
   }
   for (const auto& [locker, locked] : pairs) objects.insert(locked);
   pairs.emplace(process, object);

@@ -10,29 +10,6 @@ namespace nephrite {
 
 using model::contains;
 
-// A holder is, when the types conflict and it is neither the one who asks nor an ancestor.
-bool LockModel::canGrant(int object, const Waiter& waiter) const {
-  for (const Hold& hold : objects_[object].holds) {
-    if (hold.process == waiter.process || isAncestor(hold.process, waiter.process)) continue;
-    if (!compatible(hold.type, waiter.type)) return false;
-  }
-  for (const Waiter& ahead : objects_[object].waiters) {
-    if (ahead.process == waiter.process) break;
-    if (waiter.upgrade && !ahead.upgrade) break;  // It would stand here.
-    if (isInTheWay(object, ahead, waiter)) return false;
-  }
-  return true;
-}
-
-// Of two in a queue. Who has a lock there, or an ancestor who has, does not wait for newcomers.
-bool LockModel::isInTheWay(int object, const Waiter& ahead, const Waiter& waiter) const {
-  if (ahead.process == waiter.process || areRelated(ahead.process, waiter.process)) return false;
-  const auto isUpgrade = [&](const Waiter& each) {
-    return each.upgrade || isCovered(each.process, object);
-  };
-  return isUpgrade(ahead) || !isUpgrade(waiter);
-}
-
 void LockModel::take(int object, const Waiter& waiter) {
   Hold* hold = holdOf(waiter.process, object);
   std::optional<model::Former> before = waiter.former;
@@ -45,10 +22,41 @@ void LockModel::take(int object, const Waiter& waiter) {
     objects_[object].holds.push_back(fresh);
     hold = &objects_[object].holds.back();
   }
-  if (!waiter.commit) setLease(*hold, before, waiter);
-  hold->type = std::max(hold->type, waiter.type);  // What was inherited meanwhile may be more.
-  if (waiter.session) hold->session = waiter.type;
+  if (!waiter.commit) {
+    setLease(*hold, before, waiter);
+    renewAbove(waiter);
+  }
+  setTypes(*hold, waiter);
   hold->edition = objects_[object].edition;
+  refreshMarks();
+}
+
+// Section 2.1, of the object and of what is below it, each by itself; then below it is nothing
+// stronger than on it. A fresh hold is Share, which covers nothing else.
+void LockModel::setTypes(Hold& hold, const Waiter& waiter) {
+  const auto grant = [&](std::optional<Type>& type, std::optional<Type>& session) {
+    const bool isCovered = type && *type >= waiter.type;
+    const bool isLowered = isCovered && waiter.mayLower && (waiter.session || !session);
+    if (!isCovered || isLowered) type = waiter.type;
+    if (waiter.session) session = waiter.type;
+  };
+  std::optional<Type> type = hold.type;
+  grant(type, hold.session);
+  hold.type = *type;
+  if (waiter.subtree) {
+    grant(hold.below, hold.belowSession);
+  } else if (waiter.session) {
+    hold.belowSession.reset();
+  }
+  if (hold.below) hold.below = std::min(*hold.below, hold.type);
+}
+
+// To the type and scope last asked for with Session duration. False when it has no other.
+bool LockModel::returns(Hold& hold) {
+  if (hold.type == *hold.session && hold.below == hold.belowSession) return false;
+  hold.type = *hold.session;
+  hold.below = hold.belowSession;
+  return true;
 }
 
 // From the head, each that nothing is in the way of.
@@ -62,16 +70,41 @@ void LockModel::serve(int object) {
     if (next == waiters.end()) return;
     const Waiter waiter = *next;
     waiters.erase(next);
-    take(object, waiter);
-    granted(waiter.process);
+    if (goOn(waiter, object)) {
+      granted(waiter.process);
+    } else {
+      gained_.push_back(waiter.process);
+    }
   }
 }
 
+// Each, and what is above it.
 void LockModel::serveAll(const std::vector<int>& objects) {
-  for (const int object : objects) serve(object);
+  std::vector<int> places;
+  for (const int object : objects) {
+    const std::vector<int> upward = upwardFrom(object);
+    places.insert(places.end(), upward.begin(), upward.end());
+  }
+  servePlaces(places);
+}
+
+void LockModel::servePlaces(const std::vector<int>& places) {
+  for (const int place : places) serve(place);
+  while (!toServe_.empty()) {
+    for (const int place : std::exchange(toServe_, {})) serve(place);
+  }
+  lookLater();
+}
+
+// One requester is off all cycles before another is looked at.
+void LockModel::lookLater() {
+  if (resolving_ > 0) return;
   for (const int process : std::exchange(gained_, {})) {
     if (processes_[process].pending) resolveDeadlocks(process, /*told=*/true);
   }
+  // Who waits below in the family may stand there as an upgrade from now on, in others' way.
+  for (const auto& [process, place] : std::exchange(nowThere_, {})) lookAgain(process, place);
+  for (const auto& [process, place] : std::exchange(later_, {})) lookAgain(process, place);
 }
 
 // What `process` had on `objects` is gone, or less. Waits there that were upgrades because of it
@@ -85,20 +118,25 @@ void LockModel::letGone(int process, const std::vector<int>& objects) {
 void LockModel::serveAndLookAgain(int process, const std::vector<int>& objects) {
   serveAll(objects);
   for (const int object : objects) {
-    std::vector<int> waiting;
-    for (const Waiter& waiter : objects_[object].waiters) {
-      const bool isOfThese = waiter.process == process || isAncestor(process, waiter.process);
-      if (isOfThese) waiting.push_back(waiter.process);
-    }
-    for (const int each : waiting) {
-      if (processes_[each].pending) resolveDeadlocks(each, /*told=*/true);
-    }
+    for (const int place : upwardFrom(object)) lookAgain(process, place);
+  }
+  if (processes_[process].pending) resolveDeadlocks(process, /*told=*/true);
+}
+
+void LockModel::lookAgain(int process, int place) {
+  std::vector<int> waiting;
+  for (const Waiter& waiter : objects_[place].waiters) {
+    const bool isOfThese = waiter.process == process || isAncestor(process, waiter.process);
+    if (isOfThese) waiting.push_back(waiter.process);
+  }
+  for (const int each : waiting) {
+    if (processes_[each].pending) resolveDeadlocks(each, /*told=*/true);
   }
 }
 
 // A waiting request of `process` was granted: its step will end, unless it is a commit with more.
 void LockModel::granted(int process) {
-  if (standsInAQueue(process)) return gained_.push_back(process);
+  if (!placesOf(process).empty()) return gained_.push_back(process);
   const Pending pending = *processes_[process].pending;
   processes_[process].pending.reset();
   decided_.push_back({{}, process, pending});
@@ -125,7 +163,7 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
   // A commit that was granted its last lock ahead of this request is complete by now: one of a
   // relative may have deleted the object.
   if (!pending.isCommit() && objects_[pending.object].being == Being::Gone) {
-    drop(objects_[pending.object], process);
+    drop(pending.object, process);
     tell(eventOf(pending, process, "error", 1072), isOwn);
     letGone(process, {pending.object});
     return deliver();
@@ -200,10 +238,9 @@ std::vector<int> LockModel::endTransaction(int process) {
   for (const int object : objectsInOrderOfAcquisition(process)) {
     Hold* hold = holdOf(process, object);
     if (hold->session && objects_[object].being != Being::Gone) {
-      if (hold->type == *hold->session) continue;
-      hold->type = *hold->session;
+      if (!returns(*hold)) continue;
     } else {
-      drop(objects_[object], process);
+      drop(object, process);
     }
     freed.push_back(object);
   }
@@ -242,6 +279,13 @@ void LockModel::checkThatNothingIsLeftToGrant() const {
         if (one.process == other.process || areRelated(one.process, other.process)) continue;
         if (!compatible(one.type, other.type)) {
           throw std::logic_error("the model let two in on " + object.name);
+        }
+      }
+      for (const Mark& mark : object.marks) {
+        if (!one.below || one.process == mark.process) continue;
+        if (areRelated(one.process, mark.process)) continue;
+        if (!compatible(*one.below, *markOf(mark.process, o, /*ofLocksAlone=*/false))) {
+          throw std::logic_error("the model let somebody in below " + object.name);
         }
       }
     }

@@ -29,7 +29,7 @@ std::optional<std::pair<int, int>> LockModel::nextLapse(std::int64_t until) cons
 void LockModel::lapse(int process, int object) {
   Process& who = processes_[process];
   const Hold lapsed = *holdOf(process, object);
-  drop(objects_[object], process);
+  drop(object, process);
 
   Event event{lapsed.lease->line, now_, who.name};
   event.word = "lease";
@@ -42,8 +42,9 @@ void LockModel::lapse(int process, int object) {
   if (isChanged && who.pending && who.pending->isCommit()) {
     endWait(process, "error", 64021, false);
   }
-  for (Waiter& waiter : objects_[object].waiters) {
-    if (waiter.process == process) {
+  for (Object& each : objects_) {
+    for (Waiter& waiter : each.waiters) {
+      if (waiter.process != process || waiter.target != object) continue;
       waiter.former = model::Former{lapsed.session.has_value(), lapsed.lease};
     }
   }

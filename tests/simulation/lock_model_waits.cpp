@@ -16,17 +16,6 @@ std::optional<std::int64_t> LockModel::dueTime(const Process& process, std::int6
   return now_ + timeout;
 }
 
-// An upgrade stands ahead of all newcomers and behind earlier upgrades.
-void LockModel::enqueue(int object, const Waiter& waiter) {
-  auto& waiters = objects_[object].waiters;
-  auto place = waiters.end();
-  if (waiter.upgrade) {
-    place = waiters.begin();
-    while (place != waiters.end() && place->upgrade) ++place;
-  }
-  waiters.insert(place, waiter);
-}
-
 void LockModel::startWaiting(const Pending& pending, int process, bool isOwn) {
   processes_[process].pending = pending;
   processes_[process].pending->began = ++sequence_;
@@ -36,6 +25,14 @@ void LockModel::startWaiting(const Pending& pending, int process, bool isOwn) {
 // Section 2.5. The requester's own event is "deadlock" if it is the first to be refused, else
 // "queued", whatever comes of it then; none when it was `told` that it waits.
 void LockModel::resolveDeadlocks(int requester, bool told) {
+  ++resolving_;
+  resolveAll(requester, told);
+  --resolving_;
+  lookLater();
+}
+
+// Of one requester, until it is on no cycle; then those of others that came about meanwhile.
+void LockModel::resolveAll(int requester, bool told) {
   while (processes_[requester].pending && reaches(requester, requester)) {
     if (doubleDeadlock_ && victim_ == ScheduleVictim::Requester) {
       int other = -1;
@@ -49,6 +46,12 @@ void LockModel::resolveDeadlocks(int requester, bool told) {
         touched.push_back(object);
       }
       serveAll(touched);
+      for (const int place : touched) {
+        for (const int up : above(place)) {
+          later_.emplace_back(requester, up);
+          later_.emplace_back(other, up);
+        }
+      }
       return;
     }
     const int victim = victimAmong(requester);
@@ -120,27 +123,20 @@ std::int64_t LockModel::measureOf(int process) const {
   return 0;
 }
 
-// Object by object, the holders in the order of their grants, then the queue from its head.
+// Object by object, who has something where the request stands, then the queue from its head.
 std::vector<int> LockModel::blockersOf(int process) const {
   std::vector<int> blockers;
   if (!processes_[process].pending) return blockers;
   const Pending& pending = *processes_[process].pending;
   std::vector<int> wanted = pending.upgrades;
   if (pending.object >= 0) wanted.push_back(pending.object);
-  for (const int index : wanted) {
-    const Object& object = objects_[index];
-    for (std::size_t at = 0; at < object.waiters.size(); ++at) {
-      const Waiter& waiter = object.waiters[at];
-      if (waiter.process != process) continue;
-      for (const Hold& hold : object.holds) {
-        if (hold.process == process || compatible(hold.type, waiter.type)) continue;
-        if (isAncestor(hold.process, process)) continue;
-        if (!contains(blockers, hold.process)) blockers.push_back(hold.process);
-      }
-      for (std::size_t ahead = 0; ahead < at; ++ahead) {
-        if (!isInTheWay(index, object.waiters[ahead], waiter)) continue;
-        const int other = object.waiters[ahead].process;
-        if (!contains(blockers, other)) blockers.push_back(other);
+  for (const int target : wanted) {
+    for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+      for (const Waiter& waiter : objects_[o].waiters) {
+        if (waiter.process != process || waiter.target != target) continue;
+        for (const int other : inTheWay(o, waiter)) {
+          if (!contains(blockers, other)) blockers.push_back(other);
+        }
       }
     }
   }
@@ -163,18 +159,26 @@ std::vector<int> LockModel::reachableFrom(int process) const {
   return seen;
 }
 
-// A wait that ends without the lock.
+// A wait that ends without the lock. Those below the process may have more in their way without
+// its marks.
 void LockModel::endWait(int process, const std::string& outcome, int code, bool isOwnEvent) {
-  serveAll(dropWait(process, outcome, code, isOwnEvent));
+  const std::vector<int> places = dropWait(process, outcome, code, isOwnEvent);
+  serveAll(places);
+  for (const int place : places) {
+    for (const int up : above(place)) later_.emplace_back(process, up);
+  }
+  lookLater();
 }
 
-bool LockModel::standsInAQueue(int process) const {
-  for (const Object& object : objects_) {
-    for (const Waiter& waiter : object.waiters) {
-      if (waiter.process == process) return true;
+// Where it stands in a queue.
+std::vector<int> LockModel::placesOf(int process) const {
+  std::vector<int> places;
+  for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+    for (const Waiter& waiter : objects_[o].waiters) {
+      if (waiter.process == process) places.push_back(o);
     }
   }
-  return false;
+  return places;
 }
 
 // A commit takes all its upgrades back to U. Gives the objects whose queues are to be served.
@@ -184,12 +188,19 @@ std::vector<int> LockModel::dropWait(int process, const std::string& outcome, in
   processes_[process].pending.reset();
   std::vector<int> touched = pending.upgrades;
   if (pending.object >= 0) touched.push_back(pending.object);
-  for (const int object : touched) {
-    auto& waiters = objects_[object].waiters;
-    waiters.erase(std::remove_if(waiters.begin(), waiters.end(),
-                                 [&](const Waiter& w) { return w.process == process; }),
-                  waiters.end());
+  for (int& place : touched) {
+    const int target = place;
+    for (int o = 0; o < static_cast<int>(objects_.size()); ++o) {
+      auto& waiters = objects_[o].waiters;
+      const auto at = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+        return waiter.process == process && waiter.target == target;
+      });
+      if (at == waiters.end()) continue;
+      waiters.erase(at);
+      place = o;
+    }
   }
+  refreshMarks();
   for (const int object : pending.upgrades) {
     Hold* hold = holdOf(process, object);
     if (hold && !contains(pending.inherited, object)) hold->type = U;

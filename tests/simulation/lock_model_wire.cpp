@@ -33,6 +33,7 @@ LockModel::Pending LockModel::pendingOf(const StepLine& lock, int line) const {
   pending.verb = lock.verb;
   pending.type = static_cast<Type>(lock.type);
   pending.session = lock.duration == ScheduleDuration::Session;
+  pending.subtree = lock.subtree;
   pending.timeout = lock.timeout;
   pending.lease = lock.lease;
   return pending;
@@ -60,7 +61,7 @@ void LockModel::lockAll(const StepLine& lock, const std::vector<Target>& targets
 }
 
 void LockModel::addNew(const std::string& object) {
-  addObject(object, /*isResource=*/false);
+  addObject({object}, /*isResource=*/false);
   objects_.back().being = Being::New;
 }
 
@@ -105,7 +106,7 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
   const Process& robbed = processes_[self_];
   const bool commits = robbed.pending && robbed.pending->object < 0;
   if (commits && contains(robbed.changed, object_)) endWait(self_, "error", 64005, false);
-  drop(objects_[object_], self_);
+  drop(object_, self_);
   own("released");
   letGone(self_, {object_});
   endForced();

@@ -33,9 +33,11 @@ struct Hold {
   int process = 0;
   Type type = S;
   std::optional<Type> session;  ///< `s` of section 2.1; set means session duration.
-  std::size_t level = 0;        ///< Load and lock states open when it was acquired.
-  std::int64_t acquired = 0;    ///< Rises with each acquisition in the system.
-  std::int64_t edition = 1;     ///< Of the object when the lock was last granted.
+  /// The same of what is below the object (section 9); set means scope Subtree.
+  std::optional<Type> below, belowSession;
+  std::size_t level = 0;      ///< Load and lock states open when it was acquired.
+  std::int64_t acquired = 0;  ///< Rises with each acquisition in the system.
+  std::int64_t edition = 1;   ///< Of the object when the lock was last granted.
   std::optional<Lease> lease;
 };
 
@@ -47,24 +49,49 @@ struct Former {
 
 struct Waiter {
   int process = 0;
+  int target = 0;  ///< What it asks for; it may stand at an ancestor of it.
   Type type = S;
   bool session = false;
+  bool subtree = false;
   bool upgrade = false;
   bool commit = false;
+  bool mayLower = false;  ///< Asked outside of every state, and nothing was inherited since.
   std::optional<std::int64_t> lease;
   int line = 0;
   std::optional<Former> former;
+};
+
+/// That a process has, or is getting, a lock below an object.
+struct Mark {
+  int process = 0;
+  std::int64_t since = 0;  ///< Rises with each acquisition in the system.
 };
 
 enum class Being { New, There, Gone };
 
 struct Object {
   std::string name;
+  int parent = -1;  ///< -1: the root, or it has no place.
   bool isResource = false;
   Being being = Being::There;
   std::int64_t edition = 1;
   std::vector<Hold> holds;      ///< In the order of their acquisition.
   std::vector<Waiter> waiters;  ///< From the head: upgrades, then newcomers.
+  std::vector<Mark> marks;
+};
+
+/// What came of a line: at once, or later than others' events.
+struct Event {
+  int line = 0;
+  std::int64_t time = 0;
+  std::string process;
+  ScheduleVerb verb{};
+  std::string object = {};  ///< Of a verb that has one.
+  std::string outcome = {};
+  int code = 0;
+  std::string more = {};
+  std::optional<int> locks = {};  ///< Of lockAll(): so many were granted before that.
+  std::string word = {};          ///< In place of the verb: "lease" lapsed, "process" refused.
 };
 
 /// The step that a process waits in.
@@ -74,6 +101,7 @@ struct Pending {
   int object = -1;  ///< -1 for commit.
   Type type = S;    ///< What it asks for there.
   bool session = false;
+  bool subtree = false;
   std::int64_t timeout = -2;
   std::optional<std::int64_t> lease;
   bool isNew = false;  ///< The process has created it in its open transaction.

@@ -29,6 +29,7 @@ std::string textOf(const ScheduleLine& line) {
     if (!process->parent.empty()) text += " parent=" + process->parent;
   } else if (const auto* object = std::get_if<ObjectLine>(&line.content)) {
     text = "object " + object->name;
+    if (!object->path.empty()) text += " at " + object->path;
   } else if (const auto* resource = std::get_if<ResourceLine>(&line.content)) {
     text = "resource " + resource->name;
   } else if (const auto* setting = std::get_if<SettingLine>(&line.content)) {
@@ -52,6 +53,7 @@ std::string textOf(const ScheduleLine& line) {
     if (step->verb == ScheduleVerb::SetDefaultLockTimeout) {
       text += " " + std::to_string(step->timeout);
     }
+    if (step->subtree) text += " subtree";
     if (step->lease) text += " lease=" + std::to_string(*step->lease);
     if (step->inherit) text += " inherit";
   }
@@ -69,8 +71,20 @@ std::vector<ScheduleLine> linesOf(const std::string& text) {
   return parseSchedule(in).lines;
 }
 
+namespace {
+
+// Whether it speaks of places or of what is below something.
+bool isAboutPlaces(const ScheduleLine& line) {
+  if (const auto* object = std::get_if<ObjectLine>(&line.content)) return !object->path.empty();
+  const auto* step = std::get_if<StepLine>(&line.content);
+  return step && (step->subtree || step->object == kScheduleRoot);
+}
+
+}  // namespace
+
 bool fitTheWire(const std::vector<ScheduleLine>& lines) {
   return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
+    if (isAboutPlaces(line)) return true;
     const auto* const setting = std::get_if<SettingLine>(&line.content);
     if (setting == nullptr || setting->key != ScheduleSetting::DeadlockVictim) return false;
     const auto policy = static_cast<DeadlockVictim>(setting->value);
@@ -80,7 +94,7 @@ bool fitTheWire(const std::vector<ScheduleLine>& lines) {
 
 bool arePlain(const std::vector<ScheduleLine>& lines) {
   return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
-    if (std::holds_alternative<ResourceLine>(line.content)) return true;
+    if (std::holds_alternative<ResourceLine>(line.content) || isAboutPlaces(line)) return true;
     if (const auto* process = std::get_if<ProcessLine>(&line.content)) {
       return !process->parent.empty();
     }
@@ -98,7 +112,7 @@ using enum ScheduleVerb;
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  explicit Generator(std::uint64_t seed) : random_(seed), trees_(~seed) {}
 
   GeneratedSchedule generate() {
     temper();
@@ -128,6 +142,7 @@ class Generator {
       limits_ = random_.oneIn(5);
       if (random_.oneIn(2)) leaseOneIn_ = 1 + random_.below(4);
     }
+    if (trees_.oneIn(3)) subtreeOneIn_ = 1 + trees_.below(4);
     weights_ = {{SharedLock, 12},
                 {ReserveLock, 4},
                 {UpdateLock, 7},
@@ -197,6 +212,7 @@ class Generator {
       objects_.emplace_back(kObjects.at(static_cast<std::size_t>(o)));
       add(ObjectLine{objects_.back()});
     }
+    if (subtreeOneIn_ != 0) plantTree();
     lockable_ = objects_;
     if (!resources_) return;
     for (const char* const name : {"r", "s"}) {
@@ -204,6 +220,30 @@ class Generator {
       add(ResourceLine{name});
       if (random_.oneIn(2)) return;
     }
+  }
+
+  /// 3 to 7 objects with places take the place of most that have none; what is below the root is
+  /// locked oftener than the root. Steps call some by their paths.
+  void plantTree() {
+    objects_.resize(trees_.oneIn(3) ? 1 : 0);
+    std::vector<std::string> paths{""};
+    std::vector<std::string> places;
+    const int count = 3 + trees_.below(5);
+    for (int o = 0; o < count; ++o) {
+      // At most three levels; and names of which one begins as another.
+      std::string above = oneOf(paths, trees_);
+      if (std::count(above.begin(), above.end(), '/') > 2) above.clear();
+      std::string path = above + "/a";
+      while (std::find(paths.begin(), paths.end(), path) != paths.end()) path += "b";
+      paths.push_back(path);
+      const std::string name = "T" + std::to_string(o);
+      add(ObjectLine{name, path});
+      places.push_back(trees_.oneIn(8) ? path : name);
+    }
+    objects_.insert(objects_.end(), places.begin(), places.end());
+    if (!trees_.oneIn(3)) objects_.emplace_back(kScheduleRoot);
+    // Few that are met often.
+    if (trees_.oneIn(2)) objects_.insert(objects_.end(), 3, oneOf(places, trees_));
   }
 
   void signOn() {
@@ -225,8 +265,9 @@ class Generator {
     if (out_.model.hasSignedOn(line.name)) processes_.push_back(line.name);
   }
 
-  const std::string& oneOf(const std::vector<std::string>& names) {
-    const int which = random_.below(static_cast<int>(names.size()));
+  const std::string& oneOf(const std::vector<std::string>& names) { return oneOf(names, random_); }
+  static const std::string& oneOf(const std::vector<std::string>& names, Random& random) {
+    const int which = random.below(static_cast<int>(names.size()));
     return names.at(static_cast<std::size_t>(which));
   }
 
@@ -288,7 +329,13 @@ class Generator {
       constexpr std::array<std::int32_t, 8> kLeases{1, 10, 20, 20, 30, 50, 100, 2147483647};
       line.lease = kLeases.at(static_cast<std::size_t>(random_.below(8)));
     }
-    if (line.verb == SignOff && families_) line.inherit = !random_.oneIn(3);
+    const bool isResource = line.object == "r" || line.object == "s";
+    if (subtreeOneIn_ != 0 && isLockVerb(line.verb) && !isResource) {
+      line.subtree = trees_.oneIn(subtreeOneIn_);
+    }
+    // In a tree an heir that waits may be covered by what it inherits: docs/locking.md, section 9.
+    const bool mayInherit = families_ && subtreeOneIn_ == 0;
+    if (line.verb == SignOff && mayInherit) line.inherit = !random_.oneIn(3);
     if (line.verb == Lock || line.verb == TryLock) {
       line.type = static_cast<ScheduleLockType>(random_.below(4));
       line.duration =
@@ -324,12 +371,14 @@ class Generator {
   }
 
   Random random_;
+  Random trees_;  // Of its own: seeds without a tree are what they were before there were any.
   GeneratedSchedule out_;
   std::vector<std::pair<ScheduleVerb, int>> weights_;
   int updateLocksOneIn_ = 1;
   int sessionOneIn_ = 1;
   int advanceOneIn_ = 1;
-  int leaseOneIn_ = 0;  // 0: never.
+  int leaseOneIn_ = 0;    // 0: never.
+  int subtreeOneIn_ = 0;  // 0: no tree.
   bool families_ = false;
   bool resources_ = false;
   bool victims_ = false;

@@ -33,10 +33,10 @@ std::string textOf(const std::vector<ScheduleLine>& lines);
 std::vector<ScheduleLine> linesOf(const std::string& text);
 
 /// Whether the lines can be played at a client node: not where age chooses the victim, for a server
-/// is not told when a transaction of a client begins.
+/// is not told when a transaction of a client begins; nor with places, of which it is not told yet.
 bool fitTheWire(const std::vector<ScheduleLine>& lines);
-/// Whether there are no parents, leases, resources, limits and victims: nothing that a deadlock
-/// that is written down says nothing of.
+/// Whether there are no places, parents, leases, resources, limits and victims: nothing that a
+/// deadlock that is written down says nothing of.
 bool arePlain(const std::vector<ScheduleLine>& lines);
 
 /// A schedule and what the model says of it.
@@ -49,7 +49,7 @@ struct GeneratedSchedule {
 
 /// The schedule of a seed: 2 to 6 processes, 1 to 4 objects, 10 to 60 steps, all legal. In two of
 /// three there are some of families, leases, resources, limits and victims, and processes that come
-/// later.
+/// later. In one of three there is a tree of objects, and locks on what is below them.
 ///
 /// Each schedule has a temper of its own (how much it commits, upgrades, nests load states, asks
 /// for update locks), so that rare meetings of rules are frequent in some of them.
