@@ -89,7 +89,7 @@ std::size_t countOf(Arguments arguments) {
 }
 
 /// In quotes, short, and harmless on a terminal.
-std::string quoted(std::string_view word) {
+std::string inQuotes(std::string_view word) {
   constexpr std::size_t kLongest = 40;
   std::string out = "'";
   for (const char c : word.substr(0, kLongest)) out += c > ' ' && c < 127 ? c : '?';
@@ -144,7 +144,7 @@ class LineParser {
   void expectWords(std::size_t count, const std::string& form) const {
     if (words_.size() < count) fail("too short; expected '" + form + "'");
     if (words_.size() > count) {
-      fail(quoted(words_[count]) + " is too much; expected '" + form + "'");
+      fail(inQuotes(words_[count]) + " is too much; expected '" + form + "'");
     }
   }
 
@@ -152,19 +152,19 @@ class LineParser {
   std::string name(std::string_view word) const {
     const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
     if (std::any_of(word.begin(), word.end(), control)) {
-      fail(quoted(word) + " is not a name; it holds a control character");
+      fail(inQuotes(word) + " is not a name; it holds a control character");
     }
     try {
       normalizeText(word);
     } catch (const std::invalid_argument& bad) {
-      fail(quoted(word) + " is not a name; expected UTF-8: " + bad.what());
+      fail(inQuotes(word) + " is not a name; expected UTF-8: " + bad.what());
     }
     return std::string(word);
   }
 
   std::string processName(std::string_view word) const {
     if (std::find(kDirectives.begin(), kDirectives.end(), word) != kDirectives.end()) {
-      fail(quoted(word) + " begins a line of its own and cannot name a process");
+      fail(inQuotes(word) + " begins a line of its own and cannot name a process");
     }
     return name(word);
   }
@@ -175,7 +175,7 @@ class LineParser {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     const bool whole = error == std::errc() && end == word.data() + word.size();
     if (whole && value >= least) return value;
-    fail(quoted(word) + " is not " + std::string(what) + "; expected a whole number from " +
+    fail(inQuotes(word) + " is not " + std::string(what) + "; expected a whole number from " +
          std::to_string(least) + " to " + std::to_string(std::numeric_limits<Integer>::max()));
   }
 
@@ -199,7 +199,7 @@ class LineParser {
     const std::string_view word = words_[at];
     const std::string_view key = word.substr(0, word.find('='));
     for (std::size_t i = 2; i < at; ++i) {
-      if (words_[i].substr(0, words_[i].find('=')) == key) fail(quoted(key) + " is given twice");
+      if (words_[i].substr(0, words_[i].find('=')) == key) fail(inQuotes(key) + " is given twice");
     }
     if (word == "background") {
       line.background = true;
@@ -214,7 +214,7 @@ class LineParser {
       line.parent = name(word.substr(key.size() + 1));
       if (line.parent.empty()) fail("'parent=' names no process");
     } else {
-      fail(quoted(word) +
+      fail(inQuotes(word) +
            " is not an option of a process; expected background, priority=N, "
            "timeout=MS, updateLocks or parent=NAME");
     }
@@ -236,19 +236,19 @@ class LineParser {
   // From the root, each name as one may be given to an object.
   std::string path(std::string_view word) const {
     const std::string text = name(word);
-    if (!text.starts_with('/')) fail(quoted(word) + " is not a path; expected '/NAME/NAME'");
+    if (!text.starts_with('/')) fail(inQuotes(word) + " is not a path; expected '/NAME/NAME'");
     std::size_t names = 0;
     for (std::size_t begin = 1; begin <= text.size(); ++names) {
       const std::size_t end = std::min(text.find('/', begin), text.size());
       const std::string each = text.substr(begin, end - begin);
       if (each.empty() || each == "." || each == ".." || each.size() > ObjectLine::kLongestName) {
-        fail(quoted(each) + " in the path " + quoted(word) + " names nothing; expected 1 to " +
+        fail(inQuotes(each) + " in the path " + inQuotes(word) + " names nothing; expected 1 to " +
              std::to_string(ObjectLine::kLongestName) + " bytes other than '.' and '..'");
       }
       begin = end + 1;
     }
     if (names > ObjectLine::kMostNames)
-      fail(quoted(word) + " is too deep; expected at most " +
+      fail(inQuotes(word) + " is too deep; expected at most " +
            std::to_string(ObjectLine::kMostNames) + " names in a path");
     return text;
   }
@@ -263,11 +263,11 @@ class LineParser {
     const std::string_view word = words_[1];
     const std::size_t equals = word.find('=');
     if (equals == std::string_view::npos) {
-      fail(quoted(word) + " has no value; expected 'setting KEY=VALUE'");
+      fail(inQuotes(word) + " has no value; expected 'setting KEY=VALUE'");
     }
     const auto key = among<ScheduleSetting>(kSettings, word.substr(0, equals));
     if (!key) {
-      fail("unknown setting " + quoted(word.substr(0, equals)) + "; expected one of " +
+      fail("unknown setting " + inQuotes(word.substr(0, equals)) + "; expected one of " +
            listed(kSettings));
     }
     return {*key, valueOf(*key, word.substr(equals + 1))};
@@ -280,13 +280,13 @@ class LineParser {
         return number<std::int32_t>(value, 1, "a default timeout in ms");
       case ScheduleSetting::DoubleDeadlockException:
         if (value != "true" && value != "false") {
-          fail(quoted(value) + " is neither true nor false");
+          fail(inQuotes(value) + " is neither true nor false");
         }
         return value == "true" ? 1 : 0;
       case ScheduleSetting::DeadlockVictim: {
         const auto victim = among<ScheduleVictim>(kVictims, value);
         if (!victim) {
-          fail(quoted(value) + " says of no victim; expected one of " + listed(kVictims));
+          fail(inQuotes(value) + " says of no victim; expected one of " + listed(kVictims));
         }
         return static_cast<std::int32_t>(*victim);
       }
@@ -311,7 +311,7 @@ class LineParser {
     const auto form = std::find_if(kVerbs.begin(), kVerbs.end(),
                                    [&](const VerbForm& verb) { return verb.word == words_[1]; });
     if (form == kVerbs.end())
-      fail("unknown verb " + quoted(words_[1]) + "; expected one of " + verbs());
+      fail("unknown verb " + inQuotes(words_[1]) + "; expected one of " + verbs());
     line.verb = static_cast<ScheduleVerb>(form - kVerbs.begin());
     const std::size_t count = 2 + countOf(form->arguments);
     std::size_t end = count;
@@ -345,10 +345,10 @@ class LineParser {
 
   void lockRequest(StepLine& line) const {
     const auto type = among<ScheduleLockType>(kTypes, words_[3]);
-    if (!type) fail(quoted(words_[3]) + " is not a lock type; expected one of " + listed(kTypes));
+    if (!type) fail(inQuotes(words_[3]) + " is not a lock type; expected one of " + listed(kTypes));
     const auto duration = among<ScheduleDuration>(kDurations, words_[4]);
     if (!duration) {
-      fail(quoted(words_[4]) + " is not a lock duration; expected one of " + listed(kDurations));
+      fail(inQuotes(words_[4]) + " is not a lock duration; expected one of " + listed(kDurations));
     }
     line.type = *type;
     line.duration = *duration;

@@ -405,11 +405,26 @@ Refusal withUnsentFields(Refusal refusal) {
 }
 
 template <>
+LockRequest withUnsentFields(LockRequest request) {
+  request.scope = LockScope::Subtree;
+  return request;
+}
+
+template <>
+LockInfo withUnsentFields(LockInfo lock) {
+  lock.scope = LockScope::Subtree;
+  lock.below = LockType::Share;
+  lock.isMark = true;
+  return lock;
+}
+
+template <>
 LockAnswer withUnsentFields(LockAnswer answer) {
   LockRequest request = fullRequest();
   request.target = answer.request.target;
   request.type = answer.request.type;
   answer.request = request;
+  answer.lockedAt = {47};
   return answer;
 }
 

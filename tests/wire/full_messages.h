@@ -41,6 +41,11 @@ template <>
 Refusal withUnsentFields(Refusal refusal);
 template <>
 LockAnswer withUnsentFields(LockAnswer answer);
+// No client node asks for a scope yet.
+template <>
+LockRequest withUnsentFields(LockRequest request);
+template <>
+LockInfo withUnsentFields(LockInfo lock);
 template <>
 LockAll withUnsentFields(LockAll many);
 template <>
