@@ -47,8 +47,8 @@ void LockModel::setLimit(int& limit, int value) {
 
 // Leases and waits that are due end one at a time, each at its own time, so that a wait may still
 // be granted what the end of another set free. At one time the leases come first.
-void LockModel::advance(std::int64_t milliseconds, bool late) {
-  const std::int64_t until = now_ + milliseconds;
+void LockModel::advance(std::int64_t time, bool late) {
+  const std::int64_t until = now_ + time;
   while (true) {
     const auto lease = nextLapse(until);
     const int wait = nextTimeout(until);
