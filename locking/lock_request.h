@@ -185,7 +185,7 @@ struct LockAnswer {
   LockerId lockedBy;      ///< When not granted: a locker in the way; may be gone by now.
   Instant lockedSince{};  ///< When that locker was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
-  LockTarget lockedAt;                  ///< Where: the target, or an ancestor of it.
+  LockTarget lockedAt;  ///< Where, when that is an ancestor of the target; else null (0).
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
   /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.

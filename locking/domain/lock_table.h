@@ -95,7 +95,7 @@ class LockTable {
   static LockInfo infoOf(const Hold& hold, Instant now, WallTime wall);
   /// The same with what only this table knows of one that `entry` has, if it has one.
   LockInfo withLease(const Hold& hold, const Entry* entry, Instant now, WallTime wall) const;
-  /// Of locks that were listed; false: there is no lease at all.
+  /// Of locks that were listed; false: there is neither a lease nor a scope at all.
   bool fillInLeases(std::span<LockInfo> locks) const;
   /// False when that was the last page.
   bool listQueued(QueueWalk& walk) const;

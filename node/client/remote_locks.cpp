@@ -441,10 +441,29 @@ LockReply RemoteDatabase::withLoss(LockReply reply) const {
 
 // --- Asking and letting go -----------------------------------------------------------------------
 
+namespace {
+
+// A lock on the object alone, in its place, would guard less than was asked for.
+LockReply scopeRefused(const LockRequest& request, const std::string& shown) {
+  LockReply refused;
+  refused.lock.request = request;
+  refused.lock.outcome = LockOutcome::Cancelled;
+  refused.failure = {ErrorCode::NotLockable,
+                     shown +
+                         ": a client node cannot ask for a lock on all that is below it; lock the "
+                         "object alone, or ask in the program that has the database"};
+  return refused;
+}
+
+}  // namespace
+
 void RemoteDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   if (isShared(targetOf(order.request))) {
     return shared_->lock(
         order, [this, done = std::move(done)](const LockReply& reply) { done(withLoss(reply)); });
+  }
+  if (order.request.scope == LockScope::Subtree) {
+    return done(scopeRefused(order.request, show(targetOf(order.request))));
   }
   auto asked = std::make_shared<PendingLock>(*this, order, std::move(done));
   if (asked->isAnsweredFromCache()) return;
@@ -459,6 +478,9 @@ void RemoteDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
       if (reply.refused) reply.refused = withLoss(*reply.refused);
       done(reply);
     });
+  }
+  if (orders.request.scope == LockScope::Subtree) {
+    return done({0, scopeRefused(orders.at(0).request, show(orders.targets.front().oid))});
   }
   const auto asked = std::make_shared<PendingLocks>(*this, orders, std::move(done));
   if (!asked->isAnsweredFromCache()) session_->ask(asked, asked->terms());

@@ -86,6 +86,22 @@ TEST_F(ClientLeases, WhenALeaseIsWantedThenItIsAskedForThoughTheLockIsHeld) {
   EXPECT_EQ(lastHeard<wire::Lock>()->order.order.request.lease.length, 30s);
 }
 
+TEST_F(ClientLeases, WhenAllBelowIsWantedTooThenThatIsRefusedAndNoWeakerLockIsAskedFor) {
+  const std::size_t before = carrier.heard.size();
+  ObjectLockRequest wish;
+  wish.request.locker = kAnna;
+  wish.request.target = {order.bits()};
+  wish.request.scope = LockScope::Subtree;
+  std::optional<LockReply> reply;
+  database.lock(wish, [&](const LockReply& told) { reply = told; });
+
+  ASSERT_TRUE(reply && reply->failure);
+  EXPECT_EQ(reply->failure->code, ErrorCode::NotLockable);
+  EXPECT_THAT(reply->failure->what, HasSubstr("all that is below it"));
+  EXPECT_EQ(carrier.heard.size(), before);
+  EXPECT_EQ(held(), LockType::Get);
+}
+
 TEST_F(ClientLeases, WhenALockLapsesThenItIsNotHeldAndAChangeUnderItIsNotCommitted) {
   std::vector<LockAnswer> told;
   database.whenLapsed(kAnna, [&](const LockAnswer& answer) { told.push_back(answer); });
