@@ -474,5 +474,25 @@ TEST_F(LockPlay, ContentionIsCountedPerTargetAndWhatHasNoRoomIsGathered) {
   EXPECT_FALSE(locks.contentionState().active);
 }
 
+// --- Places --------------------------------------------------------------------------------------
+
+TEST_F(LockPlay, WhenAPlaceCannotBeThenItIsRefusedAndNothingHasChanged) {
+  using Placing = LockManager::Placing;
+  EXPECT_EQ(locks.setPlace(kOrder, kOrder), Placing::BelowItself);
+  EXPECT_EQ(locks.setPlace(kStock, kOrder), Placing::Done);
+  EXPECT_EQ(locks.setPlace(kStock, LockTarget{300}), Placing::HasPlace);
+  EXPECT_EQ(locks.setPlace(kOrder, kStock), Placing::BelowItself);
+  locks.checkInvariants();
+
+  LockTarget above = kStock;
+  for (std::uint64_t depth = 2; depth <= LockManager::kMostPlaces; ++depth) {
+    const LockTarget next{1000 + depth};
+    ASSERT_EQ(locks.setPlace(next, above), Placing::Done) << depth;
+    above = next;
+  }
+  EXPECT_EQ(locks.setPlace(LockTarget{5000}, above), Placing::TooDeep);
+  EXPECT_FALSE(locks.isLocked(LockTarget{5000}));
+}
+
 }  // namespace
 }  // namespace nephrite
