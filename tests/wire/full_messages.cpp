@@ -329,6 +329,23 @@ LockAnswered exampleGrants() {
   return granted;
 }
 
+std::string errorOfClient(std::string_view bytes) {
+  try {
+    decodeFromClient(bytesOf(bytes), kNow);
+  } catch (const WireError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+std::string errorOfServer(std::string_view bytes) {
+  try {
+    decodeFromServer(bytesOf(bytes), kNow);
+  } catch (const WireError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
 std::vector<FromClient> fullMessagesOfClient() {
   const Operator by{"operator", "the owner is on holiday"};
   return {

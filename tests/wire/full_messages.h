@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,10 @@ inline constexpr Instant kNow{std::chrono::hours(1)};
 inline std::span<const std::uint8_t> bytesOf(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
+
+/// What decoding these bytes says is wrong with them, or "no error".
+std::string errorOfClient(std::string_view bytes);
+std::string errorOfServer(std::string_view bytes);
 
 /// One of each message, in the order of its union, with every field that is sent set to a value of
 /// its own.

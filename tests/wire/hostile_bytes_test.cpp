@@ -36,23 +36,6 @@ std::string ofServer(Builder& b, flatbuffers::Offset<Table> body) {
   return taken(b);
 }
 
-std::string errorOfClient(const std::string& bytes) {
-  try {
-    decodeFromClient(bytesOf(bytes), kNow);
-  } catch (const WireError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-std::string errorOfServer(const std::string& bytes) {
-  try {
-    decodeFromServer(bytesOf(bytes), kNow);
-  } catch (const WireError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 // --- One thing wrong -----------------------------------------------------------------------------
 
 struct Wrong {

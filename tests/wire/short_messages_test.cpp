@@ -124,23 +124,6 @@ TEST(ShortGrant, IsOfGrantsAlone) {
   }
 }
 
-std::string errorOfClient(std::string_view bytes) {
-  try {
-    decodeFromClient(bytesOf(bytes), kNow);
-  } catch (const WireError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-std::string errorOfServer(std::string_view bytes) {
-  try {
-    decodeFromServer(bytesOf(bytes), kNow);
-  } catch (const WireError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 /// `bytes` with the byte at `at` changed to `value`.
 std::string with(std::string_view bytes, std::size_t at, std::uint8_t value) {
   std::string changed(bytes);
