@@ -388,13 +388,14 @@ void LockTable::becomeUpgrades(Locker& locker, Entry& entry) {
   }
 }
 
-// Its descendants keep their places, and no newcomer is in their way any more.
+// Its descendants keep their places, and no newcomer is in their way any more; but they are now in
+// the way of those behind that were favoured before.
 void LockTable::favourDescendants(Locker& locker, Entry& entry) {
   if (locker.firstChild == nullptr) return;
   for (Wait& wait : entry.queue) {
     if (wait.isFavoured() || !isAncestor(locker, *wait.locker())) continue;
     wait.favoured = 1;
-    ++entry.favoured;
+    if (entry.favoured++ != 0 || entry.lastUpgrade != nullptr) moved_.push_back(wait.locker());
   }
 }
 

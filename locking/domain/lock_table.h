@@ -195,7 +195,7 @@ class LockTable {
   static bool isFree(const Wait& wait);
   static Wait* nextToGrant(Entry& entry);
   static void becomeUpgrades(Locker& locker, Entry& entry);
-  static void favourDescendants(Locker& locker, Entry& entry);
+  void favourDescendants(Locker& locker, Entry& entry);
   static std::vector<Locker*> becomeNewcomers(Locker& locker, Entry& entry,
                                               bool upgradesStay = false);
   void serveAll(const std::vector<LockTarget>& targets, LockAnswers& out);
