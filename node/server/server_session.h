@@ -124,7 +124,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   QuickLocks* quickOf(LockerId locker) const;
   /// `locker`, behind its descendants.
   std::vector<LockerId> familyOf(LockerId locker) const;
-  void tellInherited(LockerId heir, const std::vector<LockInfo>& left);
+  void tellInherited(LockerId heir, const std::vector<Oid>& left);
   bool mayAsk(wire::RequestId id);
   /// Else it is refused: a lease that is too long, a resource that the session does not have.
   bool mayLock(wire::RequestId id, const LockRequest& request, Oid target);

@@ -214,22 +214,19 @@ bool ServerSession::handle(const wire::SignOffProcess& message) {
   const OwnedProcess& process = processes_.at(message.locker.value);
   const auto heir = processes_.find(message.inherit ? process.parent.value : 0);
   const bool inherits = heir != processes_.end();
-  std::vector<LockInfo> left;
-  if (inherits) {
-    left = database.locksOf(message.locker, Lifetime::Persistent);
-    heir->second.mayLapse |= process.mayLapse;
-  }
+  if (inherits) heir->second.mayLapse |= process.mayLapse;
   std::vector<LockerId> forgotten;
-  bool isAtOnce = true;  // Else it has its locks until a commit has been written.
   for (const LockerId gone : familyOf(message.locker)) {
     const OwnedProcess& each = processes_.at(gone.value);
     if (knowsItsCommits(each)) forgotten.push_back(gone);
-    isAtOnce &= each.commitsUnderWay == 0;
     forget(gone);
   }
   if (inherits) {
-    database.signOffToParent(message.locker, message.level);
-    if (isAtOnce) tellInherited({heir->first}, left);
+    auto told = onStrand(
+        [of = LockerId{heir->first}](ServerSession& session, const std::vector<Oid>& left) {
+          if (session.owns(of)) session.tellInherited(of, left);
+        });
+    database.signOffToParent(message.locker, {message.level, std::move(told)});
   } else {
     database.signOffProcess(message.locker);
   }
@@ -237,23 +234,22 @@ bool ServerSession::handle(const wire::SignOffProcess& message) {
   return true;
 }
 
-void ServerSession::tellInherited(LockerId heir, const std::vector<LockInfo>& left) {
-  constexpr std::size_t kMostOfPart = 4'000;
+void ServerSession::tellInherited(LockerId heir, const std::vector<Oid>& left) {
+  constexpr std::size_t kMostLocksOfPart = 4'000;
   wire::LocksInherited part{heir, {}};
   const auto sendPart = [&] {
     if (!part.locks.empty()) send(part);
     part.locks.clear();
   };
-  for (const LockInfo& lock : left) {
-    if (lock.waiting) continue;
-    auto held = all_.database().lockStatus(heir, Oid::fromBits(lock.target.value));
+  for (const Oid target : left) {
+    auto held = all_.database().lockStatus(heir, target);
     if (!held) {
       held.emplace();
       held->type = LockType::Get;
-      held->target = lock.target;
+      held->target = {target.bits()};
     }
     part.locks.push_back(*std::move(held));
-    if (part.locks.size() == kMostOfPart) sendPart();
+    if (part.locks.size() == kMostLocksOfPart) sendPart();
   }
   sendPart();
 }

@@ -76,6 +76,14 @@ struct ProcessReply {
   std::optional<RequestFailure> failure;
 };
 
+/// What a process leaves that signs off to its parent.
+struct Heritage {
+  std::uint16_t level = 0;  ///< So many load and lock states has the parent open.
+  /// Told once, when the locks are the parent's: of which objects they were. That is at the end of
+  /// a commit of the family that is being written, on the thread which ends it; else now.
+  std::function<void(const std::vector<Oid>& left)> told = {};
+};
+
 /// The one seam between the runtime and the database, which is here or at the other end of a
 /// wire: requests and answers are values, and what may wait answers through a callback.
 ///
@@ -104,9 +112,9 @@ class Database {
                              std::function<void(const ProcessReply&)> done) = 0;
   /// Cancels its waits and releases all its locks, those of its descendants first. Never waits.
   virtual void signOffProcess(LockerId locker) = 0;
-  /// The same, but its locks are its parent's from now on, which has so many load and lock states
-  /// open.
-  virtual void signOffToParent(LockerId locker, std::uint16_t level) = 0;
+  /// The same, but its locks are its parent's from now on; not those on what it has created and not
+  /// committed, which is gone.
+  virtual void signOffToParent(LockerId locker, Heritage heritage) = 0;
   /// Also of processes that have signed off lately; `locker` null in the answer when unknown.
   virtual ProcessInfo describe(LockerId locker) const = 0;
   virtual std::vector<NodeInfo> nodes() const = 0;

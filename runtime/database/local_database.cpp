@@ -143,10 +143,10 @@ struct LocalDatabase::Parts {
       families.committed(locker, change.record->oid, holders);
     }
   }
-  void signOff(LockerId locker, std::optional<std::uint16_t> level) {
+  void signOff(LockerId locker, std::optional<Heritage> heritage) {
     std::vector<LockerId> family;
     if (!families.isEmpty()) family = persistent.locks().descendantsOf(locker);
-    if (const LockerId parent = persistent.locks().parentOf(locker); level && !parent.isNull()) {
+    if (const LockerId parent = persistent.locks().parentOf(locker); heritage && !parent.isNull()) {
       for (const LockInfo& left : persistent.locks().locksOf(locker)) {
         // What the heir gets now it did not hold before any commit.
         if (persistent.locks().lockStatus(parent, left.target)) continue;
@@ -159,8 +159,10 @@ struct LocalDatabase::Parts {
       families.leave(each);
       lapseWatch.forget(each);
     }
-    persistent.signOff(locker, level);
-    shared.signOff(locker, level);
+    std::optional<Heritage> ofShared;
+    if (heritage) ofShared = Heritage{heritage->level};
+    persistent.signOff(locker, std::move(heritage));
+    shared.signOff(locker, std::move(ofShared));
   }
   std::optional<RequestFailure> whyNoSignOn(LockManager::SignOn refused) const {
     switch (refused) {
@@ -354,8 +356,8 @@ void LocalDatabase::signOnProcess(const ProcessSignOn& who,
 
 void LocalDatabase::signOffProcess(LockerId locker) { parts_->signOff(locker, std::nullopt); }
 
-void LocalDatabase::signOffToParent(LockerId locker, std::uint16_t level) {
-  parts_->signOff(locker, level);
+void LocalDatabase::signOffToParent(LockerId locker, Heritage heritage) {
+  parts_->signOff(locker, std::move(heritage));
 }
 
 ProcessInfo LocalDatabase::describe(LockerId locker) const {

@@ -75,7 +75,7 @@ class LocalDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  void signOffToParent(LockerId locker, std::uint16_t level) override;
+  void signOffToParent(LockerId locker, Heritage heritage) override;
   ProcessInfo describe(LockerId locker) const override;
   std::vector<NodeInfo> nodes() const override;
   std::vector<ProcessInfo> processes() const override;

@@ -69,7 +69,7 @@ LockManager::SignOn LockedStore::signOn(LockerId locker, LockerId parent, bool i
   return done;
 }
 
-void LockedStore::signOff(LockerId locker, std::optional<std::uint16_t> level) {
+void LockedStore::signOff(LockerId locker, std::optional<Heritage> heritage) {
   {
     MutexLock hold(mutex_);
     const auto it = signedOn_.find(locker.value);
@@ -77,7 +77,7 @@ void LockedStore::signOff(LockerId locker, std::optional<std::uint16_t> level) {
     std::vector<LockerId> family = locks_.descendantsOf(locker);
     family.push_back(locker);
     it->second.leaves = true;
-    it->second.level = level;
+    it->second.heritage = heritage;
     for (const LockerId each : family) {
       const auto known = signedOn_.find(each.value);
       if (known != signedOn_.end() && known->second.isCommitting) return;
@@ -87,8 +87,31 @@ void LockedStore::signOff(LockerId locker, std::optional<std::uint16_t> level) {
       forgetBroken(each);
     }
   }
-  LockAnswers answers = level ? locks_.signOffToParent(locker, *level) : locks_.signOff(locker);
+  LockAnswers answers = heritage ? handOver(locker, *heritage) : locks_.signOff(locker);
   answers.deliver();
+}
+
+LockAnswers LockedStore::handOver(LockerId locker, const Heritage& heritage) {
+  std::vector<Oid> left;
+  for (const LockInfo& lock : locks_.locksOf(locker)) {
+    if (lock.waiting || lock.isMark) continue;
+    const Oid oid = Oid::fromBits(lock.target.value);
+    left.push_back(oid);
+    if (isGone(oid)) locks_.unlock(locker, lock.target).deliver();
+  }
+  LockAnswers answers = locks_.signOffToParent(locker, heritage.level);
+  if (heritage.told) heritage.told(left);
+  return answers;
+}
+
+// Locked all the same: a transaction that was open a moment ago had created it.
+bool LockedStore::isGone(Oid oid) const {
+  if (known_.contains(oid) || oid.lifetime() == Lifetime::Resource) return false;
+  try {
+    return fetch(oid) == nullptr;
+  } catch (const StoreException&) {
+    return false;  // Whoever uses it meets the failure.
+  }
 }
 
 bool LockedStore::isLeaving(LockerId locker) const {

@@ -77,9 +77,9 @@ class LockedStore {
 
   LockManager::SignOn signOn(LockerId locker, LockerId parent = {}, bool isCounted = true)
       NEPHRITE_EXCLUDES(mutex_);
-  /// With its descendants; with `level`, what it holds itself goes to its parent. A locker whose
+  /// With its descendants; with `heritage`, what it holds itself goes to its parent. A locker whose
   /// commit is being written keeps its locks until that is over, and so do its ancestors.
-  void signOff(LockerId locker, std::optional<std::uint16_t> level = {}) NEPHRITE_EXCLUDES(mutex_);
+  void signOff(LockerId locker, std::optional<Heritage> heritage = {}) NEPHRITE_EXCLUDES(mutex_);
 
   void lock(const ObjectLockRequest& order, LockReplyDone done);
   /// As QuickLocks says.
@@ -194,9 +194,12 @@ class LockedStore {
   struct Ended {
     /// Wanted to leave meanwhile, itself or an ancestor: to be signed off.
     std::optional<LockerId> leaves;
-    std::optional<std::uint16_t> level;  ///< As signOff() says.
+    std::optional<Heritage> heritage;  ///< As signOff() says.
     std::vector<LockAnswers> answers;
   };
+  /// What it holds is its parent's.
+  LockAnswers handOver(LockerId locker, const Heritage& heritage);
+  bool isGone(Oid oid) const;
   /// Carries out what had to wait for the commit's end.
   Ended endsCommit(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
 
@@ -219,8 +222,8 @@ class LockedStore {
 
   struct SignedOn {
     bool isCommitting = false;
-    bool leaves = false;  // When no commit of its family is being written any more ...
-    std::optional<std::uint16_t> level;  // ... as signOff() says.
+    bool leaves = false;               // When no commit of its family is being written any more ...
+    std::optional<Heritage> heritage;  // ... as signOff() says.
     std::vector<Release> afterCommit;
   };
   Mutex mutex_;

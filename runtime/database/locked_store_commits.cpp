@@ -57,6 +57,7 @@ void LockedStore::upgraded(const std::shared_ptr<PendingCommit>& commit, const L
   const LockerRef ref = locks_.find(answer.request.locker);
   for (const ObjectChange& change : commit->request.changes.changes) {
     if (answer.outcome != LockOutcome::Cancelled || reply.failure) break;
+    if (change.kind == ChangeKind::Create) continue;  // Relies on no lock.
     const Oid oid = change.record->oid;
     // What is held now was perhaps lost before, and is not what ended the commit.
     if (!ref.isNull() && locks_.typeHeld(ref, targetOf(oid)) != LockType::Get) continue;
@@ -170,7 +171,7 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
   commit->done(reply);
   for (LockAnswers& each : answers) each.deliver();
   for (LockAnswers& each : ended.answers) each.deliver();
-  if (ended.leaves) signOff(*ended.leaves, ended.level);
+  if (ended.leaves) signOff(*ended.leaves, std::move(ended.heritage));
 }
 
 bool LockedStore::beginsCommit(LockerId locker) {
@@ -197,7 +198,7 @@ LockedStore::Ended LockedStore::endsCommit(LockerId locker) {
     const auto known = signedOn_.find(each.value);
     if (known == signedOn_.end() || !known->second.leaves) continue;
     ended.leaves = each;
-    ended.level = known->second.level;
+    ended.heritage = known->second.heritage;
   }
   commitEnded_.notifyAll();
   return ended;

@@ -556,7 +556,7 @@ void ProcessCore::signOffInDatabase(std::optional<std::uint16_t> heirLevel) {
   } catch (const UsageException&) {
     // Another thread is inside a call: its wait is cancelled, and the machine is not ours to touch.
     if (heirLevel) {
-      database().signOffToParent(info().locker, *heirLevel);
+      database().signOffToParent(info().locker, {*heirLevel});
     } else {
       database().signOffProcess(info().locker);
     }

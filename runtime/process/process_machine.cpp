@@ -534,7 +534,7 @@ void ProcessMachine::signOff() {
 
 void ProcessMachine::signOffToParent(std::uint16_t level) {
   dropTransactions();
-  database_.signOffToParent(process_.locker, level);
+  database_.signOffToParent(process_.locker, {level});
 }
 
 void ProcessMachine::dropTransactions() {

@@ -67,8 +67,9 @@ void SimClient::checkMissing(const Actor& actor, Oid object, bool wasThere,
 }
 
 // Who was told of a grant holds the lock, as far as it knows; unless an operator has taken it
-// since.
+// since, or its parent has signed off, and it has gone with that.
 void SimClient::checkHeld(const Actor& actor, Oid object, LockType asked) {
+  if (actor.over) return;
   if (record_.isBroken(actor.locker(), object) || record_.isForcedOff(actor.locker())) return;
   if (actor.isInFamily && !record_.isThere(object)) return;  // A relative has deleted it since.
   const auto held = database_->lockKnown(actor.locker(), object);

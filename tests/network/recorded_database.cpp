@@ -103,10 +103,10 @@ void RecordedDatabase::signOffProcess(LockerId locker) {
   record_.ended(step);
 }
 
-void RecordedDatabase::signOffToParent(LockerId locker, std::uint16_t level) {
+void RecordedDatabase::signOffToParent(LockerId locker, Heritage heritage) {
   passTime();
-  const auto step = record_.beganSignOff(locker, level);
-  real_.signOffToParent(locker, level);
+  const auto step = record_.beganSignOff(locker, heritage.level);
+  real_.signOffToParent(locker, std::move(heritage));
   record_.ended(step);
 }
 

@@ -26,7 +26,7 @@ class RecordedDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  void signOffToParent(LockerId locker, std::uint16_t level) override;
+  void signOffToParent(LockerId locker, Heritage heritage) override;
   bool renew(LockerId locker, Oid target, Renewal by) override;
   /// Not played here.
   void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override {

@@ -162,6 +162,25 @@ TEST_F(Owners, GivenAnEarlierLapseWhenAnOperatorTakesALockFromACommitThatWaitsTh
   EXPECT_EQ(lost->code(), ErrorCode::LockLost) << lost->what();
 }
 
+TEST_F(Owners, GivenALapseOnANewObjectWhenAnOperatorTakesALockFromItsCommitThenThatIsSaid) {
+  anna.beginTransaction();
+  const Object made = anna.create("Order");
+  made.lock({.type = Share, .lease = 1ms});
+  anna.resource("r").lock({.type = Share, .duration = kSession, .lease = 1ms});
+  of(ben).unlock();
+  ben.resource("r").exclusiveLock(10s);  // Until the one that was made later has lapsed, too.
+  of(anna).updateLock();
+  of(anna).set("total", 1);
+  of(ben).sharedLock();
+  Pending commit(*database, anna, [this] { anna.commitTransaction(); });
+
+  ASSERT_TRUE(database->breakLock(anna.info().locker, order.oid(), {"operator", "test"}));
+
+  const auto lost = thrownBy<LockLostException>([&] { commit.end(); });
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_EQ(lost->code(), ErrorCode::LockLost) << lost->what();
+}
+
 TEST_F(Owners, GivenALeaseThatIsNoLengthOfTimeThenItIsRefusedAndNothingIsLocked) {
   for (const auto length : {0ms, -5ms, std::chrono::milliseconds(25 * 24h)}) {
     try {
@@ -209,6 +228,19 @@ TEST_F(Owners, WhenAChildSignsOffToItsParentThenTheParentHasItsLocks) {
   EXPECT_EQ(anna.resource("r").lockStatus().type, LockType::Exclusive);
   EXPECT_EQ(anna.resource("r").lockStatus().duration, kSession);
   EXPECT_FALSE(ben.resource("r").tryLock(LockType::Share));
+}
+
+TEST_F(Owners, GivenAnObjectThatIsNotCommittedWhenItsMakerSignsOffThenNobodyInheritsALockOnIt) {
+  Process child = node.signOn({.name = "child", .parent = &anna});
+  child.beginTransaction();
+  const Object made = child.create("Order");
+  ASSERT_TRUE(made.tryLock(LockType::Share, kSession));
+  child.resource("r").lock({.duration = kSession});
+
+  child.signOffToParent();
+
+  EXPECT_TRUE(database->locksOn(made.oid()).empty());
+  EXPECT_TRUE(anna.resource("r").isLockedByMe());
 }
 
 TEST_F(Owners, GivenALockOfTheParentWhenTheChildDeletesTheObjectThenItEndsAndWaitersAreTold) {

@@ -57,7 +57,8 @@ void LockModel::signOff(bool inherits) {
   const int heir = inherits ? processes_[self_].parent : -1;
   for (const int member : family) {
     for (const int object : objectsInOrderOfAcquisition(member)) {
-      if (member == self_ && heir >= 0) inherit(object, self_, heir);
+      const bool isThere = objects_[object].being != Being::New;
+      if (member == self_ && heir >= 0 && isThere) inherit(object, self_, heir);
       drop(object, member);
       places.push_back(object);
     }

@@ -165,7 +165,7 @@ TEST_F(ClientLeases, WhenAChildLeavesItsLocksThenWhatTheParentHoldsIsSureWhenThe
   carrier.say(answer(LockType::Exclusive, 8, 0ms));
   EXPECT_EQ(database.typeHeld(kBen, order), LockType::Exclusive);
 
-  database.signOffToParent(kBen, 2);
+  database.signOffToParent(kBen, {2});
 
   const auto* const left = lastHeard<wire::SignOffProcess>();
   ASSERT_TRUE(left);

@@ -414,6 +414,28 @@ TEST_F(HostileDoors, WhenAChildLeavesItsLocksThenItsParentIsToldWhatItHolds) {
   EXPECT_EQ(left.locks.front().type, LockType::Exclusive);
 }
 
+TEST_F(HostileDoors,
+       GivenACommitOfItsOwnChildThatWaitsWhenAChildLeavesItsLocksThenItsParentIsTold) {
+  const LockerId child = signOnChild(annas, anna);
+  const LockerId grandchild = signOnChild(annas, child);
+  annas->say(wire::Lock{3, {{asks(grandchild, order, LockType::Update)}, 0}});
+  bens->say(wire::Lock{4, {{asks(ben, order, LockType::Share)}, 0}});
+  annas->say(wire::Lock{5, {{asks(child, other)}, 0}});
+  wire::Commit commit = commitOf({order}, {order});
+  commit.request.upgrade.locker = grandchild;
+  commit.request.changes.id.process = grandchild.value;
+  annas->say(commit);
+  ASSERT_THAT(annas->all<wire::CommitReply>(), IsEmpty());
+
+  annas->say(wire::SignOffProcess{child, true, 1});
+
+  const auto left = annas->all<wire::LocksInherited>();
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_EQ(left.front().locker, anna);
+  ASSERT_THAT(left.front().locks, SizeIs(1));
+  EXPECT_EQ(left.front().locks.front().target.value, other.bits());
+}
+
 TEST_F(HostileDoors, WhenALockLapsesThenItsClientIsToldBeforeAnythingElseOfIt) {
   LockRequest request = asks(anna, order);
   request.lease.length = std::chrono::seconds(1);
