@@ -185,6 +185,31 @@ def commits(results):
                     results.median("p99_ns", NEPHRITE, "timers_1m"), 2e6, show_time)
 
 
+def sharing(results):
+    yield ratio_row(13, "lock + unlock of an object at depth 3", "<= 2 x without a place",
+                    results.median("wall_ns", NEPHRITE, "depth_3", "at depth 3"),
+                    results.median("wall_ns", NEPHRITE, "depth_3", "no place"), "no place", 2)
+    yield ratio_row(14, "lock + unlock of a resource by its name", "<= 3 x an object",
+                    results.median("wall_ns", NEPHRITE, "resource_by_name", "name of 40 bytes"),
+                    results.median("wall_ns", NEPHRITE, "resource_by_name", "object"), "object", 3)
+    yield plain_row(15, "renewing one of 1,000,000 leases", "<= 1 us",
+                    results.median("wall_ns", NEPHRITE, "leases_1m", "renewed"), 1e3, show_time)
+    yield plain_row(15, "of 20,000 leases that end, late, p99", "<= 2 ms",
+                    results.median("p99_ns", NEPHRITE, "lapses_20k"), 2e6, show_time)
+    for variant in results.variants(NEPHRITE, "memory_held_1m"):
+        yield plain_row(16, f"1,000,000 cold first locks, {variant}", "<= 250 ns each",
+                        results.median("wall_ns", NEPHRITE, "memory_held_1m", variant), 250,
+                        show_time)
+        yield plain_row(16, f"the same, dropped, {variant}", "<= 100 ns each",
+                        results.median("drop_ns", NEPHRITE, "memory_held_1m", variant), 100,
+                        show_time)
+    for variant in ("8 waiters", "32 waiters", "128 waiters"):
+        yield ratio_row(17, f"hand-over with {variant}", "<= Berkeley DB",
+                        results.median("wall_ns", NEPHRITE, "handover", variant),
+                        results.median("wall_ns", "berkeleydb", "handover", variant),
+                        "Berkeley DB", 1)
+
+
 def rows(results):
-    return [row for part in (uncontended, scaling, handover, remote, memory, waiting, commits)
-            for row in part(results)]
+    parts = (uncontended, scaling, handover, remote, memory, waiting, commits, sharing)
+    return [row for part in parts for row in part(results)]

@@ -22,6 +22,11 @@ void memoryWaiters1m();
 void deadlock();
 void joinQueue();
 void timers1m();
+// sharing.cpp
+void depth3();
+void resourceByName();
+void leases1m();
+void lapses();
 // remote.cpp
 void remote();
 void vector1000();
