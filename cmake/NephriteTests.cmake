@@ -59,6 +59,7 @@ target_compile_definitions(interleavings_test PRIVATE
 if(NEPHRITE_BUILD_NODE)
   nephrite_test(runtime CONCURRENT nephrite_node)  # On both forms of the Database.
   nephrite_test(database CONCURRENT nephrite_node)
+  nephrite_test(faces CONCURRENT nephrite_node)
   nephrite_test(statements CONCURRENT nephrite_node)
   nephrite_test(node CONCURRENT nephrite_node nephrite_node_schedule Boost::json)
   nephrite_test(wire nephrite_node node_wire_wire_generated)

@@ -24,6 +24,7 @@ constexpr ParameterRange kAny = {};
 constexpr ParameterRange kTimeout = {1, std::numeric_limits<std::int32_t>::max()};
 constexpr ParameterRange kCache = {3 * kMega, 0};
 constexpr ParameterRange kPause = {1, kHour};
+constexpr ParameterRange kPatience = {0, kHour};
 constexpr ParameterRange kSilence = {10, kHour};
 constexpr ParameterRange kSpin = {0, 1000};
 constexpr ParameterRange kFrame = {64 * kKilo, kGiga};
@@ -159,6 +160,9 @@ const Parameter kTable[] = {
     {"NephriteLocks", "LimitWarning", Number, "90", {1, 100}, kAtStart, kWorks,
      "Percent of a limit: the log says when there are more, and when no longer.",
      [](Settings& s, const Value& v) { s.locks.limitWarning = number<unsigned>(v); }},
+    {"NephriteLocks", "WritePatience", Milliseconds, "1000", kPatience, kAtStart, kWorks,
+     "How long a request through a face waits for the end of writes that are under way. 0: not.",
+     [](Settings& s, const Value& v) { s.locks.writePatience = ms(v); }},
     {"NephriteLocks", "DeadlockVictim", Choice, "Requester", kVictims, kAtStart, kWorks,
      "Which process of a deadlock is refused, among those of the lowest priority.",
      [](Settings& s, const Value& v) { s.locks.deadlockVictim = std::get<std::string>(v); }},

@@ -62,7 +62,8 @@ struct LockSettings {
   std::uint64_t maxLocks = 0;          ///< 0: no limit.
   std::uint64_t maxLockedObjects = 0;  ///< 0: no limit.
   unsigned limitWarning = 0;           ///< Percent of a limit.
-  std::string deadlockVictim;          ///< "Requester", "Youngest", ...
+  std::chrono::milliseconds writePatience{};
+  std::string deadlockVictim;  ///< "Requester", "Youngest", ...
   std::uint64_t deadlockSeed = 0;
 };
 
@@ -88,7 +89,7 @@ struct StoreSettings {
 struct Settings {
   ServerSettings server;
   ClientSettings client;
-  NetworkServerSettings network;     ///< Of a server node.
+  NetworkServerSettings network;  ///< Of a server node.
   LockSettings locks;
   NetworkClientSettings connection;  ///< Of a client node.
   StoreSettings store;

@@ -186,8 +186,9 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
   LockAnswer answer;
   const LockerRef locker = state_->lockers.find(request.locker);
   if (locker != nullptr) {
-    // The fast path knows neither leases nor scopes.
-    if (request.lease.isNone() && request.scope == LockScope::Node) {
+    // The fast path knows neither leases nor scopes, nor what a face asks for.
+    if (request.lease.isNone() && request.scope == LockScope::Node &&
+        request.access == LockAccess::Lock) {
       answer.token = grantAtOnce(locker, request.target, request.terms()).token;
     }
     if (answer.token.value == 0) return ask(*locker, request, std::move(done), std::nullopt);

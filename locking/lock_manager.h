@@ -44,6 +44,8 @@ class LockManager {
   struct Options {
     std::chrono::milliseconds serverTimeout{10'000};
     std::chrono::milliseconds backgroundTimeout{30'000};
+    /// So long a face waits, at most, for the end of writes that are under way.
+    std::chrono::milliseconds writePatience{1'000};
     bool doubleDeadlock = false;
     std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
     /// Fencing tokens start above this: the caller keeps it rising across restarts.

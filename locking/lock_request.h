@@ -71,6 +71,16 @@ enum class LockScope : std::uint8_t {
   Subtree,  ///< The object and all that is, or comes to be, below it.
 };
 
+/// What is asked for, and by whom. Source: docs/locking.md, section 12.
+enum class LockAccess : std::uint8_t {
+  Lock,  ///< A lock.
+  /// The same, by a face. Like the others below it waits for the end of writes that are under way
+  /// even with an immediate timeout, when nothing else is in its way.
+  FaceLock,
+  Write,      ///< A momentary lock: it ends with the write, and says so.
+  GatedRead,  ///< Would the lock be granted? It holds nothing.
+};
+
 /// How a lock is asked for, in one word: it travels in a register, and 16 bits of it are what is
 /// kept of it as long as it is held.
 class LockTerms {
@@ -141,6 +151,7 @@ struct LockRequest {
   std::uint64_t id = 0;
   LeaseTerms lease = {};
   LockScope scope = LockScope::Node;
+  LockAccess access = LockAccess::Lock;
 
   LockTerms terms() const { return {timeout, level, type, duration, inState}; }
   friend bool operator==(const LockRequest&, const LockRequest&) = default;
@@ -221,6 +232,7 @@ struct LockInfo {
   LockType below = LockType::Get;  ///< Held with scope Subtree: of all that is below.
   /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
   bool isMark = false;
+  bool isMomentary = false;  ///< Held locks: of a write that is under way, with which it ends.
 };
 
 }  // namespace nephrite

@@ -48,6 +48,12 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
   }
 }
 
+void LockTable::hasGot(Locker& locker, const Entry& entry) {
+  const bool passesQueues =
+      locker.parent != nullptr || locker.firstChild != nullptr || entry.place != nullptr;
+  if (passesQueues && !locker.waits.empty()) toCheck_.push_back(&locker);
+}
+
 void LockTable::breakPending(LockAnswers& out) {
   while (!toCheck_.empty() || !moved_.empty()) {
     std::vector<Locker*> all = std::exchange(toCheck_, {});

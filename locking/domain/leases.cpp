@@ -157,4 +157,35 @@ void Leases::forget(const Wait& wait) {
   if (!wanted_.empty()) wanted_.erase(&wait);
 }
 
+// --- Writes that are under way -------------------------------------------------------------------
+
+bool MomentaryHolds::contains(const Hold& hold) const {
+  const Holds* const all = of(hold.locker());
+  return all != nullptr && all->contains(&hold);
+}
+
+void MomentaryHolds::add(const Hold& hold, Entry& entry) {
+  byLocker_[&hold.locker()].insert(&hold);
+  ++entry.momentary;
+}
+
+void MomentaryHolds::remove(const Hold& hold, Entry& entry) {
+  if (entry.momentary == 0) return;
+  const auto all = byLocker_.find(&hold.locker());
+  if (all == byLocker_.end() || all->second.erase(&hold) == 0) return;
+  --entry.momentary;
+  if (all->second.empty()) byLocker_.erase(all);
+}
+
+LockAccess MomentaryHolds::accessOf(const Wait& wait) const {
+  if (wanted_.empty()) return LockAccess::Lock;
+  const auto found = wanted_.find(&wait);
+  return found == wanted_.end() ? LockAccess::Lock : found->second;
+}
+
+const MomentaryHolds::Holds* MomentaryHolds::of(const Locker& locker) const {
+  const auto all = byLocker_.find(&locker);
+  return all == byLocker_.end() ? nullptr : &all->second;
+}
+
 }  // namespace nephrite::lock_table

@@ -94,4 +94,31 @@ class Leases {
   std::uint64_t lastMade_ = 0;
 };
 
+/// What faces write: the holds that are momentary, of writes that are under way; and the requests
+/// of faces that wait for the end of these. Source: docs/locking.md, section 12.
+class MomentaryHolds {
+ public:
+  bool empty() const { return byLocker_.empty(); }
+  bool contains(const Hold& hold) const;
+  void add(const Hold& hold, Entry& entry);
+  /// From now on it is a lock like any other, or gone; harmless when it is none of these.
+  void remove(const Hold& hold, Entry& entry);
+  /// Those of `locker`; null: it has none.
+  using Holds = boost::unordered_flat_set<const Hold*>;
+  const Holds* of(const Locker& locker) const;
+
+  void want(const Wait& wait, LockAccess access) {
+    if (access != LockAccess::Lock) wanted_.emplace(&wait, access);
+  }
+  /// Lock: no face asks.
+  LockAccess accessOf(const Wait& wait) const;
+  void forget(const Wait& wait) {
+    if (!wanted_.empty()) wanted_.erase(&wait);
+  }
+
+ private:
+  boost::unordered_flat_map<const Locker*, Holds> byLocker_;
+  boost::unordered_flat_map<const Wait*, LockAccess> wanted_;
+};
+
 }  // namespace nephrite::lock_table

@@ -71,113 +71,7 @@ void LockTable::dropUnlessNeeded(Entry& entry) {
   entries_.destroy(&entry);
 }
 
-namespace {
-
-// What was held of it by a locker that has let it go for Update.
-constexpr HeldTypes kShareReleased{LockType::Share, LockType::Get};
-
-}  // namespace
-
 // --- Asking --------------------------------------------------------------------------------------
-
-std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
-                                                                 const LockRequest& request,
-                                                                 LockAnswers& out) {
-  if (request.type != LockType::Update) return std::nullopt;
-  const Hold* const held = holds_.find(locker, request.target);
-  if (held == nullptr) return std::nullopt;
-  if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
-  ReleasedShare left{leases_.termsOf(*held), request.scope};
-  if (const Entry* const entry = holds_.entryOf(request.target);
-      entry != nullptr && belowOf(*held, *entry).type != LockType::Get) {
-    left.scope = LockScope::Subtree;
-  }
-  release(locker, request.target, out);
-  breakPending(out);
-  return left;
-}
-
-void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
-                        std::optional<ReleasedShare> shareReleased, LockAnswers& out) {
-  LockAnswer answer;
-  answer.request = request;
-  answer.shareReleased = shareReleased.has_value();
-  const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
-  if (!countRequest(locker) || isCommitted) {
-    answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(done), std::move(answer));
-    return;
-  }
-
-  Entry& entry = entryFor(request.target);
-  const bool isSubtree = request.scope == LockScope::Subtree;
-  if (isSubtree) places_.of(entry);
-  Hold* const held = holdOn(entry, locker);
-  if (held != nullptr && covers(held->type(), request.type) &&
-      (!isSubtree || covers(belowOf(*held, entry).type, request.type))) {
-    answer.token = held->token();
-    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
-    takeCovered(*held, entry, request, out);
-    out.addFirst(std::move(done), std::move(answer));
-    breakPending(out);
-    return;
-  }
-
-  const Instant now = clock_.now();
-  const Way way = wayOf(locker, entry, {request.type, isSubtree}, nullptr);
-  if (const auto limit = limitOf(locker, entry);
-      limit && (way.isFree || !request.timeout.isImmediate())) {
-    counts_.refuse(*limit);
-    answer.outcome = LockOutcome::OverLimit;
-    answer.limit = *limit;
-    dropUnlessNeeded(entry);
-    out.addFirst(std::move(done), std::move(answer));
-    return;
-  }
-  if (way.isFree) {
-    LockRequest asked = request;
-    if (shareReleased && held == nullptr) {  // What the Share had goes on.
-      asked.lease =
-          leaseAfterGrant(kShareReleased, shareReleased->lease, asked.terms(), asked.lease);
-    }
-    answer.token = grantHold(locker, entry, asked, now, out);
-    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
-    out.addFirst(std::move(done), std::move(answer));
-    hasGot(locker, entry);
-    if (entry.place != nullptr) {
-      serve(entry, out);  // For more scope a stronger lock may have sunk.
-    } else {
-      dropUnlessNeeded(entry);
-    }
-    breakPending(out);
-    return;
-  }
-
-  contention_.count(way.at->target);
-  if (request.timeout.isImmediate()) {
-    ++statistics_.refusals;
-    answer.outcome = LockOutcome::Refused;
-    describeObstacle(*way.at, locker, way.wanted, answer);
-    dropUnlessNeeded(entry);
-    out.addFirst(std::move(done), std::move(answer));
-    return;
-  }
-
-  ++statistics_.queuedLocks;
-  const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
-  Wait& wait = enqueue(locker, *way.at, entry, request, upgrade, now);
-  wait.done = std::move(done);
-  wait.shareReleased = answer.shareReleased;
-  if (shareReleased && !(shareReleased->lease.isNone() && request.lease.isNone())) {
-    leases_.noteLapse(wait, kShareReleased, shareReleased->lease);
-  }
-  // An entry that has one above it stays, whatever becomes of the request.
-  const bool leavesMarks = entry.place != nullptr && entry.place->parent != nullptr;
-  startWaiting(locker, wait.sequence, wait.deadline, out);
-  if (!leavesMarks || locker.firstChild == nullptr) return;
-  serveDescendants(locker, entry, out);
-  breakPending(out);
-}
 
 bool LockTable::countRequest(Locker& locker) {
   OwnerHold own(locker.mutex);
@@ -189,6 +83,7 @@ bool LockTable::countRequest(Locker& locker) {
 void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
                             LockAnswers& out) {
   const HeldTypes before = hold.types();
+  if (request.access != LockAccess::Write) momentary_.remove(hold, entry);
   changeHold(hold, entry, afterGrant(before, request.terms()));
   setBelowAfter(hold, entry, request);
   leaseAfter(hold, before, entry, request, out);
@@ -206,22 +101,6 @@ void LockTable::leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const Loc
   if (terms.isNone()) return;
   const Instant end = now + terms.length;
   if (!out.waitsUntil_ || end < *out.waitsUntil_) out.waitsUntil_ = end;
-}
-
-// One that holds something there, or whose ancestor does, stands before all newcomers.
-bool LockTable::mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured) {
-  const Queue::iterator place = placeInQueue(entry, locker, favoured);
-  for (auto at = entry.queue.begin(); at != place; ++at) {
-    const Wait& ahead = *at;
-    const bool isOwn = ahead.locker() == &locker;
-    if (isOwn && ahead.isMark == 0 && !wanted.isMark) return false;
-    if (favoured && !ahead.isFavoured() &&
-        !(wanted.isSubtree && entry.place->hasMark(*ahead.locker()))) {
-      continue;
-    }
-    if (!areRelated(*ahead.locker(), locker) && excludes(ahead.wanted(), wanted)) return false;
-  }
-  return !hasConflict(entry, locker, wanted);
 }
 
 Hold& LockTable::addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
@@ -248,6 +127,7 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
                                   Instant now, LockAnswers& out) {
   if (Hold* const hold = holdOn(entry, locker)) {
     const HeldTypes before = hold->types();
+    if (request.access != LockAccess::Write) momentary_.remove(*hold, entry);
     const FencingToken token = upgradeHold(*hold, entry, request);
     setBelowAfter(*hold, entry, request);
     leaseAfter(*hold, before, entry, request, out);
@@ -255,6 +135,7 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
   }
   if (isCountedAnew(locker, entry)) counts_.add(entry.target);
   Hold& hold = addHold(locker, entry, request, now);
+  if (request.access == LockAccess::Write) momentary_.add(hold, entry);
   setBelowAfter(hold, entry, request);
   leaseAfter(hold, {}, entry, request, out);
   if (!entry.queue.empty()) {
@@ -291,6 +172,7 @@ Wait& LockTable::enqueue(Locker& locker, Entry& at, Entry& goal, const LockReque
 
   if (isCountedAnew(locker, goal)) counts_.add(goal.target);
   leases_.want(*wait, request.lease);
+  momentary_.want(*wait, request.access);
   if (wait->isMark != 0) places_.setGoal(*wait, *goal.place);
   if (at.place != nullptr)
     places_.shiftWaiting(locker, at.place->parent, nullptr, LockType::Get, request.type);
@@ -450,6 +332,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
     serveDescendants(*wait.locker(), goalOf(wait), out);
     return;
   }
+  if (momentary_.accessOf(wait) == LockAccess::GatedRead) return grantRead(wait, out);
   LockRequest request = requestOf(wait);
   Locker& locker = *wait.locker();
   Entry& entry = *wait.entry();
@@ -582,6 +465,7 @@ Duration LockTable::endWait(Wait& wait) {
   locker.waits.erase(locker.waits.iterator_to(wait));
   deadlines_.erase(wait);
   leases_.forget(wait);
+  momentary_.forget(wait);
   places_.forgetGoal(wait);
   if (isCountedAnew(locker, goal)) counts_.remove(goal.target);
   return waited;

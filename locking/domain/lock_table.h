@@ -121,12 +121,7 @@ class LockTable {
   }
   static bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured);
   /// Would a lock be one more? Then also when it goes: one fewer.
-  bool isCountedAnew(const Locker& locker, const Entry& entry) const {
-    if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
-    bool isNew = true;
-    forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
-    return isNew;
-  }
+  bool isCountedAnew(const Locker& locker, const Entry& entry) const;
   /// What `locker` asks for of the target, also on its way there.
   void forEachRequestFor(const Locker& locker, const Entry& entry,
                          FunctionRef<void(const Wait&)> visit) const;
@@ -145,6 +140,13 @@ class LockTable {
   FencingToken grantHold(Locker& locker, Entry& entry, const LockRequest& request, Instant now,
                          LockAnswers& out);
   void takeCovered(Hold& hold, Entry& entry, const LockRequest& request, LockAnswers& out);
+  void waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockAnswer answer, LockDone done,
+                    const std::optional<ReleasedShare>& shareReleased, LockAnswers& out);
+  void readGated(Locker& locker, Entry& entry, LockAnswer answer, LockDone done, LockAnswers& out);
+  void grantRead(Wait& wait, LockAnswers& out);
+  /// It has time, or a face asks and only writes that are under way keep it out.
+  bool mayWait(const Locker& locker, const Way& way, const LockRequest& request) const;
+  bool isOfWritesAlone(const Mark& mark, LockType asked) const;
   /// False when it may not ask: it has signed off, or a commit of it is being written.
   static bool countRequest(Locker& locker);
   std::int32_t millisecondsOf(const LockRequest& request) const;
@@ -156,11 +158,7 @@ class LockTable {
   /// The deadlocks of lockers that wait and have come to hold something that others want, or whose
   /// requests have another place; when all queues have been served.
   void breakPending(LockAnswers& out);
-  void hasGot(Locker& locker, const Entry& entry) {
-    const bool passesQueues =
-        locker.parent != nullptr || locker.firstChild != nullptr || entry.place != nullptr;
-    if (passesQueues && !locker.waits.empty()) toCheck_.push_back(&locker);
-  }
+  void hasGot(Locker& locker, const Entry& entry);
   struct Victim {
     Locker* locker;
     Wait* wait;
@@ -236,6 +234,7 @@ class LockTable {
   Deadlines deadlines_;
   Leases leases_;
   Places places_;
+  MomentaryHolds momentary_;
   LockCounts counts_;
   std::mt19937_64 random_;
   WaitGraph waitGraph_;

@@ -1,10 +1,230 @@
-// The part of LockTable that makes Update locks Exclusive for a commit: docs/locking.md, section 4.
+// The part of LockTable that is asked: for locks (docs/locking.md, section 2), for what a face
+// reads and writes (12), and for Update locks to become Exclusive for a commit (4).
 
 #include <algorithm>
 
 #include "locking/domain/lock_table.h"
 
 namespace nephrite::lock_table {
+
+namespace {
+
+// What was held of it by a locker that has let it go for Update.
+constexpr HeldTypes kShareReleased{LockType::Share, LockType::Get};
+
+/// Calls `visit` for the requests in the way of what `locker` wants that stand ahead of where it
+/// would stand, until it returns true; then true.
+template <typename Visit>
+bool forEachAhead(Entry& entry, const Locker& locker, Wanted wanted, bool favoured,
+                  const Visit& visit) {
+  const Queue::iterator place = placeInQueue(entry, locker, favoured);
+  for (auto at = entry.queue.begin(); at != place; ++at) {
+    const Wait& ahead = *at;
+    const bool isOwn = ahead.locker() == &locker && ahead.isMark == 0 && !wanted.isMark;
+    if (isOwn && visit(ahead)) return true;
+    if (favoured && !ahead.isFavoured() &&
+        !(wanted.isSubtree && entry.place->hasMark(*ahead.locker()))) {
+      continue;
+    }
+    const bool isStranger = !areRelated(*ahead.locker(), locker);
+    if (isStranger && excludes(ahead.wanted(), wanted) && visit(ahead)) return true;
+  }
+  return false;
+}
+
+bool isBelow(const Place* place, const Place& above) {
+  while (place != nullptr) {
+    place = place->parent;
+    if (place == &above) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// One that holds something there, or whose ancestor does, stands before all newcomers.
+bool LockTable::mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured) {
+  const auto isAhead = [](const Wait&) { return true; };
+  if (!wanted.isGated && forEachAhead(entry, locker, wanted, favoured, isAhead)) return false;
+  return !hasConflict(entry, locker, wanted);
+}
+
+std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
+                                                                 const LockRequest& request,
+                                                                 LockAnswers& out) {
+  if (request.type != LockType::Update) return std::nullopt;
+  const Hold* const held = holds_.find(locker, request.target);
+  if (held == nullptr) return std::nullopt;
+  if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
+  ReleasedShare left{leases_.termsOf(*held), request.scope};
+  if (const Entry* const entry = holds_.entryOf(request.target);
+      entry != nullptr && belowOf(*held, *entry).type != LockType::Get) {
+    left.scope = LockScope::Subtree;
+  }
+  release(locker, request.target, out);
+  breakPending(out);
+  return left;
+}
+
+void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
+                        std::optional<ReleasedShare> shareReleased, LockAnswers& out) {
+  LockAnswer answer;
+  answer.request = request;
+  answer.shareReleased = shareReleased.has_value();
+  const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
+  if (!countRequest(locker) || isCommitted) {
+    answer.outcome = LockOutcome::Cancelled;
+    out.add(std::move(done), std::move(answer));
+    return;
+  }
+
+  Entry& entry = entryFor(request.target);
+  if (request.access == LockAccess::GatedRead) {
+    return readGated(locker, entry, std::move(answer), std::move(done), out);
+  }
+  const bool isSubtree = request.scope == LockScope::Subtree;
+  if (isSubtree) places_.of(entry);
+  Hold* const held = holdOn(entry, locker);
+  if (held != nullptr && covers(held->type(), request.type) &&
+      (!isSubtree || covers(belowOf(*held, entry).type, request.type))) {
+    answer.token = held->token();
+    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
+    takeCovered(*held, entry, request, out);
+    out.addFirst(std::move(done), std::move(answer));
+    breakPending(out);
+    return;
+  }
+
+  const Instant now = clock_.now();
+  const Way way = wayOf(locker, entry, {request.type, isSubtree}, nullptr);
+  if (const auto limit = limitOf(locker, entry);
+      limit && (way.isFree || mayWait(locker, way, request))) {
+    counts_.refuse(*limit);
+    answer.outcome = LockOutcome::OverLimit;
+    answer.limit = *limit;
+    dropUnlessNeeded(entry);
+    out.addFirst(std::move(done), std::move(answer));
+    return;
+  }
+  if (way.isFree) {
+    LockRequest asked = request;
+    if (shareReleased && held == nullptr) {  // What the Share had goes on.
+      asked.lease =
+          leaseAfterGrant(kShareReleased, shareReleased->lease, asked.terms(), asked.lease);
+    }
+    answer.token = grantHold(locker, entry, asked, now, out);
+    if (entry.place != nullptr) renewAbove(locker, entry, request.type);
+    out.addFirst(std::move(done), std::move(answer));
+    hasGot(locker, entry);
+    if (entry.place != nullptr) {
+      serve(entry, out);  // For more scope a stronger lock may have sunk.
+    } else {
+      dropUnlessNeeded(entry);
+    }
+    breakPending(out);
+    return;
+  }
+
+  waitOrRefuse(locker, entry, way, std::move(answer), std::move(done), shareReleased, out);
+}
+
+void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockAnswer answer,
+                             LockDone done, const std::optional<ReleasedShare>& shareReleased,
+                             LockAnswers& out) {
+  contention_.count(way.at->target);
+  LockRequest request = answer.request;
+  if (!mayWait(locker, way, request)) {
+    ++statistics_.refusals;
+    answer.outcome = LockOutcome::Refused;
+    describeObstacle(*way.at, locker, way.wanted, answer);
+    dropUnlessNeeded(entry);
+    out.addFirst(std::move(done), std::move(answer));
+    return;
+  }
+  if (request.timeout.isImmediate()) {
+    request.timeout =
+        LockTimeout::ofMilliseconds(static_cast<std::int32_t>(options_.writePatience.count()));
+  }
+
+  ++statistics_.queuedLocks;
+  const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
+  Wait& wait = enqueue(locker, *way.at, entry, request, upgrade, clock_.now());
+  wait.done = std::move(done);
+  wait.shareReleased = answer.shareReleased;
+  if (shareReleased && !(shareReleased->lease.isNone() && request.lease.isNone())) {
+    leases_.noteLapse(wait, kShareReleased, shareReleased->lease);
+  }
+  // An entry that has one above it stays, whatever becomes of the request.
+  const bool leavesMarks = entry.place != nullptr && entry.place->parent != nullptr;
+  startWaiting(locker, wait.sequence, wait.deadline, out);
+  if (!leavesMarks || locker.firstChild == nullptr) return;
+  serveDescendants(locker, entry, out);
+  breakPending(out);
+}
+
+// --- What a face asks for ------------------------------------------------------------------------
+
+// It holds nothing, so it looks only at what is held. When it has to wait it stands in the queue as
+// a Share would.
+void LockTable::readGated(Locker& locker, Entry& entry, LockAnswer answer, LockDone done,
+                          LockAnswers& out) {
+  const LockType type = answer.request.type;
+  const Hold* const own = holdOn(entry, locker);
+  const bool isCovered = own != nullptr && covers(own->type(), type);
+  const Wanted wanted{type, false, false, /*isGated=*/true};
+  const Way way =
+      isCovered ? Way{&entry, wanted, true, false} : wayOf(locker, entry, wanted, nullptr);
+  if (!way.isFree) {
+    return waitOrRefuse(locker, entry, way, std::move(answer), std::move(done), std::nullopt, out);
+  }
+  dropUnlessNeeded(entry);
+  out.addFirst(std::move(done), std::move(answer));
+}
+
+void LockTable::grantRead(Wait& wait, LockAnswers& out) {
+  LockAnswer answer;
+  answer.request = requestOf(wait);
+  answer.queued = true;
+  answer.waited = endWait(wait);
+  letMarksGo(*wait.locker(), *wait.entry(), wait.type());
+  out.add(std::move(wait.done), std::move(answer));
+  waits_.destroy(&wait);
+}
+
+bool LockTable::mayWait(const Locker& locker, const Way& way, const LockRequest& request) const {
+  if (!request.timeout.isImmediate()) return true;
+  if (request.access == LockAccess::Lock || options_.writePatience.count() == 0) return false;
+  const auto isLasting = [&](const Obstacle& obstacle) {
+    if (way.isCovered && !isAncestor(locker, *obstacle.locker)) return false;
+    if (obstacle.hold != nullptr) return !momentary_.contains(*obstacle.hold);
+    return !isOfWritesAlone(*obstacle.mark, way.wanted.type);
+  };
+  if (forEachConflict(*way.at, locker, way.wanted, isLasting)) return false;
+  const auto isLock = [&](const Wait& ahead) {
+    return momentary_.accessOf(ahead) == LockAccess::Lock;
+  };
+  return way.wanted.isGated ||
+         !forEachAhead(*way.at, locker, way.wanted, isFavoured(*way.at, locker), isLock);
+}
+
+// Is all that the mark stands for and that excludes `asked` momentary, or asked for by a face?
+bool LockTable::isOfWritesAlone(const Mark& mark, LockType asked) const {
+  std::uint32_t writes = 0;
+  if (const auto* const held = momentary_.of(*mark.locker)) {
+    for (const Hold* const hold : *held) {
+      if (!excludes(hold->type(), asked)) continue;
+      if (isBelow(holds_.entryOf(hold->target)->place, *mark.place)) ++writes;
+    }
+  }
+  const auto& waits = mark.locker->waits;
+  const auto requests = std::count_if(waits.begin(), waits.end(), [&](const Wait& wait) {
+    return momentary_.accessOf(wait) != LockAccess::Lock && excludes(wait.type(), asked) &&
+           isBelow(wait.entry()->place, *mark.place);
+  });
+  return mark.held.excluding(asked) <= writes && mark.waiting.excluding(asked) <= requests;
+}
+
+// --- Commits -------------------------------------------------------------------------------------
 
 // The Update locks among `targets`, each once, in the order in which they were acquired. As long as
 // the commit is under way they stay where they are. Empty when not all are held as Update or

@@ -34,6 +34,7 @@ LockRequest LockTable::requestOf(const Wait& wait) const {
   LockRequest asked = wait.request();
   asked.target = goalOf(wait).target;
   asked.scope = wait.isSubtree != 0 ? LockScope::Subtree : LockScope::Node;
+  asked.access = momentary_.accessOf(wait);
   return asked;
 }
 
@@ -46,6 +47,13 @@ void LockTable::forEachRequestFor(const Locker& locker, const Entry& entry,
   for (const Wait& wait : locker.waits) {
     if (&goalOf(wait) == &entry) visit(wait);
   }
+}
+
+bool LockTable::isCountedAnew(const Locker& locker, const Entry& entry) const {
+  if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
+  bool isNew = true;
+  forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
+  return isNew;
 }
 
 // --- The way down --------------------------------------------------------------------------------
@@ -81,7 +89,7 @@ Way LockTable::wayOf(Locker& locker, Entry& goal, Wanted wanted, const Place* pa
     if (way.isCovered) return !isExcludedByDescendant(entry, locker, there);
     return mayBeGranted(entry, locker, there, isFavoured(entry, locker));
   };
-  const Wanted mark{wanted.type, false, /*isMark=*/true};
+  const Wanted mark{wanted.type, false, /*isMark=*/true, wanted.isGated};
   bool isAhead = passed == nullptr;
   for (Place* const place : Places::above(*goal.place)) {
     if (!isAhead) {

@@ -103,7 +103,12 @@ std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out
     leaveParent(*each);
   }
   for (const LockTarget target : changed) serve(entryFor(target), out);
-  if (heirLevel) toCheck_.push_back(locker.parent.get());
+  if (heirLevel) {  // What it has inherited may cover what it waits for.
+    std::vector<LockTarget> waitedFor;
+    for (const Wait& wait : locker.parent->waits) waitedFor.push_back(wait.entry()->target);
+    serveAll(waitedFor, out);
+    toCheck_.push_back(locker.parent.get());
+  }
   breakPending(out);
   return family;
 }
@@ -180,6 +185,7 @@ void LockTable::removeHold(Hold& hold, Entry& entry) {
   Locker& locker = hold.locker();
   const LockType type = hold.type();
   if (entry.leases > 0) leases_.remove(hold, entry);
+  momentary_.remove(hold, entry);
   setBelow(hold, entry, {});
   holds_.remove(hold, entry);
   holdChanged(locker, entry, type, LockType::Get);

@@ -43,6 +43,7 @@ void LockTable::fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Ins
   if (const auto end = leases_.endOf(hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
   info.below = belowOf(hold, *entry).type;
   info.scope = info.below != LockType::Get ? LockScope::Subtree : LockScope::Node;
+  info.isMomentary = entry->momentary > 0 && momentary_.contains(hold);
 }
 
 LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
@@ -146,11 +147,12 @@ std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std:
 }
 
 bool LockTable::fillInLeases(std::span<LockInfo> locks) const {
-  if (leases_.empty() && places_.empty()) return false;
+  if (leases_.empty() && places_.empty() && momentary_.empty()) return false;
   const Instant now = clock_.now();
   for (LockInfo& info : locks) {
     const Entry* const entry = holds_.entryOf(info.target);
-    if (entry == nullptr || (entry->leases == 0 && entry->place == nullptr)) continue;
+    if (entry == nullptr) continue;
+    if (entry->leases == 0 && entry->momentary == 0 && entry->place == nullptr) continue;
     const LockerRef locker = lockers_.find(info.requestedBy);
     const Hold* const hold = locker == nullptr ? nullptr : holdOn(*entry, *locker);
     if (hold != nullptr) fillIn(info, *hold, entry, now);
@@ -474,8 +476,13 @@ void LockTable::checkInvariants() const {
     bool newcomers = false;
     std::uint32_t favoured = 0, leases = 0;
     const Wait* lastUpgrade = nullptr;
-    for (const Hold& hold : entry->holders) leases += leases_.endOf(hold) ? 1 : 0;
+    std::uint32_t momentary = 0;
+    for (const Hold& hold : entry->holders) {
+      leases += leases_.endOf(hold) ? 1 : 0;
+      momentary += momentary_.contains(hold) ? 1 : 0;
+    }
     NEPHRITE_CHECK(leases == entry->leases);
+    NEPHRITE_CHECK(momentary == entry->momentary);
     for (const Wait& wait : entry->queue) {
       ++waits;
       favoured += wait.favoured != 0 ? 1 : 0;

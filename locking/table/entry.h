@@ -21,6 +21,7 @@ struct Entry : Node {
   std::uint32_t favoured = 0;      ///< Waits of the queue that are `favoured`.
   std::uint32_t leases = 0;        ///< Holds that have one.
   std::uint32_t subtreeWaits = 0;  ///< Waits of the queue for all that is below.
+  std::uint32_t momentary = 0;     ///< Holds that are.
 
   Queue::iterator afterUpgrades();
   void enter(Wait& wait, Queue::iterator before);
@@ -32,14 +33,15 @@ struct Entry : Node {
   /// So many are looked through as quickly as the place of one is looked up.
   static constexpr std::uint32_t kFew = 8;
   bool hasFew() const { return holderCount <= kFew; }
-  /// The fast path knows neither leases nor families that share what strangers could not.
+  /// The fast path knows neither leases nor momentary locks, nor families that share what strangers
+  /// could not.
   bool isNeeded() const {
-    return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || place != nullptr ||
-           isSharedInFamily();
+    return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || momentary > 0 ||
+           place != nullptr || isSharedInFamily();
   }
   bool isSharedInFamily() const;  // Defined in locker.h.
 };
-static_assert(sizeof(Entry) == 80);
+static_assert(sizeof(Entry) == 88);
 
 /// Of a hold that an Entry has: its place among the holders, known to its locker.
 struct HolderPlace {

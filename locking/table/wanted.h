@@ -11,6 +11,7 @@ struct Wanted {
   LockType type = LockType::Share;
   bool isSubtree = false;  ///< Also all that is below.
   bool isMark = false;     ///< To go on to something below, and nothing of the target itself.
+  bool isGated = false;    ///< Looks at what is held alone, not at who waits.
 };
 
 /// Is what is held, perhaps nothing, in the way of a request?

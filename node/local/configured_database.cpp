@@ -27,6 +27,7 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
   options.locks.limits.maxLocks = settings.locks.maxLocks;
   options.locks.limits.maxLockedObjects = settings.locks.maxLockedObjects;
   options.locks.limits.warningPercent = settings.locks.limitWarning;
+  options.locks.writePatience = settings.locks.writePatience;
   const auto victim = deadlockVictimNamed(settings.locks.deadlockVictim);
   NEPHRITE_CHECK(victim.has_value());  // The table of parameters lists the names.
   options.locks.victim = *victim;

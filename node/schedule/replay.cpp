@@ -19,6 +19,16 @@
 namespace nephrite {
 namespace {
 
+bool touchesContent(ScheduleVerb verb) {
+  return verb == ScheduleVerb::Update || verb == ScheduleVerb::Read ||
+         verb == ScheduleVerb::Write || verb == ScheduleVerb::GatedRead;
+}
+
+void writeNumber(ObjectRecord& record, std::int64_t number) {
+  if (record.values.empty()) record.values.resize(1);
+  record.values[0] = number;
+}
+
 // One store serves all schedules of a program: each has its own objects in it.
 const std::shared_ptr<ObjectStore>& storeInMemory() {
   static const std::shared_ptr<ObjectStore> store = [] {
@@ -293,7 +303,7 @@ void Replay::run(int line, const StepLine& content) {
 
   const bool isResource = hasObject(content.verb) &&
                           objects_.oidOf(step->content.object).lifetime() == Lifetime::Resource;
-  if (isResource && (content.verb == ScheduleVerb::Update || content.verb == ScheduleVerb::Read)) {
+  if (isResource && touchesContent(content.verb)) {
     throw ScheduleError(line, "'" + content.object +
                                   "' is a resource, which is locked and holds nothing to " +
                                   std::string(scheduleWord(content.verb)));
@@ -338,6 +348,12 @@ void Replay::start(const std::shared_ptr<Step>& step, Player& player) {
       return immediate(*step, unlocked(player.machine, oid) ? "released" : "ignored");
     case ScheduleVerb::Update: return startUpdate(step, player);
     case ScheduleVerb::Read: return player.machine.read(oid, done);
+    case ScheduleVerb::Write: {
+      const auto number = static_cast<std::int64_t>(step->line);
+      const auto edit = [number](ObjectRecord& record) { writeNumber(record, number); };
+      return player.machine.write(oid, edit, done);
+    }
+    case ScheduleVerb::GatedRead: return player.machine.gatedRead(oid, done);
     case ScheduleVerb::Commit: return player.machine.commit(Lifetime::Persistent, done);
     case ScheduleVerb::Locks:
       return immediate(*step, "listed", listingOf(database_.locksOn(oid), [this](LockerId locker) {
@@ -389,10 +405,7 @@ void Replay::startUpdate(const std::shared_ptr<Step>& step, Player& player) {
       return immediate(*step, "updated");
     }
   }
-  const auto write = [number](ObjectRecord& record) {
-    if (record.values.empty()) record.values.resize(1);
-    record.values[0] = number;
-  };
+  const auto write = [number](ObjectRecord& record) { writeNumber(record, number); };
   if (ObjectRecord* const record = machine.changeAtOnce(oid)) {
     write(*record);
     noteRenewal(*step, machine.process().locker);
@@ -445,9 +458,9 @@ void Replay::immediate(const Step& step, std::string_view outcome, const std::st
 // running step causes.
 void Replay::ended(const std::shared_ptr<Step>& step, const StepResult& result) {
   if (over_) return;
-  const bool isGranted = result.lock.outcome == LockOutcome::Granted &&
-                         !result.lock.request.locker.isNull() &&
-                         step->content.verb != ScheduleVerb::Commit;
+  const bool isGranted =
+      result.lock.outcome == LockOutcome::Granted && !result.lock.request.locker.isNull() &&
+      step->content.verb != ScheduleVerb::Commit && step->content.verb != ScheduleVerb::GatedRead;
   const bool isUpdated = step->content.verb == ScheduleVerb::Update && result.isDone();
   if (const auto player = players_.find(step->content.process);
       player != players_.end() && (isGranted || isUpdated)) {
@@ -532,7 +545,9 @@ std::string Replay::resultOf(const Step& step, const StepResult& result) const {
   switch (step.content.verb) {
     case ScheduleVerb::Update: return eventOf(step, "updated", "");
     case ScheduleVerb::Commit: return eventOf(step, "committed", "");
+    case ScheduleVerb::Write: return eventOf(step, "written", "");
     case ScheduleVerb::Read:
+    case ScheduleVerb::GatedRead:
       return eventOf(step, "read", ",\"edition\":" + std::to_string(result.record->edition));
     default: return eventOf(step, "granted", "");
   }

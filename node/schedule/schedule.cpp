@@ -23,7 +23,7 @@ struct VerbForm {
 };
 
 // In the order of ScheduleVerb.
-constexpr std::array<VerbForm, 20> kVerbs{{
+constexpr std::array<VerbForm, 22> kVerbs{{
     {"sharedLock", Arguments::Lock},
     {"reserveLock", Arguments::Lock},
     {"updateLock", Arguments::Lock},
@@ -41,6 +41,8 @@ constexpr std::array<VerbForm, 20> kVerbs{{
     {"beginLock", Arguments::None},
     {"endLock", Arguments::None},
     {"setDefaultLockTimeout", Arguments::Milliseconds},
+    {"write", Arguments::Object},
+    {"gatedRead", Arguments::Object},
     {"renew", Arguments::Object},
     {"signOff", Arguments::SignOff},
     {"locks", Arguments::Object},

@@ -30,6 +30,8 @@ enum class ScheduleVerb {
   BeginLock,
   EndLock,
   SetDefaultLockTimeout,
+  Write,
+  GatedRead,
   Renew,
   SignOff,
   Locks

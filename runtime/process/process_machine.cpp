@@ -12,20 +12,6 @@
 namespace nephrite {
 namespace {
 
-StepResult failed(ErrorCode code) {
-  StepResult result;
-  result.outcome = StepResult::Outcome::Failed;
-  result.code = code;
-  return result;
-}
-
-StepResult failed(RequestFailure why) {
-  StepResult result = failed(why.code);
-  result.failure = std::move(why.what);
-  result.object = why.object;
-  return result;
-}
-
 StepResult done(RecordPtr record = nullptr) {
   StepResult result;
   result.record = std::move(record);
@@ -236,6 +222,7 @@ LockRequest ProcessMachine::requestFor(const Wish& wish) const {
   request.id = wish.id;
   request.lease = wish.lease;
   request.scope = wish.scope;
+  request.access = wish.access;
   return request;
 }
 

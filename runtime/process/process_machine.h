@@ -85,6 +85,7 @@ class ProcessMachine {
     std::uint64_t id = 0;  ///< From nextRequestId(), to be able to cancel it; 0: not wanted.
     LeaseTerms lease = {};
     LockScope scope = LockScope::Node;
+    LockAccess access = LockAccess::Lock;
   };
   void lock(const Wish& wish, StepDone done);
   /// True when it was granted, at once and without more ado; else nothing was done or said, and
@@ -106,6 +107,14 @@ class ProcessMachine {
   /// harmless when it does not wait. Any thread.
   void cancelWaits();
   void cancel(std::uint64_t requestId);  ///< Any thread.
+
+  // --- What a face asks for: docs/locking.md, section 12 -----------------------------------------
+
+  /// `edit` changes the object in a transaction of its own, under a momentary lock: what others
+  /// hold refuses it at once (1027), and nothing is changed. Outside of transactions and states.
+  void write(Oid oid, std::function<void(ObjectRecord&)> edit, StepDone done);
+  /// The last committed edition, unless what others hold would refuse a Share (1027).
+  void gatedRead(Oid oid, StepDone done);
 
   // --- Objects -----------------------------------------------------------------------------------
 
@@ -196,6 +205,8 @@ class ProcessMachine {
   /// Number 0: it is not at once that `oid` can be changed for the first time.
   LatestEdition lockForChangeAtOnce(Oid oid);
   LockType held(Oid oid) const;
+  void writeLocked(Oid oid, const std::function<void(ObjectRecord&)>& edit,
+                   const StepResult& locked, const StepDone& done);
   void askImplicitly(Oid oid, LockType type, StepDone done);
   void startRemoval(Oid oid);
   void endAllStates();

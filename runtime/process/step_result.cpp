@@ -48,4 +48,18 @@ StepResult resultOf(const LockReply& reply) {
   return result;
 }
 
+StepResult failed(ErrorCode code) {
+  StepResult result;
+  result.outcome = StepResult::Outcome::Failed;
+  result.code = code;
+  return result;
+}
+
+StepResult failed(RequestFailure why) {
+  StepResult result = failed(why.code);
+  result.failure = std::move(why.what);
+  result.object = why.object;
+  return result;
+}
+
 }  // namespace nephrite

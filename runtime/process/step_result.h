@@ -40,6 +40,9 @@ struct StepResult {
 StepResult resultOf(const LockAnswer& answer);
 StepResult resultOf(const LockReply& reply);
 
+StepResult failed(ErrorCode code);
+StepResult failed(RequestFailure why);
+
 /// Called once, when the step is over; possibly before the call that began it returns.
 using StepDone = std::function<void(const StepResult&)>;
 

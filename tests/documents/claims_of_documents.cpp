@@ -43,6 +43,7 @@ std::vector<Claim> ofLocking() {
       says(it, "Its path has at most {} names", LockManager::kMostPlaces),
       says(it, "may carry a **lease**: 1 to {} ms", LeaseTerms::kLongest.count()),
       says(it, "Any string of 1 to {} bytes names", grouped(NamedResource::kMostBytes)),
+      says(it, "at most `WritePatience` ({} ms", defaultOf("NephriteLocks", "WritePatience")),
       says(it, "`LimitWarning` (percent, {})", defaultOf("NephriteLocks", "LimitWarning")),
   };
 }

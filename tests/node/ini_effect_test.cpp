@@ -247,6 +247,30 @@ void maxLockedObjects(Given& given) {
   EXPECT_EQ(locksGranted(given.embedded(lines)->node(), false), 2);
 }
 
+void writePatience(Given& given) {
+  const auto refused = [&](const std::string& lines) {
+    const auto node = given.embedded("[NephriteLocks]\n" + lines);
+    Process anna = node->node().signOn(), ben = node->node().signOn();
+    const LockTarget target{anna.resource("r").oid().bits()};
+    std::promise<LockOutcome> told;
+    for (Process* const who : {&anna, &ben}) {
+      LockRequest request;
+      request.locker = who->info().locker;
+      request.target = target;
+      request.type = LockType::Exclusive;
+      request.timeout = LockTimeout::immediate();
+      request.access = LockAccess::Write;
+      node->database()->lock({request, Existence::CreatedByLocker},
+                             [&, who](const LockReply& reply) {
+                               if (who == &ben) told.set_value(reply.lock.outcome);
+                             });
+    }
+    return told.get_future().get();
+  };
+  EXPECT_EQ(refused("WritePatience=40\n"), LockOutcome::TimedOut);
+  EXPECT_EQ(refused("WritePatience=0\n"), LockOutcome::Refused);
+}
+
 void limitWarning(Given& given) {
   const auto warns = [&](const std::string& lines) {
     const auto node =
@@ -399,6 +423,7 @@ const std::map<std::string, void (*)(Given&)> kEffects = {
     {"NephriteLocks.MaxLocks", maxLocks},
     {"NephriteLocks.MaxLockedObjects", maxLockedObjects},
     {"NephriteLocks.LimitWarning", limitWarning},
+    {"NephriteLocks.WritePatience", writePatience},
     {"NephriteLocks.DeadlockVictim", deadlockVictim},
     {"NephriteLocks.DeadlockSeed", deadlockSeed},
     {"NephriteClient.KeepAliveTimeout", clientKeepAlive},

@@ -1,6 +1,7 @@
 #include "tests/simulation/lock_model.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -92,7 +93,9 @@ void LockModel::step(const StepLine& line) {
   verb_ = line.verb;
   object_ = line.object.empty() ? -1 : objectNamed(line.object, line_);
   if (object_ >= 0 && objects_[object_].isResource) {
-    const bool touches = line.verb == ScheduleVerb::Update || line.verb == ScheduleVerb::Read;
+    constexpr std::array kTouches{ScheduleVerb::Update, ScheduleVerb::Read, ScheduleVerb::Write,
+                                  ScheduleVerb::GatedRead};
+    const bool touches = std::find(kTouches.begin(), kTouches.end(), line.verb) != kTouches.end();
     if (touches || line.subtree) throw ScheduleError(line_, line.object + " is a resource");
   }
   ownEventAt_ = told_.size();
@@ -118,6 +121,8 @@ void LockModel::step(const StepLine& line) {
     case ScheduleVerb::EndLoad: return endLevel('L');
     case ScheduleVerb::EndLock: return endLevel('K');
     case ScheduleVerb::SetDefaultLockTimeout: me.defaultTimeout = line.timeout; return own("set");
+    case ScheduleVerb::Write: return write();
+    case ScheduleVerb::GatedRead: return gatedRead();
     case ScheduleVerb::Renew: return renew();
     case ScheduleVerb::SignOff: return signOff(line.inherit);
     case ScheduleVerb::Locks: return list();
@@ -244,6 +249,27 @@ void LockModel::read() {
   const bool inLockState = processes_[self_].levels.find('K') != std::string::npos;
   if (!inLockState || holdOf(self_, object_)) return own("read", 0, editionOf(self_, object_));
   askFor(S, false, -2);
+}
+
+// A step of its own, so nobody ever meets the momentary lock.
+void LockModel::write() {
+  const Process& me = processes_[self_];
+  if (me.inTransaction) return own("error", 64001);
+  if (!me.levels.empty()) return own("error", 64002);
+  if (relativeChanged(self_, object_)) return own("error", 64022);
+  askFor(X, false, -1);
+}
+
+void LockModel::gatedRead() {
+  if (objects_[object_].being != Being::There) return own("error", 1072);
+  Waiter waiter;
+  waiter.process = self_;
+  waiter.target = object_;
+  waiter.type = S;
+  for (const int place : wayTo(object_)) {
+    if (!holdersInTheWay(place, waiter).empty()) return own("refused", 1027);
+  }
+  own("read", 0, ",\"edition\":" + std::to_string(objects_[object_].edition));
 }
 
 void LockModel::unlock() {

@@ -94,13 +94,7 @@ class LockModel {
   using Object = model::Object;
   using Pending = model::Pending;
   using Process = model::Process;
-
-  // Of one operation on the locks: either a wait that ended badly, or a granted one.
-  struct Decision {
-    Event event;
-    int granted = -1;  // The process; -1 when `event` is all there is to tell.
-    Pending pending;   // Of `granted`.
-  };
+  using Decision = model::Decision;
 
   const Process& processNamed(const std::string& name) const;
   int objectNamed(const std::string& name, int line) const;
@@ -126,6 +120,8 @@ class LockModel {
   bool grantedByHold(Hold& hold, const Pending& pending, int process, bool isOwn);
   void update();
   void read();
+  void write();
+  void gatedRead();
   void unlock();
   void list();
   void begin();
@@ -148,6 +144,7 @@ class LockModel {
   bool isUnderOwnLock(const Waiter& waiter) const;
   void renewAbove(const Waiter& waiter);
   std::vector<int> inTheWay(int place, const Waiter& waiter) const;
+  std::vector<int> holdersInTheWay(int place, const Waiter& waiter) const;
   bool isInTheWay(int place, const Waiter& ahead, const Waiter& waiter) const;
   bool canGrant(int place, const Waiter& waiter) const;
   std::optional<std::size_t> standsAt(int place, const Waiter& waiter) const;

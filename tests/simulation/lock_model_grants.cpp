@@ -203,6 +203,11 @@ void LockModel::succeed(const Pending& pending, int process, bool isOwn) {
   } else if (pending.verb == ScheduleVerb::Update) {
     code = endOfUpdate(process, pending.object);
     outcome = code == 0 ? "updated" : "error";
+  } else if (pending.verb == ScheduleVerb::Write) {
+    code = endOfUpdate(process, pending.object);
+    outcome = code == 0 ? "written" : "error";
+    if (code == 0) holdOf(process, pending.object)->edition = ++objects_[pending.object].edition;
+    freed = endTransaction(process);
   } else if (pending.verb == ScheduleVerb::Read) {
     outcome = "read";
     more = editionOf(process, pending.object);

@@ -122,6 +122,21 @@ void LockModel::renewAbove(const Waiter& waiter) {
 // Who is in the way of the request at a place of its way, each once: who has something there, in
 // the order in which it got that, then who waits ahead. It stands there, or is about to.
 std::vector<int> LockModel::inTheWay(int place, const Waiter& waiter) const {
+  const bool passes = place != waiter.target &&
+                      markOf(waiter.process, place, /*ofLocksAlone=*/false) >= waiter.type;
+  if (passes) return {};
+  std::vector<int> found = holdersInTheWay(place, waiter);
+  if (isUnderOwnLock(waiter)) return found;
+  const auto& waiters = objects_[place].waiters;
+  const std::size_t end = standsAt(place, waiter).value_or(wouldStandAt(place, waiter));
+  for (std::size_t at = 0; at < end; ++at) {
+    const int other = waiters[at].process;
+    if (isInTheWay(place, waiters[at], waiter) && !contains(found, other)) found.push_back(other);
+  }
+  return found;
+}
+
+std::vector<int> LockModel::holdersInTheWay(int place, const Waiter& waiter) const {
   const int me = waiter.process;
   const bool isMark = place != waiter.target;
   if (isMark && markOf(me, place, /*ofLocksAlone=*/false) >= waiter.type) return {};
@@ -152,13 +167,6 @@ std::vector<int> LockModel::inTheWay(int place, const Waiter& waiter) const {
   std::vector<int> found;
   for (const auto& [since, holder] : holders) {
     if (!contains(found, holder)) found.push_back(holder);
-  }
-  if (isUnderOwn) return found;
-  const auto& waiters = objects_[place].waiters;
-  const std::size_t end = standsAt(place, waiter).value_or(wouldStandAt(place, waiter));
-  for (std::size_t at = 0; at < end; ++at) {
-    const int other = waiters[at].process;
-    if (isInTheWay(place, waiters[at], waiter) && !contains(found, other)) found.push_back(other);
   }
   return found;
 }

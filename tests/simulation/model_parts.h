@@ -138,4 +138,11 @@ struct Process {
   std::optional<Pending> pending;
 };
 
+/// Of one operation on the locks: either a wait that ended badly, or a granted one.
+struct Decision {
+  Event event;
+  int granted = -1;  ///< The process; -1 when `event` is all there is to tell.
+  Pending pending;   ///< Of `granted`.
+};
+
 }  // namespace nephrite::model

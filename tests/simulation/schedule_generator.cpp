@@ -80,11 +80,21 @@ bool isAboutPlaces(const ScheduleLine& line) {
   return step && (step->subtree || step->object == kScheduleRoot);
 }
 
+// Only a program that has the database reads and writes for faces.
+bool isOfFaces(ScheduleVerb verb) {
+  return verb == ScheduleVerb::Write || verb == ScheduleVerb::GatedRead;
+}
+
+bool isOfFaces(const ScheduleLine& line) {
+  const auto* const step = std::get_if<StepLine>(&line.content);
+  return step && isOfFaces(step->verb);
+}
+
 }  // namespace
 
 bool fitTheWire(const std::vector<ScheduleLine>& lines) {
   return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
-    if (isAboutPlaces(line)) return true;
+    if (isAboutPlaces(line) || isOfFaces(line)) return true;
     const auto* const setting = std::get_if<SettingLine>(&line.content);
     if (setting == nullptr || setting->key != ScheduleSetting::DeadlockVictim) return false;
     const auto policy = static_cast<DeadlockVictim>(setting->value);
@@ -102,7 +112,8 @@ bool arePlain(const std::vector<ScheduleLine>& lines) {
       return setting->key >= ScheduleSetting::DeadlockVictim;
     }
     const auto* step = std::get_if<StepLine>(&line.content);
-    return step && (step->lease || step->inherit || step->verb == ScheduleVerb::Renew);
+    return step && (step->lease || step->inherit || step->verb == ScheduleVerb::Renew ||
+                    isOfFaces(step->verb));
   });
 }
 
@@ -112,7 +123,7 @@ using enum ScheduleVerb;
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed), trees_(~seed) {}
+  explicit Generator(std::uint64_t seed) : random_(seed), trees_(~seed), faces_(seed ^ 0xface) {}
 
   GeneratedSchedule generate() {
     temper();
@@ -143,6 +154,7 @@ class Generator {
       if (random_.oneIn(2)) leaseOneIn_ = 1 + random_.below(4);
     }
     if (trees_.oneIn(3)) subtreeOneIn_ = 1 + trees_.below(4);
+    if (faces_.oneIn(6)) faceOneIn_ = 2 + faces_.below(6);
     weights_ = {{SharedLock, 12},
                 {ReserveLock, 4},
                 {UpdateLock, 7},
@@ -322,7 +334,8 @@ class Generator {
     StepLine line;
     line.process = process;
     line.verb = sensible(process, verb());
-    const bool isObjects = line.verb == Update || line.verb == Read;
+    if (faceOneIn_ != 0 && faces_.oneIn(faceOneIn_)) line.verb = faceVerb(process);
+    const bool isObjects = line.verb == Update || line.verb == Read || isOfFaces(line.verb);
     const std::string& object = oneOf(isObjects ? objects_ : lockable_);
     if (hasObject(line.verb)) line.object = object;
     if (leaseOneIn_ != 0 && isLockVerb(line.verb) && random_.oneIn(leaseOneIn_)) {
@@ -333,9 +346,7 @@ class Generator {
     if (subtreeOneIn_ != 0 && isLockVerb(line.verb) && !isResource) {
       line.subtree = trees_.oneIn(subtreeOneIn_);
     }
-    // In a tree an heir that waits may be covered by what it inherits: docs/locking.md, section 9.
-    const bool mayInherit = families_ && subtreeOneIn_ == 0;
-    if (line.verb == SignOff && mayInherit) line.inherit = !random_.oneIn(3);
+    if (line.verb == SignOff && families_) line.inherit = !random_.oneIn(3);
     if (line.verb == Lock || line.verb == TryLock) {
       line.type = static_cast<ScheduleLockType>(random_.below(4));
       line.duration =
@@ -344,6 +355,13 @@ class Generator {
     }
     if (line.verb == SetDefaultLockTimeout) line.timeout = timeout();
     return line;
+  }
+
+  /// Errors of use now and then: a write in a transaction or a state.
+  ScheduleVerb faceVerb(const std::string& process) {
+    const bool isOutside =
+        !out_.model.isInTransaction(process) && out_.model.levels(process).empty();
+    return faces_.oneIn(2) && (isOutside || faces_.oneIn(8)) ? Write : GatedRead;
   }
 
   ScheduleVerb verb() {
@@ -372,6 +390,7 @@ class Generator {
 
   Random random_;
   Random trees_;  // Of its own: seeds without a tree are what they were before there were any.
+  Random faces_;  // Likewise.
   GeneratedSchedule out_;
   std::vector<std::pair<ScheduleVerb, int>> weights_;
   int updateLocksOneIn_ = 1;
@@ -379,6 +398,7 @@ class Generator {
   int advanceOneIn_ = 1;
   int leaseOneIn_ = 0;    // 0: never.
   int subtreeOneIn_ = 0;  // 0: no tree.
+  int faceOneIn_ = 0;     // 0: no face.
   bool families_ = false;
   bool resources_ = false;
   bool victims_ = false;
