@@ -225,11 +225,12 @@ struct LockInfo {
   Duration elapsed{0};                                 ///< Held, or waited, so far.
   LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked.
   FencingToken token;                                  ///< Held locks only.
-  LeaseTerms lease = {};  ///< None: it does not lapse. Of a waiter: as asked.
-  Duration leaseLeft{0};  ///< Held locks with a lease.
-  LockerId parent;        ///< Of `requestedBy`; null: it has none.
-  LockScope scope = LockScope::Node;
-  LockType below = LockType::Get;  ///< Held with scope Subtree: of all that is below.
+  LeaseTerms lease = {};                  ///< None: it does not lapse. Of a waiter: as asked.
+  Duration leaseLeft{0};                  ///< Held locks with a lease.
+  LockerId parent;                        ///< Of `requestedBy`; null: it has none.
+  LockScope scope = LockScope::Node;      ///< Held, or as asked.
+  LockType below = LockType::Get;         ///< Held with scope Subtree: of all that is below.
+  LockType belowSession = LockType::Get;  ///< The same with Session duration: see `session`.
   /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
   bool isMark = false;
   bool isMomentary = false;  ///< Held locks: of a write that is under way, with which it ends.

@@ -56,6 +56,30 @@ constexpr LeaseTerms leaseAfterGrant(HeldTypes held, LeaseTerms has, LockTerms a
   return {std::max(has.length, wanted.length), std::max(has.renewedBy, wanted.renewedBy)};
 }
 
+/// What is held of all that is below a target when `asked`, with this scope, is granted to a locker
+/// that holds `below` of that. Source: docs/locking.md, section 9.
+constexpr HeldTypes belowAfterGrant(HeldTypes below, LockTerms asked, LockScope scope) {
+  if (scope == LockScope::Subtree) return afterGrant(below, asked);
+  if (asked.isSession()) below.session = LockType::Get;
+  return below;
+}
+
+/// Of all that is below never more is held than `held`, which is of the target itself.
+constexpr HeldTypes belowWithin(HeldTypes below, HeldTypes held) {
+  if (stronger(below.type, held.type)) below.type = held.type;
+  if (stronger(below.session, below.type)) below.session = below.type;
+  if (held.session == LockType::Get) below.session = LockType::Get;
+  return below;
+}
+
+/// Is `asked` granted, and everything stays as it is, to a locker that holds `held` of the target
+/// and `below` of all that is below it?
+constexpr bool changesNothing(HeldTypes held, HeldTypes below, LockTerms asked, LockScope scope) {
+  if (ownRequest(held, asked) != OwnRequest::Nothing) return false;
+  if (scope == LockScope::Subtree && !covers(below.type, asked.type())) return false;
+  return belowWithin(belowAfterGrant(below, asked, scope), held) == below;
+}
+
 /// What an heir has that held `own` and gets `left` of a descendant.
 constexpr HeldTypes afterInheriting(HeldTypes own, HeldTypes left) {
   const auto higher = [](LockType a, LockType b) { return stronger(b, a) ? b : a; };

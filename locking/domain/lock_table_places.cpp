@@ -178,21 +178,12 @@ void LockTable::marksLost(Locker& locker, const Place& place) {
 
 void LockTable::setBelowAfter(Hold& hold, Entry& entry, const LockRequest& asked) {
   if (entry.place == nullptr) return;
-  HeldTypes below = belowOf(hold, entry);
-  if (asked.scope == LockScope::Subtree) {
-    below = afterGrant(below, asked.terms());
-  } else if (asked.duration == LockDuration::Session) {
-    below.session = LockType::Get;
-  }
-  setBelow(hold, entry, below);
+  setBelow(hold, entry, belowAfterGrant(belowOf(hold, entry), asked.terms(), asked.scope));
 }
 
-// Never more than of the object itself.
 void LockTable::setBelow(Hold& hold, Entry& entry, HeldTypes types) {
   if (entry.place == nullptr) return;
-  if (stronger(types.type, hold.type())) types.type = hold.type();
-  if (stronger(types.session, types.type)) types.session = types.type;
-  if (!hold.isSession()) types.session = LockType::Get;
+  types = belowWithin(types, hold.types());
   const bool was = entry.place->belowOf(hold).type != LockType::Get;
   const bool is = types.type != LockType::Get;
   Places::setBelow(*entry.place, hold, types);

@@ -41,7 +41,9 @@ void LockTable::fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Ins
   if (entry == nullptr) return;
   info.lease = leases_.termsOf(hold);
   if (const auto end = leases_.endOf(hold)) info.leaseLeft = std::max(Duration{0}, *end - now);
-  info.below = belowOf(hold, *entry).type;
+  const HeldTypes below = belowOf(hold, *entry);
+  info.below = below.type;
+  info.belowSession = below.session;
   info.scope = info.below != LockType::Get ? LockScope::Subtree : LockScope::Node;
   info.isMomentary = entry->momentary > 0 && momentary_.contains(hold);
 }

@@ -117,13 +117,17 @@ void ClientSession::sendRequest(Waiting& wish, Instant now, Deferred& deferred) 
   };
   const bool isOlder = welcome_->version < wire::kVersion;
   if (isOlder && welcome_->version < wish.call->leastVersion()) {
+    const bool ofScope = wish.call->leastVersion() == wire::kScopeVersion;
     return deferred.fails(
         std::move(wish.call),
-        {ErrorCode::ServerRefused,
+        {ofScope ? ErrorCode::NotLockable : ErrorCode::ServerRefused,
          "server node " + carrier_.server() + " speaks version " +
-             std::to_string(welcome_->version) +
-             " of the protocol, in which there are no families, leases or resources; install a "
-             "newer server, or do without them"});
+             std::to_string(welcome_->version) + " of the protocol, in which " +
+             (ofScope
+                  ? "a lock is never on all that is below an object; install a newer server, or "
+                    "lock the object alone"
+                  : "there are no families, leases or resources; install a newer server, or do "
+                    "without them")});
   }
   if (tooLarge(wish.call->leastBytes())) return;
   std::string_view message;

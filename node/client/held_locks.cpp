@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "locking/lock_rules.h"
-
 namespace nephrite {
 namespace {
 
@@ -18,9 +16,12 @@ constexpr std::size_t kMostChangers = 64;
 // Instead of messages that were forgotten: the number of none.
 constexpr std::uint64_t kForgotten = 0;
 
-bool survives(HeldLock& lock, ReleaseScope scope) {
+bool survives(ClientLock& lock, ReleaseScope scope) {
   const ReleaseFate fate = fateOf(lock.session, lock.level, scope);
-  if (fate == ReleaseFate::Returns) lock.type = lock.session;
+  if (fate == ReleaseFate::Returns) {
+    lock.type = lock.session;
+    lock.below = belowWithin({lock.below.session, lock.below.session}, lock.types());
+  }
   return fate != ReleaseFate::Goes;
 }
 
@@ -41,8 +42,10 @@ class HeldLocks::Counted {
 
 ClientLock HeldLocks::heldIn(const OfLocker& of, Oid target) {
   const auto lock = of.locks.find(target.bits());
-  const bool isSure = lock != of.locks.end() && lock->second.isSure();
-  return isSure ? lock->second.lock : ClientLock();
+  if (lock == of.locks.end() || !lock->second.isSure()) return {};
+  ClientLock held = lock->second.lock;
+  held.renewsAbove = of.renewsAbove;
+  return held;
 }
 
 ClientLock HeldLocks::find(LockerId locker, Oid target) const {
@@ -125,6 +128,7 @@ void HeldLocks::told(LockerId locker, std::span<const Oid> targets,
 
 void HeldLocks::tell(OfLocker& of, Oid target, const ClientLock& lock, std::uint64_t acknowledged) {
   Held held{lock};
+  of.renewsAbove |= lock.hasLease && lock.below.type != LockType::Get;
   if (of.forgotten > acknowledged) mayBeChanged(held, kForgotten);
   bool isHeld = lock.type != LockType::Get;
   for (const Sent& later : of.sent) {
@@ -231,6 +235,7 @@ void HeldLocks::inherited(LockerId child, LockerId heir, std::uint64_t message) 
   const Counted counted(*this, of.locks);
   const auto from = lockers_.find(child.value);
   if (from == lockers_.end()) return;
+  of.renewsAbove |= from->second.renewsAbove;
   for (const Oid target : targets) {
     const auto left = from->second.locks.find(target.bits());
     if (left == from->second.locks.end()) continue;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "locking/lock_request.h"
+#include "locking/lock_rules.h"
 #include "objects/oid.h"
 
 namespace nephrite {
@@ -27,7 +28,17 @@ struct ClientLock : HeldLock {
   ClientLock() = default;
   explicit ClientLock(const HeldLock& lock, bool lapses = false)
       : HeldLock(lock), hasLease(lapses) {}
+  /// What the server says is held.
+  explicit ClientLock(const LockInfo& held)
+      : HeldLock{held.token, held.since, held.level, held.type, held.session},
+        hasLease(!held.lease.isNone()),
+        below{held.below, held.belowSession} {}
+
+  HeldTypes types() const { return {type, session}; }
   bool hasLease = false;  ///< It may lapse, and each request that it covers renews it.
+  HeldTypes below = {};   ///< Of all that is below the object.
+  /// A request that it covers may renew the lease of a lock above it.
+  bool renewsAbove = false;
 };
 
 /// What the processes of a client node hold at the server, so that they need not ask.
@@ -121,6 +132,7 @@ class HeldLocks {
     Locks locks;
     std::deque<Sent> sent;        // In order of their numbers; seen ones go.
     std::uint64_t forgotten = 0;  // The number of the last that went without being seen.
+    bool renewsAbove = false;     // It has had a lease on all that is below an object.
   };
   /// False when `lock` is gone by it.
   static bool survives(ClientLock& lock, Oid target, const Sent& release);

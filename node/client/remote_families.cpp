@@ -114,8 +114,7 @@ void RemoteDatabase::inherited(const wire::LocksInherited& left, const Arrived& 
   std::vector<ClientLock> locks;
   for (const LockInfo& lock : left.locks) {
     targets.push_back(Oid::fromBits(lock.target.value));
-    locks.emplace_back(HeldLock{lock.token, lock.since, lock.level, lock.type, lock.session},
-                       !lock.lease.isNone());
+    locks.emplace_back(lock);
   }
   {
     MutexLock hold(mutex_);

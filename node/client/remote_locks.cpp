@@ -41,17 +41,19 @@ bool isResource(const LockRequest& request) {
   return targetOf(request).lifetime() == Lifetime::Resource;
 }
 
-/// What asks for leases and resources is for servers that know of them.
+/// What asks for leases, resources and scopes is for servers that know of them.
 std::uint16_t versionOf(const LockRequest& request, bool ofResource) {
+  if (request.scope != LockScope::Node) return wire::kScopeVersion;
   return !request.lease.isNone() || ofResource ? 2 : 1;
+}
+
+/// A short message says neither a lease nor a scope.
+bool canBeShort(const LockRequest& request) {
+  return request.lease.isNone() && request.scope == LockScope::Node;
 }
 
 ClientLock heldIn(const wire::LockGrant& grant) {
   return ClientLock({grant.token, grant.since, grant.level, grant.type, grant.session});
-}
-ClientLock heldIn(const LockInfo& held) {
-  return ClientLock({held.token, held.since, held.level, held.type, held.session},
-                    !held.lease.isNone());
 }
 
 /// What `answer`, which is no reply, came to.
@@ -114,7 +116,7 @@ class RemoteDatabase::PendingLock final : public PendingCall {
   }
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    shortly = shortly && message_.order.order.request.lease.isNone();
+    shortly = shortly && canBeShort(message_.order.order.request);
     return shortly ? wire::encodeShort(message_) : wire::encodeInPlace(message_, now);
   }
   void sent(std::uint64_t number) override {
@@ -183,7 +185,7 @@ class RemoteDatabase::PendingLocks final : public PendingCall {
   }
   std::string_view message(wire::RequestId id, bool shortly, Instant now) override {
     message_.id = id;
-    shortly = shortly && message_.request.lease.isNone();
+    shortly = shortly && canBeShort(message_.request);
     const auto small = shortly ? wire::encodeShort(message_) : std::nullopt;
     return small ? *small : wire::encodeInPlace(message_, now);
   }
@@ -267,12 +269,13 @@ void RemoteDatabase::lookUp(wire::LockAll& message) const {
 }
 
 // What is held is the latest edition while it is held, and asking again for it changes nothing, but
-// for a lease: the server need not know.
+// for a lease, its own or that of a lock above it: the server need not know.
 std::optional<LockReply> RemoteDatabase::answerFromCache(const ObjectLockRequest& order,
                                                          const Known& known) const {
-  if (known.held.hasLease || !order.request.lease.isNone()) return std::nullopt;
-  const HeldTypes held{known.held.type, known.held.session};
-  if (ownRequest(held, order.request.terms()) != OwnRequest::Nothing) return {};
+  const LockRequest& asked = order.request;
+  const ClientLock& held = known.held;
+  if (held.hasLease || held.renewsAbove || !asked.lease.isNone()) return std::nullopt;
+  if (!changesNothing(held.types(), held.below, asked.terms(), asked.scope)) return std::nullopt;
   const bool needsRecord = order.existence == Existence::Required;
   if (needsRecord && known.record == nullptr) return std::nullopt;
   if (!session_->isSure()) return std::nullopt;
@@ -293,7 +296,7 @@ LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& 
   result.lock.request = request;
   if (reply.unchanged) result.record = known.record;
   if (result.record && !reply.unchanged && !isSystemObject(target)) cache_.refresh(result.record);
-  held_.told(request.locker, target, reply.held ? heldIn(*reply.held) : ClientLock(),
+  held_.told(request.locker, target, reply.held ? ClientLock(*reply.held) : ClientLock(),
              arrived.acknowledged);
   return result;
 }
@@ -441,29 +444,10 @@ LockReply RemoteDatabase::withLoss(LockReply reply) const {
 
 // --- Asking and letting go -----------------------------------------------------------------------
 
-namespace {
-
-// A lock on the object alone, in its place, would guard less than was asked for.
-LockReply scopeRefused(const LockRequest& request, const std::string& shown) {
-  LockReply refused;
-  refused.lock.request = request;
-  refused.lock.outcome = LockOutcome::Cancelled;
-  refused.failure = {ErrorCode::NotLockable,
-                     shown +
-                         ": a client node cannot ask for a lock on all that is below it; lock the "
-                         "object alone, or ask in the program that has the database"};
-  return refused;
-}
-
-}  // namespace
-
 void RemoteDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   if (isShared(targetOf(order.request))) {
     return shared_->lock(
         order, [this, done = std::move(done)](const LockReply& reply) { done(withLoss(reply)); });
-  }
-  if (order.request.scope == LockScope::Subtree) {
-    return done(scopeRefused(order.request, show(targetOf(order.request))));
   }
   auto asked = std::make_shared<PendingLock>(*this, order, std::move(done));
   if (asked->isAnsweredFromCache()) return;
@@ -478,9 +462,6 @@ void RemoteDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
       if (reply.refused) reply.refused = withLoss(*reply.refused);
       done(reply);
     });
-  }
-  if (orders.request.scope == LockScope::Subtree) {
-    return done({0, scopeRefused(orders.at(0).request, show(orders.targets.front().oid))});
   }
   const auto asked = std::make_shared<PendingLocks>(*this, orders, std::move(done));
   if (!asked->isAnsweredFromCache()) session_->ask(asked, asked->terms());
@@ -548,6 +529,9 @@ std::optional<LockInfo> RemoteDatabase::lockKnown(LockerId locker, Oid target) c
   info.level = held.level;
   info.since = held.since;
   info.token = held.token;
+  info.below = held.below.type;
+  info.belowSession = held.below.session;
+  info.scope = info.below == LockType::Get ? LockScope::Node : LockScope::Subtree;
   info.elapsed = clock_.now() - held.since;
   info.requestTime =
       clock_.wallNow() - std::chrono::duration_cast<WallTime::duration>(info.elapsed);

@@ -111,7 +111,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
     Oid node;
     std::shared_ptr<QuickLocks> quick = nullptr;  // Null when the database has none.
     LockerId parent = {};
-    bool mayLapse = false;  // Something that it has locked or asked for.
+    bool needsReplies = false;  // It has asked for a lease, or for scope Subtree.
     std::size_t commitsUnderWay = 0;
     std::uint64_t lastCommitReply = 0;  // Its number in the stream; 0: there is none.
   };
@@ -126,7 +126,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   std::vector<LockerId> familyOf(LockerId locker) const;
   void tellInherited(LockerId heir, const std::vector<Oid>& left);
   bool mayAsk(wire::RequestId id);
-  /// Else it is refused: a lease that is too long, a resource that the session does not have.
+  /// Else it is refused: a lease that is too long, a resource that is not its own or has a scope.
   bool mayLock(wire::RequestId id, const LockRequest& request, Oid target);
   bool maySignOn(wire::RequestId id, std::size_t here, const char* what);
   /// To be called, from any thread, when the store could not sign on one of those that `coming`

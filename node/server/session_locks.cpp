@@ -62,8 +62,8 @@ QuickLocks* ServerSession::quickOf(LockerId locker) const {
   const auto commit = commits_.lower_bound({locker.value, 0});
   if (commit != commits_.end() && commit->first.first == locker.value) return nullptr;
   const auto process = processes_.find(locker.value);
-  // Of a lock that may lapse a LockGrant does not say all.
-  const bool isThere = process != processes_.end() && !process->second.mayLapse;
+  // Of a lock that may lapse, or is on all that is below, a LockGrant does not say all.
+  const bool isThere = process != processes_.end() && !process->second.needsReplies;
   return isThere ? process->second.quick.get() : nullptr;
 }
 
@@ -187,7 +187,9 @@ void ServerSession::answerLocks(const wire::LockAll& message, const LockAllReply
       leaveOut(message.targets[place]);
       one.reply.record = nullptr;
       one.reply.failure.reset();
-      if (takesGrants_ && one.held && one.held->lease.isNone()) {
+      const bool isPlain =
+          one.held && one.held->lease.isNone() && one.held->scope == LockScope::Node;
+      if (takesGrants_ && isPlain) {
         const LockInfo& held = *one.held;
         answered.grants.push_back({held.token, held.since, static_cast<std::uint32_t>(place),
                                    held.level, held.type, held.session});
@@ -214,6 +216,14 @@ bool ServerSession::mayLock(wire::RequestId id, const LockRequest& request, Oid 
              std::to_string(LeaseTerms::kLongest.count()) + " ms");
     return false;
   }
+  const bool ofSubtree = request.scope == LockScope::Subtree;
+  if (isResource(target) && ofSubtree) {
+    fail(id, ErrorCode::NotLockable,
+         "resource " + target.toString() +
+             " is asked for with all that is below it, and nothing is below a resource; lock it "
+             "without a scope");
+    return false;
+  }
   if (isResource(target) && !resources_.contains(target)) {
     fail(id, ErrorCode::NotLockable,
          "resource " + target.toString() +
@@ -222,7 +232,7 @@ bool ServerSession::mayLock(wire::RequestId id, const LockRequest& request, Oid 
     return false;
   }
   const auto process = processes_.find(request.locker.value);
-  if (process != processes_.end() && lease > 0) process->second.mayLapse = true;
+  if (process != processes_.end() && (lease > 0 || ofSubtree)) process->second.needsReplies = true;
   return true;
 }
 

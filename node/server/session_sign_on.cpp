@@ -214,7 +214,7 @@ bool ServerSession::handle(const wire::SignOffProcess& message) {
   const OwnedProcess& process = processes_.at(message.locker.value);
   const auto heir = processes_.find(message.inherit ? process.parent.value : 0);
   const bool inherits = heir != processes_.end();
-  if (inherits) heir->second.mayLapse |= process.mayLapse;
+  if (inherits) heir->second.needsReplies |= process.needsReplies;
   std::vector<LockerId> forgotten;
   for (const LockerId gone : familyOf(message.locker)) {
     const OwnedProcess& each = processes_.at(gone.value);

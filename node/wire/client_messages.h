@@ -16,8 +16,9 @@
 
 namespace nephrite::wire {
 
-inline constexpr std::uint16_t kVersion = 2;
+inline constexpr std::uint16_t kVersion = 3;
 inline constexpr std::uint16_t kLeastVersion = 1;  ///< Both sides still speak it.
+inline constexpr std::uint16_t kScopeVersion = 3;  ///< Since which a lock has a scope.
 
 /// Names a session, and proves that its sender is the session's client: 128 random bits.
 using SessionKey = std::array<std::uint8_t, 16>;

@@ -100,9 +100,9 @@ SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) {
 
 At<fb::Lock> pack(Writer& w, const Lock& wish) {
   const fb::ObjectLockRequest order = pack(w, wish.order);
-  const LeaseTerms& lease = wish.order.order.request.lease;
-  return fb::CreateLock(w.builder, wish.id, &order, lease.length.count(),
-                        as<fb::Renewal>(lease.renewedBy));
+  const LockRequest& request = wish.order.order.request;
+  return fb::CreateLock(w.builder, wish.id, &order, request.lease.length.count(),
+                        as<fb::Renewal>(request.lease.renewedBy), as<fb::LockScope>(request.scope));
 }
 
 At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
@@ -113,7 +113,7 @@ At<fb::LockAll> pack(Writer& w, const LockAll& wish) {
     *order = pack(w, wish.at(place));
   const LeaseTerms& lease = wish.request.lease;
   return fb::CreateLockAll(w.builder, wish.id, orders, lease.length.count(),
-                           as<fb::Renewal>(lease.renewedBy));
+                           as<fb::Renewal>(lease.renewedBy), as<fb::LockScope>(wish.request.scope));
 }
 
 At<fb::Cancel> pack(Writer& w, const Cancel& wish) {
@@ -132,9 +132,12 @@ At<fb::ReleaseLevel> pack(Writer& w, const ReleaseLevel& wish) {
   return fb::CreateReleaseLevel(w.builder, wish.locker.value, wish.level);
 }
 
+LockScope lockScopeOf(fb::LockScope scope) { return inRange<LockScope>(scope, "lock scope"); }
+
 Lock unpack(Reader& in, const fb::Lock& wish) {
   Lock one{wish.id(), unpack(in, need(wish.order(), "order in a Lock"))};
   one.order.order.request.lease = leaseOf(wish.lease(), wish.renewed_by());
+  one.order.order.request.scope = lockScopeOf(wish.scope());
   return one;
 }
 
@@ -153,6 +156,7 @@ LockAll unpack(Reader& in, const fb::LockAll& wish) {
       throw WireError("the locks of one request are asked for in different ways");
   }
   all.request.lease = leaseOf(wish.lease(), wish.renewed_by());
+  all.request.scope = lockScopeOf(wish.scope());
   return all;
 }
 
@@ -353,10 +357,12 @@ FromClient unpackBody(Reader& in, const fb::ClientMessage& message) {
 struct VersionOf {
   std::uint16_t operator()(const SignOnProcess& it) const { return of(!it.who.parent.isNull()); }
   std::uint16_t operator()(const SignOffProcess& it) const { return of(it.inherit); }
-  std::uint16_t operator()(const Lock& it) const {
-    return of(!it.order.order.request.lease.isNone() || isOfResource(it.order.order.request));
+  std::uint16_t operator()(const Lock& it) const { return ofRequest(it.order.order.request); }
+  std::uint16_t operator()(const LockAll& it) const {
+    LockRequest request = it.request;
+    if (!it.targets.empty()) request.target = {it.targets.front().oid.bits()};
+    return ofRequest(request);
   }
-  std::uint16_t operator()(const LockAll& it) const { return of(!it.request.lease.isNone()); }
   std::uint16_t operator()(const Unlock& it) const { return of(isResource(it.target)); }
   std::uint16_t operator()(const Look& it) const { return of(isResource(it.oid)); }
   std::uint16_t operator()(const Force& it) const { return of(isResource(it.target)); }
@@ -371,8 +377,9 @@ struct VersionOf {
  private:
   static std::uint16_t of(bool isNew) { return isNew ? 2 : 1; }
   static bool isResource(Oid oid) { return oid.lifetime() == Lifetime::Resource; }
-  static bool isOfResource(const LockRequest& request) {
-    return isResource(Oid::fromBits(request.target.value));
+  static std::uint16_t ofRequest(const LockRequest& request) {
+    if (request.scope != LockScope::Node) return kScopeVersion;
+    return of(!request.lease.isNone() || isResource(Oid::fromBits(request.target.value)));
   }
 };
 

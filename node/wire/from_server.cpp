@@ -195,7 +195,9 @@ At<fb::LocksReply> pack(Writer& w, const LocksReply& reply) {
   const auto people = packAll(w, reply.people);
   const auto details = packDetails(w, reply.locks);
   const auto names = packAll(w, reply.names);
-  return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more, details, names);
+  const auto reaches = packReaches(w, reply.locks);
+  return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more, details, names,
+                              reaches);
 }
 
 At<fb::NodesReply> pack(Writer& w, const NodesReply& reply) {
@@ -265,6 +267,7 @@ LocksReply unpack(Reader& in, const fb::LocksReply& reply) {
                   unpackAll<ProcessInfo>(in, reply.people()), reply.more(),
                   unpackAll<ResourceName>(in, reply.names())};
   unpackDetails(reply.details(), said.locks);
+  unpackReaches(reply.reaches(), said.locks);
   return said;
 }
 
@@ -381,7 +384,9 @@ At<fb::LocksInherited> pack(Writer& w, const LocksInherited& push) {
       held.empty() ? ListAt<const fb::Held*>() : w.builder.CreateVectorOfStructs(held);
   const auto allLeases =
       leases.empty() ? ListAt<const fb::HeldLease*>() : w.builder.CreateVectorOfStructs(leases);
-  return fb::CreateLocksInherited(w.builder, push.locker.value, targets, allHeld, allLeases);
+  const auto reaches = packReaches(w, push.locks);
+  return fb::CreateLocksInherited(w.builder, push.locker.value, targets, allHeld, allLeases,
+                                  reaches);
 }
 
 ResourceReply unpack(Reader&, const fb::ResourceReply& reply) {
@@ -409,6 +414,7 @@ LocksInherited unpack(Reader& in, const fb::LocksInherited& push) {
   if (targets.size() != said.locks.size()) throw WireError("inherited locks have no targets");
   for (std::size_t place = 0; place < targets.size(); ++place)
     said.locks[place].target = {targets[place].bits()};
+  unpackReaches(push.reaches(), said.locks);
   if (push.leases() == nullptr) return said;
   needAligned<fb::HeldLease>(push.leases()->Data());
   for (const fb::HeldLease* const lease : *push.leases()) {

@@ -20,6 +20,13 @@ LockDuration lockDurationOf(fb::LockDuration duration) {
   return inRange<LockDuration>(duration, "lock duration");
 }
 
+const LockInfo kNothingHeld{};
+
+/// Of a lock that is held.
+LockScope heldScopeOf(const LockInfo& held) {
+  return held.below == LockType::Get ? LockScope::Node : LockScope::Subtree;
+}
+
 }  // namespace
 
 LockInfo unpack(Reader& in, const fb::Held& held) {
@@ -37,6 +44,32 @@ LockInfo unpack(Reader& in, const fb::Held& held) {
 fb::Held packHeld(Writer& w, const LockInfo& held) {
   return {packType(held.type), packType(held.session), held.level, held.token.value,
           ageOf(held.since, w.now)};
+}
+
+ListAt<const fb::LockReach*> packReaches(Writer& w, const std::vector<LockInfo>& locks) {
+  std::vector<fb::LockReach> reaches;
+  for (std::size_t place = 0; place < locks.size(); ++place) {
+    const LockInfo& lock = locks[place];
+    if (lock.scope == LockScope::Node && !lock.isMark) continue;
+    reaches.emplace_back(static_cast<std::uint32_t>(place), as<fb::LockScope>(lock.scope),
+                         packType(lock.below), packType(lock.belowSession), lock.isMark);
+  }
+  if (reaches.empty()) return 0;
+  return w.builder.CreateVectorOfStructs(reaches);
+}
+
+void unpackReaches(const flatbuffers::Vector<const fb::LockReach*>* reaches,
+                   std::vector<LockInfo>& locks) {
+  if (reaches == nullptr) return;
+  needAligned<fb::LockReach>(reaches->Data());
+  for (const fb::LockReach* const reach : *reaches) {
+    if (reach->place() >= locks.size()) throw WireError("the scope of a lock is out of place");
+    LockInfo& lock = locks[reach->place()];
+    lock.scope = inRange<LockScope>(reach->scope(), "lock scope");
+    lock.below = lockTypeOrGet(reach->below());
+    lock.belowSession = lockTypeOrGet(reach->below_session());
+    lock.isMark = reach->is_mark();
+  }
 }
 
 At<fb::ResourceName> pack(Writer& w, const ResourceName& name) {
@@ -77,22 +110,19 @@ At<fb::Answer> pack(Writer& w, const LockAnswer& answer) {
       w.builder, as<fb::LockOutcome>(answer.outcome), answer.request.target.value,
       packType(answer.request.type), answer.token.value, answer.queued, answer.waited.count(),
       answer.shareReleased, answer.lockedBy.value, lockedAge, packType(answer.lockedType),
-      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit));
+      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit), answer.lockedAt.value);
 }
 
 At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
   const auto answer = pack(w, reply.reply.lock);
   const auto record = reply.reply.record ? pack(w, *reply.reply.record) : At<fb::Record>();
   const auto failure = packSome(w, reply.reply.failure);
-  fb::Held held;
-  LeaseTerms lease;
-  if (reply.held) {
-    held = packHeld(w, *reply.held);
-    lease = reply.held->lease;
-  }
+  const LockInfo& kept = reply.held ? *reply.held : kNothingHeld;
+  const fb::Held held = packHeld(w, kept);
   return fb::CreateLockReply(w.builder, answer, record, reply.unchanged, reply.reply.missing,
                              reply.reply.updatedMeanwhile, failure, reply.held ? &held : nullptr,
-                             lease.length.count(), as<fb::Renewal>(lease.renewedBy));
+                             kept.lease.length.count(), as<fb::Renewal>(kept.lease.renewedBy),
+                             packType(kept.below), packType(kept.belowSession));
 }
 
 fb::LockGrant pack(Writer& w, const LockGrant& grant) {
@@ -137,6 +167,7 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer) {
   told.obtained = {answer.obtained()};
   told.cycle = unpackAll<WaitEdge>(in, answer.cycle());
   told.limit = inRange<LockLimit>(answer.limit(), "limit");
+  told.lockedAt = {answer.locked_at()};
   return told;
 }
 
@@ -153,6 +184,9 @@ LockReply unpack(Reader& in, const fb::LockReply& reply) {
     if (told.held->type == LockType::Get) throw WireError("Get is not a lock");
     told.held->target = told.reply.lock.request.target;
     told.held->lease = leaseOf(reply.lease(), reply.renewed_by());
+    told.held->below = lockTypeOrGet(reply.below());
+    told.held->belowSession = lockTypeOrGet(reply.below_session());
+    told.held->scope = heldScopeOf(*told.held);
   }
   return told;
 }

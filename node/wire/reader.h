@@ -111,6 +111,8 @@ LockReply unpack(Reader& in, const fb::LockReply& reply);
 LockGrant unpack(Reader& in, const fb::LockGrant& grant);
 LockInfo unpack(Reader& in, const fb::LockInfo& lock);
 LockInfo unpack(Reader& in, const fb::Held& held);
+void unpackReaches(const flatbuffers::Vector<const fb::LockReach*>* reaches,
+                   std::vector<LockInfo>& locks);
 ResourceName unpack(Reader& in, const fb::ResourceName& name);
 LockStatistics unpack(Reader& in, const fb::Statistics& statistics);
 LockContentionInfo unpack(Reader& in, const fb::Contention& contention);

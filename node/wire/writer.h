@@ -77,6 +77,8 @@ At<fb::LockReply> pack(Writer& w, const LockReply& reply);
 fb::LockGrant pack(Writer& w, const LockGrant& grant);
 fb::LockInfo pack(Writer& w, const LockInfo& lock);
 fb::Held packHeld(Writer& w, const LockInfo& held);
+/// Of those that have scope Subtree, or are marks.
+ListAt<const fb::LockReach*> packReaches(Writer& w, const std::vector<LockInfo>& locks);
 At<fb::ResourceName> pack(Writer& w, const ResourceName& name);
 At<fb::Statistics> pack(Writer& w, const LockStatistics& statistics);
 fb::Contention pack(Writer& w, const LockContentionInfo& contention);

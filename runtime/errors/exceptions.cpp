@@ -33,15 +33,20 @@ std::string clockTime(WallTime time) {
 }
 
 // "process 12 (...) holds exclusive since 14:02:11 UTC (3.2 s)"
+// "process 12 (...) holds exclusive on Folder/2049.1 and all below it since ..."
 std::string obstacle(const LockFacts& facts) {
   const std::string since =
       facts.lockedBy.locker.isNull()
           ? ""
           : fmt::format(" since {} ({})", clockTime(facts.lockedSince), span(facts.lockedFor));
+  const std::string above =
+      facts.lockedAtName.empty() ? "" : facts.lockedAtName + " and all below it";
   if (facts.lockedType == LockType::Get) {
-    return who(facts.lockedBy) + " waits for it ahead in the queue" + since;
+    return fmt::format("{} waits for {} ahead in the queue{}", who(facts.lockedBy),
+                       above.empty() ? "it" : above, since);
   }
-  return fmt::format("{} holds {}{}", who(facts.lockedBy), nameOf(facts.lockedType), since);
+  return fmt::format("{} holds {}{}{}", who(facts.lockedBy), nameOf(facts.lockedType),
+                     above.empty() ? "" : " on " + above, since);
 }
 
 std::string request(const LockFacts& facts) {

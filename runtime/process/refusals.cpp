@@ -69,6 +69,8 @@ LockFacts factsOf(const Database& database, const LockAnswer& answer, LockTimeou
   facts.lockedSince =
       clock.wallNow() - std::chrono::duration_cast<WallTime::duration>(facts.lockedFor);
   facts.waited = answer.waited;
+  facts.lockedAt = Oid::fromBits(answer.lockedAt.value);
+  if (!facts.lockedAt.isNull()) facts.lockedAtName = show(database, facts.lockedAt);
   return facts;
 }
 

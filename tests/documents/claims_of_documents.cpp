@@ -170,7 +170,7 @@ std::vector<Claim> ofTheWiresLimits() {
            hidden("node/server/session_resources.cpp", "kMostResources")),
       says(it, "| the name of a resource | {} bytes |", NamedResource::kMostBytes),
       says(it, "have a `lease`: 1 to {} ms;", LeaseTerms::kLongest.count()),
-      says(it, "There are two versions: {} and {}.", wire::kLeastVersion, wire::kVersion),
+      says(it, "There are versions {} to {}.", wire::kLeastVersion, wire::kVersion),
   };
 }
 

@@ -8,9 +8,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "node/server_node.h"
+#include "runtime/database/local_database.h"
 
 namespace nephrite {
 namespace {
@@ -93,6 +95,44 @@ TEST_F(AServerAndTwoClients, WhenAClientNodeEndsWhileARequestWaitsThenTheRequest
   west.reset();  // The waiting request was the last to hold on to the database.
 
   EXPECT_EQ(answered, 1);
+}
+
+TEST_F(AServerAndTwoClients, WhenOneHasAllBelowAnObjectThenTheOtherIsToldWhereItMeetsThat) {
+  Process anna = east->node().signOn({.user = "anna", .name = "stock-taking"});
+  Process ben = west->node().signOn({.user = "ben"});
+  anna.defineClass({.name = "Shelf", .properties = {}});
+  Object shelf, box;
+  {
+    Transaction work(anna);
+    shelf = anna.create("Shelf");
+    box = anna.create("Shelf");
+    work.commit();
+  }
+  const auto local = std::dynamic_pointer_cast<LocalDatabase>(server.database());
+  ASSERT_NE(local, nullptr);
+  ASSERT_EQ(local->setPlace(box.oid(), shelf.oid()), LockManager::Placing::Done);
+  const LockCall all{
+      .type = LockType::Exclusive, .duration = LockDuration::Session, .scope = LockScope::Subtree};
+  shelf.lock(all);
+  Object same = ben.object(box.oid());
+
+  try {
+    same.lock({.type = LockType::Share, .timeout = LockTimeout::immediate()});
+    FAIL() << "it is not locked";
+  } catch (const LockException& refused) {
+    EXPECT_EQ(refused.lockTarget(), box.oid());
+    EXPECT_EQ(refused.facts().lockedAt, shelf.oid());
+    EXPECT_EQ(refused.targetLockedBy().user, "anna");
+    EXPECT_THAT(refused.what(), testing::HasSubstr("holds exclusive on Shelf/" +
+                                                   shelf.oid().toString() + " and all below it"));
+  }
+  EXPECT_TRUE(anna.object(box.oid()).tryLock(LockType::Share)) << "she has all that is below";
+  anna.object(box.oid()).unlock();
+  shelf.unlock();
+  same.sharedLock();
+  LockCall now = all;
+  now.timeout = LockTimeout::immediate();
+  EXPECT_EQ(shelf.requestLock(now), LockOutcome::Refused) << "ben is below";
 }
 
 }  // namespace

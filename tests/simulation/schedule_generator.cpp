@@ -94,7 +94,7 @@ bool isOfFaces(const ScheduleLine& line) {
 
 bool fitTheWire(const std::vector<ScheduleLine>& lines) {
   return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
-    if (isAboutPlaces(line) || isOfFaces(line)) return true;
+    if (isOfFaces(line)) return true;
     const auto* const setting = std::get_if<SettingLine>(&line.content);
     if (setting == nullptr || setting->key != ScheduleSetting::DeadlockVictim) return false;
     const auto policy = static_cast<DeadlockVictim>(setting->value);

@@ -33,7 +33,7 @@ std::string textOf(const std::vector<ScheduleLine>& lines);
 std::vector<ScheduleLine> linesOf(const std::string& text);
 
 /// Whether the lines can be played at a client node: not where age chooses the victim, for a server
-/// is not told when a transaction of a client begins; nor with places, of which it is not told yet.
+/// is not told when a transaction of a client begins.
 bool fitTheWire(const std::vector<ScheduleLine>& lines);
 /// Whether there are no places, parents, leases, resources, limits and victims: nothing that a
 /// deadlock that is written down says nothing of.

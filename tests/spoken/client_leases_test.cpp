@@ -1,5 +1,5 @@
-// What a client node makes of leases, families and resources: what it knows of its locks, what it
-// says of them, and what it asks of a server that is older.
+// What a client node makes of leases, families, resources and scopes: what it knows of its locks,
+// what it says of them, and what it asks of a server that is older.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,13 +21,15 @@ class Given : public Test {
 
   /// What became of the last request, once it is answered.
   std::shared_ptr<std::optional<LockReply>> ask(LockType type,
-                                                std::chrono::milliseconds lease = 0ms) {
+                                                std::chrono::milliseconds lease = 0ms,
+                                                LockScope scope = LockScope::Node) {
     ObjectLockRequest wish;
     wish.request.locker = Test::kAnna;
     wish.request.target = {order.bits()};
     wish.request.type = type;
     wish.request.duration = LockDuration::Session;
     wish.request.lease.length = lease;
+    wish.request.scope = scope;
     const auto reply = std::make_shared<std::optional<LockReply>>();
     this->database.lock(wish, [reply](const LockReply& told) { *reply = told; });
     return reply;
@@ -65,7 +67,8 @@ class Given : public Test {
     return std::get_if<Message>(&this->carrier.heard.back());
   }
 
-  const Oid order{Lifetime::Persistent, 2048, 5};
+  Oid order{Lifetime::Persistent, 2048, 5};
+  const Oid another{Lifetime::Persistent, 2048, 6};
 };
 
 using ClientLeases = Given<SpokenNode<>>;
@@ -84,22 +87,6 @@ TEST_F(ClientLeases, WhenALeaseIsWantedThenItIsAskedForThoughTheLockIsHeld) {
   EXPECT_FALSE(*ask(LockType::Exclusive, 30s));
   ASSERT_TRUE(lastHeard<wire::Lock>());
   EXPECT_EQ(lastHeard<wire::Lock>()->order.order.request.lease.length, 30s);
-}
-
-TEST_F(ClientLeases, WhenAllBelowIsWantedTooThenThatIsRefusedAndNoWeakerLockIsAskedFor) {
-  const std::size_t before = carrier.heard.size();
-  ObjectLockRequest wish;
-  wish.request.locker = kAnna;
-  wish.request.target = {order.bits()};
-  wish.request.scope = LockScope::Subtree;
-  std::optional<LockReply> reply;
-  database.lock(wish, [&](const LockReply& told) { reply = told; });
-
-  ASSERT_TRUE(reply && reply->failure);
-  EXPECT_EQ(reply->failure->code, ErrorCode::NotLockable);
-  EXPECT_THAT(reply->failure->what, HasSubstr("all that is below it"));
-  EXPECT_EQ(carrier.heard.size(), before);
-  EXPECT_EQ(held(), LockType::Get);
 }
 
 TEST_F(ClientLeases, WhenALockLapsesThenItIsNotHeldAndAChangeUnderItIsNotCommitted) {
@@ -236,14 +223,14 @@ TEST_F(ClientLeases, WhenTheSessionIsOverThenItsResourcesAreNotThoseOfTheNextOne
   carrier.welcomeAgain();
   database.resource("nightly run", note);
   ASSERT_TRUE(lastHeard<wire::AskResource>());
-  const Oid another(Lifetime::Resource, 1, 4712);
-  carrier.say(wire::ResourceReply{carrier.lastId(), another});
+  const Oid anew(Lifetime::Resource, 1, 4712);
+  carrier.say(wire::ResourceReply{carrier.lastId(), anew});
   const std::size_t before = carrier.heard.size();
   ASSERT_EQ(replies.size(), 2u);
   replies.clear();
   EXPECT_EQ(carrier.heard.size(), before + 1) << "the new server was never told of the old one";
   ASSERT_TRUE(lastHeard<wire::DropResource>());
-  EXPECT_EQ(lastHeard<wire::DropResource>()->oid, another);
+  EXPECT_EQ(lastHeard<wire::DropResource>()->oid, anew);
 }
 
 TEST_F(ClientLeases, WhenTheLastUserOfAResourceIsARequestThatWasGivenUpThenItIsDroppedWithIt) {
@@ -270,6 +257,126 @@ TEST_F(ClientLeases, WhenTheLastUserOfAResourceIsARequestThatWasGivenUpThenItIsD
   ASSERT_TRUE(lastHeard<wire::DropResource>());
   EXPECT_EQ(lastHeard<wire::DropResource>()->oid, run);
 }
+
+// --- Scopes --------------------------------------------------------------------------------------
+
+/// Given: a server that takes short messages.
+class ClientScopes : public Given<SpokenNode<>> {
+ protected:
+  ClientScopes() : Given<SpokenNode<>>(true) {}
+
+  /// Anna has it by the request that she makes now: `own` of the order, `below` of all below it.
+  void holdAll(HeldTypes own, HeldTypes below, std::chrono::milliseconds lease = 0ms) {
+    ask(own.type, lease, LockScope::Subtree);
+    wire::LockAnswered answered = answer(own.type, 7, lease);
+    LockInfo& held = *answered.replies.front().held;
+    held.session = own.session;
+    held.below = below.type;
+    held.belowSession = below.session;
+    carrier.say(answered);
+  }
+  /// Does the server hear of that?
+  bool isAsked(LockType type, LockScope scope) {
+    const std::size_t before = carrier.heard.size();
+    ask(type, 0ms, scope);
+    return carrier.heard.size() > before;
+  }
+  HeldTypes below() const {
+    const auto known = database.lockKnown(kAnna, order);
+    return known ? HeldTypes{known->below, known->belowSession} : HeldTypes{};
+  }
+
+  static constexpr HeldTypes kExclusive{LockType::Exclusive, LockType::Exclusive};
+  static constexpr HeldTypes kShare{LockType::Share, LockType::Share};
+};
+
+TEST_F(ClientScopes, WhenAllBelowIsAskedForThenThatIsSaid) {
+  ask(LockType::Share, 0ms, LockScope::Subtree);
+  ASSERT_TRUE(lastHeard<wire::Lock>());
+  EXPECT_EQ(lastHeard<wire::Lock>()->order.order.request.scope, LockScope::Subtree);
+
+  ObjectLockBatch both{lastHeard<wire::Lock>()->order.order.request, {{order}, {another}}};
+  database.lockAll(both, [](const LockAllReply&) {});
+  ASSERT_TRUE(lastHeard<wire::LockAll>());
+  EXPECT_EQ(lastHeard<wire::LockAll>()->request.scope, LockScope::Subtree);
+}
+
+TEST_F(ClientScopes, WhenTheObjectAloneIsHeldThenAllBelowIsAskedForAtTheServer) {
+  hold(LockType::Exclusive, 7, 0ms);
+  EXPECT_FALSE(isAsked(LockType::Exclusive, LockScope::Node));
+  EXPECT_TRUE(isAsked(LockType::Exclusive, LockScope::Subtree));
+}
+
+TEST_F(ClientScopes, WhenAllBelowIsHeldThenItIsAskedForOnce) {
+  holdAll(kExclusive, kExclusive);
+  EXPECT_EQ(below(), kExclusive);
+  EXPECT_FALSE(isAsked(LockType::Exclusive, LockScope::Subtree));
+}
+
+TEST_F(ClientScopes, WhenLessIsHeldOfAllBelowThenMoreIsAskedForAtTheServer) {
+  holdAll(kExclusive, kShare);
+  EXPECT_TRUE(isAsked(LockType::Exclusive, LockScope::Subtree));
+}
+
+TEST_F(ClientScopes, WhenTheSessionIsToHaveTheObjectAloneThenTheServerHearsOfIt) {
+  holdAll(kExclusive, kExclusive);
+  EXPECT_TRUE(isAsked(LockType::Exclusive, LockScope::Node));
+}
+
+TEST_F(ClientScopes, WhenTheTransactionEndsThenBothPartsReturnToWhatTheSessionHas) {
+  holdAll({LockType::Exclusive, LockType::Share}, {LockType::Exclusive, LockType::Share});
+  database.releaseTransactionLocks(kAnna, Lifetime::Persistent);
+  EXPECT_EQ(held(), LockType::Share);
+  EXPECT_EQ(below(), kShare);
+}
+
+TEST_F(ClientScopes, WhenTheTransactionEndsAndTheSessionHasTheObjectAloneThenNothingBelowIsHeld) {
+  holdAll(kExclusive, {LockType::Exclusive, LockType::Get});
+  database.releaseTransactionLocks(kAnna, Lifetime::Persistent);
+  EXPECT_EQ(held(), LockType::Exclusive);
+  EXPECT_EQ(below(), HeldTypes{});
+  EXPECT_EQ(database.lockKnown(kAnna, order)->scope, LockScope::Node);
+}
+
+TEST_F(ClientScopes, WhenALockWithALeaseIsOnAllBelowThenAllRequestsGoToTheServerToRenewIt) {
+  hold(LockType::Share, 6, 0ms);
+  EXPECT_FALSE(isAsked(LockType::Share, LockScope::Node));
+  const Oid above = std::exchange(order, another);
+  holdAll(kExclusive, kExclusive, 30s);
+  order = above;
+  EXPECT_TRUE(isAsked(LockType::Share, LockScope::Node));
+}
+
+TEST_F(ClientScopes, WhenAChildLeavesALockOnAllBelowThenTheParentHasThat) {
+  wire::LocksInherited told{kAnna, {LockInfo{}}};
+  LockInfo& left = told.locks.front();
+  left.target = {order.bits()};
+  left.type = left.below = LockType::Exclusive;
+  left.scope = LockScope::Subtree;
+  carrier.say(told);
+  EXPECT_EQ(held(), LockType::Exclusive);
+  EXPECT_EQ(below(), (HeldTypes{LockType::Exclusive, LockType::Get}));
+}
+
+/// Given: a server that speaks version 2.
+class ServerWithoutScopes : public Given<SpokenNode<>> {
+ protected:
+  ServerWithoutScopes() : Given<SpokenNode<>>(false, std::uint16_t{2}) {}
+};
+
+TEST_F(ServerWithoutScopes, WhenAllBelowIsWantedThenThatIsRefusedAndNoWeakerLockIsAskedFor) {
+  const std::size_t before = carrier.heard.size();
+  const auto reply = ask(LockType::Exclusive, 0ms, LockScope::Subtree);
+
+  ASSERT_TRUE(*reply && (*reply)->failure);
+  EXPECT_EQ((*reply)->failure->code, ErrorCode::NotLockable);
+  EXPECT_THAT((*reply)->failure->what, HasSubstr("all that is below"));
+  EXPECT_EQ(carrier.heard.size(), before);
+  hold(LockType::Exclusive, 7, 30s);
+  EXPECT_EQ(held(), LockType::Exclusive) << "all else is as it was";
+}
+
+// --- Servers that speak version 1 ----------------------------------------------------------------
 
 /// Given: the same at a server that speaks version 1.
 class OlderServer : public Given<SpokenNode<>> {

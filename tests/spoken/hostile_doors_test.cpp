@@ -456,6 +456,16 @@ TEST_F(HostileDoors, WhenALockLapsesThenItsClientIsToldBeforeAnythingElseOfIt) {
   EXPECT_THAT(bens->all<wire::LockAnswered>(), SizeIs(1));
 }
 
+TEST_F(HostileDoors, WhenItAsksForAllBelowAResourceThenThatIsRefused) {
+  annas->say(wire::AskResource{5, "nightly run"});
+  LockRequest request = asks(anna, annas->last<wire::ResourceReply>().oid);
+  request.scope = LockScope::Subtree;
+  annas->say(wire::Lock{3, {{request}, 0}});
+  EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
+  EXPECT_THAT(refusal().what, HasSubstr("nothing is below a resource"));
+  expectServed();
+}
+
 // --- Clients that speak version 1 ----------------------------------------------------------------
 
 TEST_F(HostileDoors, WhenAnOlderClientSaysWhatIsNewerThenItsConnectionEnds) {
@@ -463,6 +473,13 @@ TEST_F(HostileDoors, WhenAnOlderClientSaysWhatIsNewerThenItsConnectionEnds) {
   EXPECT_EQ(older->last<wire::Welcome>().version, 1);
   older->say(wire::AskResource{5, "nightly run"});
   EXPECT_TRUE(older->isClosed);
+
+  const auto second = connect(true, true, 2);
+  EXPECT_EQ(second->last<wire::Welcome>().version, 2);
+  LockRequest request = asks(signOn(second), order);
+  request.scope = LockScope::Subtree;
+  second->say(wire::Lock{3, {{request}, 0}});
+  EXPECT_TRUE(second->isClosed);
   expectServed();
 }
 

@@ -178,5 +178,66 @@ INSTANTIATE_TEST_SUITE_P(Client, LockAnswers, testing::Bool(), [](const auto& ta
   return takesGrants.param ? "TakesGrants" : "TakesRepliesOnly";
 });
 
+// --- Scopes --------------------------------------------------------------------------------------
+
+TEST_P(LockAnswers, WhenAllBelowIsLockedThenRepliesSayWhatIsHeldOfIt) {
+  LockRequest request = asks(anna, objects[0]);
+  request.scope = LockScope::Subtree;
+  annas->say(wire::Lock{9, {{request}, 1}});
+  auto answered = annas->last<wire::LockAnswered>();
+  ASSERT_THAT(answered.replies, SizeIs(1));
+  ASSERT_TRUE(answered.replies[0].held);
+  EXPECT_EQ(answered.replies[0].held->below, LockType::Exclusive);
+  EXPECT_EQ(answered.replies[0].held->scope, LockScope::Subtree);
+
+  annas->say(wire::Lock{10, {{asks(anna, objects[0])}, 1}});
+  answered = annas->last<wire::LockAnswered>();
+  ASSERT_THAT(answered.replies, SizeIs(1)) << "a grant does not say it";
+  EXPECT_EQ(answered.replies[0].held->below, LockType::Exclusive);
+}
+
+TEST_P(LockAnswers, WhenAnotherHasAllThatIsAboveThenTheRefusalSaysWhereAndWho) {
+  ASSERT_EQ(database.setPlace(objects[1], objects[0]), LockManager::Placing::Done);
+  LockRequest all = asks(ben, objects[0], LockType::Reserve);
+  all.scope = LockScope::Subtree;
+  bens->say(wire::Lock{9, {{all}, 1}});
+  LockRequest below = asks(anna, objects[1]);
+  below.timeout = LockTimeout::immediate();
+
+  annas->say(wire::Lock{9, {{below}, 1}});
+
+  auto answered = annas->last<wire::LockAnswered>();
+  EXPECT_THAT(outcomesOf(answered), ElementsAre(LockOutcome::Refused));
+  const LockAnswer& refused = answered.replies.at(0).reply.lock;
+  EXPECT_EQ(refused.request.target.value, objects[1].bits());
+  EXPECT_EQ(refused.lockedAt.value, objects[0].bits());
+  EXPECT_EQ(refused.lockedBy, ben);
+  EXPECT_EQ(refused.lockedType, LockType::Reserve);
+  ASSERT_THAT(answered.people, SizeIs(1));
+  EXPECT_EQ(answered.people[0].locker, ben);
+
+  bens->say(wire::Unlock{ben, objects[0]});
+  annas->say(wire::Lock{10, {{below}, 1}});
+  EXPECT_EQ(annas->last<wire::LockAnswered>().count(), 1u);
+  EXPECT_EQ(database.lockStatus(anna, objects[1])->type, LockType::Exclusive);
+}
+
+TEST_P(LockAnswers, WhenSomebodyWaitsAboveThenTheListSaysThatItIsAMark) {
+  ASSERT_EQ(database.setPlace(objects[1], objects[0]), LockManager::Placing::Done);
+  LockRequest all = asks(ben, objects[0]);
+  all.scope = LockScope::Subtree;
+  bens->say(wire::Lock{9, {{all}, 1}});
+  annas->say(wire::Lock{9, {{asks(anna, objects[1])}, 1}});
+
+  bens->say(wire::Look{10, wire::Subject::LocksOn, objects[0], {}, 100});
+
+  const auto listed = bens->last<wire::LocksReply>().locks;
+  ASSERT_THAT(listed, SizeIs(2));
+  EXPECT_EQ(listed[0].scope, LockScope::Subtree);
+  EXPECT_EQ(listed[0].below, LockType::Exclusive);
+  EXPECT_TRUE(listed[1].waiting && listed[1].isMark);
+  EXPECT_EQ(listed[1].requestedBy, anna);
+}
+
 }  // namespace
 }  // namespace nephrite

@@ -36,6 +36,7 @@ LockRequest fullRequest() {
   request.background = true;
   request.id = kBig + 3;
   request.lease = {2'000'000'001ms, Renewal::Activity};
+  request.scope = LockScope::Subtree;
   return request;
 }
 
@@ -106,6 +107,7 @@ LockAnswer fullAnswer() {
   answer.cycle = {{lockerOf(8), targetOf(4), LockType::Reserve},
                   {lockerOf(9), targetOf(5), LockType::Exclusive}};
   answer.limit = LockLimit::LockedObjects;
+  answer.lockedAt = targetOf(13);
   return answer;
 }
 
@@ -131,6 +133,9 @@ LockReply fullLockReply() {
   held.token = {kBig + 5};
   held.since = ago(18s);
   held.lease = {2'000'000'002ms, Renewal::Request};
+  held.scope = LockScope::Subtree;
+  held.below = LockType::Update;
+  held.belowSession = LockType::Share;
   reply.held = held;
   return reply;
 }
@@ -154,6 +159,10 @@ LockInfo fullLock() {
   lock.lease = {2'000'000'003ms, Renewal::Activity};
   lock.leaseLeft = 26s;
   lock.parent = lockerOf(28);
+  lock.scope = LockScope::Subtree;
+  lock.below = LockType::Reserve;
+  lock.belowSession = LockType::Share;
+  lock.isMark = true;
   return lock;
 }
 
@@ -240,6 +249,7 @@ Commit fullCommit() {
   commit.id = 19;
   commit.request.upgrade = fullRequest();
   commit.request.upgrade.lease = {};
+  commit.request.upgrade.scope = {};
   commit.request.updateLocked = {oidOf(20), oidOf(21)};
   commit.request.changes.id = {commit.request.upgrade.locker.value, kBig + 18};
   commit.request.changes.changes = {{ChangeKind::Create, fullRecord()},
@@ -349,7 +359,7 @@ std::string errorOfServer(std::string_view bytes) {
 std::vector<FromClient> fullMessagesOfClient() {
   const Operator by{"operator", "the owner is on holiday"};
   return {
-      Hello{2, 3, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true, true, true},
+      Hello{2, 4, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true, true, true},
       Ping{},
       Goodbye{},
       SignOnNode{4, "warehouse", 3s},
@@ -422,26 +432,11 @@ Refusal withUnsentFields(Refusal refusal) {
 }
 
 template <>
-LockRequest withUnsentFields(LockRequest request) {
-  request.scope = LockScope::Subtree;
-  return request;
-}
-
-template <>
-LockInfo withUnsentFields(LockInfo lock) {
-  lock.scope = LockScope::Subtree;
-  lock.below = LockType::Share;
-  lock.isMark = true;
-  return lock;
-}
-
-template <>
 LockAnswer withUnsentFields(LockAnswer answer) {
   LockRequest request = fullRequest();
   request.target = answer.request.target;
   request.type = answer.request.type;
   answer.request = request;
-  answer.lockedAt = {47};
   return answer;
 }
 
@@ -460,6 +455,9 @@ LockReply withUnsentFields(LockReply reply) {
   held.token = reply.held->token;
   held.since = reply.held->since;
   held.lease = reply.held->lease;
+  held.scope = reply.held->scope;
+  held.below = reply.held->below;
+  held.belowSession = reply.held->belowSession;
   reply.held = held;
   return reply;
 }
@@ -493,6 +491,7 @@ CommitRequest withUnsentFields(CommitRequest request) {
   request.lifetime = Lifetime::SharedTransient;
   request.changes.handedOver = true;
   request.upgrade.lease = fullRequest().lease;
+  request.upgrade.scope = fullRequest().scope;
   return request;
 }
 

@@ -48,10 +48,6 @@ template <>
 LockAnswer withUnsentFields(LockAnswer answer);
 // No client node asks for a scope yet.
 template <>
-LockRequest withUnsentFields(LockRequest request);
-template <>
-LockInfo withUnsentFields(LockInfo lock);
-template <>
 LockAll withUnsentFields(LockAll many);
 template <>
 LockReply withUnsentFields(LockReply reply);

@@ -53,6 +53,18 @@ std::string lockOf(Builder& b, fb::LockType type, fb::LockDuration duration, std
   return ofClient(b, fb::CreateLock(b, 1, &order));
 }
 
+/// A list of one lock, of that scope.
+std::string listOf(Builder& b, std::uint32_t place, fb::LockScope scope) {
+  const std::vector<fb::LockInfo> locks{{1, 2, 0, 3, 0, 0, 0, 0, fb::LockType::Share,
+                                         fb::LockType::Share, fb::LockType::Get,
+                                         fb::LockDuration::Transaction, false}};
+  const std::vector<fb::LockReach> reaches{
+      {place, scope, fb::LockType::Get, fb::LockType::Get, false}};
+  const auto listed = b.CreateVectorOfStructs(locks);
+  const auto list = b.CreateVectorOfStructs(reaches);
+  return ofServer(b, fb::CreateLocksReply(b, 1, listed, 0, false, 0, 0, list));
+}
+
 /// Of two locks, one of them asked for a level deeper.
 std::string locksInTwoWays(Builder& b) {
   const auto of = [](std::uint64_t target, std::uint16_t level) {
@@ -181,6 +193,9 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
          return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, list));
        },
        "a detail of a lock is out of place"},
+      {[](Builder& b) { return listOf(b, 1, fb::LockScope::Subtree); },
+       "the scope of a lock is out of place"},
+      {[](Builder& b) { return listOf(b, 0, bad<fb::LockScope>(2)); }, "there is no lock scope 2"},
       {[](Builder& b) {
          const auto targets = b.CreateVector(std::vector<std::uint64_t>{1});
          return ofServer(b, fb::CreateLocksInherited(b, 1, targets));

@@ -33,15 +33,16 @@ struct NameOfMessage {
 };
 TYPED_TEST_SUITE(ShortMessages, OfClients, NameOfMessage);
 
-/// A request for a lease is never short.
-Lock withoutLease(Lock message) {
+/// A request for a lease, or for all that is below an object, is never short.
+Lock plain(Lock message) {
   message.order.order.request.lease = {};
+  message.order.order.request.scope = LockScope::Node;
   return message;
 }
-Unlock withoutLease(Unlock message) { return message; }
+Unlock plain(Unlock message) { return message; }
 
 TYPED_TEST(ShortMessages, SayWhatTheTableSays) {
-  const auto message = withoutLease(fullMessage<TypeParam>());
+  const auto message = plain(fullMessage<TypeParam>());
 
   const FromClient told = decodeFromClient(bytesOf(encodeShort(message)), kNow);
 
@@ -52,7 +53,7 @@ TYPED_TEST(ShortMessages, SayWhatTheTableSays) {
 }
 
 TYPED_TEST(ShortMessages, TakeFewerBytesThanTables) {
-  const auto message = withoutLease(fullMessage<TypeParam>());
+  const auto message = plain(fullMessage<TypeParam>());
   EXPECT_LT(encodeShort(message).size(), encode(FromClient(message), kNow).size());
 }
 
