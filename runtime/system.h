@@ -27,6 +27,10 @@ struct Lock {
   LeaseTerms lease = {};  ///< None: it does not lapse.
   Duration leaseLeft{0};  ///< Of a held lock with a lease.
   ProcessInfo parent;     ///< Of `requestedBy`; its `locker` is null when there is none.
+  LockScope scope = LockScope::Node;  ///< Held, or wanted.
+  LockType below = LockType::Get;     ///< Held with scope Subtree: of all that is below.
+  /// Of a waiter: what it wants is below the target, where it waits for a lock with scope Subtree.
+  bool isMark = false;
 };
 
 /// Contention of one persistent object (JADE's class LockContentionInfo).

@@ -65,6 +65,17 @@ std::string leftText(const LockInfo& lock) {
   return spanText(std::max(Duration(0), Duration(lock.timeout.wait()) - lock.elapsed));
 }
 
+bool hasReach(const LockInfo& lock) { return lock.scope == LockScope::Subtree || lock.isMark; }
+
+/// What of it is below its object: "subtree", "subtree share" when less is held there, "mark" of a
+/// request that waits there on its way down.
+std::string reachText(const LockInfo& lock) {
+  if (lock.isMark) return "mark";
+  if (lock.scope == LockScope::Node) return "-";
+  const bool isLess = !lock.waiting && lock.below != lock.type;
+  return isLess ? "subtree " + std::string(nameOf(lock.below)) : "subtree";
+}
+
 json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
   json::object made{{"object", objectText(database, lock.target)},
                     {"waiting", lock.waiting},
@@ -85,6 +96,11 @@ json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
     made["leaseMs"] = lock.lease.length.count();
     if (!lock.waiting) made["leaseLeftMs"] = wholeMilliseconds(lock.leaseLeft);
   }
+  if (lock.scope == LockScope::Subtree) {
+    made["scope"] = "subtree";
+    if (!lock.waiting) made["below"] = nameOf(lock.below);
+  }
+  if (lock.isMark) made["mark"] = true;
   if (!lock.parent.isNull()) made["parent"] = processJson(database.describe(lock.parent));
   return made;
 }
@@ -229,10 +245,12 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
   };
   const bool withLeases = has([](const LockInfo& lock) { return !lock.lease.isNone(); });
   const bool withFamilies = has([](const LockInfo& lock) { return !lock.parent.isNull(); });
+  const bool withReach = has(hasReach);
   const bool withWaiters =
       !selection.object.empty() || !selection.process.empty() || !selection.user.empty();
   std::vector<std::string> headings{"OBJECT", "",     "TYPE",    "DURATION",    "PROCESS",
                                     "USER",   "NODE", "ADDRESS", "SINCE (UTC)", "FOR"};
+  if (withReach) headings.emplace_back("SCOPE");
   if (withLeases) headings.emplace_back("LAPSES IN");
   if (withFamilies) headings.emplace_back("CHILD OF");
   if (withWaiters) headings.emplace_back("WAITS FOR");
@@ -259,6 +277,7 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
                                  orDash(by.address),
                                  timeText(lock.requestTime, now),
                                  spanText(lock.elapsed)};
+    if (withReach) row.push_back(reachText(lock));
     if (withLeases) {
       const bool lapses = !lock.waiting && !lock.lease.isNone();
       row.push_back(lapses ? spanText(lock.leaseLeft) : "-");
@@ -275,11 +294,12 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
 }
 
 View queueView(RemoteDatabase& database, const Selection& selection) {
-  View view{{},
-            Table({"OBJECT", "WANTS", "PROCESS", "USER", "NODE", "ADDRESS", "WAITED", "LEFT",
-                   "WAITS FOR", "WHO IS", "DEPTH"}),
-            "nobody waits"};
   std::vector<LockInfo> all = database.queuedRequests(Lifetime::Persistent, kAll);
+  const bool withReach = std::any_of(all.begin(), all.end(), hasReach);
+  std::vector<std::string> headings{"OBJECT", "WANTS", "PROCESS",   "USER",   "NODE", "ADDRESS",
+                                    "WAITED", "LEFT",  "WAITS FOR", "WHO IS", "DEPTH"};
+  if (withReach) headings.emplace_back("SCOPE");
+  View view{{}, Table(headings), "nobody waits"};
   Waits waits;
   for (const LockInfo& lock : all) waits[lock.requestedBy.value] = lock.lockedBy;
   std::stable_sort(all.begin(), all.end(),
@@ -297,12 +317,20 @@ View queueView(RemoteDatabase& database, const Selection& selection) {
     json::object one = lockJson(database, lock);
     one["depth"] = depth;
     list.push_back(std::move(one));
-    view.table.add(
-        {objectText(database, lock.target), std::string(nameOf(lock.wanted)), whoText(by),
-         orDash(by.user), by.node, orDash(by.address), spanText(lock.elapsed), leftText(lock),
-         whoText(blocker),
-         orDash(blocker.user) + " at " + blocker.node + " (" + orDash(blocker.address) + ")",
-         std::to_string(depth)});
+    std::vector<std::string> row{
+        objectText(database, lock.target),
+        std::string(nameOf(lock.wanted)),
+        whoText(by),
+        orDash(by.user),
+        by.node,
+        orDash(by.address),
+        spanText(lock.elapsed),
+        leftText(lock),
+        whoText(blocker),
+        orDash(blocker.user) + " at " + blocker.node + " (" + orDash(blocker.address) + ")",
+        std::to_string(depth)};
+    if (withReach) row.push_back(reachText(lock));
+    view.table.add(std::move(row));
   }
   view.json["queue"] = std::move(list);
   view.json["waiting"] = wanted;

@@ -22,6 +22,9 @@ std::vector<Lock> describeLocks(const Database& database, const std::vector<Lock
     lock.lease = info.lease;
     lock.leaseLeft = info.leaseLeft;
     if (!info.parent.isNull()) lock.parent = database.describe(info.parent);
+    lock.scope = info.scope;
+    lock.below = info.below;
+    lock.isMark = info.isMark;
     locks.push_back(std::move(lock));
   }
   return locks;

@@ -6,18 +6,24 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "node/server_node.h"
 #include "runtime/database/local_database.h"
+#include "tests/node/called_program.h"
 
 namespace nephrite {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::SizeIs;
 
 /// A folder with an INI file, for as long as this is there.
 class IniFolder {
@@ -77,7 +83,7 @@ TEST_F(AServerAndTwoClients, WhenOneCommitsThenTheOtherReadsItUnderItsLock) {
   }
   same.sharedLock();
   EXPECT_EQ(same.get<int>("total"), 43);
-  EXPECT_THAT(ben.system().nodeInfos(), testing::SizeIs(3));
+  EXPECT_THAT(ben.system().nodeInfos(), SizeIs(3));
 }
 
 TEST_F(AServerAndTwoClients, WhenAClientNodeEndsWhileARequestWaitsThenTheRequestIsAnswered) {
@@ -97,25 +103,32 @@ TEST_F(AServerAndTwoClients, WhenAClientNodeEndsWhileARequestWaitsThenTheRequest
   EXPECT_EQ(answered, 1);
 }
 
-TEST_F(AServerAndTwoClients, WhenOneHasAllBelowAnObjectThenTheOtherIsToldWhereItMeetsThat) {
-  Process anna = east->node().signOn({.user = "anna", .name = "stock-taking"});
-  Process ben = west->node().signOn({.user = "ben"});
-  anna.defineClass({.name = "Shelf", .properties = {}});
-  Object shelf, box;
-  {
+/// Given: Anna at one of them and Ben at the other; a box on a shelf; Anna has all of the shelf.
+class AShelfThatAnnaHas : public AServerAndTwoClients {
+ protected:
+  AShelfThatAnnaHas() {
+    anna.defineClass({.name = "Shelf", .properties = {}});
     Transaction work(anna);
     shelf = anna.create("Shelf");
     box = anna.create("Shelf");
     work.commit();
+    same = ben.object(box.oid());
+    const auto local = std::dynamic_pointer_cast<LocalDatabase>(server.database());
+    EXPECT_EQ(local->setPlace(box.oid(), shelf.oid()), LockManager::Placing::Done);
+    shelf.lock(all);
   }
-  const auto local = std::dynamic_pointer_cast<LocalDatabase>(server.database());
-  ASSERT_NE(local, nullptr);
-  ASSERT_EQ(local->setPlace(box.oid(), shelf.oid()), LockManager::Placing::Done);
+  Ran ask(const std::string& arguments) const {
+    return nephrite(arguments + " --connect TcpIP,127.0.0.1," + std::to_string(server.port()));
+  }
+
   const LockCall all{
       .type = LockType::Exclusive, .duration = LockDuration::Session, .scope = LockScope::Subtree};
-  shelf.lock(all);
-  Object same = ben.object(box.oid());
+  Process anna = east->node().signOn({.user = "anna", .name = "stock-taking"});
+  Process ben = west->node().signOn({.user = "ben", .name = "desk"});
+  Object shelf, box, same;  // Ben's handle of the box.
+};
 
+TEST_F(AShelfThatAnnaHas, WhenAnotherWantsWhatIsOnItThenHeIsToldWhereHeMeetsHer) {
   try {
     same.lock({.type = LockType::Share, .timeout = LockTimeout::immediate()});
     FAIL() << "it is not locked";
@@ -123,16 +136,39 @@ TEST_F(AServerAndTwoClients, WhenOneHasAllBelowAnObjectThenTheOtherIsToldWhereIt
     EXPECT_EQ(refused.lockTarget(), box.oid());
     EXPECT_EQ(refused.facts().lockedAt, shelf.oid());
     EXPECT_EQ(refused.targetLockedBy().user, "anna");
-    EXPECT_THAT(refused.what(), testing::HasSubstr("holds exclusive on Shelf/" +
-                                                   shelf.oid().toString() + " and all below it"));
+    EXPECT_THAT(refused.what(), HasSubstr("holds exclusive on Shelf/" + shelf.oid().toString() +
+                                          " and all below it"));
   }
-  EXPECT_TRUE(anna.object(box.oid()).tryLock(LockType::Share)) << "she has all that is below";
-  anna.object(box.oid()).unlock();
+  EXPECT_TRUE(box.tryLock(LockType::Share)) << "she has all that is on it";
+  box.unlock();
   shelf.unlock();
   same.sharedLock();
   LockCall now = all;
   now.timeout = LockTimeout::immediate();
   EXPECT_EQ(shelf.requestLock(now), LockOutcome::Refused) << "ben is below";
+}
+
+TEST_F(AShelfThatAnnaHas, WhenAnotherWaitsForWhatIsOnItThenListingsShowScopeAndMark) {
+  std::atomic<bool> isOver{false};
+  ben.lockAsync(same, {.timeout = LockTimeout::ofMilliseconds(60'000)},
+                [&](const LockResult&) { isOver = true; });
+  while (ask("queue").output.find("desk") == std::string::npos && !isOver)
+    std::this_thread::yield();
+
+  EXPECT_THAT(ask("queue").output, ContainsRegex("SCOPE.*\n.*Shelf.*exclusive.*desk.*mark"));
+  const Ran locks = ask("locks --object " + shelf.oid().toString());
+  EXPECT_THAT(locks.output, ContainsRegex("holds +exclusive.*stock-taking.* subtree"));
+  EXPECT_THAT(locks.output, ContainsRegex("waits 1. +exclusive.*desk.* mark"));
+  const std::string json = ask("locks --json --object " + shelf.oid().toString()).output;
+  EXPECT_THAT(json, HasSubstr("\"scope\":\"subtree\",\"below\":\"exclusive\""));
+  EXPECT_THAT(json, HasSubstr("\"mark\":true"));
+  const auto listed = anna.system().getLocksOn(shelf);
+  ASSERT_THAT(listed, SizeIs(2));
+  EXPECT_EQ(listed[0].scope, LockScope::Subtree);
+  EXPECT_EQ(listed[0].below, LockType::Exclusive);
+  EXPECT_TRUE(listed[1].isMark);
+  shelf.unlock();
+  while (!isOver) std::this_thread::yield();
 }
 
 }  // namespace
