@@ -54,7 +54,13 @@ Database& Node::database() const { return signedOn(core_).database(); }
 
 Process Node::signOn(ProcessOptions options) {
   NodeCore& node = signedOn(core_);
-  ProcessSignOn who{{}, options.name, options.user, options.background};
+  const bool asNode = !options.face && options.faceOwner.empty();
+  ProcessSignOn who{.node = {},
+                    .name = options.name,
+                    .user = options.user,
+                    .background = options.background,
+                    .face = options.face.value_or(node.who().face),
+                    .faceOwner = asNode ? node.who().faceOwner : options.faceOwner};
   std::shared_ptr<ProcessCore> parent;
   if (options.parent != nullptr) {
     parent = options.parent->shared();

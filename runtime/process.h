@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -36,6 +37,10 @@ struct ProcessOptions {
   /// in its way. It signs off when its parent does. UsageException (64023): the parent is of
   /// another node, or the eighth generation. Source: docs/locking.md, section 8.
   const Process* parent = nullptr;
+  /// Through what its owner came, and what that calls the owner: at most 200 bytes (else
+  /// UsageException 64027). For people, in refusals and listings. Empty: as the node signed on.
+  std::optional<Face> face{};
+  std::string faceOwner{};
   /// Called, where callbacks run, for each lock of this process whose lease has ended.
   std::function<void(const LapsedLock&)> lockLapsed{};
 };

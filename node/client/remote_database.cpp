@@ -224,8 +224,9 @@ void RemoteDatabase::signOnNode(const NodeSignOn& who, std::function<void(const 
   request.waitsForSession = true;
   request.bound = backgroundTimeout() + kSlack;
   const milliseconds background = who.backgroundTimeout.value_or(backgroundTimeout());
-  request.message = [name = who.name, background](wire::RequestId id) {
-    return wire::SignOnNode{id, name, background};
+  request.message = [name = who.name, background, face = who.face,
+                     owner = who.faceOwner](wire::RequestId id) {
+    return wire::SignOnNode{id, name, background, face, owner};
   };
   request.answer = [this, done = std::move(done)](ClientAnswer answer, const Arrived&) {
     NodeReply reply;

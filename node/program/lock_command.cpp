@@ -143,6 +143,7 @@ class LockOfCommand {
     database().awaitConnection();
     NodeSignOn who;
     who.name = nameOfNode();
+    who.face = Face::Locks;
     node_ = Node::signOn(ConnectedDatabase::asDatabase(connected_), who);
     process_ = node_.signOn({.user = userHere(), .name = nameOfProcess(command_.resource)});
     locker_ = process_.info().locker;

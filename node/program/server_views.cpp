@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <charconv>
+#include <functional>
+#include <map>
 #include <set>
 
-#include "base/answer_wait.h"
 #include "base/plain_text.h"
 #include "node/schedule/deadlock_schedule.h"
 
@@ -26,26 +26,25 @@ std::int64_t wholeMilliseconds(Duration span) {
 std::string numberText(LockerId locker) { return std::to_string(locker.value); }
 std::string orDash(const std::string& text) { return text.empty() ? "-" : text; }
 
-/// "12 billing", as people name a process.
-std::string whoText(const ProcessInfo& process) {
-  if (process.locker.isNull()) return "one that has gone";
-  return numberText(process.locker) + " " + orDash(plainText(process.name));
+/// "anna at shop (127.0.0.1:40112)", and through what, unless it is an application.
+std::string whereText(const ProcessInfo& process) {
+  const std::string through = process.through();
+  return orDash(process.user) + " at " + process.node + " (" + orDash(process.address) + ")" +
+         (through.empty() ? "" : " through " + through);
 }
 
+// An application's face is not named.
 json::object processJson(const ProcessInfo& process) {
-  return {{"process", process.locker.value},
-          {"name", process.name},
-          {"user", process.user},
-          {"node", process.node},
-          {"address", process.address},
-          {"background", process.background}};
-}
-
-bool isProcess(const ProcessInfo& process, const std::string& wanted) {
-  if (wanted.empty()) return true;
-  const std::string oid = process.oid.toString();
-  return process.name == wanted || numberText(process.locker) == wanted || oid == wanted ||
-         "Process/" + oid == wanted;
+  json::object made{{"process", process.locker.value},
+                    {"name", process.name},
+                    {"user", process.user},
+                    {"node", process.node},
+                    {"address", process.address},
+                    {"background", process.background}};
+  if (process.through().empty()) return made;
+  made["face"] = nameOf(process.face);
+  if (!process.faceOwner.empty()) made["faceOwner"] = process.faceOwner;
+  return made;
 }
 
 bool isWanted(const ProcessInfo& process, const Selection& selection) {
@@ -65,13 +64,11 @@ std::string leftText(const LockInfo& lock) {
   return spanText(std::max(Duration(0), Duration(lock.timeout.wait()) - lock.elapsed));
 }
 
-bool hasReach(const LockInfo& lock) { return lock.scope == LockScope::Subtree || lock.isMark; }
-
 /// What of it is below its object: "subtree", "subtree share" when less is held there, "mark" of a
 /// request that waits there on its way down.
 std::string reachText(const LockInfo& lock) {
   if (lock.isMark) return "mark";
-  if (lock.scope == LockScope::Node) return "-";
+  if (lock.scope == LockScope::Node) return {};
   const bool isLess = !lock.waiting && lock.below != lock.type;
   return isLess ? "subtree " + std::string(nameOf(lock.below)) : "subtree";
 }
@@ -105,6 +102,32 @@ json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
   return made;
 }
 
+std::string lapseText(const LockInfo& lock) {
+  const bool lapses = !lock.waiting && !lock.lease.isNone();
+  return lapses ? spanText(lock.leaseLeft) : std::string();
+}
+
+/// A column that is there when there is something in it.
+struct Column {
+  const char* heading;
+  std::function<std::string(const LockInfo&)> text;
+};
+
+std::vector<Column> columnsFor(const RemoteDatabase& database, const std::vector<LockInfo>& locks) {
+  std::vector<Column> columns{
+      {"SCOPE", reachText},
+      {"FACE", [&](const LockInfo& lock) { return database.describe(lock.requestedBy).through(); }},
+      {"LAPSES IN", lapseText},
+      {"CHILD OF", [&](const LockInfo& lock) {
+         return lock.parent.isNull() ? std::string() : whoText(database.describe(lock.parent));
+       }}};
+  std::erase_if(columns, [&](const Column& column) {
+    return std::all_of(locks.begin(), locks.end(),
+                       [&](const LockInfo& lock) { return column.text(lock).empty(); });
+  });
+  return columns;
+}
+
 std::string moreText(std::size_t all, std::size_t most) {
   return all > most ? fmt::format("... and {}{} more (--max)", all - most, all >= kAll ? "+" : "")
                     : "";
@@ -126,91 +149,6 @@ int depthOf(const LockInfo& lock, const Waits& waits) {
 }
 
 }  // namespace
-
-// --- Naming things -------------------------------------------------------------------------------
-
-namespace {
-
-constexpr std::string_view kResource = "resource ";
-
-/// The name in what showResource() made of it; a name that needs no quotes is itself.
-std::string nameOfResource(std::string_view shown) {
-  if (shown.size() < 2 || shown.front() != '"' || shown.back() != '"') return std::string(shown);
-  shown = shown.substr(1, shown.size() - 2);
-  std::string name;
-  for (std::size_t at = 0; at < shown.size(); ++at) {
-    if (shown[at] != '\\' || at + 1 == shown.size()) {
-      name += shown[at];
-      continue;
-    }
-    unsigned byte = 0;
-    const char* const digits = shown.data() + at + 2;
-    const bool isByte = shown[at + 1] == 'x' && at + 3 < shown.size() &&
-                        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
-    name += isByte ? static_cast<char>(byte) : shown[at + 1];
-    at += isByte ? 3 : 1;
-  }
-  return name;
-}
-
-NamedTarget resourceNamed(RemoteDatabase& database, const std::string& name) {
-  const auto wait = std::make_shared<AnswerWait<ResourceReply>>();
-  AnswerFetch fetch(database.answers());
-  database.resource(name, [wait](const ResourceReply& reply) { wait->complete(reply); });
-  fetch.await(*wait);
-  const ResourceReply reply = wait->get();
-  if (reply.failure) throw std::runtime_error(reply.failure->what);
-  return {reply.resource->oid, reply.resource};
-}
-
-}  // namespace
-
-NamedTarget objectNamed(RemoteDatabase& database, const std::string& text) {
-  if (text.starts_with(kResource)) {
-    return resourceNamed(database, nameOfResource(std::string_view(text).substr(kResource.size())));
-  }
-  const auto slash = text.find('/');
-  const auto oid = Oid::parse(slash == std::string::npos ? text : text.substr(slash + 1));
-  const bool isObject = oid && !oid->isNull() && oid->lifetime() != Lifetime::Resource;
-  if (isObject) return {*oid, nullptr};
-  throw WrongUse("'" + text +
-                 "' names no object; write it as Order/2048.7 or 2048.7, and a resource as "
-                 "'resource NAME'");
-}
-
-std::string whoText(const RemoteDatabase& database, LockerId locker) {
-  return whoText(database.describe(locker));
-}
-
-LockerId lockerNamed(RemoteDatabase& database, const std::string& text, Oid held) {
-  std::map<LockerId, std::string> found;
-  for (const ProcessInfo& process : database.processes()) {
-    if (isProcess(process, text)) {
-      found[process.locker] = whoText(process) + " on node " + plainText(process.node);
-    }
-  }
-  for (const NodeInfo& node : database.nodes()) {
-    const std::string oid = node.oid.toString();
-    const bool isNamed = node.name == text || oid == text || "Node/" + oid == text ||
-                         numberText(node.locker) == text;
-    if (isNamed) found[node.locker] = "Node/" + oid + " " + plainText(node.name);
-  }
-  if (found.size() > 1 && !held.isNull()) {
-    std::set<LockerId> holders;
-    for (const LockInfo& lock : database.locksOn(held)) {
-      if (!lock.waiting && found.contains(lock.requestedBy)) holders.insert(lock.requestedBy);
-    }
-    if (holders.size() == 1) return *holders.begin();
-  }
-  if (found.size() == 1) return found.begin()->first;
-  if (found.empty()) {
-    throw std::runtime_error("nobody called '" + text +
-                             "' is signed on; see nephrite processes and nephrite nodes");
-  }
-  std::string names;
-  for (const auto& [locker, name] : found) names += (names.empty() ? "" : ", ") + name;
-  throw std::runtime_error("'" + text + "' may be any of: " + names + "; give the number or Oid");
-}
 
 // --- Locks ---------------------------------------------------------------------------------------
 
@@ -240,19 +178,12 @@ Found findLocks(RemoteDatabase& database, const Selection& selection) {
 
 View locksView(RemoteDatabase& database, const Selection& selection) {
   const Found found = findLocks(database, selection);
-  const auto has = [&](auto isIt) {
-    return std::any_of(found.locks.begin(), found.locks.end(), isIt);
-  };
-  const bool withLeases = has([](const LockInfo& lock) { return !lock.lease.isNone(); });
-  const bool withFamilies = has([](const LockInfo& lock) { return !lock.parent.isNull(); });
-  const bool withReach = has(hasReach);
+  const std::vector<Column> columns = columnsFor(database, found.locks);
   const bool withWaiters =
       !selection.object.empty() || !selection.process.empty() || !selection.user.empty();
   std::vector<std::string> headings{"OBJECT", "",     "TYPE",    "DURATION",    "PROCESS",
                                     "USER",   "NODE", "ADDRESS", "SINCE (UTC)", "FOR"};
-  if (withReach) headings.emplace_back("SCOPE");
-  if (withLeases) headings.emplace_back("LAPSES IN");
-  if (withFamilies) headings.emplace_back("CHILD OF");
+  for (const Column& column : columns) headings.emplace_back(column.heading);
   if (withWaiters) headings.emplace_back("WAITS FOR");
   View view{{},
             Table(headings),
@@ -277,12 +208,7 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
                                  orDash(by.address),
                                  timeText(lock.requestTime, now),
                                  spanText(lock.elapsed)};
-    if (withReach) row.push_back(reachText(lock));
-    if (withLeases) {
-      const bool lapses = !lock.waiting && !lock.lease.isNone();
-      row.push_back(lapses ? spanText(lock.leaseLeft) : "-");
-    }
-    if (withFamilies) row.push_back(lock.parent.isNull() ? "-" : whoText(database, lock.parent));
+    for (const Column& column : columns) row.push_back(orDash(column.text(lock)));
     if (withWaiters) row.push_back(lock.waiting ? whoText(database, lock.lockedBy) : "-");
     view.table.add(std::move(row));
   }
@@ -295,10 +221,10 @@ View locksView(RemoteDatabase& database, const Selection& selection) {
 
 View queueView(RemoteDatabase& database, const Selection& selection) {
   std::vector<LockInfo> all = database.queuedRequests(Lifetime::Persistent, kAll);
-  const bool withReach = std::any_of(all.begin(), all.end(), hasReach);
+  const std::vector<Column> columns = columnsFor(database, all);
   std::vector<std::string> headings{"OBJECT", "WANTS", "PROCESS",   "USER",   "NODE", "ADDRESS",
                                     "WAITED", "LEFT",  "WAITS FOR", "WHO IS", "DEPTH"};
-  if (withReach) headings.emplace_back("SCOPE");
+  for (const Column& column : columns) headings.emplace_back(column.heading);
   View view{{}, Table(headings), "nobody waits"};
   Waits waits;
   for (const LockInfo& lock : all) waits[lock.requestedBy.value] = lock.lockedBy;
@@ -317,19 +243,18 @@ View queueView(RemoteDatabase& database, const Selection& selection) {
     json::object one = lockJson(database, lock);
     one["depth"] = depth;
     list.push_back(std::move(one));
-    std::vector<std::string> row{
-        objectText(database, lock.target),
-        std::string(nameOf(lock.wanted)),
-        whoText(by),
-        orDash(by.user),
-        by.node,
-        orDash(by.address),
-        spanText(lock.elapsed),
-        leftText(lock),
-        whoText(blocker),
-        orDash(blocker.user) + " at " + blocker.node + " (" + orDash(blocker.address) + ")",
-        std::to_string(depth)};
-    if (withReach) row.push_back(reachText(lock));
+    std::vector<std::string> row{objectText(database, lock.target),
+                                 std::string(nameOf(lock.wanted)),
+                                 whoText(by),
+                                 orDash(by.user),
+                                 by.node,
+                                 orDash(by.address),
+                                 spanText(lock.elapsed),
+                                 leftText(lock),
+                                 whoText(blocker),
+                                 whereText(blocker),
+                                 std::to_string(depth)};
+    for (const Column& column : columns) row.push_back(orDash(column.text(lock)));
     view.table.add(std::move(row));
   }
   view.json["queue"] = std::move(list);
@@ -341,10 +266,14 @@ View queueView(RemoteDatabase& database, const Selection& selection) {
 // --- Processes, nodes ----------------------------------------------------------------------------
 
 View processesView(RemoteDatabase& database, const Selection& selection) {
-  View view{
-      {},
-      Table({"PROCESS", "NAME", "USER", "NODE", "ADDRESS", "SINCE (UTC)", "LOCKS", "WAITS FOR"}),
-      "no such process is signed on"};
+  const std::vector<ProcessInfo> all = database.processes();
+  const bool withFaces = std::any_of(all.begin(), all.end(), [](const ProcessInfo& process) {
+    return !process.through().empty();
+  });
+  std::vector<std::string> headings{"PROCESS", "NAME",        "USER",  "NODE",
+                                    "ADDRESS", "SINCE (UTC)", "LOCKS", "WAITS FOR"};
+  if (withFaces) headings.emplace_back("FACE");
+  View view{{}, Table(headings), "no such process is signed on"};
   std::map<std::uint64_t, std::size_t> held;
   for (const LockInfo& lock : database.locksHeld(Lifetime::Persistent, kAll)) {
     ++held[lock.requestedBy.value];
@@ -356,7 +285,7 @@ View processesView(RemoteDatabase& database, const Selection& selection) {
   json::array list;
   std::size_t wanted = 0;
   const WallTime now = database.clock().wallNow();
-  for (const ProcessInfo& process : database.processes()) {
+  for (const ProcessInfo& process : all) {
     if (!isWanted(process, selection) || ++wanted > selection.most) continue;
     const auto waitsFor = waits.find(process.locker.value);
     const std::string object =
@@ -366,11 +295,16 @@ View processesView(RemoteDatabase& database, const Selection& selection) {
     one["locks"] = held[process.locker.value];
     one["waitsFor"] = object;
     list.push_back(std::move(one));
-    view.table.add({numberText(process.locker),
-                    process.name + (process.background ? " (background)" : ""),
-                    orDash(process.user), process.node, orDash(process.address),
-                    timeText(process.signedOn, now), std::to_string(held[process.locker.value]),
-                    orDash(object)});
+    std::vector<std::string> row{numberText(process.locker),
+                                 process.name + (process.background ? " (background)" : ""),
+                                 orDash(process.user),
+                                 process.node,
+                                 orDash(process.address),
+                                 timeText(process.signedOn, now),
+                                 std::to_string(held[process.locker.value]),
+                                 orDash(object)};
+    if (withFaces) row.push_back(orDash(process.through()));
+    view.table.add(std::move(row));
   }
   view.json["processes"] = std::move(list);
   view.below = moreText(wanted, selection.most);

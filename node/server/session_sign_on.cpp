@@ -59,6 +59,8 @@ bool ServerSession::handle(const wire::SignOnNode& message) {
   who.origin = origin_;
   if (connection_) who.origin.address = connection_->address();
   who.backgroundTimeout = message.backgroundTimeout;
+  who.face = message.face;
+  who.faceOwner = message.faceOwner;
   ++unanswered_;
   ++nodesComing_;
   // Not onStrand(): a node that is signed on when its session is over must sign off.

@@ -43,6 +43,8 @@ struct SignOnNode {
   RequestId id = 0;
   std::string name;
   std::optional<std::chrono::milliseconds> backgroundTimeout;
+  Face face = Face::Jade;
+  std::string faceOwner = {};
 };
 struct SignOffNode {
   Oid node;

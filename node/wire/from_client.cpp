@@ -20,6 +20,8 @@ std::optional<SessionKey> unpackKey(const flatbuffers::Vector<std::uint8_t>* byt
   return key;
 }
 
+constexpr const char* kFaceOwner = "what a face calls its owner";
+
 // --- Connection, nodes and processes -------------------------------------------------------------
 
 At<fb::Hello> pack(Writer& w, const Hello& hello) {
@@ -38,7 +40,9 @@ At<fb::Goodbye> pack(Writer& w, const Goodbye&) { return fb::CreateGoodbye(w.bui
 
 At<fb::SignOnNode> pack(Writer& w, const SignOnNode& wish) {
   const auto name = packName(w, wish.name, "the name of a node");
-  return fb::CreateSignOnNode(w.builder, wish.id, name, millisecondsOf(wish.backgroundTimeout));
+  const auto faceOwner = packName(w, wish.faceOwner, kFaceOwner);
+  return fb::CreateSignOnNode(w.builder, wish.id, name, millisecondsOf(wish.backgroundTimeout),
+                              as<fb::Face>(wish.face), faceOwner);
 }
 
 At<fb::SignOffNode> pack(Writer& w, const SignOffNode& wish) {
@@ -48,8 +52,10 @@ At<fb::SignOffNode> pack(Writer& w, const SignOffNode& wish) {
 At<fb::SignOnProcess> pack(Writer& w, const SignOnProcess& wish) {
   const auto name = packName(w, wish.who.name, "the name of a process");
   const auto user = packName(w, wish.who.user, "the name of a user");
+  const auto faceOwner = packName(w, wish.who.faceOwner, kFaceOwner);
   return fb::CreateSignOnProcess(w.builder, wish.id, wish.who.node.bits(), name, user,
-                                 wish.who.background, wish.who.parent.value);
+                                 wish.who.background, wish.who.parent.value,
+                                 as<fb::Face>(wish.who.face), faceOwner);
 }
 
 At<fb::SignOffProcess> pack(Writer& w, const SignOffProcess& wish) {
@@ -78,7 +84,8 @@ Goodbye unpack(Reader&, const fb::Goodbye&) { return {}; }
 
 SignOnNode unpack(Reader& in, const fb::SignOnNode& wish) {
   return {wish.id(), in.text(wish.name(), "the name of a node"),
-          optionalWaitOf(wish.background_timeout(), "a background timeout")};
+          optionalWaitOf(wish.background_timeout(), "a background timeout"),
+          inRange<Face>(wish.face(), "face"), in.text(wish.face_owner(), kFaceOwner)};
 }
 
 SignOffNode unpack(Reader&, const fb::SignOffNode& wish) { return {Oid::fromBits(wish.node())}; }
@@ -89,7 +96,9 @@ SignOnProcess unpack(Reader& in, const fb::SignOnProcess& wish) {
            in.text(wish.name(), "the name of a process"),
            in.text(wish.user(), "the name of a user"),
            wish.background(),
-           {wish.parent()}}};
+           {wish.parent()},
+           inRange<Face>(wish.face(), "face"),
+           in.text(wish.face_owner(), kFaceOwner)}};
 }
 
 SignOffProcess unpack(Reader&, const fb::SignOffProcess& wish) {

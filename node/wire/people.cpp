@@ -12,9 +12,10 @@ At<fb::Process> pack(Writer& w, const ProcessInfo& process) {
   const auto user = packText(w, process.user);
   const auto node = packText(w, process.node);
   const auto address = packText(w, process.address);
+  const auto faceOwner = packText(w, process.faceOwner);
   return fb::CreateProcess(w.builder, process.locker.value, process.oid.bits(), name, user, node,
                            address, process.background, microsecondsOf(process.signedOn),
-                           process.parent.value);
+                           process.parent.value, as<fb::Face>(process.face), faceOwner);
 }
 
 At<fb::Node> pack(Writer& w, const NodeInfo& node) {
@@ -45,6 +46,8 @@ ProcessInfo unpack(Reader& in, const fb::Process& process) {
   info.background = process.background();
   info.signedOn = wallTimeOf(process.signed_on());
   info.parent = {process.parent()};
+  info.face = inRange<Face>(process.face(), "face");
+  info.faceOwner = in.prose(process.face_owner());
   return info;
 }
 

@@ -30,6 +30,8 @@ struct ProcessSignOn {
   std::string user;
   bool background = false;
   LockerId parent = {};  ///< A process of the same node; null: none.
+  Face face = Face::Jade;
+  std::string faceOwner = {};
 };
 
 /// A transaction's end, as one message. `changes.id` names it for commitOutcome().

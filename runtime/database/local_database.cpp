@@ -297,8 +297,13 @@ void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const N
   if (auto fault = faultOfNames(who)) return done(refusedSignOn<NodeReply>(std::move(fault)));
   const WallTime now = parts_->clock.wallNow();
   NodeInfo node = parts_->systemObjects.newNode(who, now);
-  const ProcessInfo housekeeping =
-      parts_->systemObjects.newProcess({node.oid, "housekeeping", "", true}, node, now);
+  const ProcessInfo housekeeping = parts_->systemObjects.newProcess({.node = node.oid,
+                                                                     .name = "housekeeping",
+                                                                     .user = "",
+                                                                     .background = true,
+                                                                     .face = who.face,
+                                                                     .faceOwner = who.faceOwner},
+                                                                    node, now);
   node.locker = housekeeping.locker;
   parts_->systemObjects.addProcess(housekeeping, Oid());
   parts_->signOn(node.locker, LockerId{}, /*isCounted=*/false);

@@ -17,6 +17,10 @@ std::string beginningOf(std::string_view text) {
   return "\"" + plainText(text.substr(0, end)) + (end < text.size() ? "...\"" : "\"");
 }
 
+std::optional<RequestFailure> faultOfFaceOwner(std::string_view text) {
+  return faultOfName("what a face calls its owner", text, kMostFaceOwnerBytes);
+}
+
 }  // namespace
 
 std::optional<RequestFailure> faultOfName(std::string_view what, std::string_view text,
@@ -36,12 +40,14 @@ std::optional<RequestFailure> faultOfName(std::string_view what, std::string_vie
 }
 
 std::optional<RequestFailure> faultOfNames(const NodeSignOn& who) {
-  return faultOfName("the name of a node", who.name);
+  auto fault = faultOfName("the name of a node", who.name);
+  return fault ? fault : faultOfFaceOwner(who.faceOwner);
 }
 
 std::optional<RequestFailure> faultOfNames(const ProcessSignOn& who) {
   auto fault = faultOfName("the name of a process", who.name);
-  return fault ? fault : faultOfName("the name of a user", who.user);
+  if (!fault) fault = faultOfName("the name of a user", who.user);
+  return fault ? fault : faultOfFaceOwner(who.faceOwner);
 }
 
 std::optional<RequestFailure> faultOfResource(std::string_view name) {

@@ -11,6 +11,8 @@ namespace nephrite {
 /// Names of nodes, processes and users, and where nodes run, are at most this long: each is kept as
 /// long as the process is known, and is repeated in every refusal and listing that names it.
 inline constexpr std::size_t kMostNameBytes = 255;
+/// What a face calls the owner of a process.
+inline constexpr std::size_t kMostFaceOwnerBytes = 200;
 /// The reason that an operator gives.
 inline constexpr std::size_t kMostReasonBytes = 1'023;
 

@@ -118,6 +118,8 @@ ProcessInfo SystemObjects::newProcess(const ProcessSignOn& who, const NodeInfo& 
   process.address = node.origin.address;
   process.background = who.background;
   process.parent = who.parent;
+  process.face = who.face;
+  process.faceOwner = who.faceOwner;
   process.signedOn = now;
   return process;
 }

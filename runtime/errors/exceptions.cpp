@@ -22,9 +22,11 @@ std::string span(Duration duration) {
 
 std::string who(const ProcessInfo& process) {
   if (process.locker.isNull()) return "a process that has signed off";
-  return fmt::format("process {} (\"{}\", user {}, node {}{})", process.locker.value,
+  const std::string through = process.through();
+  return fmt::format("process {} (\"{}\", user {}, node {}{}{}{})", process.locker.value,
                      plainText(process.name), process.user.empty() ? "-" : plainText(process.user),
-                     plainText(process.node), process.background ? ", background" : "");
+                     plainText(process.node), process.background ? ", background" : "",
+                     through.empty() ? "" : ", through ", through);
 }
 
 std::string clockTime(WallTime time) {

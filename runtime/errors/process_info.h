@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "locking/lock_request.h"
@@ -19,6 +20,17 @@ struct NodeOrigin {
   std::uint32_t pid = 0;
 };
 
+/// Through what a process came: what its owner speaks. Source: docs/locking.md, section 15.
+enum class Face : std::uint8_t {
+  Jade,  ///< An application, through runtime/nephrite.h.
+  Rest,
+  Clasp,
+  Robot,
+  Locks,  ///< `nephrite lock`.
+};
+/// "jade", "rest", "clasp", "robot", "locks".
+std::string_view nameOf(Face face);
+
 /// What people ask of a process at three in the morning: readable after it is gone.
 struct ProcessInfo {
   LockerId locker;   ///< Null when unknown: it has signed off long ago.
@@ -30,6 +42,11 @@ struct ProcessInfo {
   bool background = false;
   WallTime signedOn{};
   LockerId parent;  ///< Null: none. See docs/locking.md, section 8.
+  Face face = Face::Jade;
+  std::string faceOwner;  ///< What the face calls the owner: a user, an address, an agent.
+
+  /// "rest", "rest mia at 10.0.0.7"; empty: an application, of which there is no more to say.
+  std::string through() const;
 };
 
 /// One node of the database: a program that holds processes.
@@ -48,6 +65,9 @@ struct NodeSignOn {
   std::string name;
   NodeOrigin origin = {"local", {}, {}, 0};
   std::optional<std::chrono::milliseconds> backgroundTimeout = {};
+  /// Of its processes, unless they say otherwise: see ProcessInfo.
+  Face face = Face::Jade;
+  std::string faceOwner = {};
 };
 
 /// What became of a commit whose answer was lost. Only asked of processes that are gone.

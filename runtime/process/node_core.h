@@ -28,6 +28,7 @@ class NodeCore {
   NodeCore& operator=(const NodeCore&) = delete;
 
   Database& database() const { return *database_; }
+  const NodeSignOn& who() const { return who_; }
   NodeInfo info() const NEPHRITE_EXCLUDES(mutex_);
   WorkThread& callbacks() { return callbacks_; }
 

@@ -164,6 +164,7 @@ std::vector<Claim> ofTheWiresLimits() {
       says(it, "locks in one `LockAll` | {} |",
            hidden("node/server/session_locks.cpp", "kMostLocksAtOnce")),
       says(it, "users, hosts, programs | {} bytes |", kMostNameBytes),
+      says(it, "what a face calls its owner | {} bytes |", kMostFaceOwnerBytes),
       says(it, "the reason of a `Force` | {} bytes |", kMostReasonBytes),
       says(it, "depth of a message | {} tables |", hidden("node/wire/reader.h", "kDepth")),
       says(it, "| resources that a client uses at a time | {} |",

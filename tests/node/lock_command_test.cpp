@@ -232,7 +232,7 @@ TEST_F(ALockCommand, WhenTheCommandEndsWhileTheProgramIsStoppedAndItsLeaseLapses
 TEST_F(ALockCommand, WhenTheCommandTakesLongerThanTheLeaseThenItIsRenewed) {
   const Call call = lock(kHolds, {"--ttl", "3000"});
   call.program->heard();
-  EXPECT_THAT(ask("locks").output, HasSubstr("LAPSES IN"));
+  EXPECT_THAT(ask("locks").output, AllOf(HasSubstr("LAPSES IN"), ContainsRegex("FACE.*locks")));
   EXPECT_TRUE(eventually([&] { return heldForMs() > 6'500; }));
   call.program->say("go");
   EXPECT_EQ(call.program->exitStatus(), 3) << call.said();

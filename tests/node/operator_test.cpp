@@ -149,6 +149,24 @@ TEST_F(AnOperator, WhenAskedWhoIsThereThenProcessesNodesAndCountersAnswer) {
   EXPECT_EQ(json("ping").at("count").as_int64(), 10);
 }
 
+TEST_F(AnOperator, WhenOneCameThroughAnotherFaceThenListingsNameIt) {
+  EXPECT_THAT(ask("processes").output, Not(HasSubstr("FACE")));
+  Process phone = east->node().signOn(
+      {.user = "mia", .name = "phone", .face = Face::Rest, .faceOwner = "mia at 10.0.0.7"});
+  phone.object(first).lock({.type = LockType::Exclusive, .duration = LockDuration::Session});
+  ben.beginTransaction();
+  waitFor(ben, first);
+
+  EXPECT_THAT(ask("processes").output, ContainsRegex("FACE.*phone +mia .*rest mia at 10.0.0.7"));
+  EXPECT_THAT(ask("locks --object " + firstName()).output,
+              ContainsRegex("FACE.*phone +mia .*rest mia at 10.0.0.7.*import"));
+  EXPECT_THAT(ask("queue").output, HasSubstr("through rest mia at 10.0.0.7"));
+  const auto list = json("locks --object " + firstName()).at("locks").as_array();
+  EXPECT_EQ(list.at(0).at("by").at("face").as_string(), "rest");
+  EXPECT_EQ(list.at(0).at("by").at("faceOwner").as_string(), "mia at 10.0.0.7");
+  EXPECT_FALSE(list.at(1).at("by").as_object().contains("face"));
+}
+
 /// A child of anna's process, "night", has the resource for an hour at most.
 TEST_F(AnOperator, WhenAChildHasALeaseOfAResourceThenItIsShownByNameAndTakenByName) {
   const std::shared_ptr<Database> database = east->database();

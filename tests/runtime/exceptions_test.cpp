@@ -46,6 +46,56 @@ TEST_P(Exceptions, WhoWaitsAheadInTheQueueIsNamedToo) {
   ahead->end();
 }
 
+TEST_P(Exceptions, ALockThatIsMetAboveItsObjectNamesThatTooAndItsScope) {
+  ASSERT_EQ(form.local().setPlace(o2.oid(), o.oid()), LockManager::Placing::Done);
+  as(p1, o).lock({.type = Exclusive, .duration = kSession, .scope = LockScope::Subtree});
+
+  const auto thrown =
+      thrownBy<LockException>([&] { as(p2, o2).sharedLock(LockTimeout::immediate()); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->lockTarget(), o2.oid());
+  EXPECT_EQ(thrown->facts().lockedAt, o.oid());
+  EXPECT_THAT(thrown->what(), HasSubstr(o2.toString() + " is locked: process "));
+  EXPECT_THAT(thrown->what(), HasSubstr("holds exclusive on " + o.toString() + " and all below"));
+  as(p1, o).unlock();
+  as(p2, o2).sharedLock(LockTimeout::immediate());
+}
+
+TEST_P(Exceptions, ARefusalSaysThroughWhatTheHolderCame) {
+  Process phone = node.signOn(
+      {.user = "mia", .name = "phone", .face = Face::Rest, .faceOwner = "mia at 10.0.0.7"});
+  ASSERT_TRUE(gets(phone, o, Exclusive));
+
+  const auto thrown =
+      thrownBy<LockException>([&] { as(p2, o).sharedLock(LockTimeout::immediate()); });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->targetLockedBy().face, Face::Rest);
+  EXPECT_THAT(thrown->what(), HasSubstr("(\"phone\", user mia, node main, through rest mia at "
+                                        "10.0.0.7) holds exclusive"));
+}
+
+TEST_P(Exceptions, WhatAFaceCallsItsOwnerIsShort) {
+  const auto signOn = [&](std::size_t bytes) {
+    node.signOn({.name = "phone", .face = Face::Rest, .faceOwner = std::string(bytes, 'm')});
+  };
+  signOn(200);
+  const auto thrown = thrownBy<UsageException>([&] { signOn(201); });
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_EQ(thrown->code(), ErrorCode::TooLarge);
+  EXPECT_THAT(thrown->what(), HasSubstr("what a face calls its owner has 201 bytes"));
+}
+
+TEST_P(Exceptions, AProcessThatSaysNoFaceHasThatOfItsNode) {
+  Node door = Node::signOn(database,
+                           NodeSignOn{.name = "door", .face = Face::Clasp, .faceOwner = "hall 4"});
+  EXPECT_EQ(door.signOn({.name = "one"}).info().through(), "clasp hall 4");
+  EXPECT_EQ(door.signOn({.name = "two", .faceOwner = "hall 5"}).info().through(), "clasp hall 5");
+  EXPECT_EQ(door.signOn({.name = "three", .face = Face::Jade}).info().through(), "");
+  EXPECT_EQ(database->describe(door.info().locker).through(), "clasp hall 4");
+}
+
 TEST_P(Exceptions, ADeadlockSaysWhatWeHoldThatTheOtherWants) {
   ASSERT_TRUE(gets(p1, o, Exclusive));
   ASSERT_TRUE(gets(p2, o2, Exclusive));

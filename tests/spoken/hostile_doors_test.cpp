@@ -207,6 +207,10 @@ TEST_F(HostileDoors, WhenNamesAreTooLongThenTheyAreRefusedAndTheLimitIsNamed) {
   isRefused(annas->last<wire::ProcessReply>().reply.failure);
   annas->say(wire::SignOnProcess{5, {node, "", longName, false}});
   isRefused(annas->last<wire::ProcessReply>().reply.failure);
+  annas->say(wire::SignOnProcess{5, {node, "", "", false, {}, Face::Rest, longName}});
+  EXPECT_THAT(annas->last<wire::ProcessReply>().reply.failure->what, HasSubstr("at most 200"));
+  annas->say(wire::SignOnNode{5, "", {}, Face::Rest, longName});
+  EXPECT_THAT(annas->last<wire::NodeReply>().reply.failure->what, HasSubstr("at most 200"));
   annas->say(wire::Force{5, ben, order, {longName, ""}});
   isRefused(refusal());
   annas->say(wire::Force{5, ben, order, {"", std::string(3'000, 'r')}});

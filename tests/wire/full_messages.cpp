@@ -65,8 +65,8 @@ ClassDef fullClass() {
 }
 
 ProcessInfo fullProcess() {
-  return {lockerOf(4),   oidOf(4), "anna",    "user",      "node",
-          "127.0.0.1:1", true,     wallOf(1), lockerOf(27)};
+  return {lockerOf(4), oidOf(4),  "anna",       "user",      "node",           "127.0.0.1:1",
+          true,        wallOf(1), lockerOf(27), Face::Robot, "mia at 10.0.0.7"};
 }
 ProcessInfos somePeople() {
   ProcessInfo other = fullProcess();
@@ -362,9 +362,9 @@ std::vector<FromClient> fullMessagesOfClient() {
       Hello{2, 4, "host", "program", 0x9000'0000, keyOf(0x10), kBig, keyOf(0x40), true, true, true},
       Ping{},
       Goodbye{},
-      SignOnNode{4, "warehouse", 3s},
+      SignOnNode{4, "warehouse", 3s, Face::Clasp, "till 4"},
       SignOffNode{oidOf(7)},
-      SignOnProcess{5, {oidOf(8), "anna", "user", true, lockerOf(30)}},
+      SignOnProcess{5, {oidOf(8), "anna", "user", true, lockerOf(30), Face::Rest, "anna's phone"}},
       SignOffProcess{lockerOf(16), true, 0xABC5},
       Lock{6, fullOrder()},
       fullLocks(),
