@@ -130,7 +130,8 @@ std::vector<SimClient::Belief> SimClient::beliefs() const {
     for (const Oid oid : record_.objects()) {
       const auto held = database_->lockKnown(actor->locker(), oid);
       if (!held) continue;
-      all.push_back({actor->locker(), oid, held->type, held->token, hasBusyRelative(*actor)});
+      all.push_back(
+          {actor->locker(), oid, held->type, held->below, held->token, hasBusyRelative(*actor)});
     }
   }
   return all;
@@ -154,11 +155,13 @@ void SimClient::received(const HeardOf& heard) {
     const auto& held = heard.held;
     const bool agreed = std::any_of(held.begin(), held.end(), [&](const LockInfo& lock) {
       return lock.requestedBy == belief.locker && lock.target.value == belief.object.bits() &&
-             strengthOf(lock.type) >= strengthOf(belief.type);
+             strengthOf(lock.type) >= strengthOf(belief.type) &&
+             strengthOf(lock.below) >= strengthOf(belief.below);
     });
     if (!agreed) {
       fail(record_.nameOf(belief.locker) + " believes it holds " + record_.nameOf(belief.object) +
-           " as " + std::string(nameOf(belief.type)) + "; the server does not");
+           " as " + std::string(nameOf(belief.type)) + ", and " +
+           std::string(nameOf(belief.below)) + " below it; the server does not");
     }
   }
 }
@@ -174,14 +177,18 @@ void SimClient::checkViews(const Database& server) {
       if (theirs && !record_.isThere(oid) && !actor->hasMade(oid)) {
         fail(actor->name + " holds " + record_.nameOf(oid) + ", which is not there");
       }
-      const bool same = mine.has_value() == theirs.has_value() &&
-                        (!mine || (mine->type == theirs->type && mine->session == theirs->session &&
-                                   mine->level == theirs->level && mine->token <= theirs->token));
+      const bool same =
+          mine.has_value() == theirs.has_value() &&
+          (!mine || (mine->type == theirs->type && mine->session == theirs->session &&
+                     mine->below == theirs->below && mine->belowSession == theirs->belowSession &&
+                     mine->level == theirs->level && mine->token <= theirs->token));
       if (!same) {
         const auto words = [](const std::optional<LockInfo>& lock) {
           if (!lock) return std::string("nothing");
           return std::string(nameOf(lock->type)) + " session " +
-                 std::string(nameOf(lock->session)) + " level " + std::to_string(lock->level);
+                 std::string(nameOf(lock->session)) + " below " + std::string(nameOf(lock->below)) +
+                 " session " + std::string(nameOf(lock->belowSession)) + " level " +
+                 std::to_string(lock->level);
         };
         fail(actor->name + " on " + record_.nameOf(oid) + ": the client has " + words(mine) +
              ", the server " + words(theirs));

@@ -62,7 +62,9 @@ void SimClient::step(const ActorPtr& actor) {
     stateStep(actor);
   } else if (chosen == 98) {
     const auto& parent = actor->parent;
-    const bool hasHeir = parent && !parent->over && !parent->busy && random.oneIn(2);
+    // What an heir gets above what it waits for is open (docs/locking.md, section 9).
+    const bool mayInherit = temper_.subtreeOneIn == 0;
+    const bool hasHeir = mayInherit && parent && !parent->over && !parent->busy && random.oneIn(2);
     network_.report.trace(network_.agenda, actor->name,
                           hasHeir ? " signs off, to its parent" : " signs off");
     return leave(actor, hasHeir);
@@ -126,6 +128,10 @@ ProcessMachine::Wish SimClient::anyWish(const ActorPtr& actor) {
   if (temper_.leaseOneIn != 0 && random.oneIn(temper_.leaseOneIn)) {
     wish.lease = LeaseTerms(milliseconds(1 + random.below(random.oneIn(2) ? 100 : 800)));
   }
+  if (temper_.subtreeOneIn != 0 && random.oneIn(temper_.subtreeOneIn)) {
+    wish.scope = LockScope::Subtree;
+    network_.report.count("asked for all below");
+  }
   if (random.oneIn(temper_.cancelOneIn)) {
     network_.agenda.in(milliseconds(1 + random.below(200)), number_, [this, actor, id = wish.id] {
       if (actor->over || !actor->busy || actor->request != id || !database_) return;
@@ -142,7 +148,7 @@ void SimClient::lockStep(const ActorPtr& actor, Oid object) {
   wish.target = object;
   const LockType type = wish.type;
   // Who is granted it without a message believes that, as of any other lock.
-  if (temper_.atOnce && wish.lease.isNone() &&
+  if (temper_.atOnce && wish.lease.isNone() && wish.scope == LockScope::Node &&
       machine.lockAtOnce(object, type, wish.duration, wish.timeout)) {
     checkHeld(*actor, object, type);
     return later(actor);

@@ -96,10 +96,10 @@ void Record::setTimeouts(std::chrono::milliseconds server, std::chrono::millisec
                       static_cast<std::int32_t>(background.count())});
 }
 
-void Record::addObject(Oid oid) {
+void Record::addObject(Oid oid, const std::string& path) {
   objects_.push_back(oid);
   editions_[oid] = ages_[oid] = 1;
-  prepare(ObjectLine{nameOf(oid)});
+  prepare(ObjectLine{nameOf(oid), path});
 }
 
 void Record::addNew(Oid oid) {
@@ -268,6 +268,7 @@ StepLine Record::lineOf(const std::string& process, const LockRequest& request) 
   line.duration = request.duration == LockDuration::Session ? ScheduleDuration::Session
                                                             : ScheduleDuration::Transaction;
   line.timeout = request.timeout.number();
+  line.subtree = request.scope == LockScope::Subtree;
   if (!request.lease.isNone()) {
     line.lease = static_cast<std::int32_t>(request.lease.length.count());
   }
@@ -526,7 +527,9 @@ void Record::checkTable(const Database& real) {
       actual.push_back(lock.waiting
                            ? who + "waits for " + std::string(nephrite::nameOf(lock.wanted))
                            : who + std::string(nephrite::nameOf(lock.type)) + " " +
-                                 std::string(nephrite::nameOf(lock.session)) + " level " +
+                                 std::string(nephrite::nameOf(lock.session)) + " below " +
+                                 std::string(nephrite::nameOf(lock.below)) + " " +
+                                 std::string(nephrite::nameOf(lock.belowSession)) + " level " +
                                  std::to_string(lock.level));
     }
     if (actual == expected) continue;

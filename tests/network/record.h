@@ -74,7 +74,8 @@ class Record {
   using StepPtr = std::shared_ptr<Step>;
 
   void setTimeouts(std::chrono::milliseconds server, std::chrono::milliseconds background);
-  void addObject(Oid oid);
+  /// `path`: as of an object of a schedule; empty: it has no place.
+  void addObject(Oid oid, const std::string& path = {});
   /// One that a transaction creates which is still open. It is there when that is committed.
   void addNew(Oid oid);
   bool isThere(Oid oid) const { return editions_.at(oid) != 0; }

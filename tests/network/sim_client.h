@@ -30,6 +30,7 @@ struct ClientTemper {
   int slowestCommit = 10;           ///< Of the server's; milliseconds.
   int leaseOneIn = 0;               ///< Of requests for a lock; the same.
   int childOneIn = 0;               ///< Of steps: a process signs a child on. The same.
+  int subtreeOneIn = 0;             ///< Of requests with scope Subtree; 0: no object has a place.
   bool isToldSoon = true;           ///< Its node reads what the server says.
   bool goesOnAfterUnknown = false;  ///< Else the process signs off, and asks.
   RemoteDatabase::Options database;
@@ -69,6 +70,7 @@ class SimClient {
     LockerId locker;
     Oid object;
     LockType type;
+    LockType below;
     FencingToken token;
     bool isUnsure = false;  ///< A relative may have deleted the object.
   };

@@ -94,6 +94,7 @@ void SimServer::start() {
   ++epoch_;
   timer_.reset();
   life_ = std::make_unique<Life>(*this);
+  for (const auto& [object, parent] : places_) life_->database.setPlace(object, parent);
   network_.report.trace(network_.agenda, "server starts, epoch ", std::to_string(epoch_));
   if (residentProcesses_ == 0) return;
   life_->residents = std::make_shared<Residents>(network_, record_, life_->recorded,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "node/server/server_sessions.h"
@@ -27,6 +28,8 @@ class SimServer final : public SimListener {
 
   /// From the next start on; so many processes.
   void setResidents(int processes) { residentProcesses_ = processes; }
+  /// From the next start on: each object, and the one that it is right below.
+  void setPlaces(std::vector<std::pair<Oid, Oid>> places) { places_ = std::move(places); }
   /// Null when there are none.
   Residents* residents() const { return life_ ? life_->residents.get() : nullptr; }
 
@@ -64,6 +67,7 @@ class SimServer final : public SimListener {
   SimNetwork& network_;
   Record& record_;
   const std::shared_ptr<ObjectStore> store_;
+  std::vector<std::pair<Oid, Oid>> places_;
   const ServerLimits limits_;
   const std::chrono::milliseconds serverTimeout_;
   const std::chrono::milliseconds backgroundTimeout_;

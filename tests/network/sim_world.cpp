@@ -44,6 +44,7 @@ class World {
         random_(seed),
         more_(~seed),
         latest_(seed + 0x1ea5e),
+        scopes_(seed + 0x5c09e),
         record_(agenda_, report) {
     network_.pump = [this] { NEPHRITE_CHECK(runOne(agenda_.now() + std::chrono::hours(1))); };
   }
@@ -59,6 +60,8 @@ class World {
   void temper();
   void temperMore();
   void temperLeasesAndFamilies();
+  void temperScopes();
+  void makeObjects();
   void fault();
   void slowReader();
   void takeFromCommit();
@@ -74,6 +77,7 @@ class World {
   Random random_;
   Random more_;    // Says what a seed plays beyond what all play: that is as it was before.
   Random latest_;  // The same of leases and families.
+  Random scopes_;  // The same of places and scopes.
   Record record_;
   SimNetwork network_{agenda_, random_, report_};
   ServerLimits limits_;
@@ -86,6 +90,7 @@ class World {
   bool cuts_ = false, deafens_ = false, abandons_ = false;
   bool pausesClients_ = false, pausesServer_ = false, restarts_ = false;
   std::uint64_t nextCheck_ = 0;
+  std::vector<std::pair<Oid, Oid>> places_;  // Each object, and the one that it is right below.
   std::unique_ptr<SimServer> server_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
@@ -144,22 +149,41 @@ void World::temperLeasesAndFamilies() {
   temper_.isToldSoon = slowEvery_ == 0;
 }
 
+// What becomes of places when objects come and go is not played.
+void World::temperScopes() {
+  if (temper_.createOneIn == 0 && scopes_.oneIn(3)) temper_.subtreeOneIn = 1 + scopes_.below(4);
+}
+
+void World::makeObjects() {
+  const int objects = 2 + random_.below(3);
+  ChangeSet created;
+  std::vector<std::pair<Oid, std::string>> paths;
+  for (int i = 0; i < objects; ++i) {
+    const Oid oid = storeInMemory()->newOid(networkClass());
+    created.changes.push_back({ChangeKind::Create, {oid, 1, {std::int64_t{0}}, {}}});
+    std::string path;
+    if (temper_.subtreeOneIn != 0) {
+      const auto above = static_cast<std::size_t>(scopes_.below(i + 1));  // Itself: the root.
+      if (above < paths.size()) places_.emplace_back(oid, paths[above].first);
+      path = (above < paths.size() ? paths[above].second : "") + "/" + std::to_string(i);
+    }
+    paths.emplace_back(oid, path);
+    record_.addObject(oid, path);
+  }
+  storeInMemory()->commit(created);
+}
+
 void World::begin() {
   temper();
   temperMore();
   temperLeasesAndFamilies();
+  temperScopes();
   record_.setTimeouts(kServerTimeout, kBackgroundTimeout);
-  const int objects = 2 + random_.below(3);
-  ChangeSet created;
-  for (int i = 0; i < objects; ++i) {
-    const Oid oid = storeInMemory()->newOid(networkClass());
-    created.changes.push_back({ChangeKind::Create, {oid, 1, {std::int64_t{0}}, {}}});
-    record_.addObject(oid);
-  }
-  storeInMemory()->commit(created);
+  makeObjects();
   server_ = std::make_unique<SimServer>(network_, record_, storeInMemory(), limits_, kServerTimeout,
                                         kBackgroundTimeout, slowestCommit_);
   server_->setResidents(residents_);
+  server_->setPlaces(places_);
   server_->start();
   const int clients = 2 + random_.below(2);
   for (int i = 0; i < clients; ++i) {

@@ -115,10 +115,13 @@ void LockModel::letGo(const std::string& process, const std::string& object, int
 std::vector<std::string> LockModel::table(const std::string& object) const {
   const Object& asked = objects_[static_cast<std::size_t>(objectIndex_.at(object))];
   std::vector<std::string> lines;
+  const auto word = [](std::optional<Type> type) {
+    return std::string(type ? kTypeWords[*type] : "get");
+  };
   for (const Hold& hold : asked.holds) {
     lines.push_back(processes_[hold.process].name + " " + kTypeWords[hold.type] + " " +
-                    (hold.session ? kTypeWords[*hold.session] : "get") + " level " +
-                    std::to_string(hold.level));
+                    word(hold.session) + " below " + word(hold.below) + " " +
+                    word(hold.belowSession) + " level " + std::to_string(hold.level));
   }
   for (const Waiter& waiter : asked.waiters)
     lines.push_back(processes_[waiter.process].name + " waits for " + kTypeWords[waiter.type]);
