@@ -31,6 +31,7 @@ struct Lock {
   LockType below = LockType::Get;     ///< Held with scope Subtree: of all that is below.
   /// Of a waiter: what it wants is below the target, where it waits for a lock with scope Subtree.
   bool isMark = false;
+  bool isMomentary = false;  ///< Held by a write through a face, with which it ends.
 };
 
 /// Contention of one persistent object (JADE's class LockContentionInfo).

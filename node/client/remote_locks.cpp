@@ -444,10 +444,29 @@ LockReply RemoteDatabase::withLoss(LockReply reply) const {
 
 // --- Asking and letting go -----------------------------------------------------------------------
 
+namespace {
+
+// A lock in its place would be held, and a gated read holds nothing.
+LockReply accessRefused(const LockRequest& request, const std::string& shown) {
+  LockReply refused;
+  refused.lock.request = request;
+  refused.lock.outcome = LockOutcome::Cancelled;
+  refused.failure = {ErrorCode::NotLockable,
+                     shown +
+                         ": a client node cannot write or read it as a face does; ask for a "
+                         "lock, or ask in the program that has the database"};
+  return refused;
+}
+
+}  // namespace
+
 void RemoteDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
   if (isShared(targetOf(order.request))) {
     return shared_->lock(
         order, [this, done = std::move(done)](const LockReply& reply) { done(withLoss(reply)); });
+  }
+  if (order.request.access != LockAccess::Lock) {
+    return done(accessRefused(order.request, show(targetOf(order.request))));
   }
   auto asked = std::make_shared<PendingLock>(*this, order, std::move(done));
   if (asked->isAnsweredFromCache()) return;

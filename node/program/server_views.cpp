@@ -98,6 +98,7 @@ json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
     if (!lock.waiting) made["below"] = nameOf(lock.below);
   }
   if (lock.isMark) made["mark"] = true;
+  if (lock.isMomentary) made["momentary"] = true;
   if (!lock.parent.isNull()) made["parent"] = processJson(database.describe(lock.parent));
   return made;
 }
@@ -116,6 +117,7 @@ struct Column {
 std::vector<Column> columnsFor(const RemoteDatabase& database, const std::vector<LockInfo>& locks) {
   std::vector<Column> columns{
       {"SCOPE", reachText},
+      {"LASTS", [](const LockInfo& lock) { return lock.isMomentary ? "a write" : std::string(); }},
       {"FACE", [&](const LockInfo& lock) { return database.describe(lock.requestedBy).through(); }},
       {"LAPSES IN", lapseText},
       {"CHILD OF", [&](const LockInfo& lock) {

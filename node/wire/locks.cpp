@@ -50,9 +50,10 @@ ListAt<const fb::LockReach*> packReaches(Writer& w, const std::vector<LockInfo>&
   std::vector<fb::LockReach> reaches;
   for (std::size_t place = 0; place < locks.size(); ++place) {
     const LockInfo& lock = locks[place];
-    if (lock.scope == LockScope::Node && !lock.isMark) continue;
+    if (lock.scope == LockScope::Node && !lock.isMark && !lock.isMomentary) continue;
     reaches.emplace_back(static_cast<std::uint32_t>(place), as<fb::LockScope>(lock.scope),
-                         packType(lock.below), packType(lock.belowSession), lock.isMark);
+                         packType(lock.below), packType(lock.belowSession), lock.isMark,
+                         lock.isMomentary);
   }
   if (reaches.empty()) return 0;
   return w.builder.CreateVectorOfStructs(reaches);
@@ -69,6 +70,7 @@ void unpackReaches(const flatbuffers::Vector<const fb::LockReach*>* reaches,
     lock.below = lockTypeOrGet(reach->below());
     lock.belowSession = lockTypeOrGet(reach->below_session());
     lock.isMark = reach->is_mark();
+    lock.isMomentary = reach->is_momentary();
   }
 }
 

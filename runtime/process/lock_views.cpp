@@ -25,6 +25,7 @@ std::vector<Lock> describeLocks(const Database& database, const std::vector<Lock
     lock.scope = info.scope;
     lock.below = info.below;
     lock.isMark = info.isMark;
+    lock.isMomentary = info.isMomentary;
     locks.push_back(std::move(lock));
   }
   return locks;

@@ -163,6 +163,7 @@ LockInfo fullLock() {
   lock.below = LockType::Reserve;
   lock.belowSession = LockType::Share;
   lock.isMark = true;
+  lock.isMomentary = true;
   return lock;
 }
 
@@ -438,6 +439,12 @@ LockAnswer withUnsentFields(LockAnswer answer) {
   request.type = answer.request.type;
   answer.request = request;
   return answer;
+}
+
+template <>
+LockRequest withUnsentFields(LockRequest request) {
+  request.access = LockAccess::Write;
+  return request;
 }
 
 template <>

@@ -47,6 +47,9 @@ Refusal withUnsentFields(Refusal refusal);
 template <>
 LockAnswer withUnsentFields(LockAnswer answer);
 // No client node asks for a scope yet.
+// What only faces ask for a client node does not.
+template <>
+LockRequest withUnsentFields(LockRequest request);
 template <>
 LockAll withUnsentFields(LockAll many);
 template <>
