@@ -45,6 +45,7 @@ endfunction()
 
 nephrite_test(base CONCURRENT nephrite_base)
 nephrite_test(locking CONCURRENT nephrite_locking Boost::headers)
+nephrite_test(lock_events CONCURRENT nephrite_locking Boost::headers)
 nephrite_test(objects CONCURRENT nephrite_objects_disk RocksDB::rocksdb)
 nephrite_test(disk CONCURRENT nephrite_objects_disk RocksDB::rocksdb)
 nephrite_test(ini nephrite_ini)

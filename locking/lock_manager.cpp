@@ -18,6 +18,7 @@ namespace nephrite {
 
 using lock_table::HoldTable;
 using lock_table::Locker;
+using lock_table::LockTable;
 
 static_assert(LockManager::kMostDepth == Locker::kMostDepth);
 
@@ -32,6 +33,17 @@ struct LockManager::State {
   mutable Mutex waiting;
   lock_table::LockTable table NEPHRITE_GUARDED_BY(waiting);
   std::atomic<std::uint64_t> lastBegun{0};
+
+  void fillInLeases(std::span<LockInfo> locks) const;
+  /// A page, a part at a time: the threads that came meanwhile are first.
+  template <typename Page, typename Part>
+  LockPage list(Page&& page, const Part& listPart) const {
+    for (SpinWait pause;; pause.pause()) {
+      page.beginPart();
+      MutexLock hold(waiting);
+      if (!listPart(table, page)) return page.take();
+    }
+  }
 };
 
 LockManager::LockManager(const Clock& clock, Options options)
@@ -377,12 +389,21 @@ void LockManager::heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock&
 
 std::vector<LockInfo> LockManager::locksHeld(std::size_t maxEntries) const {
   std::vector<LockInfo> locks = lock_table::locksHeld(holds_, clock_, maxEntries);
-  for (std::size_t at = 0; at < locks.size(); at += HoldTable::kPage) {
-    const std::size_t count = std::min(locks.size() - at, HoldTable::kPage);
-    MutexLock hold(state_->waiting);
-    if (!state_->table.fillInLeases({locks.data() + at, count})) break;
-  }
+  state_->fillInLeases(locks);
   return locks;
+}
+
+LockPage LockManager::locksHeld(const LockCursor& after, std::size_t most) const {
+  LockPage page = lock_table::locksHeld(holds_, clock_, after, most);
+  state_->fillInLeases(page.locks);
+  return page;
+}
+
+void LockManager::State::fillInLeases(std::span<LockInfo> locks) const {
+  for (; !locks.empty(); locks = locks.subspan(std::min(locks.size(), HoldTable::kPage))) {
+    MutexLock hold(waiting);
+    if (!table.fillInLeases(locks.first(std::min(locks.size(), HoldTable::kPage)))) return;
+  }
 }
 
 std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const {
@@ -390,13 +411,32 @@ std::vector<LockInfo> LockManager::queuedRequests(std::size_t maxEntries) const 
   SpinWait pause;
   if (maxEntries == 0) return {};
   for (;;) {
-    walk.beginPage();
+    walk.beginPart();
     {
       MutexLock hold(state_->waiting);
       if (!state_->table.listQueued(walk)) return std::move(walk.seen);
     }
     pause.pause();  // The threads that came meanwhile are first.
   }
+}
+
+LockPage LockManager::queuedRequests(const LockCursor& after, std::size_t most) const {
+  return state_->list(lock_table::QueuePage(after, most),
+                      [](const LockTable& table, auto& page) { return table.listQueued(page); });
+}
+
+LockPage LockManager::locksOn(LockTarget target, const LockCursor& after, std::size_t most) const {
+  return state_->list(lock_table::PageWalk(after, most), [&](const LockTable& table, auto& page) {
+    return table.listOn(target, page);
+  });
+}
+
+LockPage LockManager::locksOf(LockerId id, const LockCursor& after, std::size_t most) const {
+  const LockerRef locker = state_->lockers.find(id);
+  if (locker == nullptr) return {};
+  return state_->list(lock_table::PageWalk(after, most), [&](const LockTable& table, auto& page) {
+    return table.listOf(*locker, page);
+  });
 }
 
 std::vector<LockInfo> LockManager::locksOn(LockTarget target) const {
@@ -437,6 +477,8 @@ std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const
   for (const auto& record : kept) records.push_back(*record);  // Long ones; no thread waits for it.
   return records;
 }
+
+// --- Contention statistics -----------------------------------------------------------------------
 
 bool LockManager::beginContentionStats(LockerId starter, std::size_t tableSize) {
   const WallTime now = clock_.wallNow();

@@ -12,6 +12,8 @@
 #include "locking/deadlock_record.h"
 #include "locking/lock_answers.h"
 #include "locking/lock_limits.h"
+#include "locking/lock_options.h"
+#include "locking/lock_page.h"
 #include "locking/lock_request.h"
 #include "locking/lock_rules.h"
 #include "locking/lock_statistics.h"
@@ -21,7 +23,6 @@ namespace nephrite {
 
 namespace lock_table {
 class HoldTable;
-class LockTable;
 struct ReleasedShare;
 }  // namespace lock_table
 
@@ -41,27 +42,7 @@ struct ReleasedShare;
 /// Source:  docs/locking.md, section by section.
 class LockManager {
  public:
-  struct Options {
-    std::chrono::milliseconds serverTimeout{10'000};
-    std::chrono::milliseconds backgroundTimeout{30'000};
-    /// So long a face waits, at most, for the end of writes that are under way.
-    std::chrono::milliseconds writePatience{1'000};
-    bool doubleDeadlock = false;
-    std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
-    /// Fencing tokens start above this: the caller keeps it rising across restarts.
-    std::uint64_t tokensAbove = 0;
-    LockLimits limits = {};
-    NearLimit nearLimit;
-    DeadlockVictim victim = DeadlockVictim::Requester;
-    bool countsAge = false;        ///< Of transactions: for DeadlockVictim::Youngest and Oldest.
-    std::uint64_t victimSeed = 0;  ///< Of DeadlockVictim::Random: the same seed, the same victims.
-    /// Called with the deadline, no mutex held, whenever a request begins to wait or a lease is
-    /// made: for the thread that owes the next call of expireNext().
-    std::function<void(Instant)> waitBegan;
-    /// Told of each lock that lapses, as an answer among others: outcome Lapsed; `request` has the
-    /// locker, the target, and what was held and how.
-    LockDone lapsed;
-  };
+  using Options = LockOptions;
 
   /// `clock` must outlive this.
   LockManager(const Clock& clock, Options options);
@@ -99,8 +80,7 @@ class LockManager {
   /// The descendants of `locker` that are signed on, the deepest first.
   std::vector<LockerId> descendantsOf(LockerId locker) const;
   LockerId parentOf(LockerId locker) const;  ///< Null: it has none, or is not signed on.
-  /// A transaction of `locker` has begun: its age counts from now on, for victims by age.
-  /// Without effect unless Options::countsAge.
+  /// A transaction has begun: its age counts, for victims by age (if Options::countsAge).
   void noteBegin(const LockerRef& locker);
   /// It is over: the sign-on counts again.
   void noteEnd(const LockerRef& locker);
@@ -194,18 +174,21 @@ class LockManager {
   LockType typeHeld(const LockerRef& ref, LockTarget target) const;
   /// The same with what a holder has to know.
   HeldLock held(const LockerRef& ref, LockTarget target) const;
-  /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a page
+  /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a part
   /// at a time; other threads go on in between. A lock that is held all the while is listed once,
-  /// a lock taken or let go meanwhile may be. The holds of a target are those of one moment,
-  /// but for a crowd of more than 256, which is listed in parts, each found from the first holder.
+  /// a lock taken or let go meanwhile may be.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
-  /// At most `maxEntries` waiting requests, ordered by target, each queue from its head. The same:
-  /// a page at a time.
+  /// At most `maxEntries` waiting requests, ordered by target, each queue from its head. The same.
   std::vector<LockInfo> queuedRequests(std::size_t maxEntries = SIZE_MAX) const;
   /// Holders of `target` in the order of their grants, then its queue from the head.
   std::vector<LockInfo> locksOn(LockTarget target) const;
   /// What `locker` holds, in the order of acquisition, then what it waits for.
   std::vector<LockInfo> locksOf(LockerId locker) const;
+  /// The same, at most `most` after `after`; targets come in an order of their own, which stays.
+  LockPage locksHeld(const LockCursor& after, std::size_t most) const;
+  LockPage queuedRequests(const LockCursor& after, std::size_t most) const;
+  LockPage locksOn(LockTarget target, const LockCursor& after, std::size_t most) const;
+  LockPage locksOf(LockerId locker, const LockCursor& after, std::size_t most) const;
   LockStatistics statistics() const;
   LockLimitUse limitUse(LockLimit limit) const;
   /// At most `maxEntries` of the last Options::keptDeadlocks, newest first.

@@ -14,6 +14,12 @@
 
 namespace nephrite::lock_table {
 
+/// What a Share had that was let go for Update, which goes on with the Update.
+struct ReleasedShare {
+  LeaseTerms lease;
+  LockScope scope = LockScope::Node;
+};
+
 /// The leases of all holds that have one, the one that ends first in front, and those that waiting
 /// requests have asked for.
 ///

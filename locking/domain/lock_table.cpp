@@ -34,8 +34,7 @@ LockRequest Wait::request() const {
   return asked;
 }
 
-LockTable::LockTable(const Clock& clock, LockManager::Options options, HoldTable& holds,
-                     Lockers& lockers)
+LockTable::LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers)
     : clock_(clock),
       options_(std::move(options)),
       holds_(holds),
@@ -71,6 +70,10 @@ void LockTable::dropUnlessNeeded(Entry& entry) {
   entries_.destroy(&entry);
 }
 
+Entry& LockTable::goalOf(const Wait& wait) const {
+  return wait.isMark != 0 ? *places_.goalOf(wait).entry : *wait.entry();
+}
+
 // --- Asking --------------------------------------------------------------------------------------
 
 bool LockTable::countRequest(Locker& locker) {
@@ -101,6 +104,10 @@ void LockTable::leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const Loc
   if (terms.isNone()) return;
   const Instant end = now + terms.length;
   if (!out.waitsUntil_ || end < *out.waitsUntil_) out.waitsUntil_ = end;
+}
+
+bool LockTable::isFavoured(const Entry& entry, const Locker& locker) {
+  return holdOn(entry, locker) != nullptr || holdOfAncestor(entry, locker) != nullptr;
 }
 
 Hold& LockTable::addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
@@ -143,6 +150,13 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
     favourDescendants(locker, entry);
   }
   return hold.token();
+}
+
+bool LockTable::isCountedAnew(const Locker& locker, const Entry& entry) const {
+  if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
+  bool isNew = true;
+  forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
+  return isNew;
 }
 
 // A pair of a locker and a target is counted once, however often it is held and waited for.
@@ -189,23 +203,6 @@ void LockTable::startWaiting(Locker& locker, std::uint64_t firstSequence, Instan
   // The last of its waits is the one that it asked for last.
   const bool waits = !locker.waits.empty() && locker.waits.back().sequence >= firstSequence;
   if (waits) out.waitsUntil_ = deadline;
-}
-
-void LockTable::describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
-                                 LockAnswer& answer) {
-  const auto describe = [&](const Obstacle& obstacle) {
-    answer.lockedBy = obstacle.locker->id;
-    answer.lockedSince = obstacle.since();
-    answer.lockedType = obstacle.type();
-    if (entry.target != answer.request.target) answer.lockedAt = entry.target;
-    return true;
-  };
-  if (forEachConflict(entry, locker, wanted, describe)) return;
-  for (const Wait& ahead : entry.queue) {
-    if (areRelated(*ahead.locker(), locker) || !excludes(ahead.wanted(), wanted)) continue;
-    describe({ahead.locker(), nullptr, nullptr, &ahead});
-    return;
-  }
 }
 
 // --- Ways out of a wait ------------------------------------------------------------------------
@@ -281,44 +278,6 @@ void LockTable::favourDescendants(Locker& locker, Entry& entry) {
   }
 }
 
-// What a locker that holds nothing here any more, and its descendants, still ask for is no upgrade,
-// unless another ancestor holds something: it stands first of the newcomers, or stays where the
-// upgrades are. Returns the lockers for whose requests something else is in the way now.
-std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bool upgradesStay) {
-  std::vector<Locker*> moved;
-  if (entry.lastUpgrade == nullptr && entry.favoured == 0) return moved;
-  FewWaits waits;
-  if (locker.firstChild == nullptr) {
-    waits = waitsOn(locker, entry);
-  } else {
-    for (Wait& wait : entry.queue) {
-      if (wait.locker() == &locker || isAncestor(locker, *wait.locker())) waits.push_back(&wait);
-    }
-  }
-  const auto stays = [&](const Wait* wait) {
-    return !wait->isFavoured() || isFavoured(entry, *wait->locker());
-  };
-  waits.erase(std::remove_if(waits.begin(), waits.end(), stays), waits.end());
-  std::vector<Wait*> upgrades;
-  for (Wait* const wait : waits) {
-    if (wait->favoured != 0) {
-      wait->favoured = 0;
-      --entry.favoured;
-      moved.push_back(wait->locker());
-    } else if (!upgradesStay) {
-      upgrades.push_back(wait);
-      entry.leave(*wait);
-      wait->upgrade = false;
-    }
-  }
-  const Queue::iterator firstNewcomer = entry.afterUpgrades();
-  for (Wait* const wait : upgrades) {
-    entry.enter(*wait, firstNewcomer);
-    moved.push_back(wait->locker());
-  }
-  return moved;
-}
-
 void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& out) {
   for (const LockTarget target : targets) {
     if (Entry* const entry = holds_.entryOf(target)) serve(*entry, out);
@@ -386,29 +345,6 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   locker.keepsLeases = true;
   out.add(std::move(commit->done), std::move(answer));
   commits_.destroy(commit);
-}
-
-LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
-  LockAnswer answer;
-  answer.outcome = outcome;
-  answer.request = requestOf(wait);
-  answer.queued = true;
-  answer.shareReleased = wait.shareReleased;
-  describeObstacle(*wait.entry(), *wait.locker(), wait.wanted(), answer);
-  if (outcome != LockOutcome::Deadlock) return answer;
-
-  answer.cycle = WaitGraph::cycleThrough(*wait.locker());
-  answer.obtained = obtainedIn(answer.cycle, *wait.locker());
-  if (answer.cycle.size() < 2) return answer;
-  const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
-  forEachBlocker(wait, [&](const Obstacle& obstacle) {
-    if (obstacle.locker->id != next) return false;
-    answer.lockedBy = next;
-    answer.lockedSince = obstacle.since();
-    answer.lockedType = obstacle.type();
-    return true;
-  });
-  return answer;
 }
 
 void LockTable::fail(Wait& wait, LockOutcome outcome, LockAnswers& out) {

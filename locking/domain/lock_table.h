@@ -2,7 +2,6 @@
 
 // Private to locking.
 
-#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -12,9 +11,9 @@
 #include "locking/domain/deadlines.h"
 #include "locking/domain/deadlock_history.h"
 #include "locking/domain/leases.h"
+#include "locking/domain/listings.h"
 #include "locking/domain/lock_counts.h"
 #include "locking/domain/places.h"
-#include "locking/domain/queue_walk.h"
 #include "locking/domain/wait_graph.h"
 #include "locking/lock_manager.h"
 #include "locking/table/hold_table.h"
@@ -22,12 +21,6 @@
 #include "locking/table/slab.h"
 
 namespace nephrite::lock_table {
-
-/// What a Share had that was let go for Update, which goes on with the Update.
-struct ReleasedShare {
-  LeaseTerms lease;
-  LockScope scope = LockScope::Node;
-};
 
 /// The rules of docs/locking.md for every target that a request may have to wait for: decides,
 /// queues, grants. Not synchronised: LockManager, its only user, guards it with its mutex and
@@ -45,10 +38,10 @@ struct ReleasedShare {
 ///  6. A hold's session type is never stronger than its type.
 class LockTable {
  public:
-  LockTable(const Clock& clock, LockManager::Options options, HoldTable& holds, Lockers& lockers);
+  LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers);
   ~LockTable();
 
-  LockManager::Options& options() { return options_; }
+  LockOptions& options() { return options_; }
   void setVictimSeed(std::uint64_t seed) { random_.seed(seed); }
 
   LockManager::Placing setPlace(LockTarget target, LockTarget parent);
@@ -97,8 +90,11 @@ class LockTable {
   LockInfo withLease(const Hold& hold, const Entry* entry, Instant now, WallTime wall) const;
   /// Of locks that were listed; false: there is neither a lease nor a scope at all.
   bool fillInLeases(std::span<LockInfo> locks) const;
-  /// False when that was the last page.
+  /// A part each; false when that was the last one.
   bool listQueued(QueueWalk& walk) const;
+  bool listQueued(QueuePage& page) const;
+  bool listOn(LockTarget target, PageWalk& page) const;
+  bool listOf(Locker& locker, PageWalk& page) const;
   std::vector<LockInfo> locksOn(LockTarget target) const;
   std::vector<LockInfo> locksOf(Locker& locker) const;
   /// Of the waits; LockManager adds the rest.
@@ -116,18 +112,14 @@ class LockTable {
   void dropUnlessNeeded(Entry& entry);
 
   // Asking.
-  static bool isFavoured(const Entry& entry, const Locker& locker) {
-    return holdOn(entry, locker) != nullptr || holdOfAncestor(entry, locker) != nullptr;
-  }
+  static bool isFavoured(const Entry& entry, const Locker& locker);
   static bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured);
   /// Would a lock be one more? Then also when it goes: one fewer.
   bool isCountedAnew(const Locker& locker, const Entry& entry) const;
   /// What `locker` asks for of the target, also on its way there.
   void forEachRequestFor(const Locker& locker, const Entry& entry,
                          FunctionRef<void(const Wait&)> visit) const;
-  Entry& goalOf(const Wait& wait) const {
-    return wait.isMark != 0 ? *places_.goalOf(wait).entry : *wait.entry();
-  }
+  Entry& goalOf(const Wait& wait) const;
   LockRequest requestOf(const Wait& wait) const;
   std::optional<LockLimit> limitOf(const Locker& locker, const Entry& entry) const;
   void leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const LockRequest& asked,
@@ -222,10 +214,12 @@ class LockTable {
   void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;
   void checkPlaces() const;
   void findQueued(QueueWalk& walk) const;
-  Queue::const_iterator behind(const QueueWalk::Last& last, const Entry& entry) const;
+  void findQueued(QueuePage& page) const;
+  bool listQueue(const Entry& entry, PageWalk& page, std::size_t& steps) const;
+  Queue::const_iterator behind(const LockCursor& last, const Entry& entry) const;
 
   const Clock& clock_;
-  LockManager::Options options_;
+  LockOptions options_;
   HoldTable& holds_;
   Lockers& lockers_;
   Slab<Wait> waits_;

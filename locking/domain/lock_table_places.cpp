@@ -49,13 +49,6 @@ void LockTable::forEachRequestFor(const Locker& locker, const Entry& entry,
   }
 }
 
-bool LockTable::isCountedAnew(const Locker& locker, const Entry& entry) const {
-  if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
-  bool isNew = true;
-  forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
-  return isNew;
-}
-
 // --- The way down --------------------------------------------------------------------------------
 
 namespace {

@@ -193,6 +193,44 @@ void LockTable::removeHold(Hold& hold, Entry& entry) {
   if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
 }
 
+// What a locker that holds nothing here any more, and its descendants, still ask for is no upgrade,
+// unless another ancestor holds something: it stands first of the newcomers, or stays where the
+// upgrades are. Returns the lockers for whose requests something else is in the way now.
+std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bool upgradesStay) {
+  std::vector<Locker*> moved;
+  if (entry.lastUpgrade == nullptr && entry.favoured == 0) return moved;
+  FewWaits waits;
+  if (locker.firstChild == nullptr) {
+    waits = waitsOn(locker, entry);
+  } else {
+    for (Wait& wait : entry.queue) {
+      if (wait.locker() == &locker || isAncestor(locker, *wait.locker())) waits.push_back(&wait);
+    }
+  }
+  const auto stays = [&](const Wait* wait) {
+    return !wait->isFavoured() || isFavoured(entry, *wait->locker());
+  };
+  waits.erase(std::remove_if(waits.begin(), waits.end(), stays), waits.end());
+  std::vector<Wait*> upgrades;
+  for (Wait* const wait : waits) {
+    if (wait->favoured != 0) {
+      wait->favoured = 0;
+      --entry.favoured;
+      moved.push_back(wait->locker());
+    } else if (!upgradesStay) {
+      upgrades.push_back(wait);
+      entry.leave(*wait);
+      wait->upgrade = false;
+    }
+  }
+  const Queue::iterator firstNewcomer = entry.afterUpgrades();
+  for (Wait* const wait : upgrades) {
+    entry.enter(*wait, firstNewcomer);
+    moved.push_back(wait->locker());
+  }
+  return moved;
+}
+
 Entry* LockTable::letGo(Locker& locker, LockTarget target) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);

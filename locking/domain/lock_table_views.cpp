@@ -1,4 +1,5 @@
-// The part of LockTable that looks and does not touch.
+// The part of LockTable that looks and does not touch: what it says of itself, and its invariants.
+// Listings: listings.cpp.
 
 #include <algorithm>
 #include <array>
@@ -70,199 +71,49 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
   return info;
 }
 
-namespace {
+// --- Answers -------------------------------------------------------------------------------------
 
-/// So that what a page adds to `all` allocates nothing.
-template <typename T>
-void makeRoomForPage(std::vector<T>& all) {
-  const std::size_t wanted = all.size() + HoldTable::kMostInPage;
-  if (wanted > all.capacity()) all.reserve(std::max(wanted, 2 * all.capacity()));
-}
-
-/// What a walk over the table has seen, cut to what comes first. Half of twice as many as are
-/// wanted goes whenever there are so many, so that looking at a million needs no memory for a
-/// million.
-class Listing {
- public:
-  explicit Listing(std::size_t most) : most_(most) {}
-
-  /// Under no lock.
-  void beginPage() {
-    if (seen_.size() / 2 >= most_) cut();
-    makeRoomForPage(seen_);
-  }
-  void add(const LockInfo& info, std::uint64_t acquired, std::uint64_t visit) {
-    seen_.push_back({info, acquired, visit});
-  }
-  std::vector<LockInfo> take() {
-    cut();
-    std::vector<LockInfo> locks;
-    locks.reserve(seen_.size());
-    for (const Seen& each : seen_) locks.push_back(each.info);
-    return locks;
-  }
-
- private:
-  struct Seen {
-    LockInfo info;
-    std::uint64_t acquired;  // Those of a target: in the order of their grants.
-    std::uint64_t visit;
-  };
-
-  /// In order; of a target what the last visit saw.
-  void cut() {
-    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) {
-      if (a.info.target != b.info.target) return a.info.target < b.info.target;
-      return a.visit != b.visit ? a.visit > b.visit : a.acquired < b.acquired;
-    });
-    std::size_t kept = 0;
-    for (const Seen& each : seen_) {
-      const Seen* const before = kept == 0 ? nullptr : &seen_[kept - 1];
-      const bool isOld = before != nullptr && before->info.target == each.info.target &&
-                         before->visit != each.visit;
-      if (isOld) continue;
-      if (&seen_[kept] != &each) seen_[kept] = each;
-      ++kept;
-    }
-    seen_.erase(seen_.begin() + static_cast<std::ptrdiff_t>(std::min(kept, most_)), seen_.end());
-  }
-
-  const std::size_t most_;
-  std::vector<Seen> seen_;
-};
-
-}  // namespace
-
-// What is seen of a page is put into order when the table is not locked any more.
-std::vector<LockInfo> locksHeld(const HoldTable& holds, const Clock& clock, std::size_t most) {
-  if (most == 0) return {};
-  const Instant now = clock.now();
-  const WallTime wall = clock.wallNow();
-  Listing listing(most);
-  for (HoldTable::Walk walk; !walk.isOver();) {
-    listing.beginPage();
-    holds.lookOn(walk, [&](const Hold& hold, const Entry*, std::uint64_t visit) {
-      listing.add(LockTable::infoOf(hold, now, wall), hold.acquired(), visit);
-    });
-  }
-  return listing.take();
-}
-
-bool LockTable::fillInLeases(std::span<LockInfo> locks) const {
-  if (leases_.empty() && places_.empty() && momentary_.empty()) return false;
-  const Instant now = clock_.now();
-  for (LockInfo& info : locks) {
-    const Entry* const entry = holds_.entryOf(info.target);
-    if (entry == nullptr) continue;
-    if (entry->leases == 0 && entry->momentary == 0 && entry->place == nullptr) continue;
-    const LockerRef locker = lockers_.find(info.requestedBy);
-    const Hold* const hold = locker == nullptr ? nullptr : holdOn(*entry, *locker);
-    if (hold != nullptr) fillIn(info, *hold, entry, now);
-  }
-  return true;
-}
-
-void QueueWalk::beginPage() {
-  makeRoomForPage(seen);
-  makeRoomForPage(targets);
-  if (!hasTargets || isOrdered) return;
-  std::sort(targets.begin(), targets.end());
-  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
-  isOrdered = true;
-}
-
-bool LockTable::listQueued(QueueWalk& walk) const {
-  if (!walk.hasTargets) {
-    findQueued(walk);
+void LockTable::describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
+                                 LockAnswer& answer) {
+  const auto describe = [&](const Obstacle& obstacle) {
+    answer.lockedBy = obstacle.locker->id;
+    answer.lockedSince = obstacle.since();
+    answer.lockedType = obstacle.type();
+    if (entry.target != answer.request.target) answer.lockedAt = entry.target;
     return true;
-  }
-  const Instant now = clock_.now();
-  const WallTime wall = clock_.wallNow();
-  std::size_t steps = 0;
-  for (; walk.next < walk.targets.size(); ++walk.next, walk.last = {}) {
-    if (++steps > HoldTable::kPage) return true;
-    const Entry* const entry = holds_.entryOf(walk.targets[walk.next]);
-    if (entry == nullptr) continue;
-    for (auto at = behind(walk.last, *entry); at != entry->queue.end(); ++at) {
-      if (walk.seen.size() >= walk.most) return false;
-      if (++steps > HoldTable::kPage) return true;
-      walk.seen.push_back(infoOf(*at, now, wall));
-      walk.seen.back().lease = leases_.wantedBy(*at);
-      walk.last = {at->locker()->id, at->sequence, at->upgrade != 0};
-    }
-  }
-  return false;
-}
-
-// A target with a queue has a holder, or marks, so a walk over all holds finds each other queue.
-// When few requests wait, the deadlines show them without a walk.
-void LockTable::findQueued(QueueWalk& walk) const {
-  if (deadlines_.size() <= HoldTable::kPage) {
-    walk.targets.clear();
-    deadlines_.forEach([&](const Wait& wait) { walk.targets.push_back(wait.entry()->target); });
-    walk.hasTargets = true;
-  } else {
-    if (std::exchange(walk.isFirst, false)) {
-      places_.forEach([&](const Place& place) {
-        if (place.entry->subtreeWaits > 0) walk.targets.push_back(place.entry->target);
-      });
-    }
-    holds_.lookOn(walk.table, [&](const Hold& hold, const Entry* entry, std::uint64_t) {
-      if (entry == nullptr || entry->queue.empty()) return;
-      const bool isNew = walk.targets.empty() || walk.targets.back() != hold.target;
-      if (isNew) walk.targets.push_back(hold.target);
-    });
-    walk.hasTargets = walk.table.isOver();
+  };
+  if (forEachConflict(entry, locker, wanted, describe)) return;
+  for (const Wait& ahead : entry.queue) {
+    if (areRelated(*ahead.locker(), locker) || !excludes(ahead.wanted(), wanted)) continue;
+    describe({ahead.locker(), nullptr, nullptr, &ahead});
+    return;
   }
 }
 
-Queue::const_iterator LockTable::behind(const QueueWalk::Last& last, const Entry& entry) const {
-  if (last.sequence == 0) return entry.queue.begin();
-  if (const LockerRef locker = lockers_.find(last.locker); locker != nullptr) {
-    for (const Wait& wait : locker->waits) {
-      if (wait.entry() == &entry && wait.sequence == last.sequence) {
-        return std::next(entry.queue.iterator_to(wait));
-      }
-    }
-  }
-  // That request waits no more: the first that was made after it.
-  return std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
-    const bool isUpgrade = wait.upgrade != 0;
-    return isUpgrade == last.isUpgrade ? wait.sequence > last.sequence : last.isUpgrade;
+LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
+  LockAnswer answer;
+  answer.outcome = outcome;
+  answer.request = requestOf(wait);
+  answer.queued = true;
+  answer.shareReleased = wait.shareReleased;
+  describeObstacle(*wait.entry(), *wait.locker(), wait.wanted(), answer);
+  if (outcome != LockOutcome::Deadlock) return answer;
+
+  answer.cycle = WaitGraph::cycleThrough(*wait.locker());
+  answer.obtained = obtainedIn(answer.cycle, *wait.locker());
+  if (answer.cycle.size() < 2) return answer;
+  const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
+  forEachBlocker(wait, [&](const Obstacle& obstacle) {
+    if (obstacle.locker->id != next) return false;
+    answer.lockedBy = next;
+    answer.lockedSince = obstacle.since();
+    answer.lockedType = obstacle.type();
+    return true;
   });
+  return answer;
 }
 
-std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {
-  std::vector<LockInfo> locks;
-  const Instant now = clock_.now();
-  const WallTime wall = clock_.wallNow();
-  const Entry* const entry = holds_.entryOf(target);
-  std::vector<std::pair<std::uint64_t, LockInfo>> holds;
-  holds_.forEachOn(target, [&](const Hold& hold) {
-    holds.emplace_back(hold.acquired(), withLease(hold, entry, now, wall));
-  });
-  std::sort(holds.begin(), holds.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [acquired, info] : holds) locks.push_back(info);
-  if (entry != nullptr) {
-    for (const Wait& wait : entry->queue) locks.push_back(infoOf(wait, now, wall));
-  }
-  return locks;
-}
-
-std::vector<LockInfo> LockTable::locksOf(Locker& locker) const {
-  std::vector<LockInfo> locks;
-  const Instant now = clock_.now();
-  const WallTime wall = clock_.wallNow();
-  {
-    OwnerHold own(locker.mutex);
-    for (const Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
-      locks.push_back(withLease(*hold, holds_.entryOf(hold->target), now, wall));
-    }
-  }
-  for (const Wait& wait : locker.waits) locks.push_back(infoOf(wait, now, wall));
-  return locks;
-}
+// --- Statistics ----------------------------------------------------------------------------------
 
 LockStatistics LockTable::statistics() const {
   LockStatistics statistics = statistics_;

@@ -326,11 +326,14 @@ void HoldTable::change(Hold& hold, HeldTypes types) {
 
 // --- Looking -------------------------------------------------------------------------------------
 
-const Node* HoldTable::nextTarget(const Node* chain, std::optional<LockTarget> above) {
+const Node* HoldTable::nextInChain(const Node* chain, const Walk& walk) {
   const Node* next = nullptr;
+  std::uint64_t first = 0;
   for (const Node* node = chain; node != nullptr; node = node->chain.get()) {
-    if (above && !(*above < node->target)) continue;
-    if (next == nullptr || node->target < next->target) next = node;
+    const std::uint64_t at = Walk::orderOf(node->target);
+    if (walk.hasPassed(at) || (next != nullptr && !Walk::isBefore(at, first))) continue;
+    next = node;
+    first = at;
   }
   return next;
 }
@@ -347,58 +350,61 @@ std::uint32_t headAfter(std::uint32_t head, std::uint32_t mask) {
 
 }  // namespace
 
-void HoldTable::lookOn(Walk& walk, Look look) const {
-  std::size_t seen = 0;
-  const auto showTo = [&](const Hold& hold, const Entry* entry) {
-    ++seen;
-    if (!hold.isRetained()) look(hold, entry, walk.visit_);
-  };
+template <typename Visit>
+void HoldTable::visitOn(Walk& walk, const Visit& visit) const {
   Segment& segment = segments_[walk.segment_];
   SpinHold spin(segment.lock);
-  if (walk.mask_ != segment.mask) {  // The chain is another one: from its beginning.
-    walk.mask_ = segment.mask;
-    walk.target_.reset();
-    walk.acquired_ = 0;
-    ++walk.visit_;
-  }
-  for (std::size_t heads = 0; seen < kPage && heads < kPage; ++heads) {
-    const Node* const chain = segment.heads[walk.head_ & segment.mask].get();
-    const Node* node = nullptr;
-    if (walk.acquired_ != 0) {  // In the middle of a crowd.
-      node = find(segment, hashOf(*walk.target_), *walk.target_)->get();
-      if (node == nullptr || !node->isEntry()) {  // Is none any more: all of it again.
-        walk.acquired_ = 0;
-        ++walk.visit_;
-      }
-    }
-    if (node == nullptr) node = nextTarget(chain, walk.target_);
-    for (; node != nullptr && seen < kPage; node = nextTarget(chain, walk.target_)) {
-      walk.target_ = node->target;
-      if (!node->isEntry()) {
-        for (; node != nullptr && node->target == *walk.target_; node = node->chain.get()) {
-          showTo(*static_cast<const Hold*>(node), nullptr);
-        }
-        continue;
-      }
-      const std::uint64_t after = std::exchange(walk.acquired_, 0);
-      const auto* const entry = static_cast<const Entry*>(node);
-      for (const Hold& hold : entry->holders) {
-        if (hold.acquired() <= after) continue;
-        if (seen >= kPage) return;  // acquired_ is that of the last one seen.
-        showTo(hold, entry);
-        walk.acquired_ = hold.acquired();
-      }
+  std::size_t steps = 0;
+  for (std::size_t heads = 0; heads < kPage; ++heads) {
+    const Node* const chain = segment.heads[walk.at_ & segment.mask].get();
+    while (const Node* const node = nextInChain(chain, walk)) {
+      if (steps >= kPage) return;
+      const std::uint64_t at = Walk::orderOf(node->target);
+      if (at != walk.at_) walk.acquired_ = 0;
+      walk.at_ = at;
+      walk.isPast_ = visit(*node, steps);
+      if (!walk.isPast_) return;
       walk.acquired_ = 0;
     }
-    if (node != nullptr) return;
-    walk.target_.reset();
-    ++walk.visit_;
-    walk.head_ = headAfter(walk.head_, segment.mask);
-    if (walk.head_ != 0) continue;
+    walk.at_ = headAfter(static_cast<std::uint32_t>(walk.at_), segment.mask);
+    walk.isPast_ = false;
+    walk.acquired_ = 0;
+    if (walk.at_ != 0) continue;
     ++walk.segment_;
-    walk.mask_ = 0;
     return;
   }
+}
+
+void HoldTable::lookOn(Walk& walk, Look look) const {
+  const auto show = [&](const Hold& hold, const Entry* entry, std::size_t& seen) {
+    ++seen;
+    if (!hold.isRetained() && hold.acquired() > walk.acquired_) look(hold, entry);
+  };
+  visitOn(walk, [&](const Node& first, std::size_t& seen) {
+    if (!first.isEntry()) {
+      for (const Node* node = &first; node != nullptr && node->target == first.target;
+           node = node->chain.get()) {
+        show(*static_cast<const Hold*>(node), nullptr, seen);
+      }
+      return true;
+    }
+    const auto& entry = static_cast<const Entry&>(first);
+    for (const Hold& hold : entry.holders) {
+      if (hold.acquired() <= walk.acquired_) continue;
+      if (seen >= kPage) return false;
+      show(hold, &entry, seen);
+      walk.acquired_ = hold.acquired();
+    }
+    return true;
+  });
+}
+
+void HoldTable::lookAtEntries(Walk& walk, FunctionRef<void(const Entry&)> look) const {
+  visitOn(walk, [&](const Node& first, std::size_t& steps) {
+    ++steps;
+    if (first.isEntry()) look(static_cast<const Entry&>(first));
+    return true;
+  });
 }
 
 void HoldTable::forEach(const std::function<void(const Hold&)>& look) const {

@@ -14,6 +14,7 @@
 #include "base/spin_lock.h"
 #include "locking/lock_rules.h"
 #include "locking/table/locker.h"
+#include "locking/table/table_walk.h"
 
 namespace nephrite::lock_table {
 
@@ -107,31 +108,18 @@ class HoldTable {
 
   // --- Looking ---------------------------------------------------------------------------------
 
-  /// Where a walk over all holds has come to. Targets are let go and locked between two pages of
-  /// it: a hold that is there all the while is seen. When a segment shrinks meanwhile a target may
-  /// be visited again, and the later visit counts.
-  class Walk {
-   public:
-    bool isOver() const { return segment_ == kSegments; }
-
-   private:
-    friend HoldTable;
-    std::size_t segment_ = 0;
-    std::uint32_t head_ = 0;  // Counts with its bits reversed: right whatever the mask becomes.
-    std::uint32_t mask_ = 0;  // Of the segment when the visit of this head began.
-    std::uint64_t visit_ = 0;
-    std::optional<LockTarget> target_;  // Of the last hold seen in the chain of the head.
-    std::uint64_t acquired_ = 0;        // Of that hold, when more of its target are to come.
-  };
+  using Walk = TableWalk;
   /// At most so many holds are seen while a segment is locked; a crowd comes in parts.
   static constexpr std::size_t kPage = 256;
   static constexpr std::size_t kMostInPage = kPage + Entry::kCrowd;
-  /// Of a hold, of the Entry that has it (null: none), and of its visit: all holds of a target have
-  /// the same number, and come in no order.
-  using Look = FunctionRef<void(const Hold&, const Entry*, std::uint64_t visit)>;
+  /// Of a hold, and of the Entry that has it; null: none. Those of a target come one after the
+  /// other; in the order of their grants when it has an Entry.
+  using Look = FunctionRef<void(const Hold&, const Entry*)>;
   /// Calls `look` with the holds of the next page, under a lock of the table: it calls nothing and
   /// allocates nothing.
   void lookOn(Walk& walk, Look look) const;
+  /// The same with the entries of the next page, under LockManager's mutex.
+  void lookAtEntries(Walk& walk, FunctionRef<void(const Entry&)> look) const;
   /// The same with every hold at once, for checks.
   void forEach(const std::function<void(const Hold&)>& look) const;
   void forEachOn(LockTarget target, const std::function<void(const Hold&)>& look) const;
@@ -143,7 +131,7 @@ class HoldTable {
 
  private:
   using Link = TaggedPointer<Node>;
-  static constexpr std::size_t kSegments = 256;
+  static constexpr std::size_t kSegments = Walk::kSegments;
   static constexpr std::size_t kFewHeads = 4;
   static constexpr std::uint32_t kNodesPerHead = 4;
   static constexpr unsigned kMostBesideRetainable = 7;  // A writer revokes each of them.
@@ -182,8 +170,11 @@ class HoldTable {
   /// Frees a retained hold; what an Entry has by now is left to contend().
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
-  /// The holds or the Entry of the smallest target above `above` in a chain; null: there is none.
-  static const Node* nextTarget(const Node* chain, std::optional<LockTarget> above);
+  /// The first node of the next target in a chain; null: there is none.
+  static const Node* nextInChain(const Node* chain, const Walk& walk);
+  /// Calls `visit(node, steps)` with the targets of the next page; false: it has more of this one.
+  template <typename Visit>
+  void visitOn(Walk& walk, const Visit& visit) const;
   static Hold* findInChain(Node* node, const Locker& locker, LockTarget target);
   static HolderPlace& placeOf(const Hold& hold, const Entry& entry) {
     return hold.locker().contended.find(&entry)->second;

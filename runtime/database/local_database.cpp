@@ -496,6 +496,10 @@ void LocalDatabase::forgetCommits(LockerId locker) {
 
 // --- Looking -------------------------------------------------------------------------------------
 
+LockManager& LocalDatabase::locks(Lifetime lifetime) const {
+  return parts_->objectsOf(lifetime).locks();
+}
+
 std::vector<LockInfo> LocalDatabase::locksHeld(Lifetime lifetime, std::size_t maxEntries) const {
   return parts_->objectsOf(lifetime).locks().locksHeld(maxEntries);
 }

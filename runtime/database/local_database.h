@@ -119,6 +119,21 @@ class LocalDatabase final : public Database {
   LockStatistics lockStatistics(Lifetime lifetime) const override;
   std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
 
+  /// The same a page at a time: see LockManager.
+  LockPage locksHeld(Lifetime lifetime, const LockCursor& after, std::size_t most) const {
+    return locks(lifetime).locksHeld(after, most);
+  }
+  LockPage queuedRequests(Lifetime lifetime, const LockCursor& after, std::size_t most) const {
+    return locks(lifetime).queuedRequests(after, most);
+  }
+  LockPage locksOn(Oid target, const LockCursor& after, std::size_t most) const {
+    return locks(target.lifetime()).locksOn({target.bits()}, after, most);
+  }
+  LockPage locksOf(LockerId locker, Lifetime lifetime, const LockCursor& after,
+                   std::size_t most) const {
+    return locks(lifetime).locksOf(locker, after, most);
+  }
+
   bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
   bool clearContentionStats(LockerId locker) override;
   bool endContentionStats(LockerId locker) override;
@@ -135,6 +150,8 @@ class LocalDatabase final : public Database {
 
  private:
   struct Parts;
+  LockManager& locks(Lifetime lifetime) const;
+
   const std::unique_ptr<Parts> parts_;
 };
 

@@ -58,7 +58,7 @@ std::vector<Claim> claimsOfDecisions() {
       says(kSpin, "at most {} microseconds", grouped(mostOf("NephriteServer", "SpinTime"))),
       says(kSpin, "at most {} microseconds", grouped(mostOf("NephriteClient", "SpinTime"))),
       says(kFastPath, "all holds in {} segments, each with a spin lock of {} bytes",
-           hidden("locking/table/hold_table.h", "kSegments"), inWords(sizeof(SpinLock))),
+           hidden("locking/table/table_walk.h", "kSegments"), inWords(sizeof(SpinLock))),
       says(kFastPath, "A hold is {} bytes.", sizeof(lock_table::Hold)),
       says(kFastPath, "a clock that is up to about {} ms behind", roughTime()),
       says(kReading,

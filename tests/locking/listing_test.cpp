@@ -33,25 +33,20 @@ class AWalk : public testing::Test {
     OwnerHold own(anna->mutex);
     holds.release(*anna, {target});
   }
-  /// Walks; `between` is called after each page. How often each target was seen in its last visit.
+  /// Walks; `between` is called after each page. How often each target was seen.
   std::map<std::uint64_t, int> walk(const std::function<void()>& between = [] {}) {
-    std::map<std::uint64_t, std::pair<std::uint64_t, int>> seen;
+    std::map<std::uint64_t, int> seen;
     for (lock_table::HoldTable::Walk walk; !walk.isOver();) {
       std::size_t inPage = 0;
-      holds.lookOn(
-          walk, [&](const lock_table::Hold& hold, const lock_table::Entry*, std::uint64_t visit) {
-            ++inPage;
-            auto& [latest, times] = seen[hold.target.value];
-            times = latest == visit ? times + 1 : 1;
-            latest = visit;
-          });
+      holds.lookOn(walk, [&](const lock_table::Hold& hold, const lock_table::Entry*) {
+        ++inPage;
+        ++seen[hold.target.value];
+      });
       most = std::max(most, inPage);
       ++pages;
       between();
     }
-    std::map<std::uint64_t, int> times;
-    for (const auto& [target, each] : seen) times[target] = each.second;
-    return times;
+    return seen;
   }
 
   ManualClock clock;
