@@ -6,12 +6,14 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "locking/lock_events.h"
 
 namespace nephrite {
 
 LockAnswers::LockAnswers(LockAnswers&& other) noexcept
     : first_(std::exchange(other.first_, std::nullopt)),
       rest_(std::exchange(other.rest_, {})),
+      news_(std::exchange(other.news_, nullptr)),
       then_(std::exchange(other.then_, nullptr)),
       waitsUntil_(other.waitsUntil_) {}
 
@@ -58,9 +60,11 @@ void LockAnswers::tell(const Delivery& delivery) noexcept {
 void LockAnswers::deliver() {
   const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
   const std::vector<Delivery> rest = std::exchange(rest_, {});
+  LockEventLog* const news = std::exchange(news_, nullptr);
   const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
   if (first) tell(*first);
   for (const Delivery& delivery : rest) tell(delivery);
+  if (news != nullptr) news->tell();
   if (then) then().deliver();
 }
 

@@ -10,6 +10,8 @@
 
 namespace nephrite {
 
+class LockEventLog;
+
 namespace lock_table {
 class LockTable;
 }  // namespace lock_table
@@ -24,11 +26,13 @@ class [[nodiscard]] LockAnswers {
   LockAnswers& operator=(LockAnswers&&) = delete;
   ~LockAnswers();
 
-  bool empty() const { return !first_ && !then_; }
+  /// Nobody is owed anything.
+  bool empty() const { return !first_ && !then_ && news_ == nullptr; }
   std::size_t size() const { return first_ ? 1 + rest_.size() : 0; }
 
-  /// Calls each callback in order. They may call the lock manager. A function that throws is
-  /// logged (lock.receiver_threw); the others are called all the same.
+  /// Calls each callback in order, then those who want to know of new events. They may call the
+  /// lock manager. A function that throws is logged (lock.receiver_threw); the others are called
+  /// all the same.
   void deliver();
 
  private:
@@ -44,6 +48,7 @@ class [[nodiscard]] LockAnswers {
 
   std::optional<Delivery> first_;  // Apart, so that the common batch of one allocates nothing.
   std::vector<Delivery> rest_;
+  LockEventLog* news_ = nullptr;  ///< There are new events, and subscribers.
   /// Runs when all have been told: the rest of a request that had to let others go first.
   std::function<LockAnswers()> then_;
   std::optional<Instant> waitsUntil_;  ///< The request just made waits, until then.

@@ -24,12 +24,15 @@ static_assert(LockManager::kMostDepth == Locker::kMostDepth);
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
-      : holds(options.tokensAbove, clock), table(clock, std::move(options), holds, lockers) {}
+      : holds(options.tokensAbove, clock),
+        events(options.keptEvents),
+        table(clock, std::move(options), holds, lockers, events) {}
 
   // Order: `waiting`, then a locker's mutex, then a segment's of `holds`; pool and lockers last.
   lock_table::ChunkPool pool;
   HoldTable holds;
   lock_table::Lockers lockers;
+  LockEventLog events;  // Guarded by `waiting`, but for its subscribers.
   mutable Mutex waiting;
   lock_table::LockTable table NEPHRITE_GUARDED_BY(waiting);
   std::atomic<std::uint64_t> lastBegun{0};
@@ -125,7 +128,7 @@ LockAnswers LockManager::signOff(LockerId id) {
   }
   if (gone.empty()) leave(*locker, out);
   for (const LockerRef& each : gone) leave(*each, out);
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -139,7 +142,7 @@ LockAnswers LockManager::signOffToParent(LockerId id, std::uint16_t level) {
     gone = state_->table.signOffFamily(*locker, out, level);
   }
   for (const LockerRef& each : gone) leave(*each, out);
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -179,8 +182,9 @@ LockManager::Placing LockManager::setPlace(LockTarget target, LockTarget parent)
   return state_->table.setPlace(target, parent);
 }
 
-// A wait or a lease may end before all that the timer knows of.
-void LockManager::tellTimer(const LockAnswers& out) const {
+// There may be new events; and a wait or a lease may end before all that the timer knows of.
+void LockManager::finish(LockAnswers& out) const {
+  if (state_->events.takeNews()) out.news_ = &state_->events;
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
 }
 
@@ -229,7 +233,7 @@ LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDon
       };
     }
   }
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -250,7 +254,7 @@ LockAnswers LockManager::upgradeForCommit(const LockRequest& request,
     MutexLock hold(state_->waiting);
     state_->table.upgradeForCommit(*locker, request, targets, std::move(done), out);
   }
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -277,7 +281,7 @@ LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
     return state_->table.cancel(*locker, requestId);
   };
   LockAnswers out = cancelled();
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -292,7 +296,7 @@ LockAnswers LockManager::expireNext(Instant now) {
     return state_->table.expireNext(now);
   };
   LockAnswers out = expired();
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -310,19 +314,21 @@ void LockManager::keepAlive(const LockerRef& locker) {
 
 // --- Letting go ----------------------------------------------------------------------------------
 
-LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released) {
+LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released,
+                                LockEventCause cause) {
   LockAnswers out;
   bool held = false;
   if (const LockerRef locker = state_->lockers.find(id); locker != nullptr) {
-    const FastRelease done = releaseAtOnce(locker, target);
+    const FastRelease done =
+        cause == LockEventCause::Force ? FastRelease::NeedsSlowPath : releaseAtOnce(locker, target);
     held = done == FastRelease::Released;
     if (done == FastRelease::NeedsSlowPath) {
       MutexLock hold(state_->waiting);
-      held = state_->table.unlock(*locker, target, out);
+      held = state_->table.unlock(*locker, target, out, cause);
     }
   }
   if (released != nullptr) *released = held;
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -345,7 +351,7 @@ LockAnswers LockManager::releaseTransactionLocks(LockerId id, std::span<const Lo
     state_->table.endSession(*locker, target);
   }
   releaseAll(*locker, {ReleaseScope::Kind::Transaction, 0}, out);
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -353,7 +359,7 @@ LockAnswers LockManager::releaseLevel(LockerId id, std::uint16_t level) {
   LockAnswers out;
   const LockerRef locker = state_->lockers.find(id);
   if (locker != nullptr) releaseAll(*locker, {ReleaseScope::Kind::Level, level}, out);
-  tellTimer(out);
+  finish(out);
   return out;
 }
 
@@ -476,6 +482,44 @@ std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const
   records.reserve(kept.size());
   for (const auto& record : kept) records.push_back(*record);  // Long ones; no thread waits for it.
   return records;
+}
+
+// --- Events --------------------------------------------------------------------------------------
+
+LockEvents LockManager::eventsAfter(std::uint64_t sequence, std::size_t most) const {
+  LockEvents found;
+  found.next = sequence;
+  SpinWait pause;
+  while (found.events.size() < most) {
+    const std::size_t page = std::min(most - found.events.size(), HoldTable::kPage);
+    found.events.reserve(found.events.size() + page);
+    {
+      MutexLock hold(state_->waiting);
+      if (!state_->events.find(found, page)) break;
+    }
+    pause.pause();
+  }
+  return found;
+}
+
+std::uint64_t LockManager::lastEvent() const {
+  MutexLock hold(state_->waiting);
+  return state_->events.last();
+}
+
+LockWatch LockManager::watch(LockTarget target) {
+  MutexLock hold(state_->waiting);
+  state_->table.watch(target);
+  return {*this, target, state_->events.last()};
+}
+
+void LockManager::unwatch(LockTarget target) {
+  MutexLock hold(state_->waiting);
+  state_->table.unwatch(target);
+}
+
+LockSubscription LockManager::subscribe(std::function<void()> told) {
+  return state_->events.subscribe(std::move(told));
 }
 
 // --- Contention statistics -----------------------------------------------------------------------

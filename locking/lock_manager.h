@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
 #include "locking/lock_answers.h"
+#include "locking/lock_events.h"
 #include "locking/lock_limits.h"
 #include "locking/lock_options.h"
 #include "locking/lock_page.h"
@@ -149,8 +150,9 @@ class LockManager {
 
   /// Releases what `locker` holds on `target`, of either duration. False in `released` when
   /// it held nothing. Whether an unlock is ignored in transaction, load or lock state is
-  /// for the caller to know.
-  LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr);
+  /// for the caller to know. `cause`: for the events; with Force there always is one.
+  LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr,
+                     LockEventCause cause = LockEventCause::Unlock);
 
   /// The fast path. When that was not it: unlock().
   FastRelease releaseAtOnce(const LockerRef& ref, LockTarget target);
@@ -194,6 +196,19 @@ class LockManager {
   /// At most `maxEntries` of the last Options::keptDeadlocks, newest first.
   std::vector<DeadlockRecord> deadlocks(std::size_t maxEntries = SIZE_MAX) const;
 
+  // --- Events ----------------------------------------------------------------------------
+
+  /// What happened after the event `sequence`, of the last Options::keptEvents: all that goes the
+  /// slow path, such as requests that meet others, leases, trees, and what is watched.
+  /// Source: docs/locking.md, section 16.
+  LockEvents eventsAfter(std::uint64_t sequence, std::size_t most = SIZE_MAX) const;
+  std::uint64_t lastEvent() const;  ///< 0: there has been none.
+  /// Who then lists what is held of it, and applies the events after LockWatch::since(), knows what
+  /// is held: an event says all that its locker holds there from then on.
+  LockWatch watch(LockTarget target);
+  /// `told` is called when there are new events, after the answers. It may call the lock manager.
+  LockSubscription subscribe(std::function<void()> told);
+
   // --- Contention statistics (JADE's System::beginLockContentionStats and kin) -------------
 
   /// False when another locker has started them.
@@ -221,7 +236,9 @@ class LockManager {
                   const std::optional<lock_table::ReleasedShare>& released);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
   void leave(lock_table::Locker& locker, LockAnswers& out);
-  void tellTimer(const LockAnswers& out) const;
+  void finish(LockAnswers& out) const;
+  friend class LockWatch;
+  void unwatch(LockTarget target);
 
   const Clock& clock_;
   const std::function<void(Instant)> waitBegan_;

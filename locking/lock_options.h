@@ -19,6 +19,7 @@ struct LockOptions {
   std::chrono::milliseconds writePatience{1'000};
   bool doubleDeadlock = false;
   std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
+  std::size_t keptEvents = 4'096;  ///< How many eventsAfter() remembers.
   /// Fencing tokens start above this: the caller keeps it rising across restarts.
   std::uint64_t tokensAbove = 0;
   LockLimits limits = {};

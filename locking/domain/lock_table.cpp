@@ -34,11 +34,13 @@ LockRequest Wait::request() const {
   return asked;
 }
 
-LockTable::LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers)
+LockTable::LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers,
+                     LockEventLog& events)
     : clock_(clock),
       options_(std::move(options)),
       holds_(holds),
       lockers_(lockers),
+      events_(events),
       places_(holds, clock),
       counts_(options_.limits, options_.nearLimit),
       random_(options_.victimSeed),
@@ -70,6 +72,12 @@ void LockTable::dropUnlessNeeded(Entry& entry) {
   entries_.destroy(&entry);
 }
 
+void LockTable::unwatch(LockTarget target) {
+  Entry& entry = *holds_.entryOf(target);
+  --entry.watches;
+  dropUnlessNeeded(entry);
+}
+
 Entry& LockTable::goalOf(const Wait& wait) const {
   return wait.isMark != 0 ? *places_.goalOf(wait).entry : *wait.entry();
 }
@@ -85,11 +93,14 @@ bool LockTable::countRequest(Locker& locker) {
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).
 void LockTable::takeCovered(Hold& hold, Entry& entry, const LockRequest& request,
                             LockAnswers& out) {
-  const HeldTypes before = hold.types();
+  const HeldTypes before = hold.types(), below = belowOf(hold, entry);
   if (request.access != LockAccess::Write) momentary_.remove(hold, entry);
   changeHold(hold, entry, afterGrant(before, request.terms()));
   setBelowAfter(hold, entry, request);
   leaseAfter(hold, before, entry, request, out);
+  if (hold.types() != before || belowOf(hold, entry) != below) {
+    note(LockEventKind::Changed, LockEventCause::Request, hold, entry, request.id);
+  }
   serve(entry, out);
 }
 
@@ -138,6 +149,7 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
     const FencingToken token = upgradeHold(*hold, entry, request);
     setBelowAfter(*hold, entry, request);
     leaseAfter(*hold, before, entry, request, out);
+    note(LockEventKind::Granted, LockEventCause::Request, *hold, entry, request.id);
     return token;
   }
   if (isCountedAnew(locker, entry)) counts_.add(entry.target);
@@ -145,6 +157,7 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
   if (request.access == LockAccess::Write) momentary_.add(hold, entry);
   setBelowAfter(hold, entry, request);
   leaseAfter(hold, {}, entry, request, out);
+  note(LockEventKind::Granted, LockEventCause::Request, hold, entry, request.id);
   if (!entry.queue.empty()) {
     becomeUpgrades(locker, entry);
     favourDescendants(locker, entry);
@@ -317,6 +330,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
         setBelowAfter(*before, entry, request);
       }
       leaseAfter(*before, types, entry, request, out);
+      note(LockEventKind::Granted, LockEventCause::Request, *before, entry, request.id);
     } else {
       answer.token = grantHold(locker, entry, request, clock_.now(), out);
     }
@@ -338,6 +352,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
     answer.token = upgradeHold(*before, entry, request);
     commit->upgraded.push_back(before);
   }
+  note(LockEventKind::Granted, LockEventCause::Commit, *before, entry, request.id);
   letMarksGo(locker, entry, wanted);
   waits_.destroy(&wait);
   if (--commit->pending > 0) return hasGot(locker, entry);
@@ -366,10 +381,10 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   std::vector<LockTarget> changed;
   if (commit != nullptr) {
     answer.waited = clock_.now() - wait.since();
-    changed = takeBack(*wait.locker());
+    changed = takeBack(*wait.locker(), answer.outcome);
   } else {
     changed.push_back(wait.entry()->target);
-    answer.waited = leaveQueue(wait);
+    answer.waited = leaveQueue(wait, answer.outcome);
     waits_.destroy(&wait);
   }
   answer.queued = !first;
@@ -381,11 +396,21 @@ std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool fi
   return changed;
 }
 
+namespace {
+
+LockEventKind endOfWait(LockOutcome outcome) {
+  if (outcome == LockOutcome::TimedOut) return LockEventKind::TimedOut;
+  return outcome == LockOutcome::Deadlock ? LockEventKind::Deadlock : LockEventKind::Cancelled;
+}
+
+}  // namespace
+
 // Its marks above where it stands go, too.
-Duration LockTable::leaveQueue(Wait& wait) {
+Duration LockTable::leaveQueue(Wait& wait, LockOutcome outcome) {
   Locker& locker = *wait.locker();
   Entry& entry = *wait.entry();
   const LockType type = wait.type();
+  note(endOfWait(outcome), LockEventCause::Request, wait);
   wait.entry()->leave(wait);
   const Duration waited = endWait(wait);
   letMarksGo(locker, entry, type);

@@ -15,6 +15,7 @@
 #include "locking/domain/lock_counts.h"
 #include "locking/domain/places.h"
 #include "locking/domain/wait_graph.h"
+#include "locking/lock_events.h"
 #include "locking/lock_manager.h"
 #include "locking/table/hold_table.h"
 #include "locking/table/lockers.h"
@@ -38,7 +39,8 @@ namespace nephrite::lock_table {
 ///  6. A hold's session type is never stronger than its type.
 class LockTable {
  public:
-  LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers);
+  LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers,
+            LockEventLog& events);
   ~LockTable();
 
   LockOptions& options() { return options_; }
@@ -80,10 +82,14 @@ class LockTable {
   void keepAlive(Locker& locker);
 
   /// False when it held nothing.
-  bool unlock(Locker& locker, LockTarget target, LockAnswers& out);
+  bool unlock(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause);
   void releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out);
   /// What it holds there has Transaction duration from now on.
   void endSession(Locker& locker, LockTarget target);
+
+  /// As often as unwatch(): the fast path is off in between.
+  void watch(LockTarget target) { ++entryFor(target).watches; }
+  void unwatch(LockTarget target);
 
   static LockInfo infoOf(const Hold& hold, Instant now, WallTime wall);
   /// The same with what only this table knows of one that `entry` has, if it has one.
@@ -194,21 +200,27 @@ class LockTable {
   LockAnswer refusalOf(const Wait& wait, LockOutcome outcome) const;
   [[nodiscard]] std::vector<LockTarget> detach(Wait& wait, LockAnswer answer, bool first,
                                                LockAnswers& out);
-  std::vector<LockTarget> takeBack(Locker& locker);
-  Duration leaveQueue(Wait& wait);
+  std::vector<LockTarget> takeBack(Locker& locker, LockOutcome outcome);
+  Duration leaveQueue(Wait& wait, LockOutcome outcome);
   Duration endWait(Wait& wait);
   void cancelCommitOf(Locker& locker, LockAnswers& out);
 
   // Letting go.
-  void removeHold(Hold& hold, Entry& entry);
+  void removeHold(Hold& hold, Entry& entry, LockEventCause cause);
   /// Null when it holds nothing on it. Else the queue is to be served.
-  Entry* letGo(Locker& locker, LockTarget target);
-  bool release(Locker& locker, LockTarget target, LockAnswers& out);
+  Entry* letGo(Locker& locker, LockTarget target, LockEventCause cause);
+  bool release(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause);
   void lapse(Hold& hold, LockAnswers& out);
   static void leaveParent(Locker& locker);
   void inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t level);
   /// False when nothing has changed.
-  bool returnToSession(Locker& locker, LockTarget target);
+  bool returnToSession(Locker& locker, LockTarget target, LockEventCause cause);
+
+  /// What happened, for LockEventLog.
+  void note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
+            std::uint64_t request = 0);
+  void note(LockEventKind kind, LockEventCause cause, const Wait& wait);
+  void noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause);
 
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
   void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;
@@ -222,6 +234,7 @@ class LockTable {
   LockOptions options_;
   HoldTable& holds_;
   Lockers& lockers_;
+  LockEventLog& events_;
   Slab<Wait> waits_;
   Slab<Entry> entries_;
   Slab<CommitUpgrade> commits_;

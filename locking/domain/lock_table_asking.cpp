@@ -61,7 +61,7 @@ std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
       entry != nullptr && belowOf(*held, *entry).type != LockType::Get) {
     left.scope = LockScope::Subtree;
   }
-  release(locker, request.target, out);
+  release(locker, request.target, out, LockEventCause::Request);
   breakPending(out);
   return left;
 }
@@ -102,6 +102,7 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
     counts_.refuse(*limit);
     answer.outcome = LockOutcome::OverLimit;
     answer.limit = *limit;
+    noteRefusal(request, entry, LockEventCause::Limit);
     dropUnlessNeeded(entry);
     out.addFirst(std::move(done), std::move(answer));
     return;
@@ -137,6 +138,7 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
     ++statistics_.refusals;
     answer.outcome = LockOutcome::Refused;
     describeObstacle(*way.at, locker, way.wanted, answer);
+    noteRefusal(request, *way.at, LockEventCause::Request);
     dropUnlessNeeded(entry);
     out.addFirst(std::move(done), std::move(answer));
     return;
@@ -151,6 +153,7 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
   Wait& wait = enqueue(locker, *way.at, entry, request, upgrade, clock_.now());
   wait.done = std::move(done);
   wait.shareReleased = answer.shareReleased;
+  note(LockEventKind::Waiting, LockEventCause::Request, wait);
   if (shareReleased && !(shareReleased->lease.isNone() && request.lease.isNone())) {
     leases_.noteLapse(wait, kShareReleased, shareReleased->lease);
   }
@@ -185,6 +188,7 @@ void LockTable::grantRead(Wait& wait, LockAnswers& out) {
   LockAnswer answer;
   answer.request = requestOf(wait);
   answer.queued = true;
+  note(LockEventKind::LetThrough, LockEventCause::Request, wait);
   answer.waited = endWait(wait);
   letMarksGo(*wait.locker(), *wait.entry(), wait.type());
   out.add(std::move(wait.done), std::move(answer));
@@ -281,6 +285,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
       answer.outcome = LockOutcome::Refused;
       const Way way = wayTo(*busy);
       describeObstacle(*way.at, locker, way.wanted, answer);
+      noteRefusal(answer.request, *way.at, LockEventCause::Commit);
       for (Entry* const entry : entries) dropUnlessNeeded(*entry);
       endCommit(locker);
       out.add(std::move(done), std::move(answer));
@@ -300,6 +305,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     if (way.isFree) {
       answer.token = upgradeHold(*holds[i], *entries[i], part);
       commit->upgraded.push_back(holds[i]);
+      note(LockEventKind::Granted, LockEventCause::Commit, *holds[i], *entries[i], part.id);
       dropUnlessNeeded(*entries[i]);
       continue;
     }
@@ -307,6 +313,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
     const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
     Wait& wait = enqueue(locker, *way.at, *entries[i], part, upgrade, now);
     wait.setCommit(*commit);
+    note(LockEventKind::Waiting, LockEventCause::Commit, wait);
     if (commit->pending++ == 0) first = &wait;
   }
   if (first == nullptr) {
@@ -324,11 +331,13 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
 }
 
 // Every upgrade of the commit that waits is Update again, or no longer asked for (section 4).
-std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
+std::vector<LockTarget> LockTable::takeBack(Locker& locker, LockOutcome outcome) {
   CommitUpgrade& commit = *locker.commit;
   std::vector<Hold*> holds(commit.upgraded.begin(), commit.upgraded.end());
   for (Hold* const hold : holds) {
-    changeHold(*hold, entryFor(hold->target), {LockType::Update, hold->sessionType()});
+    Entry& entry = entryFor(hold->target);
+    changeHold(*hold, entry, {LockType::Update, hold->sessionType()});
+    note(LockEventKind::Changed, LockEventCause::Commit, *hold, entry);
   }
   std::vector<LockTarget> above;  // Where upgrades waited on their way.
   for (auto at = locker.waits.begin(); at != locker.waits.end();) {
@@ -336,7 +345,7 @@ std::vector<LockTarget> LockTable::takeBack(Locker& locker) {
     if (wait.commit() == nullptr) continue;
     holds.push_back(holdOn(goalOf(wait), locker));
     if (wait.isMark != 0) above.push_back(wait.entry()->target);
-    leaveQueue(wait);
+    leaveQueue(wait, outcome);
     waits_.destroy(&wait);
   }
   commits_.destroy(&commit);

@@ -94,7 +94,7 @@ std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out
       if (heirLevel && each.get() == &locker) {
         inherit(*hold, *locker.parent, entry, *heirLevel);
       } else {
-        removeHold(*hold, entry);
+        removeHold(*hold, entry, LockEventCause::SignOff);
         becomeNewcomers(*each, entry);
       }
       note(target);
@@ -137,13 +137,14 @@ void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t le
   asked.level = level;
   asked.timeout = left.timeout();
   const HeldTypes below = belowOf(left, entry);
-  removeHold(left, entry);
+  removeHold(left, entry, LockEventCause::Inheritance);
   Hold* own = holdOn(entry, heir);
   if (own == nullptr) {
     if (isCountedAnew(heir, entry)) counts_.add(entry.target);
     own = &addHold(heir, entry, asked, since);
     changeHold(*own, entry, types);
     setBelow(*own, entry, below);
+    note(LockEventKind::Granted, LockEventCause::Inheritance, *own, entry);
     if (lease) leases_.inherit(*own, entry, *lease);
     becomeUpgrades(heir, entry);
     favourDescendants(heir, entry);
@@ -158,6 +159,7 @@ void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t le
   if (merged.type != own->type()) upgradeHold(*own, entry, asked);
   changeHold(*own, entry, merged);
   setBelow(*own, entry, afterInheriting(belowOf(*own, entry), below));
+  note(LockEventKind::Granted, LockEventCause::Inheritance, *own, entry);
   if (leases_.termsOf(*own).isNone()) return;
   if (lease) {
     leases_.inherit(*own, entry, *lease);
@@ -181,7 +183,26 @@ void LockTable::setWriting(Locker& locker, bool writes) {
   if (!writes) leases_.resume(locker);
 }
 
-void LockTable::removeHold(Hold& hold, Entry& entry) {
+namespace {
+
+LockEventKind endOfLock(LockEventCause cause) {
+  if (cause == LockEventCause::Lease) return LockEventKind::Lapsed;
+  return cause == LockEventCause::Force ? LockEventKind::Broken : LockEventKind::Released;
+}
+
+LockEventCause causeOf(const ReleaseScope& scope) {
+  switch (scope.kind) {
+    case ReleaseScope::Kind::Transaction: return LockEventCause::EndOfTransaction;
+    case ReleaseScope::Kind::Level: return LockEventCause::EndOfLevel;
+    case ReleaseScope::Kind::Everything: break;
+  }
+  return LockEventCause::SignOff;
+}
+
+}  // namespace
+
+void LockTable::removeHold(Hold& hold, Entry& entry, LockEventCause cause) {
+  note(endOfLock(cause), cause, hold, entry);
   Locker& locker = hold.locker();
   const LockType type = hold.type();
   if (entry.leases > 0) leases_.remove(hold, entry);
@@ -231,39 +252,40 @@ std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bo
   return moved;
 }
 
-Entry* LockTable::letGo(Locker& locker, LockTarget target) {
+Entry* LockTable::letGo(Locker& locker, LockTarget target, LockEventCause cause) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
   if (hold == nullptr) {
     dropUnlessNeeded(entry);
     return nullptr;
   }
-  removeHold(*hold, entry);
+  removeHold(*hold, entry, cause);
   // What is still waited for there may stand behind requests that stood behind it.
   for (Locker* const each : becomeNewcomers(locker, entry)) moved_.push_back(each);
   return &entry;
 }
 
-bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out) {
-  Entry* const entry = letGo(locker, target);
+bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause) {
+  Entry* const entry = letGo(locker, target, cause);
   if (entry != nullptr) serve(*entry, out);
   return entry != nullptr;
 }
 
-bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out) {
+bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause) {
   {
     OwnerHold own(locker.mutex);
     locker.unlockRequests.add(1);
   }
   if (holds_.find(locker, target) == nullptr) return false;
   if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
-  const bool released = release(locker, target, out);
+  const bool released = release(locker, target, out, cause);
   breakPending(out);
   return released;
 }
 
 void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
   cancelCommitOf(locker, out);
+  const LockEventCause cause = causeOf(scope);
   // What serving grants meanwhile stays: it is not among these.
   std::vector<std::pair<LockTarget, ReleaseFate>> left;
   {
@@ -276,7 +298,8 @@ void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswer
   }
   std::erase_if(left, [&](const auto& each) {
     const bool goes = each.second == ReleaseFate::Goes;
-    return !(goes ? letGo(locker, each.first) != nullptr : returnToSession(locker, each.first));
+    return !(goes ? letGo(locker, each.first, cause) != nullptr
+                  : returnToSession(locker, each.first, cause));
   });
   for (const auto& [target, fate] : left) serve(entryFor(target), out);
   breakPending(out);
@@ -287,10 +310,12 @@ void LockTable::endSession(Locker& locker, LockTarget target) {
   if (hold == nullptr) return;
   holds_.change(*hold, {hold->type(), LockType::Get});
   Entry* const entry = holds_.entryOf(target);
-  if (entry != nullptr) setBelow(*hold, *entry, {belowOf(*hold, *entry).type, LockType::Get});
+  if (entry == nullptr) return;
+  setBelow(*hold, *entry, {belowOf(*hold, *entry).type, LockType::Get});
+  note(LockEventKind::Changed, LockEventCause::EndOfTransaction, *hold, *entry);
 }
 
-bool LockTable::returnToSession(Locker& locker, LockTarget target) {
+bool LockTable::returnToSession(Locker& locker, LockTarget target, LockEventCause cause) {
   Entry& entry = entryFor(target);
   Hold* const hold = holdOn(entry, locker);
   const LockType own = hold == nullptr ? LockType::Get : hold->sessionType();
@@ -303,6 +328,7 @@ bool LockTable::returnToSession(Locker& locker, LockTarget target) {
   }
   changeHold(*hold, entry, {own, own});
   setBelow(*hold, entry, {below, below});
+  note(LockEventKind::Changed, cause, *hold, entry);
   if (entry.place != nullptr) entry.place->isFreed = true;
   return true;
 }
@@ -351,7 +377,7 @@ void LockTable::lapse(Hold& hold, LockAnswers& out) {
   out.add(options_.lapsed, std::move(lapsed));
   if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
   Entry& entry = entryFor(target);
-  removeHold(*holdOn(entry, locker), entry);
+  removeHold(*holdOn(entry, locker), entry, LockEventCause::Lease);
   for (Locker* const each : becomeNewcomers(locker, entry, /*upgradesStay=*/true)) {
     moved_.push_back(each);
   }

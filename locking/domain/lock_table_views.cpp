@@ -113,7 +113,53 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   return answer;
 }
 
-// --- Statistics ----------------------------------------------------------------------------------
+// --- Events --------------------------------------------------------------------------------------
+
+void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
+                     std::uint64_t request) {
+  LockEvent event;
+  event.target = entry.target;
+  event.locker = hold.locker().id;
+  event.token = hold.token();
+  event.request = request;
+  event.when = clock_.roughNow();
+  event.kind = kind;
+  event.cause = cause;
+  event.type = hold.type();
+  event.session = hold.sessionType();
+  event.below = belowOf(hold, entry).type;
+  events_.add(event);
+}
+
+void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait) {
+  LockEvent event;
+  event.target = goalOf(wait).target;
+  if (wait.isMark != 0) event.at = wait.entry()->target;
+  event.locker = wait.locker()->id;
+  event.request = wait.id();
+  event.when = clock_.roughNow();
+  event.kind = kind;
+  event.cause = wait.commit() != nullptr ? LockEventCause::Commit : cause;
+  event.type = wait.type();
+  if (wait.duration() == LockDuration::Session) event.session = event.type;
+  if (wait.isSubtree != 0) event.below = event.type;
+  events_.add(event);
+}
+
+void LockTable::noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause) {
+  LockEvent event;
+  event.target = request.target;
+  if (at.target != request.target) event.at = at.target;
+  event.locker = request.locker;
+  event.request = request.id;
+  event.when = clock_.roughNow();
+  event.kind = LockEventKind::Refused;
+  event.cause = cause;
+  event.type = request.type;
+  if (request.duration == LockDuration::Session) event.session = event.type;
+  if (request.scope == LockScope::Subtree) event.below = event.type;
+  events_.add(event);
+}
 
 LockStatistics LockTable::statistics() const {
   LockStatistics statistics = statistics_;

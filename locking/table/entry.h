@@ -22,6 +22,7 @@ struct Entry : Node {
   std::uint32_t leases = 0;        ///< Holds that have one.
   std::uint32_t subtreeWaits = 0;  ///< Waits of the queue for all that is below.
   std::uint32_t momentary = 0;     ///< Holds that are.
+  std::uint32_t watches = 0;       ///< Those who want to know all that happens: see LockWatch.
 
   Queue::iterator afterUpgrades();
   void enter(Wait& wait, Queue::iterator before);
@@ -33,11 +34,11 @@ struct Entry : Node {
   /// So many are looked through as quickly as the place of one is looked up.
   static constexpr std::uint32_t kFew = 8;
   bool hasFew() const { return holderCount <= kFew; }
-  /// The fast path knows neither leases nor momentary locks, nor families that share what strangers
-  /// could not.
+  /// The fast path knows neither leases, momentary locks and watches, nor families that share what
+  /// strangers could not.
   bool isNeeded() const {
     return !queue.empty() || holderCount >= kNoCrowd || leases > 0 || momentary > 0 ||
-           place != nullptr || isSharedInFamily();
+           watches > 0 || place != nullptr || isSharedInFamily();
   }
   bool isSharedInFamily() const;  // Defined in locker.h.
 };

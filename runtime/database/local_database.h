@@ -134,6 +134,15 @@ class LocalDatabase final : public Database {
     return locks(lifetime).locksOf(locker, after, most);
   }
 
+  /// What happens to locks: see LockManager, which must outlive the watches and subscriptions.
+  LockEvents lockEventsAfter(Lifetime lifetime, std::uint64_t sequence, std::size_t most) const {
+    return locks(lifetime).eventsAfter(sequence, most);
+  }
+  LockWatch watchLocks(Oid target) { return locks(target.lifetime()).watch({target.bits()}); }
+  LockSubscription whenLockEvents(Lifetime lifetime, std::function<void()> told) {
+    return locks(lifetime).subscribe(std::move(told));
+  }
+
   bool beginContentionStats(LockerId starter, std::size_t tableSize) override;
   bool clearContentionStats(LockerId locker) override;
   bool endContentionStats(LockerId locker) override;

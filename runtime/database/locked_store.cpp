@@ -97,7 +97,8 @@ LockAnswers LockedStore::handOver(LockerId locker, const Heritage& heritage) {
     if (lock.waiting || lock.isMark) continue;
     const Oid oid = Oid::fromBits(lock.target.value);
     left.push_back(oid);
-    if (isGone(oid)) locks_.unlock(locker, lock.target).deliver();
+    if (!isGone(oid)) continue;
+    locks_.unlock(locker, lock.target, nullptr, LockEventCause::SignOff).deliver();
   }
   LockAnswers answers = locks_.signOffToParent(locker, heritage.level);
   if (heritage.told) heritage.told(left);
@@ -424,8 +425,10 @@ LockAnswers LockedStore::carryOut(LockerId locker, const Release& what, bool& re
     case Release::Kind::Unlock:
     case Release::Kind::Break: break;
   }
-  LockAnswers answers = locks_.unlock(locker, targetOf(what.target), &released);
-  if (released && what.kind == Release::Kind::Break) {
+  const bool isForced = what.kind == Release::Kind::Break;
+  LockAnswers answers = locks_.unlock(locker, targetOf(what.target), &released,
+                                      isForced ? LockEventCause::Force : LockEventCause::Unlock);
+  if (released && isForced) {
     broken_[{locker.value, what.target.bits()}] = {what.by, clock_.wallNow()};
   }
   return answers;

@@ -158,8 +158,9 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
     // A lock ends with its object: relatives may have some beside the committer's.
     for (const LockTarget target : deleted) {
       for (const LockInfo& lock : locks_.locksOn(target)) {
-        const bool isRelatives = !lock.waiting && lock.requestedBy != locker;
-        if (isRelatives) answers.push_back(locks_.unlock(lock.requestedBy, target));
+        if (lock.waiting || lock.requestedBy == locker) continue;  // Not of a relative.
+        answers.push_back(
+            locks_.unlock(lock.requestedBy, target, nullptr, LockEventCause::EndOfTransaction));
       }
     }
     answers.push_back(locks_.releaseTransactionLocks(locker, deleted));
