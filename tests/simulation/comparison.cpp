@@ -7,7 +7,7 @@
 #include "node/schedule/replay.h"
 #include "tests/simulation/lock_model.h"
 #include "tests/simulation/schedule_generator.h"
-#include "tests/simulation/wire_world.h"
+#include "tests/simulation/worlds.h"
 
 namespace nephrite {
 namespace {
@@ -69,6 +69,19 @@ std::string sideBySide(const Events& model, const Events& replayed) {
   return text;
 }
 
+Events printed(const std::string& text, const std::string& complaint, int status) {
+  Events events;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    events.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (status != 0 || !complaint.empty()) {
+    events.push_back("exit status " + std::to_string(status) + ": " + complaint);
+  }
+  return events;
+}
+
 }  // namespace
 
 Events eventsOfModel(const std::vector<ScheduleLine>& lines) {
@@ -78,26 +91,21 @@ Events eventsOfModel(const std::vector<ScheduleLine>& lines) {
 }
 
 Events eventsOfReplay(const std::string& schedule, Form form) {
-  std::istringstream in(schedule);
-  std::ostringstream out;
-  std::ostringstream errors;
-  const int status = [&] {
-    if (form == Form::Local) return replay(in, out, errors);
+  if (form == Form::Wire) {
     WireWorld world;
-    return replay(in, out, errors, world);
-  }();
+    return eventsOfReplay(schedule, world);
+  }
+  std::ostringstream out, errors;
+  std::istringstream in(schedule);
+  const int status = replay(in, out, errors);
+  return printed(out.str(), errors.str(), status);
+}
 
-  Events events;
-  const std::string text = out.str();
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    events.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  if (status != 0 || !errors.str().empty()) {
-    events.push_back("exit status " + std::to_string(status) + ": " + errors.str());
-  }
-  return events;
+Events eventsOfReplay(const std::string& schedule, ReplayWorld& world) {
+  std::ostringstream out, errors;
+  std::istringstream in(schedule);
+  const int status = replay(in, out, errors, world);
+  return printed(out.str(), errors.str(), status);
 }
 
 std::string difference(const std::vector<ScheduleLine>& lines, const Events& model, Form form) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "node/schedule/replay.h"
 #include "node/schedule/schedule.h"
 #include "tests/support/database_form.h"
 
@@ -13,6 +14,7 @@ using Events = std::vector<std::string>;
 
 Events eventsOfModel(const std::vector<ScheduleLine>& lines);
 Events eventsOfReplay(const std::string& schedule, Form form = Form::Local);
+Events eventsOfReplay(const std::string& schedule, ReplayWorld& world);
 
 /// Compares what `nephrite replay` prints for `lines` with `model`. Empty when they agree; else
 /// the schedule cut down as far as it still differs, and both outputs from the first difference.

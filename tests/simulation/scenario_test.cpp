@@ -11,7 +11,7 @@
 #include "node/schedule/schedule.h"
 #include "tests/simulation/lock_model.h"
 #include "tests/simulation/schedule_generator.h"
-#include "tests/simulation/wire_world.h"
+#include "tests/simulation/worlds.h"
 
 namespace nephrite {
 namespace {

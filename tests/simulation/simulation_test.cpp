@@ -12,6 +12,7 @@
 #include "node/schedule/replay.h"
 #include "tests/simulation/comparison.h"
 #include "tests/simulation/schedule_generator.h"
+#include "tests/simulation/worlds.h"
 
 namespace nephrite {
 namespace {
@@ -70,6 +71,23 @@ TEST_P(Simulation, WhenASeedIsPlayedOverTheWireThenReplayPrintsWhatTheModelPrint
     const std::string found = difference(schedule.lines, schedule.model.events(), Form::Wire);
     ASSERT_TRUE(found.empty()) << "seed " << seed << "\n" << found;
   }
+}
+
+TEST_P(Simulation, WhenObjectsOfASeedAreWatchedThenReplayPrintsTheSameAndTheWatcherIsRight) {
+  constexpr std::uint64_t kShare = 5;
+  const std::uint64_t seeds = fromEnvironment("NEPHRITE_SEEDS", 50'000);
+  const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
+  std::size_t eventsSeen = 0;
+
+  for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards * kShare) {
+    const GeneratedSchedule schedule = generateSchedule(seed);
+    WatchedWorld world(seed % 2 == 0 ? 0xFF : seed >> 1 & 0xFF);
+    ASSERT_EQ(eventsOfReplay(textOf(schedule.lines), world), schedule.model.events())
+        << "seed " << seed;
+    ASSERT_EQ(world.mistake(), "") << "seed " << seed << "\n" << textOf(schedule.lines);
+    eventsSeen += world.eventsSeen();
+  }
+  EXPECT_GT(eventsSeen, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shard, Simulation, testing::Range<std::uint64_t>(0, kShards));
