@@ -29,6 +29,7 @@ std::vector<Claim> ofLocking() {
   const std::string most = grouped(LockTerms::kMostLevel);
   return {
       says(it, "of [JadeServer], {}.", grouped(defaultOf("JadeServer", "ServerTimeout"))),
+      says(it, "in at most {} bytes. A process signs on", kMostFaceOwnerBytes),
       says(it, "on a client node; {}. A node's own",
            grouped(defaultOf("JadeServer", "BackgroundProcessServerTimeout"))),
       says(it, "on a client node; {}. A node's own",

@@ -62,9 +62,7 @@ void SimClient::step(const ActorPtr& actor) {
     stateStep(actor);
   } else if (chosen == 98) {
     const auto& parent = actor->parent;
-    // What an heir gets above what it waits for is open (docs/locking.md, section 9).
-    const bool mayInherit = temper_.subtreeOneIn == 0;
-    const bool hasHeir = mayInherit && parent && !parent->over && !parent->busy && random.oneIn(2);
+    const bool hasHeir = parent && !parent->over && !parent->busy && random.oneIn(2);
     network_.report.trace(network_.agenda, actor->name,
                           hasHeir ? " signs off, to its parent" : " signs off");
     return leave(actor, hasHeir);

@@ -149,9 +149,11 @@ void World::temperLeasesAndFamilies() {
   temper_.isToldSoon = slowEvery_ == 0;
 }
 
-// What becomes of places when objects come and go is not played.
+// What becomes of places when objects come and go is not played, nor what families do there: where
+// a request stands that a descendant alone keeps waiting below an own lock is open.
 void World::temperScopes() {
-  if (temper_.createOneIn == 0 && scopes_.oneIn(3)) temper_.subtreeOneIn = 1 + scopes_.below(4);
+  if (temper_.createOneIn != 0 || temper_.childOneIn != 0) return;
+  if (scopes_.oneIn(2)) temper_.subtreeOneIn = 1 + scopes_.below(4);
 }
 
 void World::makeObjects() {

@@ -171,7 +171,7 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   if (hold && hold->type == S && waiter.type == U && !hold->session) {
     // 2.2: S/tr -> U lets go of the S first. Its lease is kept for the U, and its scope.
     pending.editionWhenShareWasReleased = objects_[object].edition;
-    pending.subtree = waiter.subtree = pending.subtree || hold->below;
+    waiter.subtree = waiter.subtree || hold->below;
     waiter.former = model::Former{false, hold->lease};
     drop(object, process);
     letGone(process, {object});
@@ -187,9 +187,12 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   if (limit != 0) return tell(eventOf(pending, process, "error", limit), isOwn);
   if (goOn(waiter)) {
     const std::vector<int> places = std::exchange(toServe_, {});
-    succeed(pending, process, isOwn);
+    // Of several locks, the next is asked for when all that came of this one has been told.
+    if (!pending.locks) succeed(pending, process, isOwn);
     servePlaces(places);
-    return deliver();
+    deliver();
+    if (pending.locks) succeed(pending, process, isOwn);
+    return;
   }
   pending.due = *due;
   const std::vector<int> places = std::exchange(toServe_, {});

@@ -59,7 +59,7 @@ std::string listOf(Builder& b, std::uint32_t place, fb::LockScope scope) {
                                          fb::LockType::Share, fb::LockType::Get,
                                          fb::LockDuration::Transaction, false}};
   const std::vector<fb::LockReach> reaches{
-      {place, scope, fb::LockType::Get, fb::LockType::Get, false}};
+      {place, scope, fb::LockType::Get, fb::LockType::Get, false, false}};
   const auto listed = b.CreateVectorOfStructs(locks);
   const auto list = b.CreateVectorOfStructs(reaches);
   return ofServer(b, fb::CreateLocksReply(b, 1, listed, 0, false, 0, 0, list));
