@@ -52,17 +52,16 @@ LockSubscription::~LockSubscription() {
 
 // --- The log -------------------------------------------------------------------------------------
 
-void LockEventLog::add(const LockEvent& event) {
-  const std::uint64_t sequence = ++last_;
-  if (most_ > 0) {
-    if (events_.size() < most_) events_.emplace_back();
-    LockEvent& kept = events_[(sequence - 1) % most_];
-    kept = event;
-    kept.sequence = sequence;
-  }
+LockEvent& LockEventLog::add() {
   if (hasSubscribers_.load(std::memory_order_relaxed)) {
     isNew_.store(true, std::memory_order_relaxed);
   }
+  if (events_.size() < most_) events_.emplace_back();
+  LockEvent& event = most_ == 0 ? none_ : events_[next_];
+  if (++next_ >= most_) next_ = 0;
+  event = {};
+  event.sequence = ++last_;
+  return event;
 }
 
 bool LockEventLog::find(LockEvents& found, std::size_t most) const {

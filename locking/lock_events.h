@@ -153,8 +153,8 @@ class LockEventLog {
 
   // --- Under the mutex of LockManager ----------------------------------------------------------
 
-  /// Numbers it, and keeps it instead of the oldest when there are too many.
-  void add(const LockEvent& event);
+  /// A new event, numbered, to be filled in; when there are too many, in the place of the oldest.
+  LockEvent& add();
   std::uint64_t last() const { return last_; }
   /// Adds the next events after `found.next`, at most `most`, without an allocation when there is
   /// room for them. False when there are no more, or some were lost and others found before.
@@ -177,6 +177,8 @@ class LockEventLog {
 
   const std::size_t most_;
   std::vector<LockEvent> events_;  // A ring once it has `most_`: sequence s stands at s - 1.
+  std::size_t next_ = 0;           // Where the next one comes.
+  LockEvent none_;                 // For those that are not kept.
   std::uint64_t last_ = 0;
 
   std::atomic<bool> hasSubscribers_{false};

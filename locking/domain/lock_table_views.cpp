@@ -117,7 +117,7 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
 
 void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
                      std::uint64_t request) {
-  LockEvent event;
+  LockEvent& event = events_.add();
   event.target = entry.target;
   event.locker = hold.locker().id;
   event.token = hold.token();
@@ -128,11 +128,10 @@ void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold,
   event.type = hold.type();
   event.session = hold.sessionType();
   event.below = belowOf(hold, entry).type;
-  events_.add(event);
 }
 
 void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait) {
-  LockEvent event;
+  LockEvent& event = events_.add();
   event.target = goalOf(wait).target;
   if (wait.isMark != 0) event.at = wait.entry()->target;
   event.locker = wait.locker()->id;
@@ -143,11 +142,10 @@ void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait)
   event.type = wait.type();
   if (wait.duration() == LockDuration::Session) event.session = event.type;
   if (wait.isSubtree != 0) event.below = event.type;
-  events_.add(event);
 }
 
 void LockTable::noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause) {
-  LockEvent event;
+  LockEvent& event = events_.add();
   event.target = request.target;
   if (at.target != request.target) event.at = at.target;
   event.locker = request.locker;
@@ -158,7 +156,6 @@ void LockTable::noteRefusal(const LockRequest& request, const Entry& at, LockEve
   event.type = request.type;
   if (request.duration == LockDuration::Session) event.session = event.type;
   if (request.scope == LockScope::Subtree) event.below = event.type;
-  events_.add(event);
 }
 
 LockStatistics LockTable::statistics() const {

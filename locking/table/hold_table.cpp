@@ -326,12 +326,18 @@ void HoldTable::change(Hold& hold, HeldTypes types) {
 
 // --- Looking -------------------------------------------------------------------------------------
 
-const Node* HoldTable::nextInChain(const Node* chain, const Walk& walk) {
+const Node* HoldTable::nextInChain(const Node* chain, const Walk& walk, bool& isLast) {
+  isLast = true;
   const Node* next = nullptr;
   std::uint64_t first = 0;
   for (const Node* node = chain; node != nullptr; node = node->chain.get()) {
     const std::uint64_t at = Walk::orderOf(node->target);
-    if (walk.hasPassed(at) || (next != nullptr && !Walk::isBefore(at, first))) continue;
+    if (walk.hasPassed(at)) continue;
+    if (next != nullptr) {
+      if (at == first) continue;
+      isLast = false;
+      if (Walk::isBefore(first, at)) continue;
+    }
     next = node;
     first = at;
   }
@@ -357,7 +363,9 @@ void HoldTable::visitOn(Walk& walk, const Visit& visit) const {
   std::size_t steps = 0;
   for (std::size_t heads = 0; heads < kPage; ++heads) {
     const Node* const chain = segment.heads[walk.at_ & segment.mask].get();
-    while (const Node* const node = nextInChain(chain, walk)) {
+    for (bool isLast = chain == nullptr; !isLast;) {
+      const Node* const node = nextInChain(chain, walk, isLast);
+      if (node == nullptr) break;
       if (steps >= kPage) return;
       const std::uint64_t at = Walk::orderOf(node->target);
       if (at != walk.at_) walk.acquired_ = 0;

@@ -170,8 +170,8 @@ class HoldTable {
   /// Frees a retained hold; what an Entry has by now is left to contend().
   void evict(Locker& locker, Hold& hold) NEPHRITE_REQUIRES(locker.mutex);
   void evictAll(Locker& locker) NEPHRITE_REQUIRES(locker.mutex);
-  /// The first node of the next target in a chain; null: there is none.
-  static const Node* nextInChain(const Node* chain, const Walk& walk);
+  /// The first node of the next target in a chain; null: there is none. `isLast`: of the chain.
+  static const Node* nextInChain(const Node* chain, const Walk& walk, bool& isLast);
   /// Calls `visit(node, steps)` with the targets of the next page; false: it has more of this one.
   template <typename Visit>
   void visitOn(Walk& walk, const Visit& visit) const;
