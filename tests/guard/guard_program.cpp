@@ -254,6 +254,16 @@ void listMany(std::uint64_t count) {
   require(many.locks.locksHeld(100'000).size() == count, "not all are listed");
 }
 
+// Every lock and release of them takes the slow path, and is an event.
+void watchMany(std::uint64_t count) {
+  Many many(1);
+  std::vector<LockWatch> watches;
+  for (std::uint64_t i = 1; i <= count; ++i) watches.push_back(many.locks.watch({i}));
+  for (std::uint64_t i = 1; i <= count; ++i) many.ask({1}, {i}, LockType::Exclusive);
+  for (std::uint64_t i = 1; i <= count; ++i) many.locks.unlock({1}, {i}).deliver();
+  require(many.locks.lastEvent() == 2 * count, "not all was told");
+}
+
 // --- The wire ------------------------------------------------------------------------------------
 
 /// Takes what `encode` makes across as bytes, `count` times.
@@ -325,6 +335,7 @@ constexpr Case kCases[] = {
     {"many_waits", grantManyToOne},
     {"many_upgrades", upgradeMany},
     {"many_list", listMany},
+    {"many_watch", watchMany},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},
     {"wire_lock_ten", carryTenLocks},
