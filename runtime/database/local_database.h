@@ -134,7 +134,7 @@ class LocalDatabase final : public Database {
     return locks(lifetime).locksOf(locker, after, most);
   }
 
-  /// What happens to locks: see LockManager, which must outlive the watches and subscriptions.
+  /// What happens to locks: see LockManager. A watch and a subscription end before the database.
   LockEvents lockEventsAfter(Lifetime lifetime, std::uint64_t sequence, std::size_t most) const {
     return locks(lifetime).eventsAfter(sequence, most);
   }

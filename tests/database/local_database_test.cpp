@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <vector>
+
 #include "runtime/database/known_objects.h"
 
 namespace nephrite {
@@ -147,6 +150,58 @@ TEST(KnownObjects, ForgetsTheOneWhosePlaceAnotherTakes) {
   EXPECT_FALSE(known.contains(order(1)));
   known.remove(order(1));
   EXPECT_TRUE(known.contains(other)) << "it is not the other's to forget";
+}
+
+// --- Whoever looks -------------------------------------------------------------------------------
+
+TEST_F(ASignedOnProcess, WhenAnOperatorTakesItsLockAwayThenWhoWatchesTheObjectIsTold) {
+  const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+  commit(creating(anna, oid));
+  const LockWatch watch = database.watchLocks(oid);
+  std::vector<LockEvent> told;
+  std::uint64_t next = watch.since();
+  const LockSubscription subscription = database.whenLockEvents(Lifetime::Persistent, [&] {
+    const LockEvents found = database.lockEventsAfter(Lifetime::Persistent, next, 100);
+    next = found.next;
+    told.insert(told.end(), found.events.begin(), found.events.end());
+  });
+  LockRequest request;
+  request.locker = anna.locker;
+  request.target = {oid.bits()};
+  request.type = LockType::Exclusive;
+  request.duration = LockDuration::Session;
+
+  database.lock({request}, [](const LockReply&) {});
+  database.breakLock(anna.locker, oid, {"operator", "because"});
+
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].kind, LockEventKind::Granted);
+  EXPECT_EQ(told[1].kind, LockEventKind::Broken);
+  EXPECT_EQ(told[1].cause, LockEventCause::Force);
+}
+
+TEST_F(ASignedOnProcess, WhenItsLocksAreListedInPagesThenEachIsThereOnce) {
+  LockRequest request;
+  request.locker = anna.locker;
+  request.duration = LockDuration::Session;
+  for (int i = 0; i < 5; ++i) {
+    const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+    commit(creating(anna, oid));
+    request.target = {oid.bits()};
+    database.lock({request}, [](const LockReply&) {});
+  }
+
+  std::set<LockTarget> listed;
+  LockCursor after;
+  for (int pages = 1;; ++pages) {
+    const LockPage page = database.locksHeld(Lifetime::Persistent, after, 2);
+    for (const LockInfo& lock : page.locks) EXPECT_TRUE(listed.insert(lock.target).second);
+    if (!page.next) break;
+    after = *page.next;
+    ASSERT_LT(pages, 10);
+  }
+  EXPECT_EQ(listed.size(), 5u);
+  EXPECT_EQ(database.locksOf(anna.locker, Lifetime::Persistent, {}, 100).locks.size(), 5u);
 }
 
 }  // namespace
