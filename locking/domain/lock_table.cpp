@@ -165,6 +165,7 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
   return hold.token();
 }
 
+// Would a lock be one more? Then also when it goes: one fewer.
 bool LockTable::isCountedAnew(const Locker& locker, const Entry& entry) const {
   if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
   bool isNew = true;

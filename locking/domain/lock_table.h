@@ -120,9 +120,7 @@ class LockTable {
   // Asking.
   static bool isFavoured(const Entry& entry, const Locker& locker);
   static bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured);
-  /// Would a lock be one more? Then also when it goes: one fewer.
   bool isCountedAnew(const Locker& locker, const Entry& entry) const;
-  /// What `locker` asks for of the target, also on its way there.
   void forEachRequestFor(const Locker& locker, const Entry& entry,
                          FunctionRef<void(const Wait&)> visit) const;
   Entry& goalOf(const Wait& wait) const;
@@ -142,7 +140,6 @@ class LockTable {
                     const std::optional<ReleasedShare>& shareReleased, LockAnswers& out);
   void readGated(Locker& locker, Entry& entry, LockAnswer answer, LockDone done, LockAnswers& out);
   void grantRead(Wait& wait, LockAnswers& out);
-  /// It has time, or a face asks and only writes that are under way keep it out.
   bool mayWait(const Locker& locker, const Way& way, const LockRequest& request) const;
   bool isOfWritesAlone(const Mark& mark, LockType asked) const;
   /// False when it may not ask: it has signed off, or a commit of it is being written.
@@ -213,15 +210,12 @@ class LockTable {
   void lapse(Hold& hold, LockAnswers& out);
   static void leaveParent(Locker& locker);
   void inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t level);
-  /// False when nothing has changed.
   bool returnToSession(Locker& locker, LockTarget target, LockEventCause cause);
-
   /// What happened, for LockEventLog.
   void note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
             std::uint64_t request = 0);
   void note(LockEventKind kind, LockEventCause cause, const Wait& wait);
   void noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause);
-
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
   void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;
   void checkPlaces() const;

@@ -195,6 +195,7 @@ void LockTable::grantRead(Wait& wait, LockAnswers& out) {
   waits_.destroy(&wait);
 }
 
+// It has time, or a face asks and only writes that are under way keep it out.
 bool LockTable::mayWait(const Locker& locker, const Way& way, const LockRequest& request) const {
   if (!request.timeout.isImmediate()) return true;
   if (request.access == LockAccess::Lock || options_.writePatience.count() == 0) return false;

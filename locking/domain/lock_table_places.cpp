@@ -38,6 +38,7 @@ LockRequest LockTable::requestOf(const Wait& wait) const {
   return asked;
 }
 
+// What `locker` asks for of the target, also on its way there.
 void LockTable::forEachRequestFor(const Locker& locker, const Entry& entry,
                                   FunctionRef<void(const Wait&)> visit) const {
   if (entry.place == nullptr) {
