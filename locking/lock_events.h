@@ -151,6 +151,10 @@ class LockEventLog {
  public:
   explicit LockEventLog(std::size_t most) : most_(most) {}
 
+  /// Somebody wants to know: from now on there are events. Before that they cost one look.
+  void begin() { isOn_.store(true, std::memory_order_relaxed); }
+  bool isOn() const { return isOn_.load(std::memory_order_relaxed); }
+
   // --- Under the mutex of LockManager ----------------------------------------------------------
 
   /// A new event, numbered, to be filled in; when there are too many, in the place of the oldest.
@@ -181,6 +185,7 @@ class LockEventLog {
   LockEvent none_;                 // For those that are not kept.
   std::uint64_t last_ = 0;
 
+  std::atomic<bool> isOn_{false};
   std::atomic<bool> hasSubscribers_{false};
   std::atomic<bool> isNew_{false};
   Mutex mutex_;  // A leaf.

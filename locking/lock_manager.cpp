@@ -319,8 +319,9 @@ LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released,
   LockAnswers out;
   bool held = false;
   if (const LockerRef locker = state_->lockers.find(id); locker != nullptr) {
-    const FastRelease done =
-        cause == LockEventCause::Force ? FastRelease::NeedsSlowPath : releaseAtOnce(locker, target);
+    // By force it is an event, when there are any.
+    const bool isTold = cause == LockEventCause::Force && state_->events.isOn();
+    const FastRelease done = isTold ? FastRelease::NeedsSlowPath : releaseAtOnce(locker, target);
     held = done == FastRelease::Released;
     if (done == FastRelease::NeedsSlowPath) {
       MutexLock hold(state_->waiting);
@@ -489,6 +490,7 @@ std::vector<DeadlockRecord> LockManager::deadlocks(std::size_t maxEntries) const
 LockEvents LockManager::eventsAfter(std::uint64_t sequence, std::size_t most) const {
   LockEvents found;
   found.next = sequence;
+  state_->events.begin();
   SpinWait pause;
   while (found.events.size() < most) {
     const std::size_t page = std::min(most - found.events.size(), HoldTable::kPage);
@@ -509,6 +511,7 @@ std::uint64_t LockManager::lastEvent() const {
 
 LockWatch LockManager::watch(LockTarget target) {
   MutexLock hold(state_->waiting);
+  state_->events.begin();
   state_->table.watch(target);
   return {*this, target, state_->events.last()};
 }
@@ -519,6 +522,7 @@ void LockManager::unwatch(LockTarget target) {
 }
 
 LockSubscription LockManager::subscribe(std::function<void()> told) {
+  state_->events.begin();
   return state_->events.subscribe(std::move(told));
 }
 

@@ -199,10 +199,10 @@ class LockManager {
   // --- Events ----------------------------------------------------------------------------
 
   /// What happened after the event `sequence`, of the last Options::keptEvents: all that goes the
-  /// slow path, such as requests that meet others, leases, trees, and what is watched.
-  /// Source: docs/locking.md, section 16.
+  /// slow path: requests that meet others, leases, trees, what is watched. There are events from
+  /// the first eventsAfter(), watch() or subscribe() on. Source: docs/locking.md, section 16.
   LockEvents eventsAfter(std::uint64_t sequence, std::size_t most = SIZE_MAX) const;
-  std::uint64_t lastEvent() const;  ///< 0: there has been none.
+  std::uint64_t lastEvent() const;  ///< 0: none.
   /// Who then lists what is held of it, and applies the events after LockWatch::since(), knows what
   /// is held: an event says all that its locker holds there from then on.
   LockWatch watch(LockTarget target);

@@ -117,6 +117,7 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
 
 void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
                      std::uint64_t request) {
+  if (!events_.isOn()) return;
   LockEvent& event = events_.add();
   event.target = entry.target;
   event.locker = hold.locker().id;
@@ -131,6 +132,7 @@ void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold,
 }
 
 void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait) {
+  if (!events_.isOn()) return;
   LockEvent& event = events_.add();
   event.target = goalOf(wait).target;
   if (wait.isMark != 0) event.at = wait.entry()->target;
@@ -145,6 +147,7 @@ void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait)
 }
 
 void LockTable::noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause) {
+  if (!events_.isOn()) return;
   LockEvent& event = events_.add();
   event.target = request.target;
   if (at.target != request.target) event.at = at.target;
