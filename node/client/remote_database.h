@@ -169,7 +169,7 @@ class RemoteDatabase final : public Database {
   LockReply withLoss(LockReply reply) const;
   /// It has signed on. False when its parent has signed off by now: then it is signed off, too.
   bool takeIn(LockerId locker, Oid node, LockerId parent) NEPHRITE_EXCLUDES(mutex_);
-  void signOff(LockerId locker, std::optional<Heritage> heritage) NEPHRITE_EXCLUDES(mutex_);
+  void signOff(LockerId locker, std::optional<std::uint16_t> level) NEPHRITE_EXCLUDES(mutex_);
   void forget(LockerId locker);
   void forgetLocks(LockerId locker);
   void loses(LockerId locker, const RequestFailure& why) NEPHRITE_EXCLUDES(mutex_);

@@ -23,12 +23,12 @@ bool RemoteDatabase::takeIn(LockerId locker, Oid node, LockerId parent) {
 
 void RemoteDatabase::signOffProcess(LockerId locker) { signOff(locker, std::nullopt); }
 
-// Who is told here how the server decides hears of it from the server: told() stays uncalled.
+// What is inherited the server decides, and says (LocksInherited).
 void RemoteDatabase::signOffToParent(LockerId locker, Heritage heritage) {
-  signOff(locker, std::move(heritage));
+  signOff(locker, heritage.level);
 }
 
-void RemoteDatabase::signOff(LockerId locker, std::optional<Heritage> heritage) {
+void RemoteDatabase::signOff(LockerId locker, std::optional<std::uint16_t> level) {
   const LockerId parent = shared_->locks().parentOf(locker);
   const std::vector<LockerId> descendants = shared_->locks().descendantsOf(locker);
   bool isHere = false;
@@ -47,17 +47,17 @@ void RemoteDatabase::signOff(LockerId locker, std::optional<Heritage> heritage) 
     }
   }
   if (!isHere) return forget(locker);  // It went with its parent, and may still be answered.
-  if (heritage && !parent.isNull()) {
+  if (level && !parent.isNull()) {
     // What the heir gets now it did not hold before any commit.
     for (const Oid left : held_.allOf(locker))
       if (!held_.mayHold(parent, left)) families_.granted(parent, left);
-    session_->tell(wire::SignOffProcess{locker, true, heritage->level}, [&](std::uint64_t number) {
+    session_->tell(wire::SignOffProcess{locker, true, *level}, [&](std::uint64_t number) {
       if (number != 0) held_.inherited(locker, parent, number);
     });
   } else {
     session_->tell(wire::SignOffProcess{locker});
   }
-  shared_->signOff(locker, std::move(heritage));
+  shared_->signOff(locker, level ? std::optional(Heritage{*level}) : std::nullopt);
   // What these still ask for the server answers: it knows what became of their commits.
   for (const LockerId each : descendants) forgetLocks(each);
   forget(locker);

@@ -82,7 +82,8 @@ struct ProcessReply {
 struct Heritage {
   std::uint16_t level = 0;  ///< So many load and lock states has the parent open.
   /// Told once, when the locks are the parent's: of which objects they were. That is at the end of
-  /// a commit of the family that is being written, on the thread which ends it; else now.
+  /// a commit of the family that is being written, on the thread which ends it; else now. Not by
+  /// a client node, whose server knows it.
   std::function<void(const std::vector<Oid>& left)> told = {};
 };
 
