@@ -150,7 +150,7 @@ class LockManager {
 
   /// Releases what `locker` holds on `target`, of either duration. False in `released` when
   /// it held nothing. Whether an unlock is ignored in transaction, load or lock state is
-  /// for the caller to know. `cause`: for the events; with Force there always is one.
+  /// for the caller to know. `cause`: for the events; with Force there is one, if any.
   LockAnswers unlock(LockerId locker, LockTarget target, bool* released = nullptr,
                      LockEventCause cause = LockEventCause::Unlock);
 

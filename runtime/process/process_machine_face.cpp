@@ -25,7 +25,8 @@ void ProcessMachine::write(Oid oid, std::function<void(ObjectRecord&)> edit, Ste
   lock(wish, [this, oid, lifetime, edit = std::move(edit),
               stepDone = std::move(stepDone)](const StepResult& locked) {
     if (!locked.isDone()) return stepDone(locked);
-    begin(lifetime);
+    // Begun while the lock was waited for: the lock goes with that transaction.
+    if (const auto error = begin(lifetime)) return stepDone(failed(*error));
     writeLocked(oid, edit, locked, stepDone);
   });
 }
