@@ -84,10 +84,11 @@ Entry& LockTable::goalOf(const Wait& wait) const {
 
 // --- Asking --------------------------------------------------------------------------------------
 
-bool LockTable::countRequest(Locker& locker) {
+bool LockTable::countRequest(Locker& locker, bool reads) {
   OwnerHold own(locker.mutex);
   locker.lockRequests.add(1);
-  return (locker.slowPathOnly & (Locker::kSignedOff | Locker::kCommitWrites)) == 0;
+  const unsigned unless = reads ? Locker::kSignedOff : Locker::kSignedOff | Locker::kCommitWrites;
+  return (locker.slowPathOnly & unless) == 0;
 }
 
 // What is held covers what is asked for: nothing to wait for, even when others do (2.1).
@@ -185,16 +186,17 @@ std::int32_t LockTable::millisecondsOf(const LockRequest& request) const {
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(wait.count(), 0, most));
 }
 
-Wait& LockTable::enqueue(Locker& locker, Entry& at, Entry& goal, const LockRequest& request,
-                         bool upgrade, Instant now) {
+// Where `way` ends: at the goal, or above it.
+Wait& LockTable::enqueue(Locker& locker, const Way& way, Entry& goal, const LockRequest& request,
+                         Instant now) {
+  Entry& at = *way.at;
   Wait* const wait = waits_.make();
   const std::int32_t milliseconds = millisecondsOf(request);
   wait->ask(request);
   wait->waitFor(locker, at, milliseconds);
   wait->deadline = now + std::chrono::milliseconds(milliseconds);
   wait->sequence = ++lastWait_;
-  const Queue::iterator place = placeInQueue(at, locker, upgrade);
-  wait->upgrade = upgrade;
+  const Queue::iterator place = placeFor(*wait, way);
   wait->isSubtree = request.scope == LockScope::Subtree;
   wait->isMark = &at != &goal;
 

@@ -142,12 +142,12 @@ class LockTable {
   void grantRead(Wait& wait, LockAnswers& out);
   bool mayWait(const Locker& locker, const Way& way, const LockRequest& request) const;
   bool isOfWritesAlone(const Mark& mark, LockType asked) const;
-  /// False when it may not ask: it has signed off, or a commit of it is being written.
-  static bool countRequest(Locker& locker);
+  /// False: it has signed off; or its commit is being written, and it does not only read.
+  static bool countRequest(Locker& locker, bool reads = false);
   std::int32_t millisecondsOf(const LockRequest& request) const;
-  /// `at`: where it has to wait on its way to `goal`, or that.
-  Wait& enqueue(Locker& locker, Entry& at, Entry& goal, const LockRequest& request, bool upgrade,
+  Wait& enqueue(Locker& locker, const Way& way, Entry& goal, const LockRequest& request,
                 Instant now);
+  static Queue::iterator placeFor(Wait& wait, const Way& way);
   void startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
                     LockAnswers& out);
   /// The deadlocks of lockers that wait and have come to hold something that others want, or whose

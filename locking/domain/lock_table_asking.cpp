@@ -71,17 +71,17 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
   LockAnswer answer;
   answer.request = request;
   answer.shareReleased = shareReleased.has_value();
+  // It may read while its own commit waits or is being written: that holds nothing.
+  const bool reads = request.access == LockAccess::GatedRead;
   const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
-  if (!countRequest(locker) || isCommitted) {
+  if (!countRequest(locker, reads) || (isCommitted && !reads)) {
     answer.outcome = LockOutcome::Cancelled;
     out.add(std::move(done), std::move(answer));
     return;
   }
 
   Entry& entry = entryFor(request.target);
-  if (request.access == LockAccess::GatedRead) {
-    return readGated(locker, entry, std::move(answer), std::move(done), out);
-  }
+  if (reads) return readGated(locker, entry, std::move(answer), std::move(done), out);
   const bool isSubtree = request.scope == LockScope::Subtree;
   if (isSubtree) places_.of(entry);
   Hold* const held = holdOn(entry, locker);
@@ -149,8 +149,7 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
   }
 
   ++statistics_.queuedLocks;
-  const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
-  Wait& wait = enqueue(locker, *way.at, entry, request, upgrade, clock_.now());
+  Wait& wait = enqueue(locker, way, entry, request, clock_.now());
   wait.done = std::move(done);
   wait.shareReleased = answer.shareReleased;
   note(LockEventKind::Waiting, LockEventCause::Request, wait);
@@ -205,11 +204,14 @@ bool LockTable::mayWait(const Locker& locker, const Way& way, const LockRequest&
     return !isOfWritesAlone(*obstacle.mark, way.wanted.type);
   };
   if (forEachConflict(*way.at, locker, way.wanted, isLasting)) return false;
-  const auto isLock = [&](const Wait& ahead) {
-    return momentary_.accessOf(ahead) == LockAccess::Lock;
-  };
-  return way.wanted.isGated ||
-         !forEachAhead(*way.at, locker, way.wanted, isFavoured(*way.at, locker), isLock);
+  if (way.wanted.isGated) return true;
+  // The first says it for all: the queue may be very long.
+  bool isBehindLock = false;
+  forEachAhead(*way.at, locker, way.wanted, isFavoured(*way.at, locker), [&](const Wait& first) {
+    isBehindLock = momentary_.accessOf(first) == LockAccess::Lock;
+    return true;
+  });
+  return !isBehindLock;
 }
 
 // Is all that the mark stands for and that excludes `asked` momentary, or asked for by a face?
@@ -311,8 +313,7 @@ void LockTable::upgradeForCommit(Locker& locker, const LockRequest& request,
       continue;
     }
     ++statistics_.queuedLocks;
-    const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
-    Wait& wait = enqueue(locker, *way.at, *entries[i], part, upgrade, now);
+    Wait& wait = enqueue(locker, way, *entries[i], part, now);
     wait.setCommit(*commit);
     note(LockEventKind::Waiting, LockEventCause::Commit, wait);
     if (commit->pending++ == 0) first = &wait;

@@ -113,12 +113,16 @@ bool LockTable::goOn(Wait& mark) {
   if (mark.isMark == 0) places_.forgetGoal(mark);
   if (way.isFree) return true;
   contention_.count(way.at->target);
-  const bool upgrade = way.isCovered || isFavoured(*way.at, locker);
-  const Queue::iterator place = placeInQueue(*way.at, locker, upgrade);
-  mark.upgrade = upgrade;
-  mark.favoured = 0;
-  way.at->enter(mark, place);
+  way.at->enter(mark, placeFor(mark, way));
   return false;
+}
+
+// What an own lock above covers stands where it would without that, and no newcomer is in its way.
+Queue::iterator LockTable::placeFor(Wait& wait, const Way& way) {
+  const Locker& locker = *wait.locker();
+  wait.upgrade = isFavoured(*way.at, locker);
+  wait.favoured = way.isCovered && wait.upgrade == 0;
+  return placeInQueue(*way.at, locker, wait.upgrade != 0);
 }
 
 // Who has locks below stands ahead of the first that wants all that is below.

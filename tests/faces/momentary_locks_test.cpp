@@ -179,6 +179,20 @@ TEST_F(MomentaryLocks, WhenAGatedReadWaitsForAWriteThenItIsLetThroughAndKeepsNob
   EXPECT_TRUE(locks.locksOn(kOrder).empty());
 }
 
+TEST_F(MomentaryLocks, WhenItsOwnCommitWaitsOrIsBeingWrittenThenASessionStillReads) {
+  ask(kAnna, kOrder, Update);
+  ask(kBen, kOrder, Share);
+  const AskedLock commit = commitUpgrade(kAnna, {kOrder});
+  EXPECT_TRUE(commit.waits());
+  EXPECT_EQ(gatedRead(kAnna, kOrder).outcome(), LockOutcome::Granted);
+  unlock(kBen, kOrder);
+  locks.beginWriting(kAnna);
+
+  EXPECT_EQ(gatedRead(kAnna, kOrder).outcome(), LockOutcome::Granted);
+  EXPECT_EQ(write(kAnna, kStock).outcome(), LockOutcome::Cancelled) << "one commit at a time";
+  locks.endWriting(kAnna);
+}
+
 // --- Trees ---------------------------------------------------------------------------------------
 
 /// Given: orders are below the stock.

@@ -95,6 +95,7 @@ TEST(NetworkWorld, WhenManySeedsArePlayedThenEveryFaultAndEveryWayOutOccurs) {
                                  "child signed on",
                                  "signed off with its parent",
                                  "locks inherited",
+                                 "asked for all below",
                                  "told error 64022",
                                  "object deleted",
                                  "other object read after a grant",

@@ -187,6 +187,14 @@ void LockModel::ask(Pending pending, int process, bool isOwn) {
   if (limit != 0) return tell(eventOf(pending, process, "error", limit), isOwn);
   if (goOn(waiter)) {
     const std::vector<int> places = std::exchange(toServe_, {});
+    if (pending.verb == ScheduleVerb::Write) {
+      // Whom the momentary lock lets pass passes while it is there, and is told after the write.
+      servePlaces(places);
+      const std::vector<Decision> passed = std::exchange(decided_, {});
+      succeed(pending, process, isOwn);
+      decided_ = passed;
+      return deliver();
+    }
     // Of several locks, the next is asked for when all that came of this one has been told.
     if (!pending.locks) succeed(pending, process, isOwn);
     servePlaces(places);
@@ -341,7 +349,13 @@ void LockModel::commit() {
     waiter.target = object;
     if (!meetsNothing(waiter)) mustWait = true;
   }
-  if (!mustWait) return succeed(pending, self_, true);
+  if (!mustWait) {
+    // Exclusive until it ends: what returns to Update then has changed.
+    for (const int object : pending.upgrades) {
+      if (holdsAllChanged(self_)) holdOf(self_, object)->type = X;
+    }
+    return succeed(pending, self_, true);
+  }
   const auto due = dueTime(me, -2);
   if (!due) return own("refused", 1027);
   pending.due = *due;

@@ -154,8 +154,7 @@ class Generator {
       if (random_.oneIn(2)) leaseOneIn_ = 1 + random_.below(4);
     }
     if (trees_.oneIn(3)) subtreeOneIn_ = 1 + trees_.below(4);
-    // Open: in a tree with families, likewise.
-    if (faces_.oneIn(6) && subtreeOneIn_ == 0) faceOneIn_ = 2 + faces_.below(6);
+    if (faces_.oneIn(6)) faceOneIn_ = 2 + faces_.below(6);
     weights_ = {{SharedLock, 12},
                 {ReserveLock, 4},
                 {UpdateLock, 7},
@@ -347,9 +346,7 @@ class Generator {
     if (subtreeOneIn_ != 0 && isLockVerb(line.verb) && !isResource) {
       line.subtree = trees_.oneIn(subtreeOneIn_);
     }
-    // Open: of an heir in a tree, the model and the lock table differ in a seed of 25,000.
-    const bool mayInherit = families_ && subtreeOneIn_ == 0;
-    if (line.verb == SignOff && mayInherit) line.inherit = !random_.oneIn(3);
+    if (line.verb == SignOff && families_) line.inherit = !random_.oneIn(3);
     if (line.verb == Lock || line.verb == TryLock) {
       line.type = static_cast<ScheduleLockType>(random_.below(4));
       line.duration =
