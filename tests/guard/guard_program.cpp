@@ -264,6 +264,30 @@ void watchMany(std::uint64_t count) {
   require(many.locks.lastEvent() == 2 * count, "not all was told");
 }
 
+// Of many faces each waits for the write of the one before.
+void writeMany(std::uint64_t count) {
+  Many many(count);
+  std::uint64_t granted = 0;
+  LockRequest write;
+  write.target = {1};
+  write.type = LockType::Exclusive;
+  write.timeout = LockTimeout::immediate();
+  write.access = LockAccess::Write;
+  for (std::uint64_t i = 1; i <= count; ++i) {
+    write.locker = {i};
+    many.locks
+        .request(write,
+                 [&](const LockAnswer& answer) {
+                   granted += answer.outcome == LockOutcome::Granted ? 1 : 0;
+                 })
+        .deliver();
+  }
+  require(granted == 1, "they do not wait for each other");
+  for (std::uint64_t i = 1; i <= count; ++i) many.locks.releaseTransactionLocks({i}).deliver();
+  require(granted == count, "not all have written");
+  many.signAllOff();
+}
+
 // --- The wire ------------------------------------------------------------------------------------
 
 /// Takes what `encode` makes across as bytes, `count` times.
@@ -336,6 +360,7 @@ constexpr Case kCases[] = {
     {"many_upgrades", upgradeMany},
     {"many_list", listMany},
     {"many_watch", watchMany},
+    {"many_write", writeMany},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},
     {"wire_lock_ten", carryTenLocks},
