@@ -304,7 +304,7 @@ void LockTable::grant(Wait& wait, LockAnswers& out) {
   wait.entry()->leave(wait);
   if (wait.isMark != 0 && !goOn(wait)) {
     toCheck_.push_back(wait.locker());
-    serveDescendants(*wait.locker(), goalOf(wait), out);
+    serveNewMarks(*wait.locker(), goalOf(wait), out);
     return;
   }
   if (momentary_.accessOf(wait) == LockAccess::GatedRead) return grantRead(wait, out);

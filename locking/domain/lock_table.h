@@ -184,7 +184,7 @@ class LockTable {
   // Ways out of a wait. Each ends in serve().
   void serve(Entry& entry, LockAnswers& out);
   void serveAbove(Entry& entry, LockAnswers& out);
-  void serveDescendants(Locker& locker, Entry& entry, LockAnswers& out);
+  void serveNewMarks(Locker& locker, Entry& entry, LockAnswers& out);
   static bool isFree(const Wait& wait);
   static Wait* nextToGrant(Entry& entry);
   static void becomeUpgrades(Locker& locker, Entry& entry);

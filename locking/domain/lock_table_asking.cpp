@@ -158,9 +158,11 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
   }
   // An entry that has one above it stays, whatever becomes of the request.
   const bool leavesMarks = entry.place != nullptr && entry.place->parent != nullptr;
+  // A new mark may put what it asked for before in the way of another.
+  if (leavesMarks && &locker.waits.front() != &wait) toCheck_.push_back(&locker);
   startWaiting(locker, wait.sequence, wait.deadline, out);
-  if (!leavesMarks || locker.firstChild == nullptr) return;
-  serveDescendants(locker, entry, out);
+  if (!leavesMarks) return;
+  serveNewMarks(locker, entry, out);
   breakPending(out);
 }
 

@@ -192,10 +192,11 @@ void LockTable::setBelow(Hold& hold, Entry& entry, HeldTypes types) {
 
 // --- Serving -------------------------------------------------------------------------------------
 
-// Where it has got a mark above `entry`, its descendants wait no more for those who want all that
-// is below.
-void LockTable::serveDescendants(Locker& locker, Entry& entry, LockAnswers& out) {
-  if (locker.firstChild == nullptr || entry.place == nullptr) return;
+// Where it has got a mark above `entry`, it and its descendants wait no more for those who want all
+// that is below.
+void LockTable::serveNewMarks(Locker& locker, Entry& entry, LockAnswers& out) {
+  if (entry.place == nullptr) return;
+  if (locker.firstChild == nullptr && locker.waits.empty()) return;
   for (Place* const place : Places::above(*entry.place)) {
     if (!std::exchange(place->isLowered, false) || place->entry->subtreeWaits == 0) continue;
     while (Wait* const next = nextToGrant(*place->entry)) grant(*next, out);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "locking/domain/wait_graph.h"
 
 namespace nephrite::lock_table {
 namespace {
@@ -227,8 +228,10 @@ Mark& Places::markFor(Locker& locker, Place& place) {
   mark->order = holds_.orderOfNext(*place.entry, locker);
   mark->since = clock_.now();
   place.inOrder.push_back(*mark);
-  // Its descendants do not wait any more for those who want all that is below.
-  if (locker.firstChild != nullptr) place.isLowered = true;
+  // It and its descendants do not wait here any more for those who want all that is below.
+  if (locker.firstChild != nullptr || !waitsOn(locker, *place.entry).empty()) {
+    place.isLowered = true;
+  }
   mark->next = std::exchange(locker.marks, mark);
   if (mark->next != nullptr) mark->next->previous = mark;
   return *mark;

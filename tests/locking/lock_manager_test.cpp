@@ -494,5 +494,53 @@ TEST_F(LockPlay, WhenAPlaceCannotBeThenItIsRefusedAndNothingHasChanged) {
   EXPECT_FALSE(locks.isLocked(LockTarget{5000}));
 }
 
+/// Given: an order and a stock below one folder.
+class AFolderOfTwo : public LockPlay {
+ protected:
+  AFolderOfTwo() {
+    locks.setPlace(kOrder, kFolder);
+    locks.setPlace(kStock, kFolder);
+  }
+  AskedLock askSubtree(LockerId locker, LockTarget target, LockType type) {
+    LockRequest request = wish(locker, target, type);
+    request.scope = LockScope::Subtree;
+    return ask(request);
+  }
+  static constexpr LockTarget kFolder{300};
+};
+
+// Reserve excludes Reserve, and Share is beside both.
+TEST_F(AFolderOfTwo, WhenWhoWaitsBehindASubtreeRequestGetsAnotherLockBelowThenItWaitsNoMore) {
+  ask(kAnna, kStock, LockType::Reserve);
+  const AskedLock whole = askSubtree(kBen, kFolder, LockType::Reserve);
+  const AskedLock order = ask(kCleo, kOrder, LockType::Reserve);
+  EXPECT_TRUE(whole.waits());
+  ASSERT_TRUE(order.waits());
+
+  const AskedLock stock = ask(kCleo, kStock, LockType::Share);
+
+  EXPECT_EQ(stock.outcome(), LockOutcome::Granted);
+  ASSERT_FALSE(order.waits());
+  EXPECT_EQ(order.outcome(), LockOutcome::Granted);
+  EXPECT_TRUE(whole.waits());
+}
+
+TEST_F(AFolderOfTwo, WhenItsSecondRequestIsLetInThereAndWaitsBelowThenTheFirstGoesOnToo) {
+  const LockTarget third{400};
+  locks.setPlace(third, kFolder);
+  ask(kAnna, kStock, LockType::Reserve);
+  ask(kDora, third, LockType::Exclusive);
+  const AskedLock whole = askSubtree(kBen, kFolder, LockType::Reserve);
+  const AskedLock order = ask(kCleo, kOrder, LockType::Reserve);
+  ASSERT_TRUE(order.waits());
+
+  const AskedLock below = ask(kCleo, third, LockType::Share);
+
+  EXPECT_TRUE(below.waits());
+  ASSERT_FALSE(order.waits());
+  EXPECT_EQ(order.outcome(), LockOutcome::Granted);
+  EXPECT_TRUE(whole.waits());
+}
+
 }  // namespace
 }  // namespace nephrite
