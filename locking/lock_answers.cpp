@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "locking/lock_events.h"
+#include "locking/lock_domain.h"
 
 namespace nephrite {
 
@@ -60,11 +60,11 @@ void LockAnswers::tell(const Delivery& delivery) noexcept {
 void LockAnswers::deliver() {
   const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
   const std::vector<Delivery> rest = std::exchange(rest_, {});
-  LockEventLog* const news = std::exchange(news_, nullptr);
+  LockDomain* const news = std::exchange(news_, nullptr);
   const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
   if (first) tell(*first);
   for (const Delivery& delivery : rest) tell(delivery);
-  if (news != nullptr) news->tell();
+  if (news != nullptr) news->tellNews();
   if (then) then().deliver();
 }
 

@@ -10,7 +10,7 @@
 
 namespace nephrite {
 
-class LockEventLog;
+class LockDomain;
 
 namespace lock_table {
 class LockTable;
@@ -48,7 +48,7 @@ class [[nodiscard]] LockAnswers {
 
   std::optional<Delivery> first_;  // Apart, so that the common batch of one allocates nothing.
   std::vector<Delivery> rest_;
-  LockEventLog* news_ = nullptr;  ///< There are new events, and subscribers.
+  LockDomain* news_ = nullptr;  ///< There are new events, and subscribers.
   /// Runs when all have been told: the rest of a request that had to let others go first.
   std::function<LockAnswers()> then_;
   std::optional<Instant> waitsUntil_;  ///< The request just made waits, until then.

@@ -55,6 +55,7 @@ LockSubscription::~LockSubscription() {
 LockEvent& LockEventLog::add() {
   if (hasSubscribers_.load(std::memory_order_relaxed)) {
     isNew_.store(true, std::memory_order_relaxed);
+    isAnyNew_.store(true, std::memory_order_relaxed);
   }
   if (events_.size() < most_) events_.emplace_back();
   LockEvent& event = most_ == 0 ? none_ : events_[next_];

@@ -149,7 +149,7 @@ class [[nodiscard]] LockSubscription {
 ///          thread.
 class LockEventLog {
  public:
-  explicit LockEventLog(std::size_t most) : most_(most) {}
+  LockEventLog(std::size_t most, std::atomic<bool>& isAnyNew) : most_(most), isAnyNew_(isAnyNew) {}
 
   /// Somebody wants to know: from now on there are events. Before that they cost one look.
   void begin() { isOn_.store(true, std::memory_order_relaxed); }
@@ -168,8 +168,8 @@ class LockEventLog {
 
   LockSubscription subscribe(std::function<void()> told) NEPHRITE_EXCLUDES(mutex_);
   void unsubscribe(std::uint64_t number) NEPHRITE_EXCLUDES(mutex_);
-  /// Is there something new that nobody is about to tell? Then the caller has to tell().
-  bool takeNews() { return isNew_.load(std::memory_order_relaxed) && isNew_.exchange(false); }
+  /// Is there something new that nobody has told? Then the caller has to tell().
+  bool takeNews() { return isNew_.exchange(false); }
   /// Calls all subscribers, with no mutex held.
   void tell() NEPHRITE_EXCLUDES(mutex_);
 
@@ -188,7 +188,8 @@ class LockEventLog {
   std::atomic<bool> isOn_{false};
   std::atomic<bool> hasSubscribers_{false};
   std::atomic<bool> isNew_{false};
-  Mutex mutex_;  // A leaf.
+  std::atomic<bool>& isAnyNew_;  // In this log or another of its domain.
+  Mutex mutex_;                  // A leaf.
   std::vector<std::shared_ptr<const Subscriber>> subscribers_ NEPHRITE_GUARDED_BY(mutex_);
   std::uint64_t lastSubscriber_ NEPHRITE_GUARDED_BY(mutex_) = 0;
 };

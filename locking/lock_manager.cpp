@@ -24,16 +24,22 @@ static_assert(LockManager::kMostDepth == Locker::kMostDepth);
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
-      : holds(options.tokensAbove, clock),
-        events(options.keptEvents),
-        table(clock, std::move(options), holds, lockers, events) {}
+      : domain(options.domain != nullptr ? options.domain : std::make_shared<LockDomain>()),
+        waiting(domain->waiting_),
+        holds(options.tokensAbove, clock),
+        events(options.keptEvents, domain->isNew_),
+        table(clock, std::move(options), holds, lockers, events, domain->waits_) {
+    domain->logs_.push_back(&events);
+  }
+  ~State() { std::erase(domain->logs_, &events); }
 
+  const std::shared_ptr<LockDomain> domain;
+  Mutex& waiting;  // Of the domain.
   // Order: `waiting`, then a locker's mutex, then a segment's of `holds`; pool and lockers last.
   lock_table::ChunkPool pool;
   HoldTable holds;
   lock_table::Lockers lockers;
   LockEventLog events;  // Guarded by `waiting`, but for its subscribers.
-  mutable Mutex waiting;
   lock_table::LockTable table NEPHRITE_GUARDED_BY(waiting);
   std::atomic<std::uint64_t> lastBegun{0};
 
@@ -184,7 +190,7 @@ LockManager::Placing LockManager::setPlace(LockTarget target, LockTarget parent)
 
 // There may be new events; and a wait or a lease may end before all that the timer knows of.
 void LockManager::finish(LockAnswers& out) const {
-  if (state_->events.takeNews()) out.news_ = &state_->events;
+  if (state_->domain->takeNews()) out.news_ = state_->domain.get();
   if (out.waitsUntil_ && waitBegan_) waitBegan_(*out.waitsUntil_);
 }
 
@@ -287,13 +293,15 @@ LockAnswers LockManager::cancel(LockerId id, std::uint64_t requestId) {
 
 std::optional<Instant> LockManager::nextDeadline() const {
   MutexLock hold(state_->waiting);
-  return state_->table.nextDeadline();
+  LockTable* const table = state_->domain->waits_.tableToExpire();
+  return table == nullptr ? std::nullopt : std::optional(table->nextExpiry()->at);
 }
 
 LockAnswers LockManager::expireNext(Instant now) {
   const auto expired = [&] {
     MutexLock hold(state_->waiting);
-    return state_->table.expireNext(now);
+    LockTable* const table = state_->domain->waits_.tableToExpire();
+    return table == nullptr ? LockAnswers() : table->expireNext(now);
   };
   LockAnswers out = expired();
   finish(out);

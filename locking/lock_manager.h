@@ -51,7 +51,7 @@ class LockManager {
   LockManager(const LockManager&) = delete;
   LockManager& operator=(const LockManager&) = delete;
 
-  /// Takes effect for requests made from now on.
+  /// For requests made from now on.
   void setTimeouts(std::chrono::milliseconds serverTimeout,
                    std::chrono::milliseconds backgroundTimeout);
   void setDoubleDeadlock(bool on);
@@ -75,8 +75,8 @@ class LockManager {
   /// Cancels what `locker` waits for, releases all it holds and refuses (Cancelled) whatever
   /// it may still send; that of its descendants first. Harmless when it is not signed on.
   LockAnswers signOff(LockerId locker);
-  /// The same of the locker itself, but what it holds is its parent's from now on, with the
-  /// parent's present level. Without a parent: signOff().
+  /// The same, but what the locker itself holds is its parent's from now on, with the parent's
+  /// present level. Without a parent: signOff().
   LockAnswers signOffToParent(LockerId locker, std::uint16_t level);
   /// The descendants of `locker` that are signed on, the deepest first.
   std::vector<LockerId> descendantsOf(LockerId locker) const;
@@ -130,11 +130,11 @@ class LockManager {
   /// Withdraws a waiting request: it is answered Cancelled. Harmless when it does not wait.
   LockAnswers cancel(LockerId locker, std::uint64_t requestId);
 
-  /// The earliest moment at which a wait runs out or a lease ends; empty when none can.
+  /// When the next wait or lease ends, of all lock managers of the domain; empty: none can.
   std::optional<Instant> nextDeadline() const;
 
-  /// Lets the first lock go whose lease has ended at or before `now`, or answers TimedOut to the
-  /// first wait whose deadline is: whichever is earlier; at one moment leases first, in the order
+  /// Of these, lets the first lock go whose lease has ended by `now`, or answers TimedOut to the
+  /// first wait whose deadline has come: the earlier one; at one moment leases first, in the order
   /// in which they were made, then the request asked first. Call until it returns an empty batch.
   LockAnswers expireNext(Instant now);
 

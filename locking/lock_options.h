@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "base/clock.h"
+#include "locking/lock_domain.h"
 #include "locking/lock_limits.h"
 #include "locking/lock_request.h"
 
@@ -20,6 +22,8 @@ struct LockOptions {
   bool doubleDeadlock = false;
   std::size_t keptDeadlocks = 64;  ///< How many deadlocks() remembers.
   std::size_t keptEvents = 4'096;  ///< How many eventsAfter() remembers.
+  /// With whom its requests wait; null: by itself.
+  std::shared_ptr<LockDomain> domain = nullptr;
   /// Fencing tokens start above this: the caller keeps it rising across restarts.
   std::uint64_t tokensAbove = 0;
   LockLimits limits = {};

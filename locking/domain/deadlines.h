@@ -6,9 +6,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/clock.h"
 #include "locking/table/lock_nodes.h"
 
 namespace nephrite::lock_table {
+
+/// When a wait runs out, or a lease ends.
+struct Expiry {
+  Instant at;
+  std::uint64_t wait = 0;  ///< Its sequence; 0: a lease.
+  auto operator<=>(const Expiry&) const = default;
+};
 
 /// All waits, the one that ends first in front: a heap with four children to a node, in which each
 /// wait knows its place. Millions of waits are far apart in memory; so what decides nearly always,

@@ -42,16 +42,17 @@ class Snapshot {
   }
 
   void addEntriesOf(const Locker& locker, bool cycle) {
-    for (const Wait& wait : locker.waits) {
-      if (seen_.contains(wait.entry())) continue;
+    forEachWaitOf(locker, [&](const Wait& wait) {
+      if (seen_.contains(wait.entry())) return false;
       if (!cycle && others_ == DeadlockRecord::kMoreTargets) {
         record_.truncated = true;
-        return;
+        return true;
       }
       others_ += cycle ? 0 : 1;
       seen_.insert(wait.entry());
       entries_.push_back(wait.entry());
-    }
+      return false;
+    });
   }
 
   // `others` counts the lockers of one target that are not on the cycle.

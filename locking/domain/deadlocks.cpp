@@ -27,14 +27,20 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
       deadlocks_.addVictim(blockers.front().locker->id);
       // Both are described before either leaves, while the cycle can still be seen.
       Wait& other = *blockers.front().wait;
-      LockAnswer ownAnswer = refusalOf(own, LockOutcome::Deadlock);
-      LockAnswer otherAnswer = refusalOf(other, LockOutcome::Deadlock);
-      std::vector<LockTarget> changed = detach(own, std::move(ownAnswer), ownFirst, out);
-      for (const LockTarget target : detach(other, std::move(otherAnswer), false, out)) {
-        std::erase(changed, target);  // Served once, after the release that comes last.
-        changed.push_back(target);
+      LockTable& ours = tableOf(own);
+      LockTable& theirs = tableOf(other);
+      LockAnswer ownAnswer = ours.refusalOf(own, LockOutcome::Deadlock);
+      LockAnswer otherAnswer = theirs.refusalOf(other, LockOutcome::Deadlock);
+      std::vector<LockTarget> changed = ours.detach(own, std::move(ownAnswer), ownFirst, out);
+      const auto changedThere = theirs.detach(other, std::move(otherAnswer), false, out);
+      if (&ours == &theirs) {
+        for (const LockTarget target : changedThere) {
+          std::erase(changed, target);  // Served once, after the release that comes last.
+          changed.push_back(target);
+        }
       }
-      serveAll(changed, out);
+      ours.serveAll(changed, out);
+      if (&ours != &theirs) theirs.serveAll(changedThere, out);
       continue;
     }
 
@@ -43,23 +49,27 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
                               : victimByPolicy(requester, own);
     if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker, false, clock_);
     deadlocks_.addVictim(victim.locker->id);
-    LockAnswer answer = refusalOf(*victim.wait, LockOutcome::Deadlock);
-    serveAll(detach(*victim.wait, std::move(answer), victim.wait == &own && ownFirst, out), out);
+    LockTable& table = tableOf(*victim.wait);
+    LockAnswer answer = table.refusalOf(*victim.wait, LockOutcome::Deadlock);
+    const bool isFirst = victim.wait == &own && ownFirst;
+    table.serveAll(table.detach(*victim.wait, std::move(answer), isFirst, out), out);
   }
 }
+
+LockTable& LockTable::tableOf(const Wait& wait) { return *wait.locker()->table; }
 
 void LockTable::hasGot(Locker& locker, const Entry& entry) {
   const bool passesQueues =
       locker.parent != nullptr || locker.firstChild != nullptr || entry.place != nullptr;
-  if (passesQueues && !locker.waits.empty()) toCheck_.push_back(&locker);
+  if (passesQueues && isWaiting(locker)) shared_.toCheck.push_back(&locker);
 }
 
 void LockTable::breakPending(LockAnswers& out) {
-  while (!toCheck_.empty() || !moved_.empty()) {
-    std::vector<Locker*> all = std::exchange(toCheck_, {});
-    all.insert(all.end(), moved_.begin(), moved_.end());
-    moved_.clear();
-    for (Locker* const locker : all) breakCycles(*locker, 0, false, out);
+  while (!shared_.toCheck.empty() || !shared_.moved.empty()) {
+    std::vector<Locker*> all = std::exchange(shared_.toCheck, {});
+    all.insert(all.end(), shared_.moved.begin(), shared_.moved.end());
+    shared_.moved.clear();
+    for (Locker* const locker : all) locker->table->breakCycles(*locker, 0, false, out);
   }
 }
 
@@ -73,22 +83,34 @@ LockTable::Victim LockTable::victimOf(const std::vector<WaitGraph::Blocker>& blo
 
 namespace {
 
-std::uint64_t writeLocksOf(Locker& locker) {
+std::uint64_t locksOf(const Locker& process) {
   std::uint64_t count = 0;
-  OwnerHold own(locker.mutex);
-  for (const Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
-    count += covers(hold->type(), LockType::Update) ? 1 : 0;
-  }
+  anyOfProcess(process, [&](const Locker& each) {
+    count += each.held.get();
+    return false;
+  });
   return count;
 }
 
-// The party with the smallest gives way.
+std::uint64_t writeLocksOf(const Locker& process) {
+  std::uint64_t count = 0;
+  anyOfProcess(process, [&](Locker& each) {
+    OwnerHold own(each.mutex);
+    for (const Hold* hold = each.first; hold != nullptr; hold = hold->after.get()) {
+      count += covers(hold->type(), LockType::Update) ? 1 : 0;
+    }
+    return false;
+  });
+  return count;
+}
+
+// The party with the smallest gives way. Its age is that in the table where it waits.
 std::uint64_t weightOf(DeadlockVictim policy, Locker& locker) {
   switch (policy) {
     case DeadlockVictim::Youngest: return ~locker.since;
     case DeadlockVictim::Oldest: return locker.since;
-    case DeadlockVictim::FewestLocks: return locker.held.get();
-    case DeadlockVictim::MostLocks: return ~locker.held.get();
+    case DeadlockVictim::FewestLocks: return locksOf(locker);
+    case DeadlockVictim::MostLocks: return ~locksOf(locker);
     case DeadlockVictim::FewestWriteLocks: return writeLocksOf(locker);
     case DeadlockVictim::MostWriteLocks: return ~writeLocksOf(locker);
     case DeadlockVictim::Requester:
@@ -102,9 +124,9 @@ std::uint64_t weightOf(DeadlockVictim policy, Locker& locker) {
 // The lowest priority, then the policy; of those that remain the requester, else the one that is
 // met first from it outwards.
 LockTable::Victim LockTable::victimByPolicy(Locker& requester, Wait& own) {
-  std::vector<Victim> parties{{&requester, &own}};
-  waitGraph_.forEachParty(requester, [&](Locker& party, Wait& wait) {
-    parties.push_back({&party, &wait});
+  std::vector<Victim> parties{{own.locker(), &own}};
+  waitGraph_.forEachParty(requester, [&](Locker& /*party*/, Wait& wait) {
+    parties.push_back({wait.locker(), &wait});
   });
   const auto lowest = std::min_element(
       parties.begin(), parties.end(),

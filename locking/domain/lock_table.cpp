@@ -35,16 +35,20 @@ LockRequest Wait::request() const {
 }
 
 LockTable::LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers,
-                     LockEventLog& events)
+                     LockEventLog& events, SharedWaits& shared)
     : clock_(clock),
       options_(std::move(options)),
       holds_(holds),
       lockers_(lockers),
       events_(events),
+      shared_(shared),
       places_(holds, clock),
       counts_(options_.limits, options_.nearLimit),
       random_(options_.victimSeed),
-      deadlocks_(options_.keptDeadlocks) {}
+      waitGraph_(shared.lastSearch),
+      deadlocks_(options_.keptDeadlocks) {
+  shared_.tables.push_back(this);
+}
 
 LockTable::~LockTable() {
   LockAnswers unheard;
@@ -52,7 +56,9 @@ LockTable::~LockTable() {
     signOff(*locker, unheard);
     releaseAll(*locker, {ReleaseScope::Kind::Everything}, unheard);
     lockers_.remove(locker->id);
+    left(*locker);
   }
+  std::erase(shared_.tables, this);
   unheard.first_.reset();
   unheard.rest_.clear();
 }
@@ -195,7 +201,7 @@ Wait& LockTable::enqueue(Locker& locker, const Way& way, Entry& goal, const Lock
   wait->ask(request);
   wait->waitFor(locker, at, milliseconds);
   wait->deadline = now + std::chrono::milliseconds(milliseconds);
-  wait->sequence = ++lastWait_;
+  wait->sequence = ++shared_.lastWait;
   const Queue::iterator place = placeFor(*wait, way);
   wait->isSubtree = request.scope == LockScope::Subtree;
   wait->isMark = &at != &goal;
@@ -290,7 +296,8 @@ void LockTable::favourDescendants(Locker& locker, Entry& entry) {
   for (Wait& wait : entry.queue) {
     if (wait.isFavoured() || !isAncestor(locker, *wait.locker())) continue;
     wait.favoured = 1;
-    if (entry.favoured++ != 0 || entry.lastUpgrade != nullptr) moved_.push_back(wait.locker());
+    if (entry.favoured++ != 0 || entry.lastUpgrade != nullptr)
+      shared_.moved.push_back(wait.locker());
   }
 }
 
@@ -303,7 +310,7 @@ void LockTable::serveAll(const std::vector<LockTarget>& targets, LockAnswers& ou
 void LockTable::grant(Wait& wait, LockAnswers& out) {
   wait.entry()->leave(wait);
   if (wait.isMark != 0 && !goOn(wait)) {
-    toCheck_.push_back(wait.locker());
+    shared_.toCheck.push_back(wait.locker());
     serveNewMarks(*wait.locker(), goalOf(wait), out);
     return;
   }

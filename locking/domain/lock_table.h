@@ -40,7 +40,7 @@ namespace nephrite::lock_table {
 class LockTable {
  public:
   LockTable(const Clock& clock, LockOptions options, HoldTable& holds, Lockers& lockers,
-            LockEventLog& events);
+            LockEventLog& events, SharedWaits& shared);
   ~LockTable();
 
   LockOptions& options() { return options_; }
@@ -74,7 +74,7 @@ class LockTable {
                         std::span<const LockTarget> targets, LockDone done, LockAnswers& out);
   void setWriting(Locker& locker, bool writes);
   LockAnswers cancel(Locker& locker, std::uint64_t requestId);
-  std::optional<Instant> nextDeadline();
+  std::optional<Expiry> nextExpiry();
   /// The first lease or wait that has ended by `now`.
   LockAnswers expireNext(Instant now);
   /// False when it has no lease there, or one that this does not renew.
@@ -160,6 +160,7 @@ class LockTable {
   };
   Victim victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own);
   Victim victimByPolicy(Locker& requester, Wait& own);
+  static LockTable& tableOf(const Wait& wait);
   void breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
                    LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
@@ -218,6 +219,7 @@ class LockTable {
   void noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause);
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
   void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;
+  std::vector<const Entry*> allEntries() const;
   void checkPlaces() const;
   void findQueued(QueueWalk& walk) const;
   void findQueued(QueuePage& page) const;
@@ -229,6 +231,7 @@ class LockTable {
   HoldTable& holds_;
   Lockers& lockers_;
   LockEventLog& events_;
+  SharedWaits& shared_;
   Slab<Wait> waits_;
   Slab<Entry> entries_;
   Slab<CommitUpgrade> commits_;
@@ -242,9 +245,6 @@ class LockTable {
   DeadlockHistory deadlocks_;
   ContentionTable contention_;
   LockStatistics statistics_;
-  std::vector<Locker*> toCheck_;  // For breakPending(): these ...
-  std::vector<Locker*> moved_;    // ... then these.
-  std::uint64_t lastWait_ = 0;
 };
 
 }  // namespace nephrite::lock_table

@@ -158,8 +158,9 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
   }
   // An entry that has one above it stays, whatever becomes of the request.
   const bool leavesMarks = entry.place != nullptr && entry.place->parent != nullptr;
-  // A new mark may put what it asked for before in the way of another.
-  if (leavesMarks && &locker.waits.front() != &wait) toCheck_.push_back(&locker);
+  // For a new mark of it others may wait for whom it waits already.
+  const auto isOlder = [&](const Wait& each) { return &each != &wait; };
+  if (leavesMarks && forEachWaitOf(locker, isOlder)) shared_.toCheck.push_back(&locker);
   startWaiting(locker, wait.sequence, wait.deadline, out);
   if (!leavesMarks) return;
   serveNewMarks(locker, entry, out);

@@ -166,10 +166,10 @@ void LockTable::letMarksGo(Locker& locker, Entry& entry, LockType type) {
 void LockTable::marksLost(Locker& locker, const Place& place) {
   for (const Place* up = place.parent; up != nullptr; up = up->parent) {
     if (up->entry->subtreeWaits == 0 || up->hasMark(locker)) continue;
-    if (!locker.waits.empty()) moved_.push_back(&locker);
+    if (!locker.waits.empty()) shared_.moved.push_back(&locker);
     if (locker.firstChild == nullptr) continue;
     for (const Wait& wait : up->entry->queue) {
-      if (isAncestor(locker, *wait.locker())) moved_.push_back(wait.locker());
+      if (isAncestor(locker, *wait.locker())) shared_.moved.push_back(wait.locker());
     }
   }
 }

@@ -14,6 +14,8 @@ namespace nephrite::lock_table {
 
 void LockTable::signOn(Locker& locker, bool isCounted) {
   locker.isCounted = isCounted;
+  locker.table = this;
+  shared_.join(locker);
   if (isCounted) counts_.addLocker();
   if (isCounted && counts_.isOn()) {
     OwnerHold own(locker.mutex);
@@ -38,6 +40,7 @@ void LockTable::signOff(Locker& locker, LockAnswers& out) {
 }
 
 void LockTable::left(Locker& locker) {
+  shared_.leave(locker);
   if (std::exchange(locker.isCounted, false)) counts_.removeLocker();
 }
 
@@ -107,7 +110,7 @@ std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out
     std::vector<LockTarget> waitedFor;
     for (const Wait& wait : locker.parent->waits) waitedFor.push_back(wait.entry()->target);
     serveAll(waitedFor, out);
-    toCheck_.push_back(locker.parent.get());
+    shared_.toCheck.push_back(locker.parent.get());
   }
   breakPending(out);
   return family;
@@ -261,7 +264,7 @@ Entry* LockTable::letGo(Locker& locker, LockTarget target, LockEventCause cause)
   }
   removeHold(*hold, entry, cause);
   // What is still waited for there may stand behind requests that stood behind it.
-  for (Locker* const each : becomeNewcomers(locker, entry)) moved_.push_back(each);
+  for (Locker* const each : becomeNewcomers(locker, entry)) shared_.moved.push_back(each);
   return &entry;
 }
 
@@ -335,14 +338,16 @@ bool LockTable::returnToSession(Locker& locker, LockTarget target, LockEventCaus
 
 // --- Time ----------------------------------------------------------------------------------------
 
-std::optional<Instant> LockTable::nextDeadline() {
-  std::optional<Instant> next = leases_.nextEnd();
-  if (deadlines_.empty()) return next;
-  const Instant wait = deadlines_.first().deadline;
-  return next && *next < wait ? *next : wait;
+// Of what ends at one moment, leases come first, then the request asked first.
+std::optional<Expiry> LockTable::nextExpiry() {
+  const std::optional<Instant> lease = leases_.nextEnd();
+  if (!deadlines_.empty()) {
+    const Wait& wait = deadlines_.first();
+    if (!lease || wait.deadline < *lease) return Expiry{wait.deadline, wait.sequence};
+  }
+  return lease ? std::optional(Expiry{*lease, 0}) : std::nullopt;
 }
 
-// Of what ends at one moment, leases come first.
 LockAnswers LockTable::expireNext(Instant now) {
   LockAnswers out;
   const bool waitIsDue = !deadlines_.empty() && deadlines_.first().deadline <= now;
@@ -379,7 +384,7 @@ void LockTable::lapse(Hold& hold, LockAnswers& out) {
   Entry& entry = entryFor(target);
   removeHold(*holdOn(entry, locker), entry, LockEventCause::Lease);
   for (Locker* const each : becomeNewcomers(locker, entry, /*upgradesStay=*/true)) {
-    moved_.push_back(each);
+    shared_.moved.push_back(each);
   }
   serve(entry, out);
 }

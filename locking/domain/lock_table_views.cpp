@@ -271,7 +271,7 @@ class AllWaits {
     return static_cast<std::uint32_t>(next_.size() - 1);
   }
   std::uint32_t nodeOf(const Locker& locker) {
-    const auto [it, isNew] = lockers_.try_emplace(&locker, 0);
+    const auto [it, isNew] = lockers_.try_emplace(locker.process, 0);
     if (isNew) it->second = newNode();
     return it->second;
   }
@@ -341,6 +341,16 @@ void LockTable::checkPlaces() const {
   });
 }
 
+std::vector<const Entry*> LockTable::allEntries() const {
+  boost::unordered_flat_set<const Entry*> entries;
+  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry()); });
+  for (const LockerRef& locker : lockers_.all()) {
+    for (const auto& [entry, place] : locker->contended) entries.insert(entry);
+  }
+  places_.forEach([&](const Place& place) { entries.insert(place.entry); });
+  return {entries.begin(), entries.end()};
+}
+
 // In time proportional to the table, but for sorting and for families: also large ones are checked.
 void LockTable::checkInvariants() const {
   holds_.checkInvariants();
@@ -356,19 +366,16 @@ void LockTable::checkInvariants() const {
     first = last;
   }
 
-  boost::unordered_flat_set<const Entry*> entries;
-  deadlines_.forEach([&](const Wait& wait) { entries.insert(wait.entry()); });
-  for (const LockerRef& locker : lockers_.all()) {
-    for (const auto& [entry, place] : locker->contended) entries.insert(entry);
-  }
-  places_.forEach([&](const Place& place) { entries.insert(place.entry); });
+  const auto entries = allEntries();
   checkPlaces();
   constexpr std::size_t kFewWaits = 200;
   std::size_t waits = 0;
   AllWaits graph;
+  for (const LockTable* const table : shared_.tables) {
+    for (const Entry* const entry : table->allEntries()) graph.add(*entry);
+  }
   for (const Entry* const entry : entries) {
     NEPHRITE_CHECK(holds_.entryOf(entry->target) == entry);
-    graph.add(*entry);
     boost::unordered_flat_set<const Locker*> holders;
     for (const Hold& hold : entry->holders) holders.insert(&hold.locker());
     NEPHRITE_CHECK(entry->isNeeded());  // 5

@@ -114,9 +114,15 @@ class WaitersInTree {
 
 // A newcomer that holds nothing anybody wants, at the tail of a queue however long.
 bool isBehindAll(const Locker& requester) {
-  const Wait& wait = requester.waits.front();
-  return requester.contended.empty() && requester.marks == nullptr &&
-         &wait == &requester.waits.back() && &wait == &wait.entry()->queue.back();
+  const Wait* only = nullptr;
+  const bool hasMore = anyOfProcess(requester, [&](const Locker& each) {
+    if (!each.contended.empty() || each.marks != nullptr) return true;
+    if (each.waits.empty()) return false;
+    if (only != nullptr || &each.waits.front() != &each.waits.back()) return true;
+    only = &each.waits.front();
+    return false;
+  });
+  return !hasMore && only == &only->entry()->queue.back();
 }
 
 }  // namespace
@@ -166,8 +172,8 @@ bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
   std::size_t steps = 0;
   boost::container::small_vector<const Locker*, kMostSteps> toVisit;
   const auto reach = [&](const Locker& blocker) {
-    if (!blocker.waits.empty()) toVisit.push_back(&blocker);
-    return ++steps > kMostSteps || &blocker == &requester;
+    if (isWaiting(blocker)) toVisit.push_back(blocker.process);
+    return ++steps > kMostSteps || blocker.process == &requester;
   };
   const auto leadsFar = [&](const Wait& wait) {
     const Entry& entry = *wait.entry();
@@ -182,15 +188,22 @@ bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
   };
   // Then what it has overtaken waits for it, and may be what its other waits lead to.
   bool overtakes = false;
-  for (auto wait = requester.waits.rbegin(); wait != requester.waits.rend(); ++wait) {
-    if (wait->sequence < firstSequence && !overtakes) break;
-    overtakes = overtakes || &*wait != &wait->entry()->queue.back();
-    if (leadsFar(*wait)) return false;
-  }
+  const auto newLeadFar = [&](const Locker& locker) {
+    for (auto wait = locker.waits.rbegin(); wait != locker.waits.rend(); ++wait) {
+      if (wait->sequence < firstSequence && !overtakes) break;
+      overtakes = overtakes || &*wait != &wait->entry()->queue.back();
+      if (leadsFar(*wait)) return true;
+    }
+    return false;
+  };
+  if (anyOfProcess(requester, newLeadFar)) return false;
+  // What it has overtaken in one table may be what its waits in another lead to.
+  const bool isAlone = requester.nextOfProcess == &requester;
+  if (overtakes && !isAlone && anyOfProcess(requester, newLeadFar)) return false;
   while (!toVisit.empty()) {
     const Locker& locker = *toVisit.back();
     toVisit.pop_back();
-    if (std::any_of(locker.waits.begin(), locker.waits.end(), leadsFar)) return false;
+    if (forEachWaitOf(locker, leadsFar)) return false;
   }
   return true;
 }
@@ -199,17 +212,18 @@ bool WaitGraph::endsSoon(const Locker& requester, std::uint64_t firstSequence) {
 // newcomer has few behind it. No queue is walked twice: neither for two holders that exclude the
 // same, nor by two lockers that stand in it.
 bool WaitGraph::markWaitersFor(Locker& requester) {
-  ++search_;
+  search_ = ++lastSearch_;
   bool any = false;
   std::vector<Locker*> toVisit{&requester};
   const auto isReached = [&](const Locker& locker) {
     return &locker == &requester || locker.mark == search_;
   };
-  const auto reach = [&](Locker& locker) {
-    if (isReached(locker)) return;
-    locker.mark = search_;
+  const auto reach = [&](const Locker& locker) {
+    Locker& process = *locker.process;
+    if (isReached(process)) return;
+    process.mark = search_;
     any = true;
-    toVisit.push_back(&locker);
+    toVisit.push_back(&process);
   };
 
   struct ThroughHolders {
@@ -257,9 +271,7 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
       if (places.isBefore(wait, *behind) && isInTheWay(wait, *behind)) reach(*behind->locker());
     }
   };
-  while (!toVisit.empty()) {
-    Locker& locker = *toVisit.back();
-    toVisit.pop_back();
+  const auto reachFrom = [&](Locker& locker) {
     for (const auto& [entry, place] : locker.contended) {
       if (entry->queue.empty()) continue;
       if (entry->place != nullptr) {
@@ -272,41 +284,57 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
       if (mark->place->entry->subtreeWaits > 0) inTree.forEachBehindMark(*mark, reach);
     }
     for (Wait& wait : locker.waits) reachBehind(wait);
+    return false;
+  };
+  while (!toVisit.empty()) {
+    const Locker& process = *toVisit.back();
+    toVisit.pop_back();
+    anyOfProcess(process, reachFrom);
   }
   return any;
 }
 
 // One of its waits leads there, for it is marked.
 Wait* WaitGraph::waitTowardsMarked(Locker& blocker, const Locker& requester) const {
-  if (std::next(blocker.waits.begin()) == blocker.waits.end()) return &blocker.waits.front();
-  for (Wait& wait : blocker.waits) {
+  Wait* found = nullptr;
+  std::size_t waits = 0;
+  forEachWaitOf(blocker, [&](Wait& wait) {
+    found = &wait;
+    return ++waits == 2;
+  });
+  if (waits == 1) return found;
+  const bool isFound = forEachWaitOf(blocker, [&](Wait& wait) {
     bool towards = false;
     forEachBlocker(wait, [&](const Obstacle& next) {
-      towards = next.locker == &requester || next.locker->mark == search_;
+      const Locker* const process = next.locker->process;
+      towards = process == &requester || process->mark == search_;
       return towards;
     });
-    if (towards) return &wait;
-  }
-  return nullptr;
+    found = &wait;
+    return towards;
+  });
+  return isFound ? found : nullptr;
 }
 
-std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& requester,
+std::vector<WaitGraph::Blocker> WaitGraph::blockersOnCycle(Locker& locker,
                                                            std::uint64_t firstSequence) {
   std::vector<Blocker> found;
-  if (requester.waits.empty() || isBehindAll(requester) || endsSoon(requester, firstSequence) ||
+  Locker& requester = *locker.process;
+  if (!isWaiting(requester) || isBehindAll(requester) || endsSoon(requester, firstSequence) ||
       !markWaitersFor(requester)) {
     return found;
   }
   boost::unordered_flat_set<const Locker*> known;
-  for (Wait& wait : requester.waits) {
+  forEachWaitOf(requester, [&](Wait& wait) {
     forEachBlocker(wait, [&](const Obstacle& obstacle) {
-      Locker& blocker = *obstacle.locker;
+      Locker& blocker = *obstacle.locker->process;
       if (blocker.mark == search_ && known.insert(&blocker).second) {
         found.push_back({&blocker, waitTowardsMarked(blocker, requester), &wait});
       }
       return false;
     });
-  }
+    return false;
+  });
   return found;
 }
 
@@ -394,13 +422,14 @@ std::deque<Step> shortestWay(const Locker& from, const Locker& to) {
   boost::unordered_flat_set<const Locker*> seen{&from};
   Blockers blockers;
   for (std::size_t at = 0; at < steps.size() && steps.back().locker != &to; ++at) {
-    for (const Wait& wait : steps[at].locker->waits) {
-      blockers.forEachNew(wait, [&](const Locker& next) {
-        if (seen.insert(&next).second) steps.push_back({&next, at, &wait});
-        return &next == &to;
+    forEachWaitOf(*steps[at].locker, [&](const Wait& wait) {
+      blockers.forEachNew(wait, [&](const Locker& locker) {
+        const Locker* const next = locker.process;
+        if (seen.insert(next).second) steps.push_back({next, at, &wait});
+        return next == &to;
       });
-      if (steps.back().locker == &to) break;
-    }
+      return steps.back().locker == &to;
+    });
   }
   if (steps.back().locker != &to) return {};
   std::deque<Step> way;
@@ -419,11 +448,13 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
   Blockers blockers;
   for (std::size_t at = steps.size() - 1; at < steps.size(); ++at) {
     const Locker& locker = *steps[at].locker;
-    for (const Wait& wait : locker.waits) {
+    std::vector<WaitEdge> cycle;
+    forEachWaitOf(locker, [&](const Wait& wait) {
       bool closed = false;
-      const auto visit = [&](const Locker& next) {
-        closed = &next == &member;
-        if (!closed && seen.insert(&next).second) steps.push_back({&next, at, &wait});
+      const auto visit = [&](const Locker& other) {
+        const Locker* const next = other.process;
+        closed = next == &member;
+        if (!closed && seen.insert(next).second) steps.push_back({next, at, &wait});
         return closed;
       };
       if (&locker == &member) {  // Another wait of its own in the queue closes no cycle.
@@ -431,16 +462,17 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
       } else {
         blockers.forEachNew(wait, visit);
       }
-      if (!closed) continue;
+      if (!closed) return false;
 
-      std::vector<WaitEdge> cycle{{steps[at].locker->id, wait.entry()->target, wait.type()}};
+      cycle.push_back({steps[at].locker->id, wait.entry()->target, wait.type()});
       for (std::size_t step = at; step != 0; step = steps[step].from) {
         const Wait& by = *steps[step].by;
         cycle.push_back({by.locker()->id, by.entry()->target, by.type()});
       }
       std::reverse(cycle.begin(), cycle.end());
-      return cycle;
-    }
+      return true;
+    });
+    if (!cycle.empty()) return cycle;
   }
   return {};
 }
@@ -448,10 +480,12 @@ std::vector<WaitEdge> shortestCycle(std::deque<Step> steps) {
 }  // namespace
 
 std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& member) {
-  return shortestCycle({{&member, 0, nullptr}});
+  return shortestCycle({{member.process, 0, nullptr}});
 }
 
-std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Locker& party) {
+std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& first, const Locker& other) {
+  const Locker& requester = *first.process;
+  const Locker& party = *other.process;
   if (&requester == &party) return cycleThrough(requester);
   // The way there, backwards; then its steps in order, each led to by the one before.
   std::deque<Step> there = shortestWay(requester, party);
@@ -460,34 +494,43 @@ std::vector<WaitEdge> WaitGraph::cycleThrough(const Locker& requester, const Loc
   return cycle.empty() ? cycleThrough(requester) : cycle;
 }
 
-void WaitGraph::forEachParty(Locker& requester, const FunctionRef<void(Locker&, Wait&)>& visit) {
+void WaitGraph::forEachParty(Locker& locker, const FunctionRef<void(Locker&, Wait&)>& visit) {
+  Locker& requester = *locker.process;
   std::vector<Locker*> parties{&requester};
   boost::unordered_flat_set<const Locker*> known{&requester};
   Blockers blockers;
   for (std::size_t at = 0; at < parties.size(); ++at) {
-    for (Wait& wait : parties[at]->waits) {
+    forEachWaitOf(*parties[at], [&](const Wait& wait) {
       blockers.forEachNew(wait, [&](const Locker& next) {
-        if (next.mark != search_ || !known.insert(&next).second) return false;
-        auto& party = const_cast<Locker&>(next);
+        Locker& party = *next.process;
+        if (party.mark != search_ || !known.insert(&party).second) return false;
         parties.push_back(&party);
         visit(party, *waitTowardsMarked(party, requester));
         return false;
       });
-    }
+      return false;
+    });
   }
 }
 
 LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) {
   if (cycle.empty()) return {};
   const WaitEdge& last = cycle.back();
-  for (const auto& [entry, place] : member.contended) {
-    if (entry->target != last.target) continue;
-    return compatible(place.hold->type(), last.wanted) ? LockTarget{} : last.target;
-  }
-  for (const Mark* mark = member.marks; mark != nullptr; mark = mark->next) {
-    if (mark->place->entry->target == last.target) return last.target;
-  }
-  return {};
+  LockTarget obtained;
+  anyOfProcess(member, [&](const Locker& locker) {
+    for (const auto& [entry, place] : locker.contended) {
+      if (entry->target != last.target) continue;
+      if (!compatible(place.hold->type(), last.wanted)) obtained = last.target;
+      return true;
+    }
+    for (const Mark* mark = locker.marks; mark != nullptr; mark = mark->next) {
+      if (mark->place->entry->target != last.target) continue;
+      obtained = last.target;
+      return true;
+    }
+    return false;
+  });
+  return obtained;
 }
 
 }  // namespace nephrite::lock_table

@@ -8,7 +8,7 @@
 
 #include "base/function_ref.h"
 #include "locking/domain/places.h"
-#include "locking/table/locker.h"
+#include "locking/table/relations.h"
 
 namespace nephrite::lock_table {
 
@@ -128,15 +128,45 @@ class QueueBarrier {
   FewWaits exceptions_;
 };
 
-/// Which locker waits for which. The graph is not stored: its edges are read from the table, from
-/// each waiting request to the lockers that forEachBlocker() names.
+/// Calls `visit` for all waits of the process of `locker`, in the order of asking, until it returns
+/// true; then true.
+template <typename Visit>
+bool forEachWaitOf(const Locker& locker, const Visit& visit) {
+  struct Rest {
+    WaitsOfLocker::iterator next, end;
+  };
+  boost::container::small_vector<Rest, 4> rests;  // Of each of its lockers.
+  anyOfProcess(locker, [&](Locker& each) {
+    if (!each.waits.empty()) rests.push_back({each.waits.begin(), each.waits.end()});
+    return false;
+  });
+  while (!rests.empty()) {
+    auto first = std::min_element(rests.begin(), rests.end(), [](const Rest& a, const Rest& b) {
+      return a.next->sequence < b.next->sequence;
+    });
+    Wait& wait = *first->next;
+    if (++first->next == first->end) rests.erase(first);
+    if (visit(wait)) return true;
+  }
+  return false;
+}
+inline bool isWaiting(const Locker& locker) {
+  return anyOfProcess(locker, [](const Locker& each) { return !each.waits.empty(); });
+}
+
+/// Which process waits for which. The graph is not stored: its edges are read from the tables, from
+/// each waiting request to the lockers that forEachBlocker() names. A process is the first of its
+/// lockers (Locker::process): what one of them waits for keeps all waiting who wait for another.
 ///
 /// A cycle can only come about when a request starts to wait, or when a locker that waits gets a
 /// lock past a queue or inherits one, and then runs through that locker; so one search from there,
 /// at that moment, is exact.
 class WaitGraph {
  public:
-  /// A locker in the way of another that itself waits, directly or not, for that other.
+  /// `lastSearch`: the number of the last search in the tables of the domain.
+  explicit WaitGraph(std::uint64_t& lastSearch) : lastSearch_(lastSearch) {}
+
+  /// A process in the way of another that itself waits, directly or not, for that other.
   struct Blocker {
     Locker* locker;
     Wait* wait;  ///< Its request that leads back to the requester.
@@ -160,7 +190,7 @@ class WaitGraph {
 
   /// In the search of the last blockersOnCycle(): does `locker` wait, directly or not, for its
   /// requester?
-  bool waitsForRequester(const Locker& locker) const { return locker.mark == search_; }
+  bool waitsForRequester(const Locker& locker) const { return locker.process->mark == search_; }
 
  private:
   static bool endsSoon(const Locker& requester, std::uint64_t firstSequence);
@@ -168,6 +198,7 @@ class WaitGraph {
   bool markWaitersFor(Locker& requester);
   Wait* waitTowardsMarked(Locker& blocker, const Locker& requester) const;
 
+  std::uint64_t& lastSearch_;
   std::uint64_t search_ = 0;
 };
 

@@ -229,7 +229,7 @@ bool HoldTable::releaseAll(Locker& locker, const ReleaseScope& scope) {
           // A locker that leaves may drop many. To rehash after each would move, again and again,
           // also the holds of lockers that are at work; the next fast path call rehashes once.
           if (forGood) {
-            --segment.nodes;
+            segment.nodes.set(segment.nodes.get() - 1);
           } else {
             count(segment, 0, 1);
           }

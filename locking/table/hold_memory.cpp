@@ -2,23 +2,58 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <new>
 
 #include "base/check.h"
 
 namespace nephrite::lock_table {
 
+namespace {
+
+/// Some blocks of pools that are gone, for the next pools: to map one, and to give it back, costs
+/// more than all that a lock manager does which lives for a few locks.
+class SpareBlocks {
+ public:
+  /// Null: there is none.
+  std::byte* take() NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    return count_ == 0 ? nullptr : blocks_.at(--count_);
+  }
+  /// False: there are enough.
+  bool give(std::byte* block) NEPHRITE_EXCLUDES(mutex_) {
+    MutexLock hold(mutex_);
+    if (count_ == blocks_.size()) return false;
+    blocks_.at(count_++) = block;
+    return true;
+  }
+  /// Kept to the end: a pool may be the last thing that goes.
+  static SpareBlocks& all() {
+    static auto& blocks = *new SpareBlocks;
+    return blocks;
+  }
+
+ private:
+  Mutex mutex_;  // A leaf.
+  std::array<std::byte*, 8> blocks_ NEPHRITE_GUARDED_BY(mutex_){};
+  std::size_t count_ NEPHRITE_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
 // --- ChunkPool -----------------------------------------------------------------------------------
 
 ChunkPool::~ChunkPool() {
   for (const auto& [address, block] : blocks_) {
     NEPHRITE_CHECK(block.used == 0);
-    munmap(reinterpret_cast<void*>(address), kBlock);
+    auto* const memory = reinterpret_cast<std::byte*>(address);
+    if (!SpareBlocks::all().give(memory)) munmap(memory, kBlock);
   }
 }
 
 // Of its own, so that what is not used yet takes no memory, and what is not used any more is gone.
 std::byte* ChunkPool::mapBlock() {
+  if (std::byte* const spare = SpareBlocks::all().take()) return spare;
   void* const twice = mmap(nullptr, 2 * kBlock, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (twice == MAP_FAILED) throw std::bad_alloc();

@@ -418,6 +418,7 @@ void HoldTable::lookAtEntries(Walk& walk, FunctionRef<void(const Entry&)> look) 
 void HoldTable::forEach(const std::function<void(const Hold&)>& look) const {
   for (std::size_t i = 0; i < kSegments; ++i) {
     Segment& segment = segments_[i];
+    if (segment.nodes.get() == 0) continue;
     SpinHold spin(segment.lock);
     for (std::size_t head = 0; head <= segment.mask; ++head) {
       for (const Node* node = segment.heads[head].get(); node != nullptr;
@@ -478,6 +479,7 @@ void HoldTable::checkHolders(const Entry& entry) {
 void HoldTable::checkInvariants() const {
   for (std::size_t i = 0; i < kSegments; ++i) {
     Segment& segment = segments_[i];
+    if (segment.nodes.get() == 0) continue;
     SpinHold spin(segment.lock);
     std::uint32_t nodes = 0;
     for (std::size_t head = 0; head <= segment.mask; ++head) {
@@ -503,7 +505,7 @@ void HoldTable::checkInvariants() const {
         NEPHRITE_CHECK(goesOn || past.insert(node->target.value).second);
       }
     }
-    NEPHRITE_CHECK(nodes == segment.nodes);
+    NEPHRITE_CHECK(nodes == segment.nodes.get());
   }
 }
 

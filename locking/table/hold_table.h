@@ -14,6 +14,7 @@
 #include "base/spin_lock.h"
 #include "locking/lock_rules.h"
 #include "locking/table/locker.h"
+#include "locking/table/relations.h"
 #include "locking/table/table_walk.h"
 
 namespace nephrite::lock_table {
@@ -139,11 +140,12 @@ class HoldTable {
   struct alignas(64) Segment {
     SpinLock lock;
     std::uint32_t mask NEPHRITE_GUARDED_BY(lock) = kFewHeads - 1;
-    std::uint32_t nodes NEPHRITE_GUARDED_BY(lock) = 0;
+    Count nodes;  // Changed under `lock`.
     std::uint64_t clock NEPHRITE_GUARDED_BY(lock) = 0;
     std::array<Link, kFewHeads> few NEPHRITE_GUARDED_BY(lock){};
     Link* heads NEPHRITE_GUARDED_BY(lock) = few.data();
   };
+  static_assert(sizeof(Segment) == 64);
 
   Segment& segmentOf(std::uint64_t hash) const { return segments_[hash >> 56]; }
   static void advanceClock(Segment& segment, const Locker& locker)
@@ -210,11 +212,12 @@ inline FencingToken HoldTable::nextToken(Segment& segment, Locker& locker, bool 
 }
 
 inline void HoldTable::count(Segment& segment, std::uint32_t more, std::uint32_t fewer) {
-  segment.nodes += more - fewer;
+  const auto nodes = segment.nodes.get() + more - fewer;
+  segment.nodes.set(nodes);
   const std::uint32_t heads = segment.mask + 1;
-  if (segment.nodes > heads * kNodesPerHead) [[unlikely]] {
+  if (nodes > heads * kNodesPerHead) [[unlikely]] {
     rehash(segment, std::size_t{heads} * 2);
-  } else if (heads > kFewHeads && segment.nodes * 2 < heads) [[unlikely]] {
+  } else if (heads > kFewHeads && nodes * 2 < heads) [[unlikely]] {
     rehash(segment, heads / 2);
   }
 }

@@ -23,14 +23,15 @@ namespace nephrite::lock_table {
 /// A number that one thread at a time changes and any reads.
 class Count {
  public:
-  void add(std::uint64_t by) {
-    value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-  }
+  void add(std::uint64_t by) { set(get() + by); }
+  void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<std::uint64_t> value_{0};
 };
+
+class LockTable;
 
 /// What stands in front of the holds of a chunk; a locker is its own first chunk.
 struct ChunkHead {
@@ -38,7 +39,7 @@ struct ChunkHead {
   ChunkHead* next = nullptr;
 };
 
-/// What asks for locks: one process, in the table of one lifetime.
+/// What asks for locks: one process, in one lock table.
 ///
 /// Memory:    in one chunk with its first holds; more chunks come as it holds more, and go when it
 ///            holds nothing and retains nothing.
@@ -79,10 +80,15 @@ struct Locker : ChunkHead {
   boost::unordered_flat_map<const Entry*, HolderPlace> contended;
   CommitUpgrade* commit = nullptr;  ///< That waits; null: none.
   Mark* marks = nullptr;            ///< The first; see Place.
-  std::uint64_t mark = 0;           ///< The search that has seen it (see WaitGraph).
+  std::uint64_t mark = 0;           ///< Of a process: the search that has seen it (WaitGraph).
   /// Rises with each sign-on and begin of a transaction.
   std::atomic<std::uint64_t> since{0};
   std::uint64_t signedOn = 0;
+  /// Those of one process, one in each table of a domain, stand in a ring. For who waits for whom
+  /// they are one: `process`, the first of them.
+  Locker* process = this;
+  Locker* nextOfProcess = this;
+  LockTable* table = nullptr;
   Locker* firstChild = nullptr;  ///< Of those that are signed on; linked by `sibling`.
   Locker* nextSibling = nullptr;
   Locker* previousSibling = nullptr;
@@ -197,50 +203,6 @@ struct Locker : ChunkHead {
 inline Locker& Hold::locker() const {
   const auto chunk = reinterpret_cast<std::uintptr_t>(this) & ~(ChunkPool::kChunk - 1);
   return *reinterpret_cast<const ChunkHead*>(chunk)->owner;
-}
-
-/// What `locker` holds on the entry's target; null when nothing.
-inline Hold* holdOn(const Entry& entry, const Locker& locker) {
-  if (entry.hasFew()) {
-    for (Hold& hold : entry.holders) {
-      if (&hold.locker() == &locker) return &hold;
-    }
-    return nullptr;
-  }
-  const auto place = locker.contended.find(&entry);
-  return place == locker.contended.end() ? nullptr : place->second.hold;
-}
-
-inline bool isAncestor(const Locker& locker, const Locker& of) {
-  for (const Locker* up = of.parent.get(); up != nullptr; up = up->parent.get()) {
-    if (up == &locker) return true;
-  }
-  return false;
-}
-
-/// Is one of them an ancestor of the other, or are they the same?
-inline bool areRelated(const Locker& a, const Locker& b) {
-  return &a == &b || isAncestor(a, b) || isAncestor(b, a);
-}
-
-inline bool hasRelatives(const Locker& locker) {
-  return locker.parent != nullptr || locker.firstChild != nullptr;
-}
-
-/// The hold of the nearest ancestor of `locker` that holds something on `entry` (more than Share);
-/// null: none does.
-inline Hold* holdOfAncestor(const Entry& entry, const Locker& locker, bool aboveShare = false) {
-  for (const Locker* up = locker.parent.get(); up != nullptr; up = up->parent.get()) {
-    Hold* const hold = holdOn(entry, *up);
-    if (hold != nullptr && (!aboveShare || hold->type() != LockType::Share)) return hold;
-  }
-  return nullptr;
-}
-
-inline bool Entry::isSharedInFamily() const {
-  if (aboveShare == nullptr || holderCount < 2) return false;
-  return aboveShare->type() == LockType::Exclusive ||
-         holdOfAncestor(*this, aboveShare->locker(), /*aboveShare=*/true) != nullptr;
 }
 
 }  // namespace nephrite::lock_table

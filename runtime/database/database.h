@@ -90,9 +90,10 @@ struct Heritage {
 /// The one seam between the runtime and the database, which is here or at the other end of a
 /// wire: requests and answers are values, and what may wait answers through a callback.
 ///
-/// Shape:   two lock tables, one of persistent objects, one of shared transients (as in JADE:
-///          a cycle through both is ended by timeout only); two stores likewise; the nodes and
-///          processes that are signed on.
+/// Shape:   two lock tables, one of persistent objects and resources, one of shared transients; two
+///          stores likewise; the nodes and processes that are signed on. Where both tables are in
+///          one program a deadlock through both is found at once; else a timeout ends it, as in
+///          JADE.
 /// Answers: each callback is called exactly once, with no mutex held, on the calling thread when
 ///          the answer is known at once, else on a thread of the database.
 /// Order:   what one thread asks takes effect in that order. unlock(), the releases and sign-offs

@@ -54,6 +54,7 @@ struct LocalDatabase::Parts {
   LockedStore::Options storeOptions(const Options& options, Lifetime lifetime) {
     LockedStore::Options made;
     made.locks = options.locks;
+    made.locks.domain = domain;
     made.locks.waitBegan = [this](Instant deadline) {
       if (timer) timer->deadlineAdded(deadline);
     };
@@ -89,18 +90,9 @@ struct LocalDatabase::Parts {
     return lifetime == Lifetime::SharedTransient ? shared : persistent;
   }
 
-  std::optional<Instant> nextDeadline() const {
-    const auto ours = persistent.nextDeadline();
-    const auto theirs = shared.nextDeadline();
-    if (!ours || !theirs) return ours ? ours : theirs;
-    return std::min(*ours, *theirs);
-  }
-  bool expireNext(Instant now) {
-    const auto ours = persistent.nextDeadline();
-    const auto theirs = shared.nextDeadline();
-    const bool sharedFirst = theirs && (!ours || *theirs < *ours);
-    return (sharedFirst ? shared : persistent).expireNext(now);
-  }
+  // Of both stores: their locks are of one domain.
+  std::optional<Instant> nextDeadline() const { return persistent.nextDeadline(); }
+  bool expireNext(Instant now) { return persistent.expireNext(now); }
 
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) {
     auto made = store->defineClass(wanted);
@@ -198,6 +190,7 @@ struct LocalDatabase::Parts {
   ResourceNames resources;
   FamilyChanges families;
   LapseWatch lapseWatch;
+  const std::shared_ptr<LockDomain> domain = std::make_shared<LockDomain>();
   LockedStore persistent;
   LockedStore shared;
 

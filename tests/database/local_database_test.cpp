@@ -204,5 +204,41 @@ TEST_F(ASignedOnProcess, WhenItsLocksAreListedInPagesThenEachIsThereOnce) {
   EXPECT_EQ(database.locksOf(anna.locker, Lifetime::Persistent, {}, 100).locks.size(), 5u);
 }
 
+TEST_F(ASignedOnProcess,
+       WhenAPersistentObjectASharedTransientAndAResourceCloseACycleThenItIsFound) {
+  const ProcessInfo ben = signOn("ben"), cleo = signOn("cleo");
+  const Oid order = database.newOid(Lifetime::Persistent, orderClass);
+  const Oid basket = database.newOid(Lifetime::SharedTransient, orderClass);
+  Oid nightly;
+  database.resource("nightly run",
+                    [&](const ResourceReply& reply) { nightly = reply.resource->oid; });
+  const auto ask = [&](const ProcessInfo& who, Oid target) {
+    ObjectLockRequest asked;
+    asked.existence = Existence::CreatedByLocker;
+    asked.request.locker = who.locker;
+    asked.request.target = {target.bits()};
+    asked.request.type = LockType::Exclusive;
+    asked.request.timeout = LockTimeout::infinite();
+    auto reply = std::make_shared<std::optional<LockReply>>();
+    database.lock(asked, [reply](const LockReply& given) { *reply = given; });
+    return reply;
+  };
+  ask(anna, order);
+  ask(ben, basket);
+  ask(cleo, nightly);
+  EXPECT_FALSE(ask(anna, basket)->has_value());
+  EXPECT_FALSE(ask(ben, nightly)->has_value());
+
+  const auto closing = ask(cleo, order);
+
+  ASSERT_TRUE(closing->has_value());
+  EXPECT_EQ((*closing)->lock.outcome, LockOutcome::Deadlock);
+  std::vector<Oid> wanted;
+  for (const WaitEdge& edge : (*closing)->lock.cycle) {
+    wanted.push_back(Oid::fromBits(edge.target.value));
+  }
+  EXPECT_EQ(wanted, (std::vector{order, basket, nightly}));
+}
+
 }  // namespace
 }  // namespace nephrite
