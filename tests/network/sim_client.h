@@ -57,7 +57,7 @@ class SimClient {
   /// Is something not answered?
   bool isAsking() const;
   /// At rest: every view of locks and objects is the server's.
-  void checkViews(const Database& server);
+  void checkViews(Database& server);
   /// Asks what became of a commit until it is told.
   void askOutcome(const CommitId& commit);
   /// An operator's call.
