@@ -50,8 +50,8 @@ class SimClient {
   void start();
   /// No new steps.
   void stop() { stopping_ = true; }
-  /// Says goodbye.
-  void close() { database_.reset(); }
+  /// Says goodbye. The machines go first: what they have of the database ends before it does.
+  void close();
 
   bool isConnected() const { return database_ && database_->isConnected(); }
   /// Is something not answered?
