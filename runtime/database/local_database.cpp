@@ -381,8 +381,7 @@ std::vector<ProcessInfo> LocalDatabase::processes() const {
 Oid LocalDatabase::system() const { return parts_->systemObjects.system(); }
 Oid LocalDatabase::systemNodes() const { return parts_->systemObjects.nodesDict(); }
 
-// --- What can be locked
-// ---------------------------------------------------------------------------
+// --- What can be locked --------------------------------------------------------------------------
 
 void LocalDatabase::resource(const std::string& name,
                              std::function<void(const ResourceReply&)> done) {
