@@ -4,6 +4,21 @@
 
 namespace nephrite {
 
+bool LockerPort::tryLockOtherwise(Oid target, LockTerms terms) {
+  const Table& table = tableOf(target);
+  if (table.objects == nullptr) return tryLockRemotely(target, terms);
+  noteActivity();
+  return table.objects->lockAtOnce(table.locker, target, terms);
+}
+
+bool LockerPort::tryUnlockOtherwise(Oid target) {
+  const Table& table = tableOf(target);
+  if (table.objects == nullptr) return tryUnlockRemotely(target);
+  noteActivity();
+  return table.objects->locks().releaseAtOnce(table.locker, {target.bits()}) !=
+         FastRelease::NeedsSlowPath;
+}
+
 std::vector<bool> LockerPort::mayHold(std::span<const Oid> targets) const {
   std::vector<bool> may;
   may.reserve(targets.size());

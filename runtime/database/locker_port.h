@@ -45,8 +45,8 @@ class LockerPort {
   /// ask lock().
   bool tryLock(Oid target, LockTerms terms) {
     const Table& table = tableOf(target);
-    if (table.objects == nullptr) return tryLockRemotely(target, terms);
-    noteActivity();
+    if (!isPlain(table)) [[unlikely]]
+      return tryLockOtherwise(target, terms);
     return table.objects->lockAtOnce(table.locker, target, terms);
   }
   /// The same before the object is changed: as LockedStore says.
@@ -65,8 +65,8 @@ class LockerPort {
   /// True when the process does not hold `target` any more. Else ask unlock().
   bool tryUnlock(Oid target) {
     const Table& table = tableOf(target);
-    if (table.objects == nullptr) return tryUnlockRemotely(target);
-    noteActivity();
+    if (!isPlain(table)) [[unlikely]]
+      return tryUnlockOtherwise(target);
     return table.objects->locks().releaseAtOnce(table.locker, {target.bits()}) !=
            FastRelease::NeedsSlowPath;
   }
@@ -218,6 +218,13 @@ class LockerPort {
   static bool isIn(const Table& table) {
     return table.objects == nullptr || !table.locker.isNull();
   }
+  /// Is all in the table, and no lease to be renewed by that? What else there is to do is done out
+  /// of line, so that the fast path has no register to keep for it.
+  bool isPlain(const Table& table) const {
+    return table.objects != nullptr && activityLease_.load(std::memory_order_relaxed) == 0;
+  }
+  bool tryLockOtherwise(Oid target, LockTerms terms);
+  bool tryUnlockOtherwise(Oid target);
   void noteTarget(Oid target) {
     if (target.lifetime() == Lifetime::SharedTransient && activityLease_ != 0) return;
     activityLease_ = target.bits();
