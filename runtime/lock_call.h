@@ -45,7 +45,7 @@ struct LockCall {
   std::stop_token stop{};
   /// Lapses when it is not renewed for so long: `.lease = 30s`. Renewed by Lockable::renew(), by
   /// asking again, and by changes of the object; LeaseTerms{30s, Renewal::Activity}: by anything
-  /// that the process asks of its database.
+  /// that the process asks of its database but looking.
   std::optional<LeaseTerms> lease{};
   /// Subtree: the object and all that is, or comes to be, below its place.
   LockScope scope = LockScope::Node;

@@ -20,13 +20,18 @@ std::string Lockable::toString() const { return isNull() ? "null" : core().show(
 
 // --- Locks ---------------------------------------------------------------------------------------
 
-inline bool Lockable::lockedAtOnce(LockType type, LockTimeout wait) const {
-  return core().lockAtOnce(oid_, type, LockDuration::Transaction, wait);
+inline bool Lockable::lockedAtOnce(LockType type, LockDuration duration, LockTimeout wait) const {
+  return core().lockAtOnce(oid_, type, duration, wait);
+}
+
+void Lockable::waitForLock(LockType type, LockDuration duration, LockTimeout wait,
+                           const std::stop_token& stop) const {
+  core().lock({oid_, type, duration, wait}, stop);
 }
 
 void Lockable::sharedLock(LockTimeout wait, std::stop_token stop) const {
-  if (lockedAtOnce(LockType::Share, wait)) return;
-  lock(LockType::Share, LockDuration::Transaction, wait, std::move(stop));
+  if (lockedAtOnce(LockType::Share, LockDuration::Transaction, wait)) return;
+  waitForLock(LockType::Share, LockDuration::Transaction, wait, stop);
 }
 void Lockable::reserveLock(LockTimeout wait, std::stop_token stop) const {
   lock(LockType::Reserve, LockDuration::Transaction, wait, std::move(stop));
@@ -35,15 +40,14 @@ void Lockable::updateLock(LockTimeout wait, std::stop_token stop) const {
   lock(LockType::Update, LockDuration::Transaction, wait, std::move(stop));
 }
 void Lockable::exclusiveLock(LockTimeout wait, std::stop_token stop) const {
-  if (lockedAtOnce(LockType::Exclusive, wait)) return;
-  lock(LockType::Exclusive, LockDuration::Transaction, wait, std::move(stop));
+  if (lockedAtOnce(LockType::Exclusive, LockDuration::Transaction, wait)) return;
+  waitForLock(LockType::Exclusive, LockDuration::Transaction, wait, stop);
 }
 
 void Lockable::lock(LockType type, LockDuration duration, LockTimeout wait,
                     std::stop_token stop) const {
-  ProcessCore& process = core();
-  if (process.lockAtOnce(oid_, type, duration, wait)) return;
-  process.lock({oid_, type, duration, wait}, stop);
+  if (lockedAtOnce(type, duration, wait)) return;
+  waitForLock(type, duration, wait, stop);
 }
 
 LockOutcome Lockable::requestLock(LockType type, LockDuration duration, LockTimeout wait,
@@ -116,7 +120,7 @@ void Lockable::restoreLock(LockType before, LockDuration duration) const noexcep
       process_->machine().unlock(oid_);
       return;
     }
-    const auto held = process_->database().lockStatus(process_->info().locker, oid_);
+    const auto held = process_->machine().port().lockStatus(oid_);
     if (!held || !stronger(held->type, before)) return;  // A commit has freed it.
     process_->awaitLock({oid_, before, duration, LockTimeout::immediate()}, {});
   });
@@ -127,7 +131,7 @@ LockStatus Lockable::lockStatus() const {
   ProcessCore& process = core();
   process.call([&] {
     if (oid_.lifetime() == Lifetime::Transient) return;
-    const auto held = process.database().lockStatus(process.info().locker, oid_);
+    const auto held = process.machine().port().lockStatus(oid_);
     if (!held) return;
     status = {held->type, held->duration, held->token, held->requestTime};
   });

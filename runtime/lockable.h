@@ -97,7 +97,11 @@ class Lockable {
   friend class LockGuard;
   /// At the end of a scope that raised it: back to `before`, if more is held now.
   void restoreLock(LockType before, LockDuration duration) const noexcept;
-  bool lockedAtOnce(LockType type, LockTimeout wait) const;
+  /// The one try of the fast path.
+  bool lockedAtOnce(LockType type, LockDuration duration, LockTimeout wait) const;
+  /// When that was not it.
+  void waitForLock(LockType type, LockDuration duration, LockTimeout wait,
+                   const std::stop_token& stop) const;
   [[noreturn]] static void refuseNull();
 
   std::shared_ptr<ProcessCore> process_;

@@ -81,7 +81,7 @@ std::uint32_t Object::latestEdition() const {
   ProcessCore& process = core();
   process.call([&] {
     RecordPtr record;
-    if (oid().lifetime() != Lifetime::Transient) record = process.database().fetch(oid());
+    if (oid().lifetime() != Lifetime::Transient) record = process.machine().port().fetch(oid());
     if (record == nullptr) record = process.machine().peek(oid());  // Created, not committed.
     if (record == nullptr) throwError(process.database(), ErrorCode::ObjectDeleted, oid());
     edition = record->edition;

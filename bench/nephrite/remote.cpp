@@ -8,6 +8,7 @@
 #include "bench/nephrite/cases.h"
 #include "bench/nephrite/embedded.h"
 #include "node/client_node.h"
+#include "runtime/database/locker_port.h"
 
 namespace bench::cases {
 namespace {
@@ -83,6 +84,7 @@ void pipelined(Client& client) {
     AnswerWait<bool> all;
   };
   Database& database = *client.node->database();
+  const auto port = database.port(client.process.info().locker);
   const auto answers = std::make_shared<Answers>();
   {
     AnswerFetch fetch(database.answers());
@@ -92,7 +94,7 @@ void pipelined(Client& client) {
       order.request.target = {client.objects[i].oid().bits()};
       order.request.type = LockType::Exclusive;
       order.request.id = 1'000'000 + client.next++;
-      database.lock(order, [answers](const LockReply& reply) {
+      port->lock(order, [answers](const LockReply& reply) {
         answers->granted += reply.isGranted() ? 1 : 0;
         if (--answers->missing == 0) answers->all.complete(true);
       });
@@ -103,7 +105,7 @@ void pipelined(Client& client) {
   require(answers->granted == kPipelined, "a lock was not granted");
   const AnswerFetch together(database.answers());  // What is said within goes in one piece.
   for (std::size_t i = 0; i < kPipelined; ++i) {
-    database.unlock(client.process.info().locker, client.objects[i].oid());
+    port->unlock(client.objects[i].oid());
   }
 }
 

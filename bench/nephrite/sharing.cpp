@@ -9,6 +9,7 @@
 #include "bench/nephrite/cases.h"
 #include "bench/nephrite/embedded.h"
 #include "locking/lock_manager.h"
+#include "runtime/database/locker_port.h"
 
 namespace bench::cases {
 namespace {
@@ -120,7 +121,7 @@ void lapses() {
   std::vector<double> due(kLeases);
   Embedded embedded(kLeases);
   Process process = embedded.process("bench");
-  embedded.database().whenLapsed(process.info().locker, [&](const LockAnswer& answer) {
+  embedded.database().port(process.info().locker)->whenLapsed([&](const LockAnswer& answer) {
     const double now = nowNs();
     const std::lock_guard hold(mutex);
     const auto at = std::lower_bound(embedded.oids().begin(), embedded.oids().end(),

@@ -8,6 +8,7 @@
 #include "bench/nephrite/cases.h"
 #include "bench/nephrite/embedded.h"
 #include "locking/lock_manager.h"
+#include "runtime/database/locker_port.h"
 
 namespace bench::cases {
 namespace {
@@ -217,11 +218,13 @@ void timers1m() {
     order.request.timeout =
         LockTimeout::of(std::chrono::nanoseconds(static_cast<std::int64_t>(due - now)));
     const double earliest = now + 1e6 * static_cast<double>(order.request.timeout.number());
-    embedded.database().lock(order, [ended, earliest, i](const LockReply& reply) {
-      ended->late[i] = nowNs() - earliest;
-      if (reply.lock.outcome != LockOutcome::TimedOut) ++ended->notByTime;
-      ++ended->count;
-    });
+    embedded.database()
+        .port(order.request.locker)
+        ->lock(order, [ended, earliest, i](const LockReply& reply) {
+          ended->late[i] = nowNs() - earliest;
+          if (reply.lock.outcome != LockOutcome::TimedOut) ++ended->notByTime;
+          ++ended->count;
+        });
   }
   const double asked = asking.wall() / kAll;
   const std::size_t armed = kAll - ended->count;

@@ -206,6 +206,10 @@ wire::Status RemoteDatabase::serverStatus() const {
       .status;
 }
 
+milliseconds RemoteDatabase::backgroundTimeout() const {
+  return milliseconds(backgroundTimeout_.load());
+}
+
 void RemoteDatabase::setBackgroundTimeout(milliseconds timeout) {
   backgroundTimeout_ = timeout.count();
   shared_->locks().setTimeouts(session_->serverTimeout(), timeout);

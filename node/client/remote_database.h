@@ -21,7 +21,7 @@
 #include "runtime/database/database.h"
 #include "runtime/database/family_changes.h"
 #include "runtime/database/lock_timer.h"
-#include "runtime/database/locked_store.h"
+#include "runtime/database/locker_port.h"
 
 namespace nephrite {
 
@@ -71,17 +71,8 @@ class RemoteDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  void signOffToParent(LockerId locker, Heritage heritage) override;
-  bool renew(LockerId locker, Oid target, Renewal by) override;
+  std::shared_ptr<LockerPort> port(LockerId locker) override;
   void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override;
-  std::uint64_t lapses(Lifetime lifetime) const override;
-  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
-                                            std::uint64_t lapses) const override;
-  void forgetLapses(LockerId locker) override;
-  void whenLapsed(LockerId locker, LapseWatch::Told told) override {
-    lapseWatch_.watch(locker, std::move(told));
-  }
-  FamilyChanges* families() override { return &families_; }
   std::string show(Oid target) const override;
   ProcessInfo describe(LockerId locker) const override;
   std::vector<NodeInfo> nodes() const override;
@@ -89,18 +80,6 @@ class RemoteDatabase final : public Database {
   Oid system() const override;
   Oid systemNodes() const override;
 
-  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
-  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
-  void cancel(LockerId locker, std::uint64_t requestId) override;
-  bool unlock(LockerId locker, Oid target) override;
-  void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
-  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
-  /// Asks the server when it is not sure what is held, as after a request without an answer.
-  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
-  /// What is surely held; null also when that is not sure. Does not wait.
-  std::optional<LockInfo> lockKnown(LockerId locker, Oid target) const;
-  LockType typeHeld(LockerId locker, Oid target) const override;
-  std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const override;
   AnswerSource* answers() override { return carrier_.answers(); }
 
   std::shared_ptr<const Schema> schema() const override;
@@ -108,10 +87,8 @@ class RemoteDatabase final : public Database {
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override;
   Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) override;
   RecordPtr fetch(Oid oid) const override;
-  void checkReach(LockerId locker) const override NEPHRITE_EXCLUDES(mutex_);
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
-  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t maxEntries) const override;
@@ -134,8 +111,33 @@ class RemoteDatabase final : public Database {
 
   const Clock& clock() const override { return clock_; }
 
+  // What a process asks through its port: as LockerPort says.
+  void lock(const ObjectLockRequest& order, LockReplyDone done);
+  void lockAll(ObjectLockBatch orders, LockAllDone done);
+  void cancel(LockerId locker, std::uint64_t requestId);
+  bool unlock(LockerId locker, Oid target);
+  void releaseTransactionLocks(LockerId locker, Lifetime lifetime);
+  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level);
+  /// Asks the server when it is not sure what is held, as after a request without an answer.
+  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
+  /// What is surely held; null also when that is not sure. Does not wait.
+  std::optional<LockInfo> lockKnown(LockerId locker, Oid target) const;
+  LockType typeHeld(LockerId locker, Oid target) const;
+  std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const;
+  bool renew(LockerId locker, Oid target, Renewal by);
+  std::uint64_t lapses(Lifetime lifetime) const;
+  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
+                                            std::uint64_t lapses) const;
+  void forgetLapses(LockerId locker);
+  void whenLapsed(LockerId locker, LapseWatch::Told told);
+  void checkReach(LockerId locker) const NEPHRITE_EXCLUDES(mutex_);
+  void commit(CommitRequest request, CommitDone done);
+  void signOffToParent(LockerId locker, Heritage heritage);
+
  private:
+  class Port;
   // Locks: remote_locks.cpp.
+  bool isHeldAsAsked(LockerId locker, Oid target, LockTerms terms) const;
   class PendingLock;
   class PendingLocks;
   struct Known;
@@ -207,9 +209,7 @@ class RemoteDatabase final : public Database {
   /// What relatives of the committer hold is older than that.
   void noteCommit(const CommitRequest& request) NEPHRITE_EXCLUDES(mutex_);
 
-  std::chrono::milliseconds backgroundTimeout() const {
-    return std::chrono::milliseconds(backgroundTimeout_.load());
-  }
+  std::chrono::milliseconds backgroundTimeout() const;
 
   Carrier& carrier_;
   const Clock& clock_;

@@ -1,4 +1,5 @@
-// The part of RemoteDatabase that knows of families, leases and resources; and how processes leave.
+// The part of RemoteDatabase that is a process's: its port, its family, its leases and resources;
+// and how it leaves.
 
 #include <utility>
 
@@ -7,6 +8,103 @@
 #include "runtime/database/sign_on_names.h"
 
 namespace nephrite {
+
+// --- Ports ---------------------------------------------------------------------------------------
+
+/// The port of one process of a client node. Its locks on shared transients are in a table here;
+/// of the others it answers at once what HeldLocks and the cache know.
+class RemoteDatabase::Port final : public LockerPort {
+ public:
+  Port(RemoteDatabase& database, LockerId locker)
+      : LockerPort(locker, {}, tableIn(*database.shared_, locker)), database_(database) {}
+
+  void lock(const ObjectLockRequest& order, LockReplyDone done) override {
+    noteActivity();
+    noteLease(order.request.lease, Oid::fromBits(order.request.target.value));
+    database_.lock(order, std::move(done));
+  }
+  void lockAll(ObjectLockBatch orders, LockAllDone done) override {
+    noteActivity();
+    if (!orders.targets.empty()) noteLease(orders.request.lease, orders.targets.front().oid);
+    database_.lockAll(std::move(orders), std::move(done));
+  }
+  void cancel(std::uint64_t requestId) override {
+    noteActivity();
+    database_.cancel(locker(), requestId);
+  }
+  bool unlock(Oid target) override {
+    noteActivity();
+    return database_.unlock(locker(), target);
+  }
+  void releaseTransactionLocks(Lifetime lifetime) override {
+    noteActivity();
+    database_.releaseTransactionLocks(locker(), lifetime);
+  }
+  void releaseLevel(Lifetime lifetime, std::uint16_t level) override {
+    noteActivity();
+    database_.releaseLevel(locker(), lifetime, level);
+  }
+  std::optional<LockInfo> lockStatus(Oid target) const override {
+    return database_.lockStatus(locker(), target);
+  }
+  std::vector<bool> mayHold(std::span<const Oid> targets) const override {
+    return database_.mayHold(locker(), targets);
+  }
+  bool renew(Oid target, Renewal by) override {
+    noteActivity();
+    return database_.renew(locker(), target, by);
+  }
+  std::uint64_t lapses(Lifetime lifetime) const override { return database_.lapses(lifetime); }
+  std::optional<RequestFailure> lapsedSince(Oid target, std::uint64_t lapses) const override {
+    return database_.lapsedSince(locker(), target, lapses);
+  }
+  void forgetLapses() override { database_.forgetLapses(locker()); }
+  void whenLapsed(std::function<void(const LockAnswer&)> told) override {
+    database_.whenLapsed(locker(), std::move(told));
+  }
+  RecordPtr fetch(Oid oid) override {
+    noteActivity();
+    checkReach();
+    return database_.fetch(oid);
+  }
+  void checkReach() const override { database_.checkReach(locker()); }
+  void commit(CommitRequest request, CommitDone done) override {
+    noteActivity();
+    database_.commit(std::move(request), std::move(done));
+  }
+  FamilyChanges* families() override { return &database_.families_; }
+  void signOff() override { database_.signOffProcess(locker()); }
+  void signOffToParent(Heritage heritage) override {
+    database_.signOffToParent(locker(), std::move(heritage));
+  }
+
+ private:
+  bool tryLockRemotely(Oid target, LockTerms terms) override {
+    if (!database_.isHeldAsAsked(locker(), target, terms)) return false;
+    noteActivity();
+    return true;
+  }
+  LockType heldRemotely(Oid target) const override { return database_.typeHeld(locker(), target); }
+  // The server does not see what is answered here, nor by whom an object is read.
+  void keepAliveRemotely() override {
+    if (activityLease().lifetime() == Lifetime::SharedTransient) return;
+    const std::int64_t now = database_.clock_.now().sinceStart.count();
+    std::int64_t before = lastTold_.load(std::memory_order_relaxed);
+    if (now - before < Duration(kBetweenTelling).count()) return;
+    if (!lastTold_.compare_exchange_strong(before, now, std::memory_order_relaxed)) return;
+    database_.session_->tell(wire::Renew{0, locker(), activityLease(), Renewal::Activity});
+  }
+
+  /// A lease is a whole number of these.
+  static constexpr std::chrono::milliseconds kBetweenTelling{1};
+
+  RemoteDatabase& database_;
+  std::atomic<std::int64_t> lastTold_{-Duration(kBetweenTelling).count()};
+};
+
+std::shared_ptr<LockerPort> RemoteDatabase::port(LockerId locker) {
+  return std::make_shared<Port>(*this, locker);
+}
 
 // --- Families ------------------------------------------------------------------------------------
 
@@ -209,6 +307,10 @@ void RemoteDatabase::forgetLapses(LockerId locker) {
   shared_->forgetLapses(locker);
   lapsed_.forget(locker);
   lapseWatch_.forget(locker);
+}
+
+void RemoteDatabase::whenLapsed(LockerId locker, LapseWatch::Told told) {
+  lapseWatch_.watch(locker, std::move(told));
 }
 
 // --- Resources -----------------------------------------------------------------------------------

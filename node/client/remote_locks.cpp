@@ -286,6 +286,16 @@ std::optional<LockReply> RemoteDatabase::answerFromCache(const ObjectLockRequest
   return reply;
 }
 
+// The same for the fast path: so that the process need not ask.
+bool RemoteDatabase::isHeldAsAsked(LockerId locker, Oid target, LockTerms terms) const {
+  const ClientLock held = held_.find(locker, target);
+  if (held.type == LockType::Get || held.hasLease || held.renewsAbove) return false;
+  if (!changesNothing(held.types(), held.below, terms, LockScope::Node)) return false;
+  // What it has created itself is in no cache: lock() knows it.
+  const bool isThere = target.lifetime() == Lifetime::Resource || cache_.edition(target) != 0;
+  return isThere && session_->isSure();
+}
+
 // --- Answers -------------------------------------------------------------------------------------
 
 LockReply RemoteDatabase::onReply(const wire::KnownRequest& order, const Known& known,

@@ -21,6 +21,7 @@
 #include "ini/ini_problem.h"
 #include "node/client/connected_database.h"
 #include "node/program/running_command.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/database/resource_names.h"
 #include "runtime/errors/exceptions.h"
 #include "runtime/node.h"
@@ -124,7 +125,7 @@ class LockOfCommand {
                                                        [&bell] { bell.ring(); })) {
     if (command_.ttl) {
       keeper_ = std::make_unique<LeaseKeeper>(
-          *command_.ttl, [this] { return database().renew(locker_, target_, Renewal::Request); });
+          *command_.ttl, [this] { return port_->renew(target_, Renewal::Request); });
     }
   }
   // What the keeper still asks for fails when the session ends, so that its thread can end.
@@ -147,6 +148,7 @@ class LockOfCommand {
     node_ = Node::signOn(ConnectedDatabase::asDatabase(connected_), who);
     process_ = node_.signOn({.user = userHere(), .name = nameOfProcess(command_.resource)});
     locker_ = process_.info().locker;
+    port_ = database().port(locker_);
     resource_ = process_.resource(command_.resource);
     target_ = resource_.oid();
     LockCall call{.type = command_.type,
@@ -169,12 +171,12 @@ class LockOfCommand {
   /// Why it is lost, as far as is known here; empty: it is held.
   std::string loss() {
     try {
-      database().checkReach(locker_);
+      port_->checkReach();
     } catch (const SystemException& gone) {
       return gone.what();
     }
-    const bool mayHold = database().mayHold(locker_, {&target_, 1}).front();
-    if (!mayHold && database().lapsedSince(locker_, target_, 0)) {
+    const bool mayHold = port_->mayHold({&target_, 1}).front();
+    if (!mayHold && port_->lapsedSince(target_, 0)) {
       return fmt::format("its lease of {} ms was not renewed in time", keeper_->length().count());
     }
     if (!mayHold) return "an operator took it away; the audit log of the server says who and why";
@@ -211,6 +213,7 @@ class LockOfCommand {
   Process process_;
   Resource resource_;
   LockerId locker_;
+  std::shared_ptr<LockerPort> port_;
   Oid target_;
   FencingToken token_;
   std::unique_ptr<LeaseKeeper> keeper_;

@@ -496,7 +496,7 @@ void Replay::noteRenewal(const Step& step, LockerId locker) {
 // A lock renews the leases of the locks with scope Subtree that cover it.
 void Replay::noteRenewalsAbove(const Step& step, LockerId locker, LockType granted) {
   for (const Oid above : objects_.above(objects_.oidOf(step.content.object))) {
-    const auto held = local_.lockStatus(locker, above);
+    const auto held = local_.port(locker)->lockStatus(above);
     if (!held || !covers(held->below, granted)) continue;
     const bool isNew = !held->lease.isNone() && held->leaseLeft == Duration(held->lease.length);
     if (isNew) leaseLines_[{locker.value, above}] = step.line;
@@ -524,7 +524,7 @@ void Replay::startSignOff(const Step& step, Player& player) {
   for (const LockInfo& left : local_.locksOf(locker, Lifetime::Persistent)) {
     const Oid oid = Oid::fromBits(left.target.value);
     const auto line = leaseLines_.find({locker.value, oid});
-    const auto held = local_.lockStatus(parent, oid);
+    const auto held = local_.port(parent)->lockStatus(oid);
     const bool isLater = !held || held->lease.isNone() || held->leaseLeft < left.leaseLeft;
     if (line != leaseLines_.end() && isLater) leaseLines_[{parent.value, oid}] = line->second;
   }

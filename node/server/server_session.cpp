@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/database/sign_on_names.h"
 #include "runtime/database/system_class.h"
 #include "runtime/errors/exceptions.h"
@@ -256,11 +257,11 @@ bool ServerSession::handle(wire::Commit& message) {
     // A reply that waits has no number yet: as if it never arrived.
     process->second.lastCommitReply = waits ? UINT64_MAX : session.stream_.lastSent();
   });
-  all_.hooks().block([&database = all_.database(), request = std::move(request), locker, upgrade,
+  all_.hooks().block([port = ownedBy(locker)->port, request = std::move(request), upgrade,
                       cancelled, answer = std::move(answer)]() mutable {
-    database.commit(std::move(request), std::move(answer));
+    port->commit(std::move(request), std::move(answer));
     // Cancelled before it could wait: no other message comes to end its wait.
-    if (*cancelled) database.cancel(locker, upgrade);
+    if (*cancelled) port->cancel(upgrade);
   });
   return true;
 }

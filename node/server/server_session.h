@@ -106,22 +106,22 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   bool handle(const wire::DropResource& message);
   void forceOff(const wire::Force& message, AuditEntry& entry);
 
-  /// A process, its fast path to its locks, and what it has committed.
+  /// A process, all that it asks of the database, and what it has committed.
   struct OwnedProcess {
     Oid node;
-    std::shared_ptr<QuickLocks> quick = nullptr;  // Null when the database has none.
+    std::shared_ptr<LockerPort> port;
     LockerId parent = {};
     bool needsReplies = false;  // It has asked for a lease, or for scope Subtree.
     std::size_t commitsUnderWay = 0;
     std::uint64_t lastCommitReply = 0;  // Its number in the stream; 0: there is none.
+    bool takesGrants() const { return !needsReplies && commitsUnderWay == 0; }
   };
   bool knowsItsCommits(const OwnedProcess& process) const;
   /// Those of `node`, or of any node when it is null, that have heard of all they committed.
   std::vector<LockerId> knowAllTheirCommits(Oid node) const;
   void forgetCommits(std::vector<LockerId> lockers);
   bool owns(LockerId locker) const { return processes_.contains(locker.value); }
-  /// Null when it is not ours, or has no fast path.
-  QuickLocks* quickOf(LockerId locker) const;
+  OwnedProcess* ownedBy(LockerId locker);  // Null when it is not ours.
   /// `locker`, behind its descendants.
   std::vector<LockerId> familyOf(LockerId locker) const;
   void tellInherited(LockerId heir, const std::vector<Oid>& left);
@@ -152,7 +152,7 @@ class ServerSession : public std::enable_shared_from_this<ServerSession> {
   /// was one.
   bool tellCommitted();
   /// Locks what can be locked at once, in order, and notes the answers in `answered_`; how many.
-  std::size_t lockAtOnce(QuickLocks& quick, const LockRequest& request,
+  std::size_t lockAtOnce(LockerPort& port, const LockRequest& request,
                          std::span<const wire::KnownTarget> targets);
   static constexpr std::size_t kMostOfAnswer = std::size_t{4} << 20;  // Of its records: bytes.
   /// Has `record` its place in an answer with `bytes` of others? Then they are counted.

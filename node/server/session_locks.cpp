@@ -5,8 +5,8 @@
 
 #include "node/server/server_session.h"
 #include "objects/object_store.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/database/object_size.h"
-#include "runtime/database/quick_locks.h"
 #include "runtime/database/system_class.h"
 
 namespace nephrite {
@@ -57,17 +57,12 @@ bool ServerSession::tellCommitted() {
   return true;
 }
 
-QuickLocks* ServerSession::quickOf(LockerId locker) const {
-  // What its commit relies on stays: see LockedStore.
-  const auto commit = commits_.lower_bound({locker.value, 0});
-  if (commit != commits_.end() && commit->first.first == locker.value) return nullptr;
+ServerSession::OwnedProcess* ServerSession::ownedBy(LockerId locker) {
   const auto process = processes_.find(locker.value);
-  // Of a lock that may lapse, or is on all that is below, a LockGrant does not say all.
-  const bool isThere = process != processes_.end() && !process->second.needsReplies;
-  return isThere ? process->second.quick.get() : nullptr;
+  return process == processes_.end() ? nullptr : &process->second;
 }
 
-std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& request,
+std::size_t ServerSession::lockAtOnce(LockerPort& port, const LockRequest& request,
                                       std::span<const wire::KnownTarget> targets) {
   answered_.grants.clear();
   answered_.replies.clear();
@@ -77,7 +72,7 @@ std::size_t ServerSession::lockAtOnce(QuickLocks& quick, const LockRequest& requ
   for (const wire::KnownTarget& known : targets) {
     if (known.existence != Existence::Required) break;
     one.target = {known.oid.bits()};
-    const auto [held, isLatest] = quick.grant(one, known.knownEdition);
+    const auto [held, isLatest] = port.grant(one, known.knownEdition);
     if (held.type == LockType::Get) break;
     // A client that knows the latest edition has been interested since it was told that, and is
     // again when it was only just told.
@@ -149,7 +144,9 @@ wire::LockReply ServerSession::replyFrom(const LockReply& told, std::uint32_t kn
       one.reply.failure = std::move(fault);  // The lock is held.
     }
   }
-  if (owns(request.locker)) one.held = all_.database().lockStatus(request.locker, oid);
+  if (const OwnedProcess* const process = ownedBy(request.locker)) {
+    one.held = process->port->lockStatus(oid);
+  }
   if (version_ < 2 && one.reply.lock.outcome == LockOutcome::OverLimit) {
     one.reply.failure = failureOfLimit(one.reply.lock.limit);
     one.reply.lock.outcome = LockOutcome::Cancelled;
@@ -231,8 +228,8 @@ bool ServerSession::mayLock(wire::RequestId id, const LockRequest& request, Oid 
              "ask for the name first");
     return false;
   }
-  const auto process = processes_.find(request.locker.value);
-  if (process != processes_.end() && (lease > 0 || ofSubtree)) process->second.needsReplies = true;
+  OwnedProcess* const process = ownedBy(request.locker);
+  if (process != nullptr && (lease > 0 || ofSubtree)) process->needsReplies = true;
   return true;
 }
 
@@ -245,16 +242,17 @@ bool ServerSession::handle(const wire::Lock& message) {
   if (!mayLock(message.id, request, oid)) return true;
   if (isResource(oid)) order.existence = Existence::CreatedByLocker;  // There is none to read.
   const std::uint32_t known = message.order.knownEdition;
-  QuickLocks* const quick = takesGrants_ ? quickOf(request.locker) : nullptr;
-  if (quick != nullptr) {
-    const wire::KnownTarget target{oid, known, order.existence};
-    if (lockAtOnce(*quick, request, {&target, 1}) == 1) {
-      sendAnswered(message.id);
-      return true;
-    }
-  }
-  if (!owns(request.locker)) {
+  const OwnedProcess* const process = ownedBy(request.locker);
+  if (process == nullptr) {
     answerLock(message.id, {goneFor(request), false, std::nullopt});
+    return true;
+  }
+  const wire::KnownTarget target{oid, known, order.existence};
+  // Of a lock that may lapse, or is on all that is below, a LockGrant does not say all; and what a
+  // commit that is under way relies on stays: see LockedStore.
+  const bool mayGrant = takesGrants_ && process->takesGrants();
+  if (mayGrant && lockAtOnce(*process->port, request, {&target, 1}) == 1) {
+    sendAnswered(message.id);
     return true;
   }
   ++unanswered_;
@@ -262,13 +260,11 @@ bool ServerSession::handle(const wire::Lock& message) {
     --session.unanswered_;
     session.answerLock(id, session.replyFrom(reply, known));
   });
-  const wire::KnownTarget target{oid, known, order.existence};
   if (isInMemory({&target, 1})) {
-    all_.database().lock(order, std::move(answer));
+    process->port->lock(order, std::move(answer));
   } else {
-    inTurnAside([&database = all_.database(), order, answer = std::move(answer)] {
-      database.lock(order, answer);
-    });
+    inTurnAside(
+        [port = process->port, order, answer = std::move(answer)] { port->lock(order, answer); });
   }
   return true;
 }
@@ -299,16 +295,16 @@ bool ServerSession::handle(wire::LockAll& message) {
     if (!ofResources) break;
     target.existence = Existence::CreatedByLocker;
   }
-  const LockerId locker = message.request.locker;
-  QuickLocks* const quick = takesGrants_ ? quickOf(locker) : nullptr;
-  const std::size_t granted =
-      quick != nullptr ? lockAtOnce(*quick, message.request, message.targets) : 0;
-  if (granted == message.targets.size()) {
-    sendAnswered(message.id);
+  const OwnedProcess* const process = ownedBy(message.request.locker);
+  if (process == nullptr) {
+    answerLock(message.id, {goneFor(message.at(0).order.request), false, std::nullopt});
     return true;
   }
-  if (!owns(locker)) {
-    answerLock(message.id, {goneFor(message.at(0).order.request), false, std::nullopt});
+  const std::size_t granted = takesGrants_ && process->takesGrants()
+                                  ? lockAtOnce(*process->port, message.request, message.targets)
+                                  : 0;
+  if (granted == message.targets.size()) {
+    sendAnswered(message.id);
     return true;
   }
   ObjectLockBatch rest{message.request, {}};
@@ -324,42 +320,44 @@ bool ServerSession::handle(wire::LockAll& message) {
     session.readAndAnswer(asked, all);
   });
   if (inMemory) {
-    all_.database().lockAll(std::move(rest), std::move(answer));
+    process->port->lockAll(std::move(rest), std::move(answer));
   } else {
-    inTurnAside([&database = all_.database(), rest = std::move(rest), answer = std::move(answer)] {
-      database.lockAll(rest, answer);
+    inTurnAside([port = process->port, rest = std::move(rest), answer = std::move(answer)] {
+      port->lockAll(rest, answer);
     });
   }
   return true;
 }
 
 bool ServerSession::handle(const wire::Cancel& message) {
-  if (!owns(message.locker)) return true;
+  const OwnedProcess* const process = ownedBy(message.locker);
+  if (process == nullptr) return true;
   const auto commit = commits_.find({message.locker.value, message.request});
   if (commit != commits_.end()) *commit->second = true;
-  all_.database().cancel(message.locker, message.request);
+  process->port->cancel(message.request);
   return true;
 }
 
 bool ServerSession::handle(const wire::Unlock& message) {
   if (!isLockable(message.target)) return false;
-  QuickLocks* const quick = quickOf(message.locker);
-  if (quick != nullptr && quick->unlock(message.target)) return true;
-  if (!owns(message.locker)) return true;
-  all_.database().unlock(message.locker, message.target);
+  const OwnedProcess* const process = ownedBy(message.locker);
+  if (process == nullptr) return true;
+  // What its commit relies on stays: see LockedStore.
+  if (process->commitsUnderWay == 0 && process->port->tryUnlock(message.target)) return true;
+  process->port->unlock(message.target);
   return true;
 }
 
 bool ServerSession::handle(const wire::ReleaseTransaction& message) {
-  if (owns(message.locker)) {
-    all_.database().releaseTransactionLocks(message.locker, Lifetime::Persistent);
+  if (const OwnedProcess* const process = ownedBy(message.locker)) {
+    process->port->releaseTransactionLocks(Lifetime::Persistent);
   }
   return true;
 }
 
 bool ServerSession::handle(const wire::ReleaseLevel& message) {
-  if (owns(message.locker)) {
-    all_.database().releaseLevel(message.locker, Lifetime::Persistent, message.level);
+  if (const OwnedProcess* const process = ownedBy(message.locker)) {
+    process->port->releaseLevel(Lifetime::Persistent, message.level);
   }
   return true;
 }

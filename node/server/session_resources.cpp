@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/server/server_session.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/database/sign_on_names.h"
 
 namespace nephrite {
@@ -70,8 +71,8 @@ wire::Names ServerSession::namesOf(const LockAnswer& answer) const {
 
 bool ServerSession::handle(const wire::Renew& message) {
   if (!isLockable(message.target)) return false;
-  const bool renewed =
-      owns(message.locker) && all_.database().renew(message.locker, message.target, message.by);
+  const OwnedProcess* const process = ownedBy(message.locker);
+  const bool renewed = process != nullptr && process->port->renew(message.target, message.by);
   if (message.id != 0) send(wire::YesNo{message.id, renewed});
   return true;
 }

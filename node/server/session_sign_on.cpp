@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "node/server/server_session.h"
+#include "runtime/database/locker_port.h"
 
 namespace nephrite {
 namespace {
@@ -163,14 +164,14 @@ bool ServerSession::handle(const wire::SignOnProcess& message) {
     if (reply.process && session.nodes_.contains(node)) {
       const LockerId locker = reply.process->locker;
       const bool isOrphan = !parent.isNull() && !session.owns(parent);
-      auto quick = isOrphan ? nullptr : session.all_.database().quickLocks(locker);
-      if (quick == nullptr) {  // Or an operator has signed it off before this session had it.
+      auto port = session.all_.database().port(locker);
+      if (isOrphan || !port->isSignedOn()) {  // An operator has signed it off meanwhile.
         wire::ProcessReply refused;
         refused.id = id;
         refused.reply.lock.outcome = LockOutcome::Cancelled;
         return session.send(refused);
       }
-      session.processes_[locker.value] = {node, std::move(quick), parent};
+      session.processes_[locker.value] = {node, std::move(port), parent};
       session.all_.own(locker, session.number_);
     }
     session.send(wire::ProcessReply{id, reply, session.peopleOf(reply.lock)});
@@ -212,11 +213,14 @@ void ServerSession::forgetCommits(std::vector<LockerId> lockers) {
 
 bool ServerSession::handle(const wire::SignOffProcess& message) {
   if (!owns(message.locker)) return true;
-  Database& database = all_.database();
   const OwnedProcess& process = processes_.at(message.locker.value);
+  const std::shared_ptr<LockerPort> port = process.port;
   const auto heir = processes_.find(message.inherit ? process.parent.value : 0);
   const bool inherits = heir != processes_.end();
-  if (inherits) heir->second.needsReplies |= process.needsReplies;
+  if (inherits) {
+    heir->second.needsReplies |= process.needsReplies;
+    heir->second.port->inheritLeases(*port);
+  }
   std::vector<LockerId> forgotten;
   for (const LockerId gone : familyOf(message.locker)) {
     const OwnedProcess& each = processes_.at(gone.value);
@@ -228,9 +232,9 @@ bool ServerSession::handle(const wire::SignOffProcess& message) {
         [of = LockerId{heir->first}](ServerSession& session, const std::vector<Oid>& left) {
           if (session.owns(of)) session.tellInherited(of, left);
         });
-    database.signOffToParent(message.locker, {message.level, std::move(told)});
+    port->signOffToParent({message.level, std::move(told)});
   } else {
-    database.signOffProcess(message.locker);
+    port->signOff();
   }
   forgetCommits(std::move(forgotten));
   return true;
@@ -244,7 +248,7 @@ void ServerSession::tellInherited(LockerId heir, const std::vector<Oid>& left) {
     part.locks.clear();
   };
   for (const Oid target : left) {
-    auto held = all_.database().lockStatus(heir, target);
+    auto held = ownedBy(heir)->port->lockStatus(target);
     if (!held) {
       held.emplace();
       held->type = LockType::Get;

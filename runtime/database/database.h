@@ -21,8 +21,7 @@
 #include "runtime/errors/process_info.h"
 
 namespace nephrite {
-class FamilyChanges;
-class QuickLocks;
+class LockerPort;
 
 struct ProcessSignOn {
   Oid node;
@@ -93,11 +92,11 @@ struct Heritage {
 /// Shape:   two lock tables, one of persistent objects and resources, one of shared transients; two
 ///          stores likewise; the nodes and processes that are signed on. Where both tables are in
 ///          one program a deadlock through both is found at once; else a timeout ends it, as in
-///          JADE.
+///          JADE. What one process asks goes through its LockerPort.
 /// Answers: each callback is called exactly once, with no mutex held, on the calling thread when
 ///          the answer is known at once, else on a thread of the database.
-/// Order:   what one thread asks takes effect in that order. unlock(), the releases and sign-offs
-///          may still be on their way when they return.
+/// Order:   what one thread asks takes effect in that order. Sign-offs may still be on their way
+///          when they return.
 /// Errors:  refusals are values, and so are failures of what answers through a callback. Others
 ///          throw StoreException, or a SystemException when the other end cannot be reached.
 /// Threads: any method, from any thread; from within a callback only those that answer through a
@@ -116,9 +115,8 @@ class Database {
                              std::function<void(const ProcessReply&)> done) = 0;
   /// Cancels its waits and releases all its locks, those of its descendants first. Never waits.
   virtual void signOffProcess(LockerId locker) = 0;
-  /// The same, but its locks are its parent's from now on; not those on what it has created and not
-  /// committed, which is gone.
-  virtual void signOffToParent(LockerId locker, Heritage heritage) = 0;
+  /// All that one process asks for. Of one that is not signed on (any more): refuses everything.
+  virtual std::shared_ptr<LockerPort> port(LockerId locker) = 0;
   /// Also of processes that have signed off lately; `locker` null in the answer when unknown.
   virtual ProcessInfo describe(LockerId locker) const = 0;
   virtual std::vector<NodeInfo> nodes() const = 0;
@@ -128,52 +126,13 @@ class Database {
   virtual Oid system() const = 0;
   virtual Oid systemNodes() const = 0;
 
-  // --- Locks. The table is chosen by the lifetime of the target. ---------------------------------
+  // --- What can be locked ------------------------------------------------------------------------
 
-  virtual void lock(const ObjectLockRequest& order, LockReplyDone done) = 0;
-  virtual void lockAll(ObjectLockBatch orders, LockAllDone done) = 0;
-  /// Also the rest of a lockAll().
-  virtual void cancel(LockerId locker, std::uint64_t requestId) = 0;
-  /// False when nothing was held.
-  virtual bool unlock(LockerId locker, Oid target) = 0;
-  virtual void releaseTransactionLocks(LockerId locker, Lifetime lifetime) = 0;
-  virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
-  virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
-  /// The type alone; Get: nothing is held.
-  /// Renews the lease of a lock. False when it has none, or one that `by` does not renew.
-  virtual bool renew(LockerId locker, Oid target, Renewal by) = 0;
   /// What is locked under this name, which has 1 to NamedResource::kMostBytes bytes.
   virtual void resource(const std::string& name,
                         std::function<void(const ResourceReply&)> done) = 0;
   /// "Order/2051.7", "resource nightly run".
   virtual std::string show(Oid target) const { return schema()->show(target); }
-  /// How many locks on objects of this lifetime have lapsed so far, of any process. What a process
-  /// has changed under a lock that lapsed since is not committed: see lapsedSince().
-  virtual std::uint64_t lapses(Lifetime lifetime) const = 0;
-  /// Why, if the lock of `locker` on `target` lapsed after the first `lapses` of them.
-  virtual std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
-                                                    std::uint64_t lapses) const = 0;
-  /// `locker` has changed nothing yet.
-  virtual void forgetLapses(LockerId locker) = 0;
-  /// `told` is called for each lock of `locker` that lapses, on a thread of the database, with no
-  /// mutex held: `request` has the target, and what was held and how. Until it signs off.
-  virtual void whenLapsed(LockerId locker, std::function<void(const LockAnswer&)> told) = 0;
-  /// What the transactions of parents and children know of each other; null: there are none.
-  virtual FamilyChanges* families() { return nullptr; }
-  /// The type alone; Get: nothing is held.
-  virtual LockType typeHeld(LockerId locker, Oid target) const {
-    const auto held = lockStatus(locker, target);
-    return held ? held->type : LockType::Get;
-  }
-  /// Of each of `targets`: is a lock held, as far as is known? Also when that is not sure, after a
-  /// request without an answer.
-  virtual std::vector<bool> mayHold(LockerId locker, std::span<const Oid> targets) const {
-    std::vector<bool> held;
-    for (const Oid target : targets) held.push_back(typeHeld(locker, target) != LockType::Get);
-    return held;
-  }
-  /// A shorter way for a process that has signed on; null when there is none.
-  virtual std::shared_ptr<QuickLocks> quickLocks(LockerId) { return nullptr; }
   /// Where a waiting thread helps its answer to come; null: it comes by itself.
   virtual AnswerSource* answers() { return nullptr; }
 
@@ -186,15 +145,10 @@ class Database {
   virtual Oid newOid(Lifetime lifetime, Oid::ClassNumber classNumber) = 0;
   /// The latest committed edition; null when there is no such object.
   virtual RecordPtr fetch(Oid oid) const = 0;
-  /// Throws ConnectionException when `locker` has lost the other end, with its locks, and can only
-  /// sign off: what fetch() still finds is then not for it.
-  virtual void checkReach(LockerId) const {}
   /// The same when it is known without waiting for a disk; else empty.
   virtual std::optional<RecordPtr> fetchAtOnce(Oid oid) const { return fetch(oid); }
   virtual std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                                      std::size_t maxEntries) const = 0;
-  /// Durable, then visible, then unlocked: on Committed the locker's Transaction locks are gone.
-  virtual void commit(CommitRequest request, CommitDone done) = 0;
   /// Of a commit whose process has signed off, whatever has become of it; waits until nothing of
   /// it is under way.
   /// ConnectionException (64016) while its process is signed on: it may still commit.
@@ -229,11 +183,6 @@ class Database {
   /// of a change to it is then refused, with LockLost. While a commit of `locker` is being written
   /// its locks stay, and this one goes when that has ended.
   virtual bool breakLock(LockerId locker, Oid target, const Operator& by) = 0;
-  /// Why `locker` can commit no change of `target` any more whose lock breakLock() took from it in
-  /// this transaction; empty: none, or it is known at the other end alone, which says it then.
-  virtual std::optional<RequestFailure> lostLock(LockerId /*locker*/, Oid /*target*/) const {
-    return std::nullopt;
-  }
   /// Signs a process off as if it had ended. False when it is not signed on.
   virtual bool forceSignOff(LockerId locker, const Operator& by) = 0;
 

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/work_thread.h"
 #include "runtime/database/family_changes.h"
-#include "runtime/database/local_quick_locks.h"
+#include "runtime/database/local_port.h"
 #include "runtime/database/lock_timer.h"
 #include "runtime/database/locked_store.h"
 #include "runtime/database/sign_on_names.h"
@@ -308,7 +308,7 @@ void LocalDatabase::signOnNode(const NodeSignOn& who, std::function<void(const N
                             return done({std::nullopt, answer, std::nullopt});
                           }
                           parts_->systemObjects.addNode(node);
-                          unlock(node.locker, systemNodes());
+                          parts_->persistent.unlock(node.locker, systemNodes());
                           done({node, answer, std::nullopt});
                         });
 }
@@ -342,7 +342,7 @@ void LocalDatabase::signOnProcess(const ProcessSignOn& who,
             parts_->signOn(process.locker, process.parent, /*isCounted=*/true);
         const bool isDone = signedOn == LockManager::SignOn::Done;
         const bool added = isDone && parts_->systemObjects.addProcess(process, node.oid);
-        unlock(node.locker, node.processes);
+        parts_->persistent.unlock(node.locker, node.processes);
         if (added) return done({process, answer, std::nullopt});
         if (!isDone) return done(refusedSignOn<ProcessReply>(parts_->whyNoSignOn(signedOn)));
         signOffProcess(process.locker);  // Its node went meanwhile.
@@ -358,6 +358,12 @@ void LocalDatabase::signOffToParent(LockerId locker, Heritage heritage) {
   parts_->signOff(locker, std::move(heritage));
 }
 
+std::shared_ptr<LockerPort> LocalDatabase::port(LockerId locker) {
+  return std::make_shared<LocalPort>(
+      locker, LocalPort::Parts{*this, parts_->persistent, parts_->shared, parts_->families,
+                               parts_->lapseWatch});
+}
+
 ProcessInfo LocalDatabase::describe(LockerId locker) const {
   return parts_->systemObjects.describe(locker);
 }
@@ -368,39 +374,7 @@ std::vector<ProcessInfo> LocalDatabase::processes() const {
 Oid LocalDatabase::system() const { return parts_->systemObjects.system(); }
 Oid LocalDatabase::systemNodes() const { return parts_->systemObjects.nodesDict(); }
 
-// --- Locks ---------------------------------------------------------------------------------------
-
-void LocalDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
-  const Lifetime lifetime = Oid::fromBits(order.request.target.value).lifetime();
-  parts_->objectsOf(lifetime).lock(order, std::move(done));
-}
-
-void LocalDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
-  if (orders.targets.empty()) return done({});
-  const Lifetime lifetime = orders.targets.front().oid.lifetime();
-  parts_->objectsOf(lifetime).lockAll(std::move(orders), std::move(done));
-}
-
-void LocalDatabase::cancel(LockerId locker, std::uint64_t requestId) {
-  parts_->persistent.cancel(locker, requestId);
-  parts_->shared.cancel(locker, requestId);
-}
-
-bool LocalDatabase::unlock(LockerId locker, Oid target) {
-  return parts_->objectsOf(target.lifetime()).unlock(locker, target);
-}
-
-void LocalDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
-  parts_->objectsOf(lifetime).releaseTransactionLocks(locker);
-}
-
-void LocalDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
-  parts_->objectsOf(lifetime).releaseLevel(locker, level);
-}
-
-bool LocalDatabase::renew(LockerId locker, Oid target, Renewal by) {
-  return parts_->objectsOf(target.lifetime()).renew(locker, target, by);
-}
+// --- What can be locked --------------------------------------------------------------------------
 
 void LocalDatabase::resource(const std::string& name,
                              std::function<void(const ResourceReply&)> done) {
@@ -409,35 +383,6 @@ void LocalDatabase::resource(const std::string& name,
 }
 
 std::string LocalDatabase::show(Oid target) const { return parts_->show(target); }
-
-std::uint64_t LocalDatabase::lapses(Lifetime lifetime) const {
-  return parts_->objectsOf(lifetime).lapses();
-}
-
-std::optional<RequestFailure> LocalDatabase::lapsedSince(LockerId locker, Oid target,
-                                                         std::uint64_t lapses) const {
-  return parts_->objectsOf(target.lifetime()).lapsedSince(locker, target, lapses);
-}
-
-void LocalDatabase::forgetLapses(LockerId locker) {
-  parts_->persistent.forgetLapses(locker);
-  parts_->shared.forgetLapses(locker);
-}
-
-void LocalDatabase::whenLapsed(LockerId locker, std::function<void(const LockAnswer&)> told) {
-  parts_->lapseWatch.watch(locker, std::move(told));
-}
-
-FamilyChanges* LocalDatabase::families() { return &parts_->families; }
-
-std::optional<LockInfo> LocalDatabase::lockStatus(LockerId locker, Oid target) const {
-  return parts_->objectsOf(target.lifetime()).lockStatus(locker, target);
-}
-
-std::shared_ptr<QuickLocks> LocalDatabase::quickLocks(LockerId locker) {
-  auto quick = std::make_shared<LocalQuickLocks>(parts_->persistent, parts_->shared, locker);
-  return quick->isSignedOn() ? std::move(quick) : nullptr;
-}
 
 // --- Objects -------------------------------------------------------------------------------------
 
@@ -462,11 +407,6 @@ std::optional<RecordPtr> LocalDatabase::fetchAtOnce(Oid oid) const {
 std::vector<Oid> LocalDatabase::instances(Oid::ClassNumber classNumber, Oid after,
                                           std::size_t maxEntries) const {
   return parts_->store->instances(classNumber, after, maxEntries);
-}
-
-void LocalDatabase::commit(CommitRequest request, CommitDone done) {
-  LockedStore& objects = parts_->objectsOf(request.lifetime);
-  objects.commit(std::move(request), std::move(done));
 }
 
 CommitOutcome LocalDatabase::commitOutcome(const CommitId& commit) {
@@ -554,10 +494,6 @@ bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
        {"by", by.user},
        {"reason", by.reason}});
   return released;
-}
-
-std::optional<RequestFailure> LocalDatabase::lostLock(LockerId locker, Oid target) const {
-  return parts_->objectsOf(target.lifetime()).lostLock(locker, target);
 }
 
 bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {

@@ -75,30 +75,17 @@ class LocalDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  void signOffToParent(LockerId locker, Heritage heritage) override;
+  /// As LockerPort says.
+  void signOffToParent(LockerId locker, Heritage heritage);
+  std::shared_ptr<LockerPort> port(LockerId locker) override;
   ProcessInfo describe(LockerId locker) const override;
   std::vector<NodeInfo> nodes() const override;
   std::vector<ProcessInfo> processes() const override;
   Oid system() const override;
   Oid systemNodes() const override;
 
-  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
-  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
-  void cancel(LockerId locker, std::uint64_t requestId) override;
-  bool unlock(LockerId locker, Oid target) override;
-  bool renew(LockerId locker, Oid target, Renewal by) override;
   void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override;
   std::string show(Oid target) const override;
-  std::uint64_t lapses(Lifetime lifetime) const override;
-  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
-                                            std::uint64_t lapses) const override;
-  void forgetLapses(LockerId locker) override;
-  void whenLapsed(LockerId locker, std::function<void(const LockAnswer&)> told) override;
-  FamilyChanges* families() override;
-  void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
-  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
-  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override;
-  std::shared_ptr<QuickLocks> quickLocks(LockerId locker) override;
 
   std::shared_ptr<const Schema> schema() const override;
   std::shared_ptr<const Schema> latestSchema() const override { return schema(); }
@@ -108,7 +95,6 @@ class LocalDatabase final : public Database {
   std::optional<RecordPtr> fetchAtOnce(Oid oid) const override;
   std::vector<Oid> instances(Oid::ClassNumber classNumber, Oid after,
                              std::size_t maxEntries) const override;
-  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
   void forgetCommits(LockerId locker) override;
 
@@ -152,7 +138,6 @@ class LocalDatabase final : public Database {
   LockContentionInfo contentionOf(Oid target) const override;
 
   bool breakLock(LockerId locker, Oid target, const Operator& by) override;
-  std::optional<RequestFailure> lostLock(LockerId locker, Oid target) const override;
   bool forceSignOff(LockerId locker, const Operator& by) override;
 
   const Clock& clock() const override;

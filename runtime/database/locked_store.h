@@ -82,7 +82,7 @@ class LockedStore {
   void signOff(LockerId locker, std::optional<Heritage> heritage = {}) NEPHRITE_EXCLUDES(mutex_);
 
   void lock(const ObjectLockRequest& order, LockReplyDone done);
-  /// As QuickLocks says.
+  /// As LockerPort::tryLock() says.
   bool lockAtOnce(const LockerRef& ref, Oid oid, LockTerms terms) {
     if (!known_.contains(oid)) [[unlikely]]
       return lockUnknown(ref, oid, terms);
@@ -107,7 +107,7 @@ class LockedStore {
   /// By force. A later commit of a change to `target` is refused with LockLost, which names `by`.
   Broken breakLock(LockerId locker, Oid target, const Operator& by) NEPHRITE_EXCLUDES(mutex_);
   std::uint64_t lapses() const { return lapses_.load(); }
-  /// As Database says.
+  /// As LockerPort says.
   std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target, std::uint64_t lapses)
       NEPHRITE_EXCLUDES(mutex_);
   void forgetLapses(LockerId locker) NEPHRITE_EXCLUDES(mutex_);
@@ -116,7 +116,7 @@ class LockedStore {
                                        std::chrono::milliseconds lease, WallTime when);
   static RequestFailure failureOfForgottenLapse(const std::string& show, Oid target);
   bool renew(LockerId locker, Oid target, Renewal by);
-  /// As Database::lostLock().
+  /// As LockerPort::lostLock().
   std::optional<RequestFailure> lostLock(LockerId locker, Oid target) NEPHRITE_EXCLUDES(mutex_);
   std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const;
   LockType typeHeld(LockerId locker, Oid target) const;

@@ -13,8 +13,7 @@ inline std::optional<LockTerms> ProcessMachine::quickTerms(Oid target, LockType 
                                                            LockDuration duration,
                                                            LockTimeout timeout) const {
   const Lifetime lifetime = target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient ||
-      duration == LockDuration::Persistent) {
+  if (lifetime == Lifetime::Transient || duration == LockDuration::Persistent) {
     return std::nullopt;
   }
   const OpenTransaction& transaction =
@@ -33,16 +32,16 @@ inline std::optional<LockTerms> ProcessMachine::quickTerms(Oid target, LockType 
 inline bool ProcessMachine::lockAtOnce(Oid target, LockType type, LockDuration duration,
                                        LockTimeout timeout) {
   const auto terms = quickTerms(target, type, duration, timeout);
-  return terms && quick_->lock(target, *terms);
+  return terms && port_->tryLock(target, *terms);
 }
 
 inline bool ProcessMachine::unlockAtOnce(Oid target) {
   const Lifetime lifetime = target.lifetime();
-  if (quick_ == nullptr || lifetime == Lifetime::Transient) return false;
+  if (lifetime == Lifetime::Transient) return false;
   const OpenTransaction& transaction =
       lifetime == Lifetime::SharedTransient ? shared_ : persistent_;
   if (transaction.inTransaction.load(std::memory_order_relaxed)) return false;
-  return level_.load(std::memory_order_relaxed) == 0 && quick_->unlock(target);
+  return level_.load(std::memory_order_relaxed) == 0 && port_->tryUnlock(target);
 }
 
 }  // namespace nephrite

@@ -470,11 +470,11 @@ void ProcessCore::lockFrom(const std::vector<Oid>& oids, std::size_t& next,
   await(
       oids[first], wish.timeout, stop,
       [&](StepDone done) {
-        database().lockAll(std::move(orders),
-                           [&next, done = std::move(done)](const LockAllReply& reply) {
-                             next += reply.granted;
-                             done(reply.refused ? resultOf(*reply.refused) : StepResult());
-                           });
+        machine_.port().lockAll(std::move(orders),
+                                [&next, done = std::move(done)](const LockAllReply& reply) {
+                                  next += reply.granted;
+                                  done(reply.refused ? resultOf(*reply.refused) : StepResult());
+                                });
       },
       [this, id = wish.id] { machine_.cancel(id); });
   if (next < oids.size()) lockFrom(oids, next, wish, stop);
@@ -534,7 +534,7 @@ void ProcessCore::lockAsync(Oid oid, LockCall asked, LockCallback done, std::sto
     pending->asked = asked.timeout;
     pending->done = std::move(done);
     const ObjectLockRequest order{machine_.requestFor(wish), machine_.existenceOf(wish.target)};
-    database().lock(order, [pending](const LockReply& reply) {
+    machine_.port().lock(order, [pending](const LockReply& reply) {
       pending->reply = reply;
       AsyncLock::arrived(pending);
     });
@@ -556,9 +556,9 @@ void ProcessCore::signOffInDatabase(std::optional<std::uint16_t> heirLevel) {
   } catch (const UsageException&) {
     // Another thread is inside a call: its wait is cancelled, and the machine is not ours to touch.
     if (heirLevel) {
-      database().signOffToParent(info().locker, {*heirLevel});
+      machine_.port().signOffToParent({*heirLevel});
     } else {
-      database().signOffProcess(info().locker);
+      machine_.port().signOff();
     }
   }
   leaveChildren();

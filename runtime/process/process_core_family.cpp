@@ -12,6 +12,7 @@ void ProcessCore::signOff() { signOffInDatabase(std::nullopt); }
 
 void ProcessCore::signOffToParent() {
   if (parent_ == nullptr) return signOff();
+  parent_->machine_.port().inheritLeases(machine_.port());
   signOffInDatabase(parent_->machine_.level());
 }
 
@@ -42,8 +43,8 @@ void ProcessCore::adopt(const std::shared_ptr<ProcessCore>& child) {
 }
 
 void ProcessCore::watchLapses(std::function<void(const LapsedLock&)> told) {
-  database().whenLapsed(
-      info().locker, [core = weak_from_this(), told = std::move(told)](const LockAnswer& answer) {
+  machine_.port().whenLapsed(
+      [core = weak_from_this(), told = std::move(told)](const LockAnswer& answer) {
         const auto alive = core.lock();
         if (alive == nullptr) return;
         const LockRequest& held = answer.request;

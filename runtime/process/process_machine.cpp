@@ -20,8 +20,8 @@ StepResult done(RecordPtr record = nullptr) {
 
 // What was changed here without being read was changed or deleted by another process since: its
 // lock was broken.
-RequestFailure whyNotWhole(const Database& database, LockerId locker, Oid oid) {
-  if (auto lost = database.lostLock(locker, oid)) return *std::move(lost);
+RequestFailure whyNotWhole(const Database& database, const LockerPort& port, Oid oid) {
+  if (auto lost = port.lostLock(oid)) return *std::move(lost);
   return {ErrorCode::StaleObject,
           database.schema()->show(oid) +
               " is changed here, but another process has changed or deleted it since its lock was "
@@ -34,8 +34,8 @@ RequestFailure whyNotWhole(const Database& database, LockerId locker, Oid oid) {
 ProcessMachine::ProcessMachine(Database& database, ProcessInfo process)
     : database_(database),
       process_(std::move(process)),
-      quick_(std::dynamic_pointer_cast<LocalQuickLocks>(database_.quickLocks(process_.locker))),
-      families_(database_.families()) {
+      port_(database_.port(process_.locker)),
+      families_(port_->families()) {
   if (!process_.parent.isNull()) joinFamily();
 }
 
@@ -84,8 +84,8 @@ std::optional<ErrorCode> ProcessMachine::begin(Lifetime lifetime) {
   OpenTransaction& transaction = transactionOf(lifetime);
   if (transaction.inTransaction) return ErrorCode::AlreadyInTransaction;
   transaction.inTransaction = true;
-  if (quick_ != nullptr) quick_->noteBegin(lifetime);
-  if (mayLapse()) database_.forgetLapses(process_.locker);
+  port_->noteBegin(lifetime);
+  if (mayLapse()) port_->forgetLapses();
   return std::nullopt;
 }
 
@@ -117,7 +117,7 @@ void ProcessMachine::endInnermostState() {
   if (level > LockTerms::kMostLevel) return;  // Nothing was acquired at it: see fateOf().
   for (const Lifetime lifetime : {Lifetime::Persistent, Lifetime::SharedTransient}) {
     if (transactionOf(lifetime).inTransaction) continue;  // Kept to the end of the transaction.
-    database_.releaseLevel(process_.locker, lifetime, levelKept(level));
+    port_->releaseLevel(lifetime, levelKept(level));
   }
 }
 
@@ -128,14 +128,14 @@ void ProcessMachine::endAllStates() {
   states_.clear();
   keepLevel();
   if (!shared_.inTransaction) {
-    database_.releaseLevel(process_.locker, Lifetime::SharedTransient, 1);
+    port_->releaseLevel(Lifetime::SharedTransient, 1);
   }
 }
 
 void ProcessMachine::leaveTransaction(Lifetime lifetime) {
   OpenTransaction& transaction = transactionOf(lifetime);
   transaction.inTransaction = false;
-  if (quick_ != nullptr) quick_->noteEnd(lifetime);
+  port_->noteEnd(lifetime);
   if (transaction.slow != 0) transaction.slow &= std::uint8_t{0xFF ^ OpenTransaction::kDeletes};
   transaction.changes.clear();
   transaction.unmade.clear();
@@ -150,7 +150,7 @@ void ProcessMachine::abort(Lifetime lifetime) {
     if (change.kind == ChangeKind::Create) unmade.push_back(change.oid);
   });
   leaveTransaction(lifetime);
-  database_.releaseTransactionLocks(process_.locker, lifetime);
+  port_->releaseTransactionLocks(lifetime);
   unlockUnmade(unmade);
 }
 
@@ -159,7 +159,7 @@ void ProcessMachine::unlockUnmade(std::span<const Oid> oids) {
   if (oids.empty()) return;
   const std::vector<bool> held = mayHold(oids);
   for (std::size_t i = 0; i < oids.size(); ++i) {
-    if (held[i]) database_.unlock(process_.locker, oids[i]);
+    if (held[i]) port_->unlock(oids[i]);
   }
 }
 
@@ -187,23 +187,23 @@ void ProcessMachine::commit(Lifetime lifetime, StepDone stepDone) {
 
   implicitRequest_ = wish.id;
   const CommitId id = commit.changes.id;
-  database_.commit(std::move(commit),
-                   [this, lifetime, id, stepDone = std::move(stepDone)](const CommitReply& reply) {
-                     StepResult result = resultOf(reply.lock);
-                     if (reply.outcome == CommitReply::Outcome::Committed) {
-                       result.outcome = StepResult::Outcome::Done;
-                       const std::vector<Oid> unmade = std::move(transactionOf(lifetime).unmade);
-                       leaveTransaction(lifetime);
-                       unlockUnmade(unmade);
-                     } else if (reply.failure) {
-                       result.outcome = StepResult::Outcome::Failed;
-                       result.code = reply.failure->code;
-                       result.failure = reply.failure->what;
-                       result.object = reply.failure->object;
-                       result.commit = id;
-                     }
-                     stepDone(result);
-                   });
+  port_->commit(std::move(commit),
+                [this, lifetime, id, stepDone = std::move(stepDone)](const CommitReply& reply) {
+                  StepResult result = resultOf(reply.lock);
+                  if (reply.outcome == CommitReply::Outcome::Committed) {
+                    result.outcome = StepResult::Outcome::Done;
+                    const std::vector<Oid> unmade = std::move(transactionOf(lifetime).unmade);
+                    leaveTransaction(lifetime);
+                    unlockUnmade(unmade);
+                  } else if (reply.failure) {
+                    result.outcome = StepResult::Outcome::Failed;
+                    result.code = reply.failure->code;
+                    result.failure = reply.failure->what;
+                    result.object = reply.failure->object;
+                    result.commit = id;
+                  }
+                  stepDone(result);
+                });
 }
 
 // --- Locks ---------------------------------------------------------------------------------------
@@ -257,23 +257,23 @@ void ProcessMachine::lock(const Wish& wish, StepDone stepDone) {
     asksLeases_ = true;
     if (auto failure = completeAll()) return stepDone(failed(*std::move(failure)));
   }
-  database_.lock({requestFor(wish), existenceOf(oid)},
-                 [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
-                   StepResult result = resultOf(reply);
-                   if (reply.lock.outcome == LockOutcome::Granted && inFamily_) {
-                     families_->granted(process_.locker, oid);
-                   }
-                   if (const Change* const change = changeOf(oid)) {
-                     if (reply.record && !change->complete(*reply.record)) {
-                       const RequestFailure why = whyNotWhole(database_, process_.locker, oid);
-                       result = failed(why.code);
-                       result.failure = why.what;
-                       result.object = oid;
-                     }
-                     result.record = change->record;
-                   }
-                   stepDone(result);
-                 });
+  port_->lock({requestFor(wish), existenceOf(oid)},
+              [this, oid, stepDone = std::move(stepDone)](const LockReply& reply) {
+                StepResult result = resultOf(reply);
+                if (reply.lock.outcome == LockOutcome::Granted && inFamily_) {
+                  families_->granted(process_.locker, oid);
+                }
+                if (const Change* const change = changeOf(oid)) {
+                  if (reply.record && !change->complete(*reply.record)) {
+                    const RequestFailure why = whyNotWhole(database_, *port_, oid);
+                    result = failed(why.code);
+                    result.failure = why.what;
+                    result.object = oid;
+                  }
+                  result.record = change->record;
+                }
+                stepDone(result);
+              });
 }
 
 void ProcessMachine::lockImplicitly(Oid oid, LockType type, StepDone stepDone) {
@@ -296,19 +296,6 @@ void ProcessMachine::askImplicitly(Oid oid, LockType type, StepDone stepDone) {
 
 bool ProcessMachine::mayChange(Oid oid) const { return permitsChange(held(oid)); }
 
-LockType ProcessMachine::held(Oid oid) const {
-  if (quick_ != nullptr) return quick_->held(oid);
-  return database_.typeHeld(process_.locker, oid);
-}
-
-std::vector<bool> ProcessMachine::mayHold(std::span<const Oid> oids) const {
-  if (quick_ == nullptr) return database_.mayHold(process_.locker, oids);
-  std::vector<bool> held;
-  held.reserve(oids.size());
-  for (const Oid oid : oids) held.push_back(quick_->held(oid) != LockType::Get);
-  return held;
-}
-
 bool ProcessMachine::holds(Oid oid, LockType atLeast) const {
   const LockType type = held(oid);
   return type != LockType::Get && covers(type, atLeast);
@@ -317,13 +304,13 @@ bool ProcessMachine::holds(Oid oid, LockType atLeast) const {
 bool ProcessMachine::unlock(Oid target) {
   if (target.isNull() || target.lifetime() == Lifetime::Transient) return false;
   if (isInAnyState(target.lifetime())) return false;
-  return database_.unlock(process_.locker, target);
+  return port_->unlock(target);
 }
 
 void ProcessMachine::cancelWaits() { cancel(implicitRequest_); }
 
 void ProcessMachine::cancel(std::uint64_t requestId) {
-  if (requestId != 0) database_.cancel(process_.locker, requestId);
+  if (requestId != 0) port_->cancel(requestId);
 }
 
 // --- Objects -------------------------------------------------------------------------------------
@@ -336,9 +323,9 @@ bool ProcessMachine::isChanged(Oid oid) const { return changeOf(oid) != nullptr;
 
 void ProcessMachine::complete(const Change& change) const {
   if (change.only == Change::kWhole) return;
-  const RecordPtr latest = fetch(change.oid);
+  const RecordPtr latest = port_->fetch(change.oid);
   if (latest && change.complete(*latest)) return;
-  const RequestFailure why = whyNotWhole(database_, process_.locker, change.oid);
+  const RequestFailure why = whyNotWhole(database_, *port_, change.oid);
   throwError(database_, why.code, why.object, why.what);
 }
 
@@ -350,7 +337,7 @@ RecordPtr ProcessMachine::peek(Oid oid) const {
     return change->record;
   }
   if (oid.lifetime() == Lifetime::Transient) return nullptr;
-  return fetch(oid);
+  return port_->fetch(oid);
 }
 
 void ProcessMachine::read(Oid oid, StepDone stepDone) {
@@ -407,7 +394,7 @@ void ProcessMachine::change(Oid oid, StepDone stepDone) {
     if (inFamily_ && families_->takeStale(process_.locker, oid)) {
       return stepDone(failed(ErrorCode::UpdatedBeforeUpgrade));
     }
-    StepResult result = done(database_.fetch(oid));
+    StepResult result = done(port_->fetch(oid));
     startChange(oid, result);
     return stepDone(result);
   }
@@ -438,15 +425,10 @@ LatestEdition ProcessMachine::lockForChangeAtOnce(Oid oid) {
   const Lifetime lifetime = oid.lifetime();
   if (oid.isNull() || lifetime == Lifetime::Transient || isSystemObject(oid)) return {};
   if (!isInTransaction(lifetime) || inFamily_) return {};
-  if (mayChange(oid)) {
-    if (quick_ != nullptr) return quick_->latestEdition(oid);
-    RecordPtr record = database_.fetch(oid);
-    const std::uint32_t number = record ? record->edition : 0;
-    return {number, std::move(record)};
-  }
+  if (mayChange(oid)) return port_->latestEdition(oid);
   const auto terms = quickTerms(oid, lockOfChange(useUpdateLocks_), LockDuration::Transaction,
                                 LockTimeout::processDefined());
-  return terms ? quick_->lockForChange(oid, *terms) : LatestEdition{};
+  return terms ? port_->lockForChange(oid, *terms) : LatestEdition{};
 }
 
 ObjectRecord* ProcessMachine::changeAtOnce(Oid oid) {
@@ -457,7 +439,7 @@ ObjectRecord* ProcessMachine::changeAtOnce(Oid oid) {
   }
   const LatestEdition latest = lockForChangeAtOnce(oid);
   if (latest.number == 0) return nullptr;
-  const RecordPtr current = latest.record ? latest.record : database_.fetch(oid);
+  const RecordPtr current = latest.record ? latest.record : port_->fetch(oid);
   if (current == nullptr) return nullptr;
   auto record = copyOf(*current);
   ObjectRecord* const changeable = record.get();
@@ -516,12 +498,12 @@ Oid ProcessMachine::create(Lifetime lifetime, Oid::ClassNumber classNumber,
 
 void ProcessMachine::signOff() {
   dropTransactions();
-  database_.signOffProcess(process_.locker);
+  port_->signOff();
 }
 
 void ProcessMachine::signOffToParent(std::uint16_t level) {
   dropTransactions();
-  database_.signOffToParent(process_.locker, {level});
+  port_->signOffToParent({level});
 }
 
 void ProcessMachine::dropTransactions() {

@@ -13,7 +13,7 @@
 #include "locking/lock_rules.h"
 #include "runtime/database/database.h"
 #include "runtime/database/family_changes.h"
-#include "runtime/database/local_quick_locks.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/errors/error_code.h"
 #include "runtime/process/open_transaction.h"
 #include "runtime/process/step_result.h"
@@ -40,6 +40,7 @@ class ProcessMachine {
 
   const ProcessInfo& process() const { return process_; }
   Database& database() const { return database_; }
+  LockerPort& port() const { return *port_; }
 
   // --- Defaults --------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class ProcessMachine {
   /// False when ignored: nothing was held, or the process is in some state.
   bool unlock(Oid target);
   /// The lease of the lock counts anew. False: it is not held, or has none.
-  bool renew(Oid target) { return database_.renew(process_.locker, target, Renewal::Request); }
+  bool renew(Oid target) { return port_->renew(target, Renewal::Request); }
   std::uint64_t nextRequestId() { return ++lastRequest_; }
   /// Cancels the request that a step made by itself (an implicit lock, a commit's upgrades);
   /// harmless when it does not wait. Any thread.
@@ -127,9 +128,7 @@ class ProcessMachine {
   /// changeable(oid) may be written to, and commit raises the edition.
   void change(Oid oid, StepDone done);
   /// A prefetch hint: change() will be called soon. Does not wait.
-  void expectChange(Oid oid) const {
-    if (quick_ != nullptr) quick_->prefetch(oid);
-  }
+  void expectChange(Oid oid) const { port_->prefetch(oid); }
   /// The same as change() and changeable() when nothing has to be waited for: the object is changed
   /// already, its write lock held, or free (lockAtOnce()). Null otherwise, also when change() would
   /// fail; a lock taken by then stays.
@@ -154,8 +153,8 @@ class ProcessMachine {
   /// Is a lock held that permits a change?
   bool mayChange(Oid oid) const;
   bool holds(Oid oid, LockType atLeast) const;
-  /// As Database::mayHold().
-  std::vector<bool> mayHold(std::span<const Oid> oids) const;
+  /// As LockerPort::mayHold().
+  std::vector<bool> mayHold(std::span<const Oid> oids) const { return port_->mayHold(oids); }
   /// Created, changed or deleted in the open transaction?
   bool isChanged(Oid oid) const;
 
@@ -175,11 +174,6 @@ class ProcessMachine {
   std::optional<LockTerms> quickTerms(Oid target, LockType type, LockDuration duration,
                                       LockTimeout timeout) const;
   const Change* changeOf(Oid oid) const;
-  /// The latest committed edition, for a process that can still be told of it.
-  RecordPtr fetch(Oid oid) const {
-    if (quick_ == nullptr) database_.checkReach(process_.locker);
-    return database_.fetch(oid);
-  }
   struct State {
     StateKind kind;
     std::uint64_t number;
@@ -197,14 +191,14 @@ class ProcessMachine {
   bool mayLapse() const { return asksLeases_ || inFamily_; }
   void renewByChange(Oid oid) const {
     if (mayLapse()) [[unlikely]]
-      database_.renew(process_.locker, oid, Renewal::Change);
+      port_->renew(oid, Renewal::Change);
   }
   std::optional<RequestFailure> lapsedChange(Lifetime lifetime) const;
   std::optional<RequestFailure> completeAll() const;
   void dropTransactions();
   /// Number 0: it is not at once that `oid` can be changed for the first time.
   LatestEdition lockForChangeAtOnce(Oid oid);
-  LockType held(Oid oid) const;
+  LockType held(Oid oid) const { return port_->held(oid); }
   void writeLocked(Oid oid, const std::function<void(ObjectRecord&)>& edit,
                    const StepResult& locked, const StepDone& done);
   void askImplicitly(Oid oid, LockType type, StepDone done);
@@ -216,8 +210,8 @@ class ProcessMachine {
 
   Database& database_;
   const ProcessInfo process_;
-  const std::shared_ptr<LocalQuickLocks> quick_;  // May be null.
-  FamilyChanges* const families_;                 // May be null.
+  const std::shared_ptr<LockerPort> port_;
+  FamilyChanges* const families_;  // May be null.
   std::atomic<bool> inFamily_ = false;
   std::atomic<bool> asksLeases_ = false;
   std::atomic<LockTimeout> defaultTimeout_ = LockTimeout::serverDefined();

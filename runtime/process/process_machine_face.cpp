@@ -63,14 +63,14 @@ void ProcessMachine::gatedRead(Oid oid, StepDone stepDone) {
     StepResult result = resultOf(reply);
     if (!result.isDone()) return stepDone(result);
     try {
-      result.record = fetch(oid);
+      result.record = port_->fetch(oid);
       if (result.record == nullptr) result = failed(ErrorCode::ObjectDeleted);
     } catch (const StoreException& failure) {
       result = failed(failureOf(failure));
     }
     stepDone(result);
   };
-  database_.lock({requestFor(wish), Existence::Required}, answered);
+  port_->lock({requestFor(wish), Existence::Required}, answered);
 }
 
 }  // namespace nephrite

@@ -39,7 +39,7 @@ std::optional<RequestFailure> ProcessMachine::lapsedChange(Lifetime lifetime) co
   if (!mayLapse()) return lapsed;
   transactionOf(lifetime).changes.forEach([&](const Change& change) {
     if (lapsed || change.kind == ChangeKind::Create) return;
-    lapsed = database_.lapsedSince(process_.locker, change.oid, change.lapses);
+    lapsed = port_->lapsedSince(change.oid, change.lapses);
   });
   return lapsed;
 }
@@ -47,7 +47,7 @@ std::optional<RequestFailure> ProcessMachine::lapsedChange(Lifetime lifetime) co
 // The lock may lapse at any moment: of a lapse after the count is read the commit is told.
 void ProcessMachine::addChange(Change change) {
   const Oid oid = change.oid;
-  if (mayLapse()) change.lapses = database_.lapses(oid.lifetime());
+  if (mayLapse()) change.lapses = port_->lapses(oid.lifetime());
   if (inFamily_) families_->changed(process_.locker, oid);
   transactionOf(oid.lifetime()).changes.add(std::move(change));
   renewByChange(oid);

@@ -2,6 +2,7 @@
 // do nothing any more, however late its messages come.
 
 #include "runtime/database/local_database.h"
+#include "runtime/database/locker_port.h"
 
 #include <gtest/gtest.h>
 
@@ -47,7 +48,9 @@ class ASignedOnProcess : public testing::Test {
 
   CommitReply commit(const CommitRequest& request) {
     std::optional<CommitReply> got;
-    database.commit(request, [&](const CommitReply& reply) { got = reply; });
+    database.port(request.upgrade.locker)->commit(request, [&](const CommitReply& reply) {
+      got = reply;
+    });
     return got.value();
   }
 
@@ -83,7 +86,7 @@ TEST_F(ASignedOnProcess, WhenItHasSignedOffThenALateLockIsRefused) {
   request.target = {database.systemNodes().bits()};
   std::optional<LockReply> got;
 
-  database.lock({request}, [&](const LockReply& reply) { got = reply; });
+  database.port(request.locker)->lock({request}, [&](const LockReply& reply) { got = reply; });
 
   EXPECT_EQ(got.value().lock.outcome, LockOutcome::Cancelled);
   EXPECT_TRUE(database.locksOn(database.systemNodes()).empty());
@@ -115,10 +118,10 @@ TEST_F(ASignedOnProcess, WhenItsNodeSignsOffThenItsLocksGoToThoseWhoWait) {
   request.target = {database.system().bits()};
   request.type = LockType::Exclusive;
   request.locker = anna.locker;
-  database.lock({request}, [](const LockReply&) {});
+  database.port(request.locker)->lock({request}, [](const LockReply&) {});
   request.locker = ben.locker;
   std::optional<LockReply> got;
-  database.lock({request}, [&](const LockReply& reply) { got = reply; });
+  database.port(request.locker)->lock({request}, [&](const LockReply& reply) { got = reply; });
   ASSERT_FALSE(got.has_value());
 
   database.signOffNode(node.oid);
@@ -171,7 +174,7 @@ TEST_F(ASignedOnProcess, WhenAnOperatorTakesItsLockAwayThenWhoWatchesTheObjectIs
   request.type = LockType::Exclusive;
   request.duration = LockDuration::Session;
 
-  database.lock({request}, [](const LockReply&) {});
+  database.port(request.locker)->lock({request}, [](const LockReply&) {});
   database.breakLock(anna.locker, oid, {"operator", "because"});
 
   ASSERT_EQ(told.size(), 2u);
@@ -188,7 +191,7 @@ TEST_F(ASignedOnProcess, WhenItsLocksAreListedInPagesThenEachIsThereOnce) {
     const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
     commit(creating(anna, oid));
     request.target = {oid.bits()};
-    database.lock({request}, [](const LockReply&) {});
+    database.port(request.locker)->lock({request}, [](const LockReply&) {});
   }
 
   std::set<LockTarget> listed;
@@ -220,7 +223,7 @@ TEST_F(ASignedOnProcess,
     asked.request.type = LockType::Exclusive;
     asked.request.timeout = LockTimeout::infinite();
     auto reply = std::make_shared<std::optional<LockReply>>();
-    database.lock(asked, [reply](const LockReply& given) { *reply = given; });
+    database.port(who.locker)->lock(asked, [reply](const LockReply& given) { *reply = given; });
     return reply;
   };
   ask(anna, order);

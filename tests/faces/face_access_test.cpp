@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/database/local_database.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/process/process_machine.h"
 
 namespace nephrite {
@@ -113,7 +114,7 @@ TEST_F(FaceAccess, WhenItHasLockedItItselfThenItWritesAndKeepsTheLock) {
 
   EXPECT_TRUE(write(*anna).isDone());
 
-  EXPECT_EQ(database.typeHeld(anna->process().locker, order), LockType::Reserve);
+  EXPECT_EQ(anna->port().held(order), LockType::Reserve);
   EXPECT_EQ(write(*ben).outcome, StepResult::Outcome::Refused);
   lock(*anna, LockType::Exclusive);
   EXPECT_TRUE(read(*anna).isDone());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "runtime/database/locker_port.h"
 #include "tests/network/sim_client.h"
 
 namespace nephrite {
@@ -166,14 +167,14 @@ void SimClient::received(const HeardOf& heard) {
   }
 }
 
-void SimClient::checkViews(const Database& server) {
+void SimClient::checkViews(Database& server) {
   if (!isConnected()) return;
   for (const ActorPtr& actor : actors_) {
     if (actor->over || !actor->machine) continue;
     if (actor->busy) return fail(actor->name + " is still not answered");
     for (const Oid oid : record_.objects()) {
       const auto mine = database_->lockKnown(actor->locker(), oid);
-      const auto theirs = server.lockStatus(actor->locker(), oid);
+      const auto theirs = server.port(actor->locker())->lockStatus(oid);
       if (theirs && !record_.isThere(oid) && !actor->hasMade(oid)) {
         fail(actor->name + " holds " + record_.nameOf(oid) + ", which is not there");
       }

@@ -308,7 +308,7 @@ Record::StepPtr Record::beganLockAll(const ObjectLockBatch& orders) {
   return step;
 }
 
-Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database& real) {
+Record::StepPtr Record::beganCommit(const CommitRequest& request, const LockerPort& real) {
   const LockerId locker = request.upgrade.locker;
   const StepPtr step = begin(locker, request.upgrade.id);
   step->expected = "error 64005";
@@ -326,7 +326,7 @@ Record::StepPtr Record::beganCommit(const CommitRequest& request, const Database
         .push_back(nameOf(oid));
     words += (isNew ? " new " : isDeleted ? " less " : " ") + nameOf(oid);
     if (isNew) continue;
-    const auto held = real.lockStatus(locker, oid);
+    const auto held = real.lockStatus(oid);
     const bool isLatest = change.record->edition == editionOf(oid);
     if (held && covers(held->type, LockType::Update) && isLatest) continue;
     step->compared = false;

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/database/database.h"
+#include "runtime/database/locker_port.h"
 #include "runtime/process/step_result.h"
 #include "tests/network/agenda.h"
 #include "tests/simulation/lock_model.h"
@@ -127,7 +127,7 @@ class Record {
   // Around each call: began..., the call itself, ended(). `passTime` ends what is due.
   StepPtr beganLock(const ObjectLockRequest& order);
   StepPtr beganLockAll(const ObjectLockBatch& orders);
-  StepPtr beganCommit(const CommitRequest& request, const Database& real);
+  StepPtr beganCommit(const CommitRequest& request, const LockerPort& real);
   StepPtr beganUnlock(LockerId locker, Oid object);
   StepPtr beganRelease(LockerId locker);
   StepPtr beganLevel(LockerId locker, std::uint16_t level);

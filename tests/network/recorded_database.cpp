@@ -1,46 +1,65 @@
 #include "tests/network/recorded_database.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
 
 namespace nephrite {
-namespace {
 
-/// What takes the fast path, told to the Record when it was done.
-class RecordedQuickLocks final : public QuickLocks {
+/// What a process asks, told to the Record. What a resident does at once it tells by itself, and
+/// its port has the tables for that.
+class RecordedDatabase::Port final : public LockerPort {
  public:
-  RecordedQuickLocks(std::shared_ptr<QuickLocks> real, LockerId locker, RecordedDatabase& database)
-      : real_(std::move(real)), locker_(locker), database_(database) {}
+  Port(std::shared_ptr<LockerPort> real, RecordedDatabase& database, bool isResident)
+      : LockerPort(*real, isResident), real_(std::move(real)), database_(database) {}
 
-  bool lock(Oid, LockTerms) override { throw std::logic_error("the server asks for what is held"); }
-  Grant grant(const LockRequest& request, std::uint32_t edition) override {
+  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
+  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
+  void cancel(std::uint64_t requestId) override;
+  bool unlock(Oid target) override;
+  void releaseTransactionLocks(Lifetime lifetime) override;
+  void releaseLevel(Lifetime lifetime, std::uint16_t level) override;
+  std::optional<LockInfo> lockStatus(Oid target) const override {
+    return real_->lockStatus(target);
+  }
+  bool renew(Oid target, Renewal by) override;
+  std::uint64_t lapses(Lifetime lifetime) const override { return real_->lapses(lifetime); }
+  std::optional<RequestFailure> lapsedSince(Oid target, std::uint64_t before) const override {
+    return real_->lapsedSince(target, before);
+  }
+  void forgetLapses() override { real_->forgetLapses(); }
+  void whenLapsed(std::function<void(const LockAnswer&)> told) override {
+    real_->whenLapsed(std::move(told));
+  }
+  RecordPtr fetch(Oid oid) override { return real_->fetch(oid); }
+  void commit(CommitRequest request, CommitDone done) override;
+  void signOff() override { database_.signOffProcess(locker()); }
+  void signOffToParent(Heritage heritage) override;
+
+ private:
+  Grant grantRemotely(const LockRequest& request, std::uint32_t edition) override {
     database_.passTime();
     const Grant granted = real_->grant(request, edition);
     if (granted.held.type == LockType::Get) return granted;
     database_.lockedAtOnce({request});
     return granted;
   }
-  bool unlock(Oid target) override {
+  bool tryUnlockRemotely(Oid target) override {
     database_.passTime();
-    if (!real_->unlock(target)) return false;
-    database_.unlockedAtOnce(locker_, target);
+    if (!real_->tryUnlock(target)) return false;
+    database_.unlockedAtOnce(locker(), target);
     return true;
   }
-  LockType held(Oid target) const override { return real_->held(target); }
+  LockType heldRemotely(Oid target) const override { return real_->held(target); }
+  Record& record() const { return database_.record_; }
 
- private:
-  const std::shared_ptr<QuickLocks> real_;
-  const LockerId locker_;
+  const std::shared_ptr<LockerPort> real_;
   RecordedDatabase& database_;
 };
 
-}  // namespace
-
-std::shared_ptr<QuickLocks> RecordedDatabase::quickLocks(LockerId locker) {
-  auto real = real_.quickLocks(locker);
-  if (real == nullptr || record_.isResident(locker)) return real;
-  return std::make_shared<RecordedQuickLocks>(std::move(real), locker, *this);
+std::shared_ptr<LockerPort> RecordedDatabase::port(LockerId locker) {
+  auto real = real_.port(locker);
+  const bool isResident = real->isSignedOn() && record_.isResident(locker);
+  return std::make_shared<Port>(std::move(real), *this, isResident);
 }
 
 void RecordedDatabase::lockedAtOnce(const ObjectLockRequest& order) {
@@ -48,7 +67,7 @@ void RecordedDatabase::lockedAtOnce(const ObjectLockRequest& order) {
   const auto step = record_.beganLock(order);
   LockReply reply;
   reply.lock.request = order.request;
-  const auto held = real_.lockStatus(order.request.locker, target);
+  const auto held = real_.port(order.request.locker)->lockStatus(target);
   if (held) reply.lock.token = held->token;
   reply.record = real_.fetch(target);
   record_.answered(step, reply);
@@ -103,84 +122,85 @@ void RecordedDatabase::signOffProcess(LockerId locker) {
   record_.ended(step);
 }
 
-void RecordedDatabase::signOffToParent(LockerId locker, Heritage heritage) {
-  passTime();
-  const auto step = record_.beganSignOff(locker, heritage.level);
-  real_.signOffToParent(locker, std::move(heritage));
-  record_.ended(step);
+void RecordedDatabase::Port::signOffToParent(Heritage heritage) {
+  database_.passTime();
+  const auto step = record().beganSignOff(locker(), heritage.level);
+  real_->signOffToParent(std::move(heritage));
+  record().ended(step);
 }
 
-bool RecordedDatabase::renew(LockerId locker, Oid target, Renewal by) {
-  passTime();
+bool RecordedDatabase::Port::renew(Oid target, Renewal by) {
+  database_.passTime();
   bool expected = false;
-  const auto step = record_.beganRenew(locker, target, expected);
-  const bool renewed = real_.renew(locker, target, by);
-  record_.ended(step);
-  record_.renewed(locker, target, renewed, expected);
+  const auto step = record().beganRenew(locker(), target, expected);
+  const bool renewed = real_->renew(target, by);
+  record().ended(step);
+  record().renewed(locker(), target, renewed, expected);
   return renewed;
 }
 
-void RecordedDatabase::lock(const ObjectLockRequest& order, LockReplyDone done) {
-  passTime();
-  const auto step = record_.beganLock(order);
-  real_.lock(order, [this, step, done = std::move(done)](const LockReply& reply) {
-    record_.answered(step, reply);
+void RecordedDatabase::Port::lock(const ObjectLockRequest& order, LockReplyDone done) {
+  database_.passTime();
+  const auto step = record().beganLock(order);
+  real_->lock(order, [&record = record(), step, done = std::move(done)](const LockReply& reply) {
+    record.answered(step, reply);
     done(reply);
   });
-  record_.ended(step);
+  record().ended(step);
 }
 
-void RecordedDatabase::lockAll(ObjectLockBatch orders, LockAllDone done) {
-  passTime();
-  const auto step = record_.beganLockAll(orders);
-  real_.lockAll(std::move(orders), [this, step, done = std::move(done)](const LockAllReply& reply) {
-    record_.answered(step, reply);
-    done(reply);
-  });
-  record_.ended(step);
+void RecordedDatabase::Port::lockAll(ObjectLockBatch orders, LockAllDone done) {
+  database_.passTime();
+  const auto step = record().beganLockAll(orders);
+  real_->lockAll(std::move(orders),
+                 [&record = record(), step, done = std::move(done)](const LockAllReply& reply) {
+                   record.answered(step, reply);
+                   done(reply);
+                 });
+  record().ended(step);
 }
 
-void RecordedDatabase::cancel(LockerId locker, std::uint64_t requestId) {
-  passTime();
-  const auto step = record_.beganCancel(locker, requestId);
-  real_.cancel(locker, requestId);
-  record_.ended(step);
+void RecordedDatabase::Port::cancel(std::uint64_t requestId) {
+  database_.passTime();
+  const auto step = record().beganCancel(locker(), requestId);
+  real_->cancel(requestId);
+  record().ended(step);
 }
 
-bool RecordedDatabase::unlock(LockerId locker, Oid target) {
-  passTime();
-  const auto step = record_.beganUnlock(locker, target);
-  const bool released = real_.unlock(locker, target);
-  record_.ended(step);
+bool RecordedDatabase::Port::unlock(Oid target) {
+  database_.passTime();
+  const auto step = record().beganUnlock(locker(), target);
+  const bool released = real_->unlock(target);
+  record().ended(step);
   return released;
 }
 
-void RecordedDatabase::releaseTransactionLocks(LockerId locker, Lifetime lifetime) {
-  if (lifetime != Lifetime::Persistent) return real_.releaseTransactionLocks(locker, lifetime);
-  passTime();
-  const auto step = record_.beganRelease(locker);
-  real_.releaseTransactionLocks(locker, lifetime);
-  record_.ended(step);
+void RecordedDatabase::Port::releaseTransactionLocks(Lifetime lifetime) {
+  if (lifetime != Lifetime::Persistent) return real_->releaseTransactionLocks(lifetime);
+  database_.passTime();
+  const auto step = record().beganRelease(locker());
+  real_->releaseTransactionLocks(lifetime);
+  record().ended(step);
 }
 
-void RecordedDatabase::releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) {
-  if (lifetime != Lifetime::Persistent) return real_.releaseLevel(locker, lifetime, level);
-  passTime();
-  const auto step = record_.beganLevel(locker, level);
-  real_.releaseLevel(locker, lifetime, level);
-  record_.ended(step);
+void RecordedDatabase::Port::releaseLevel(Lifetime lifetime, std::uint16_t level) {
+  if (lifetime != Lifetime::Persistent) return real_->releaseLevel(lifetime, level);
+  database_.passTime();
+  const auto step = record().beganLevel(locker(), level);
+  real_->releaseLevel(lifetime, level);
+  record().ended(step);
 }
 
-void RecordedDatabase::commit(CommitRequest request, CommitDone done) {
-  passTime();
-  const auto step = record_.beganCommit(request, real_);
+void RecordedDatabase::Port::commit(CommitRequest request, CommitDone done) {
+  database_.passTime();
+  const auto step = record().beganCommit(request, *real_);
   const CommitRequest asked = request;
-  real_.commit(std::move(request),
-               [this, step, asked, done = std::move(done)](const CommitReply& reply) {
-                 record_.answered(step, asked, reply);
-                 done(reply);
-               });
-  record_.ended(step);
+  real_->commit(std::move(request), [&record = record(), step, asked,
+                                     done = std::move(done)](const CommitReply& reply) {
+    record.answered(step, asked, reply);
+    done(reply);
+  });
+  record().ended(step);
 }
 
 CommitOutcome RecordedDatabase::commitOutcome(const CommitId& commit) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "runtime/database/local_database.h"
-#include "runtime/database/quick_locks.h"
+#include "runtime/database/locker_port.h"
 #include "tests/network/record.h"
 
 namespace nephrite {
@@ -26,40 +26,18 @@ class RecordedDatabase final : public Database {
   void signOnProcess(const ProcessSignOn& who,
                      std::function<void(const ProcessReply&)> done) override;
   void signOffProcess(LockerId locker) override;
-  void signOffToParent(LockerId locker, Heritage heritage) override;
-  bool renew(LockerId locker, Oid target, Renewal by) override;
+  std::shared_ptr<LockerPort> port(LockerId locker) override;
   /// Not played here.
   void resource(const std::string& name, std::function<void(const ResourceReply&)> done) override {
     real_.resource(name, std::move(done));
   }
-  std::uint64_t lapses(Lifetime lifetime) const override { return real_.lapses(lifetime); }
-  std::optional<RequestFailure> lapsedSince(LockerId locker, Oid target,
-                                            std::uint64_t lapsesBefore) const override {
-    return real_.lapsedSince(locker, target, lapsesBefore);
-  }
-  void whenLapsed(LockerId locker, std::function<void(const LockAnswer&)> told) override {
-    real_.whenLapsed(locker, std::move(told));
-  }
-  void forgetLapses(LockerId locker) override { real_.forgetLapses(locker); }
   ProcessInfo describe(LockerId locker) const override { return real_.describe(locker); }
   std::vector<NodeInfo> nodes() const override { return real_.nodes(); }
   std::vector<ProcessInfo> processes() const override { return real_.processes(); }
   Oid system() const override { return real_.system(); }
   Oid systemNodes() const override { return real_.systemNodes(); }
 
-  void lock(const ObjectLockRequest& order, LockReplyDone done) override;
-  void lockAll(ObjectLockBatch orders, LockAllDone done) override;
-  void cancel(LockerId locker, std::uint64_t requestId) override;
-  bool unlock(LockerId locker, Oid target) override;
-  void releaseTransactionLocks(LockerId locker, Lifetime lifetime) override;
-  void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) override;
   std::shared_ptr<const Schema> latestSchema() const override { return real_.latestSchema(); }
-  std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const override {
-    return real_.lockStatus(locker, target);
-  }
-
-  std::shared_ptr<QuickLocks> quickLocks(LockerId locker) override;
-
   std::shared_ptr<const Schema> schema() const override { return real_.schema(); }
   std::shared_ptr<const ClassDef> defineClass(const ClassDef& wanted) override {
     return real_.defineClass(wanted);
@@ -71,7 +49,6 @@ class RecordedDatabase final : public Database {
   std::vector<Oid> instances(Oid::ClassNumber number, Oid after, std::size_t most) const override {
     return real_.instances(number, after, most);
   }
-  void commit(CommitRequest request, CommitDone done) override;
   CommitOutcome commitOutcome(const CommitId& commit) override;
 
   std::vector<LockInfo> locksHeld(Lifetime lifetime, std::size_t most) const override {
@@ -109,6 +86,8 @@ class RecordedDatabase final : public Database {
   const Clock& clock() const override { return real_.clock(); }
 
  private:
+  class Port;
+
   LocalDatabase& real_;
   Record& record_;
 };

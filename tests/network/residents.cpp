@@ -227,7 +227,7 @@ void Residents::lockStep(const ActorPtr& actor, Oid object) {
 // As Object::set(), or as a collection that is added to.
 void Residents::changeStep(const ActorPtr& actor, Oid object) {
   ProcessMachine& machine = *actor->machine;
-  const auto typeHeld = [&] { return database_.typeHeld(actor->locker(), object); };
+  const auto typeHeld = [&] { return machine.port().held(object); };
   const bool wasChanged = machine.isChanged(object);
   const LockType before = typeHeld();
   ProcessMachine::Wish implied;

@@ -32,6 +32,15 @@ void SimClient::start() {
   signOnNode();
 }
 
+void SimClient::close() {
+  if (!database_) return;
+  database_->close();  // What is still asked for is answered, which the machines wait for.
+  for (const auto* const all : {&gone_, &actors_}) {
+    for (const ActorPtr& actor : *all) actor->machine.reset();
+  }
+  database_.reset();
+}
+
 void SimClient::fail(const std::string& what) {
   network_.report.fail("client " + std::to_string(number_) + ": " + what);
 }

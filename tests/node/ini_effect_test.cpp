@@ -11,6 +11,7 @@
 #include <string>
 
 #include "ini/parameter_table.h"
+#include "runtime/database/locker_port.h"
 #include "tests/node/given_ini_effects.h"
 
 namespace nephrite {
@@ -260,10 +261,11 @@ void writePatience(Given& given) {
       request.type = LockType::Exclusive;
       request.timeout = LockTimeout::immediate();
       request.access = LockAccess::Write;
-      node->database()->lock({request, Existence::CreatedByLocker},
-                             [&, who](const LockReply& reply) {
-                               if (who == &ben) told.set_value(reply.lock.outcome);
-                             });
+      node->database()
+          ->port(request.locker)
+          ->lock({request, Existence::CreatedByLocker}, [&, who](const LockReply& reply) {
+            if (who == &ben) told.set_value(reply.lock.outcome);
+          });
     }
     return told.get_future().get();
   };

@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "runtime/database/database.h"
+#include "runtime/database/locker_port.h"
 #include "tests/node/called_program.h"
 #include "tests/remote/server_program.h"
 
@@ -196,7 +197,9 @@ TEST_F(AnOperator, WhenAChildHasALeaseOfAResourceThenItIsShownByNameAndTakenByNa
   wish.request.duration = LockDuration::Session;
   wish.request.lease.length = std::chrono::hours(1);
   wish.existence = Existence::CreatedByLocker;
-  database->lock(wish, [this](const LockReply& reply) { granted += reply.isGranted() ? 1 : 0; });
+  database->port(child->locker)->lock(wish, [this](const LockReply& reply) {
+    granted += reply.isGranted() ? 1 : 0;
+  });
   ASSERT_TRUE(eventually([&] { return granted == 1; }));
 
   EXPECT_THAT(ask("locks").output,

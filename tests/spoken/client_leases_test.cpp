@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "runtime/database/locker_port.h"
 #include "tests/spoken/spoken_node.h"
 
 namespace nephrite {
@@ -140,6 +141,50 @@ TEST_F(ClientLeases, WhenAnObjectIsChangedThenTheServerIsToldOnlyIfThereIsALease
   ASSERT_TRUE(lastHeard<wire::Renew>());
   EXPECT_EQ(lastHeard<wire::Renew>()->id, 0u);
   EXPECT_EQ(lastHeard<wire::Renew>()->by, Renewal::Change);
+}
+
+TEST_F(ClientLeases, WhenActivityRenewsALeaseThenTheServerIsToldOfWhatIsAnsweredHere) {
+  const auto port = database.port(kAnna);
+  const LockTerms terms(LockTimeout::immediate(), 0, LockType::Share, LockDuration::Session, true);
+  hold(LockType::Share, 7, 0ms);
+  EXPECT_TRUE(port->tryLock(order, terms));
+  EXPECT_FALSE(lastHeard<wire::Renew>()) << "no lease is to be renewed";
+  ObjectLockRequest leased;
+  leased.request.locker = kAnna;
+  leased.request.target = {another.bits()};
+  leased.request.lease = {30s, Renewal::Activity};
+  port->lock(leased, [](const LockReply&) {});
+
+  EXPECT_TRUE(port->tryLock(order, terms));
+  ASSERT_TRUE(lastHeard<wire::Renew>());
+  EXPECT_EQ(lastHeard<wire::Renew>()->id, 0u);
+  EXPECT_EQ(lastHeard<wire::Renew>()->locker, kAnna);
+  EXPECT_EQ(lastHeard<wire::Renew>()->target, another);
+  EXPECT_EQ(lastHeard<wire::Renew>()->by, Renewal::Activity);
+
+  const std::size_t told = carrier.heard.size();
+  EXPECT_TRUE(port->tryLock(order, terms));
+  EXPECT_EQ(carrier.heard.size(), told) << "once a millisecond is enough";
+  clock.advance(1ms);
+  EXPECT_TRUE(port->tryLock(order, terms));
+  EXPECT_EQ(carrier.heard.size(), told + 1);
+}
+
+TEST_F(ClientLeases, WhenWhatIsAskedForIsSurelyHeldThenTheFastPathGrantsItWithoutAMessage) {
+  const auto port = database.port(kAnna);
+  const auto gets = [&](LockType type, LockDuration duration) {
+    return port->tryLock(order, {LockTimeout::immediate(), 0, type, duration, /*inState=*/true});
+  };
+  EXPECT_FALSE(gets(LockType::Share, LockDuration::Session));
+  hold(LockType::Share, 7, 0ms);
+  const std::size_t before = carrier.heard.size();
+
+  EXPECT_TRUE(gets(LockType::Share, LockDuration::Session));
+  EXPECT_TRUE(gets(LockType::Share, LockDuration::Transaction));
+  EXPECT_FALSE(gets(LockType::Exclusive, LockDuration::Session)) << "more than is held";
+  EXPECT_EQ(carrier.heard.size(), before);
+  ask(LockType::Exclusive);
+  EXPECT_FALSE(gets(LockType::Share, LockDuration::Session)) << "not sure";
 }
 
 TEST_F(ClientLeases, WhenAChildLeavesItsLocksThenWhatTheParentHoldsIsSureWhenTheServerHasSaid) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/database/locker_port.h"
 #include "runtime/nephrite.h"
 #include "tests/spoken/spoken_server.h"
 
@@ -69,7 +70,7 @@ TEST_F(HostileDoors, WhenACommitNamesAnUpgradeTwiceThenItIsRefusedAndTheLockStay
   EXPECT_THAT(refusal().what, AllOf(HasSubstr(database.schema()->show(order)),
                                     HasSubstr("twice in its update_locked"),
                                     HasSubstr("process " + std::to_string(anna.value))));
-  EXPECT_EQ(database.lockStatus(anna, order)->type, LockType::Update);
+  EXPECT_EQ(database.port(anna)->lockStatus(order)->type, LockType::Update);
   annas->say(commitOf({order}, {order}));
   EXPECT_EQ(annas->last<wire::CommitReply>().reply.outcome, CommitReply::Outcome::Committed);
   expectServed();
@@ -122,7 +123,7 @@ TEST_F(HostileDoors, WhenTheSameIsTriedUntilTheTimeoutThenTheServerGoesOn) {
   pass(std::chrono::seconds(14));
 
   expectServed();
-  EXPECT_EQ(database.lockStatus(ben, order)->type, LockType::Share);
+  EXPECT_EQ(database.port(ben)->lockStatus(order)->type, LockType::Share);
 }
 
 // --- AskOutcome ----------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ TEST_F(HostileDoors, WhenItAsksForTheCommitsOfAProcessThatIsHereThenNobodyIsSign
   EXPECT_TRUE(worker.isSignedOn());
   EXPECT_TRUE(servers.signOn({.name = "another"}).isSignedOn());
   bens->say(wire::Lock{3, {{asks(ben, order)}, 0}});
-  EXPECT_EQ(database.lockStatus(ben, order)->type, LockType::Exclusive);
+  EXPECT_EQ(database.port(ben)->lockStatus(order)->type, LockType::Exclusive);
 }
 
 TEST_F(HostileDoors, WhenItAsksForOneThatHasGoneThenItIsTold) {
@@ -284,7 +285,7 @@ TEST_F(HostileDoors, WhenALeaseIsNegativeOrTooLongThenItIsRefusedAndNothingIsLoc
     annas->say(wire::LockAll{3, request, {{order}, {other}}});
     EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
   }
-  EXPECT_FALSE(database.lockStatus(anna, order));
+  EXPECT_FALSE(database.port(anna)->lockStatus(order));
   expectServed();
 }
 
@@ -295,10 +296,10 @@ TEST_F(HostileDoors, WhenAResourceWasNeverGivenToItThenItCannotLockIt) {
     annas->say(wire::Lock{3, {{asks(anna, oid)}, 0}});
     EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
     EXPECT_THAT(refusal().what, HasSubstr("ask for the name first"));
-    EXPECT_FALSE(database.lockStatus(anna, oid));
+    EXPECT_FALSE(database.port(anna)->lockStatus(oid));
   }
   bens->say(wire::Lock{6, {{asks(ben, bensOwn)}, 0}});
-  EXPECT_TRUE(database.lockStatus(ben, bensOwn));
+  EXPECT_TRUE(database.port(ben)->lockStatus(bensOwn));
   expectServed();
 }
 
@@ -308,12 +309,12 @@ TEST_F(HostileDoors, WhenAResourceIsDroppedAsOftenAsItWasToldThenItIsNotItsAnyMo
   const Oid run = annas->last<wire::ResourceReply>().oid;
   annas->say(wire::DropResource{run, 1});
   annas->say(wire::Lock{3, {{asks(anna, run)}, 0}});
-  EXPECT_TRUE(database.lockStatus(anna, run));
+  EXPECT_TRUE(database.port(anna)->lockStatus(run));
   annas->say(wire::DropResource{run, 7});
   annas->say(wire::Lock{3, {{asks(anna, run, LockType::Share)}, 0}});
   EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
   annas->say(wire::Unlock{anna, run});
-  EXPECT_FALSE(database.lockStatus(anna, run));
+  EXPECT_FALSE(database.port(anna)->lockStatus(run));
 }
 
 TEST_F(HostileDoors, WhenAServerIsStartedAnewThenAnOidOfBeforeIsThatOfNoOtherName) {
@@ -372,10 +373,10 @@ TEST_F(HostileDoors, WhenResourcesAndObjectsAreLockedTogetherThenThatIsRefused) 
   wire::LockAll wish{9, asks(anna, Oid()), {{order}, {run}}};
   annas->say(wish);
   EXPECT_EQ(refusal().code, ErrorCode::NotLockable);
-  EXPECT_FALSE(database.lockStatus(anna, order));
+  EXPECT_FALSE(database.port(anna)->lockStatus(order));
   wish.targets = {{run, 0, Existence::Required}};
   annas->say(wish);
-  EXPECT_TRUE(database.lockStatus(anna, run));
+  EXPECT_TRUE(database.port(anna)->lockStatus(run));
 }
 
 TEST_F(HostileDoors, WhenAParentSignsOffThenItsSessionHasNoDescendantsAnyMore) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "runtime/database/locker_port.h"
 #include "tests/spoken/spoken_server.h"
 
 namespace nephrite {
@@ -72,7 +73,7 @@ TEST_P(LockAnswers, WhenTheLatestEditionIsKnownThenAGrantSaysAllThereIs) {
   annas->say(wire::Lock{9, {{asks(anna, objects[0])}, 1}});
 
   const auto answered = annas->last<wire::LockAnswered>();
-  const auto held = database.lockStatus(anna, objects[0]);
+  const auto held = database.port(anna)->lockStatus(objects[0]);
   ASSERT_TRUE(held);
   if (GetParam()) {
     ASSERT_THAT(answered.grants, SizeIs(1));
@@ -150,7 +151,7 @@ TEST_P(LockAnswers, WhenTheWaitForTheLastIsCancelledThenTheOthersStayGranted) {
   const auto answered = annas->last<wire::LockAnswered>();
   EXPECT_THAT(outcomesOf(answered), ElementsAre(LockOutcome::Granted, LockOutcome::Granted,
                                                 LockOutcome::Granted, LockOutcome::Cancelled));
-  EXPECT_TRUE(database.lockStatus(anna, objects[0]));
+  EXPECT_TRUE(database.port(anna)->lockStatus(objects[0]));
 }
 
 TEST_P(LockAnswers, WhenSomebodyElseLocksThenAnUnlockServesThem) {
@@ -161,7 +162,7 @@ TEST_P(LockAnswers, WhenSomebodyElseLocksThenAnUnlockServesThem) {
   annas->say(wire::Unlock{anna, objects[0]});
 
   EXPECT_EQ(bens->last<wire::LockAnswered>().id, 5u);
-  EXPECT_FALSE(database.lockStatus(anna, objects[0]));
+  EXPECT_FALSE(database.port(anna)->lockStatus(objects[0]));
 }
 
 TEST_P(LockAnswers, WhenThereIsNoSuchObjectThenThatIsSaidAndNothingIsHeld) {
@@ -171,7 +172,7 @@ TEST_P(LockAnswers, WhenThereIsNoSuchObjectThenThatIsSaidAndNothingIsHeld) {
   const auto answered = annas->last<wire::LockAnswered>();
   ASSERT_THAT(answered.replies, SizeIs(1));
   EXPECT_TRUE(answered.replies[0].reply.missing);
-  EXPECT_FALSE(database.lockStatus(anna, none));
+  EXPECT_FALSE(database.port(anna)->lockStatus(none));
 }
 
 INSTANTIATE_TEST_SUITE_P(Client, LockAnswers, testing::Bool(), [](const auto& takesGrants) {
@@ -219,7 +220,7 @@ TEST_P(LockAnswers, WhenAnotherHasAllThatIsAboveThenTheRefusalSaysWhereAndWho) {
   bens->say(wire::Unlock{ben, objects[0]});
   annas->say(wire::Lock{10, {{below}, 1}});
   EXPECT_EQ(annas->last<wire::LockAnswered>().count(), 1u);
-  EXPECT_EQ(database.lockStatus(anna, objects[1])->type, LockType::Exclusive);
+  EXPECT_EQ(database.port(anna)->lockStatus(objects[1])->type, LockType::Exclusive);
 }
 
 TEST_P(LockAnswers, WhenSomebodyWaitsAboveThenTheListSaysThatItIsAMark) {

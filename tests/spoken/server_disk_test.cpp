@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "runtime/database/locker_port.h"
 #include "tests/spoken/spoken_server.h"
 
 namespace nephrite {
@@ -229,7 +230,7 @@ TEST_F(ServerDisk, WhenAClientSaysMoreWhileItsObjectIsReadThenThatTakesEffectInI
   EXPECT_TRUE(isGranted(anna, 10));
   EXPECT_LT(anna.node->acknowledged.back(), anna.node->stream.lastSent())
       << "the client would think that it was granted after the unlock";
-  EXPECT_FALSE(database.lockStatus(anna.locker, first)) << "the unlock came after the lock";
+  EXPECT_FALSE(database.port(anna.locker)->lockStatus(first)) << "the unlock came after the lock";
 }
 
 TEST_F(ServerDisk, WhenAClientSaysTooMuchMeanwhileThenItIsNotReadFromUntilThatIsDone) {
@@ -460,14 +461,14 @@ TEST(LockReleased, WhenItsNextHolderMustReadTheObjectThenTheReleaserDoesNotWaitF
   wish.request.target = {oid.bits()};
   wish.request.type = LockType::Exclusive;
   wish.request.locker = anna;
-  database.lock(wish, [](const LockReply&) {});
+  database.port(anna)->lock(wish, [](const LockReply&) {});
   std::promise<LockReply> answered;
   wish.request.locker = ben;
-  database.lock(wish, [&](const LockReply& reply) { answered.set_value(reply); });
+  database.port(ben)->lock(wish, [&](const LockReply& reply) { answered.set_value(reply); });
 
   store->putOnDisk(oid);
   given = true;
-  EXPECT_TRUE(database.unlock(anna, oid));
+  EXPECT_TRUE(database.port(anna)->unlock(oid));
 
   const LockReply reply = answered.get_future().get();
   EXPECT_TRUE(reply.isGranted());

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/database/locker_port.h"
 #include "runtime/database/object_size.h"
 #include "tests/spoken/spoken_server.h"
 
@@ -95,7 +96,7 @@ TEST_F(SlowReaders, WhenItTakesADropNowAndThenThenItIsWarnedAndEndedAndItsLocksA
   EXPECT_TRUE(annas->isClosed);
   ASSERT_THAT(bens->heard, SizeIs(1));
   EXPECT_EQ(bens->last<wire::LockAnswered>().count(), 1u);
-  EXPECT_EQ(database.lockStatus(ben, small)->type, LockType::Exclusive);
+  EXPECT_EQ(database.port(ben)->lockStatus(small)->type, LockType::Exclusive);
 }
 
 TEST_F(SlowReaders, WhenItTakesAsMuchAsTheLimitInTimeThenItStays) {
@@ -263,7 +264,7 @@ TEST_P(LargeAnswers, WhenManyObjectsAreLockedThenAllAreGrantedAndTheRestIsFetche
   EXPECT_EQ(answered.count(), 12u);
   EXPECT_EQ(recordsIn(answered), 3u) << "four megabytes hold three of them";
   for (const Oid order : orders) {
-    EXPECT_EQ(database.lockStatus(anna, order)->type, LockType::Exclusive);
+    EXPECT_EQ(database.port(anna)->lockStatus(order)->type, LockType::Exclusive);
     annas->say(wire::Fetch{10, order});
     EXPECT_EQ(annas->last<wire::ObjectReply>().record->oid, order);
   }

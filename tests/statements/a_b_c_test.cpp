@@ -1,6 +1,7 @@
 // What a JADE user relies on, statement by statement: compatibility (A), asking again, upgrades and
 // downgrades (B), update locks (C).
 
+#include "runtime/database/locker_port.h"
 #include "tests/runtime/given_processes.h"
 
 namespace nephrite {
@@ -175,7 +176,7 @@ TEST_P(JadeStatement, S021_AnUpgradeWaitsWithItsShareKept) {
   ASSERT_TRUE(upgrade->isWaiting());
 
   EXPECT_FALSE(gets(p3, o, Exclusive));
-  const auto status = database->lockStatus(p1.info().locker, o.oid());
+  const auto status = database->port(p1.info().locker)->lockStatus(o.oid());
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(status->type, Share);
 
@@ -217,7 +218,7 @@ TEST_P(JadeStatement, S025_ShareIsReleasedBeforeUpdateIsAskedFor) {
   const auto asked = start(p1, [&] { as(p1, o).updateLock(); });
 
   ASSERT_TRUE(asked->isWaiting());
-  EXPECT_FALSE(database->lockStatus(p1.info().locker, o.oid()).has_value());
+  EXPECT_FALSE(database->port(p1.info().locker)->lockStatus(o.oid()).has_value());
   p2.abortTransaction();
   asked->end();
   EXPECT_EQ(held(p1, o), Update);
