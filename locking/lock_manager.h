@@ -74,7 +74,7 @@ class LockManager {
 
   /// Cancels what `locker` waits for, releases all it holds and refuses (Cancelled) whatever
   /// it may still send; that of its descendants first. Harmless when it is not signed on.
-  LockAnswers signOff(LockerId locker);
+  LockAnswers signOff(LockerId locker, LockEventCause cause = LockEventCause::SignOff);
   /// The same of the locker itself, but what it holds is its parent's from now on, with the
   /// parent's present level. Without a parent: signOff().
   LockAnswers signOffToParent(LockerId locker, std::uint16_t level);
@@ -235,7 +235,7 @@ class LockManager {
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
                   const std::optional<lock_table::ReleasedShare>& released);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
-  void leave(lock_table::Locker& locker, LockAnswers& out);
+  void leave(lock_table::Locker& locker, LockEventCause cause, LockAnswers& out);
   void finish(LockAnswers& out) const;
   friend class LockWatch;
   void unwatch(LockTarget target);

@@ -143,7 +143,8 @@ struct LocalDatabase::Parts {
       families.committed(locker, change.record->oid, holders);
     }
   }
-  void signOff(LockerId locker, std::optional<Heritage> heritage) {
+  void signOff(LockerId locker, std::optional<Heritage> heritage,
+               LockEventCause cause = LockEventCause::SignOff) {
     std::vector<LockerId> family;
     if (!families.isEmpty()) family = persistent.locks().descendantsOf(locker);
     if (const LockerId parent = persistent.locks().parentOf(locker); heritage && !parent.isNull()) {
@@ -161,8 +162,8 @@ struct LocalDatabase::Parts {
     }
     std::optional<Heritage> ofShared;
     if (heritage) ofShared = Heritage{heritage->level};
-    persistent.signOff(locker, std::move(heritage));
-    shared.signOff(locker, std::move(ofShared));
+    persistent.signOff(locker, std::move(heritage), cause);
+    shared.signOff(locker, std::move(ofShared), cause);
   }
   std::optional<RequestFailure> whyNoSignOn(LockManager::SignOn refused) const {
     switch (refused) {
@@ -570,7 +571,7 @@ std::optional<RequestFailure> LocalDatabase::lostLock(LockerId locker, Oid targe
 bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {
   const ProcessInfo process = describe(locker);
   if (!parts_->systemObjects.isSignedOn(locker)) return false;
-  signOffProcess(locker);
+  parts_->signOff(locker, std::nullopt, LockEventCause::Force);
   log(LogLevel::Warning, "process.forced_off",
       {{"process", std::to_string(locker.value)},
        {"name", process.name},

@@ -172,7 +172,7 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
   commit->done(reply);
   for (LockAnswers& each : answers) each.deliver();
   for (LockAnswers& each : ended.answers) each.deliver();
-  if (ended.leaves) signOff(*ended.leaves, std::move(ended.heritage));
+  if (ended.leaves) signOff(*ended.leaves, std::move(ended.heritage), ended.cause);
 }
 
 bool LockedStore::beginsCommit(LockerId locker) {
@@ -200,6 +200,7 @@ LockedStore::Ended LockedStore::endsCommit(LockerId locker) {
     if (known == signedOn_.end() || !known->second.leaves) continue;
     ended.leaves = each;
     ended.heritage = known->second.heritage;
+    ended.cause = *known->second.leaves;
   }
   commitEnded_.notifyAll();
   return ended;
