@@ -196,7 +196,11 @@ struct LockAnswer {
   LockerId lockedBy;      ///< When not granted: a locker in the way; may be gone by now.
   Instant lockedSince{};  ///< When that locker was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
-  LockTarget lockedAt;  ///< Where, when that is an ancestor of the target; else null (0).
+  /// It holds, or waits for, something below the target: in the way of a lock with scope Subtree.
+  bool lockedBelow = false;
+  /// Where, when that is an ancestor of the target, or, with `lockedBelow`, a target below it that
+  /// is known; else null (0).
+  LockTarget lockedAt;
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
   /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.

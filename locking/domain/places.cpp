@@ -58,6 +58,12 @@ bool Place::hasMark(const Locker& locker) const {
   return false;
 }
 
+bool Place::isBelow(const Place& other) const {
+  const Place* up = parent;
+  while (up != nullptr && up != &other) up = up->parent;
+  return up != nullptr;
+}
+
 bool hasConflictInTree(const Entry& entry, const Locker& locker, Wanted wanted) {
   const Place& place = *entry.place;
   if (wanted.isMark) {

@@ -79,6 +79,8 @@ struct Place {
   }
   /// Has it, or an ancestor of it, a mark here?
   bool hasMark(const Locker& locker) const;
+  /// Is it below `other`?
+  bool isBelow(const Place& other) const;
   HeldTypes belowOf(const Hold& hold) const {
     const auto found = below.find(&hold);
     return found == below.end() ? HeldTypes{} : found->second;

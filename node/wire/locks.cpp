@@ -112,7 +112,8 @@ At<fb::Answer> pack(Writer& w, const LockAnswer& answer) {
       w.builder, as<fb::LockOutcome>(answer.outcome), answer.request.target.value,
       packType(answer.request.type), answer.token.value, answer.queued, answer.waited.count(),
       answer.shareReleased, answer.lockedBy.value, lockedAge, packType(answer.lockedType),
-      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit), answer.lockedAt.value);
+      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit), answer.lockedAt.value,
+      answer.lockedBelow);
 }
 
 At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
@@ -170,6 +171,7 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer) {
   told.cycle = unpackAll<WaitEdge>(in, answer.cycle());
   told.limit = inRange<LockLimit>(answer.limit(), "limit");
   told.lockedAt = {answer.locked_at()};
+  told.lockedBelow = answer.locked_below();
   return told;
 }
 

@@ -108,6 +108,7 @@ LockAnswer fullAnswer() {
                   {lockerOf(9), targetOf(5), LockType::Exclusive}};
   answer.limit = LockLimit::LockedObjects;
   answer.lockedAt = targetOf(13);
+  answer.lockedBelow = true;
   return answer;
 }
 
