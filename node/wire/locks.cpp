@@ -250,14 +250,73 @@ fb::WaitThen pack(Writer&, const DeadlockWait& wait) {
           wait.background};
 }
 
+namespace {
+
+bool isPlain(const DeadlockHold& hold) {
+  return hold.below == LockType::Get && hold.belowSession == LockType::Get;
+}
+bool isPlain(const DeadlockWait& wait) {
+  return wait.scope == LockScope::Node && wait.goal.value == 0;
+}
+fb::HeldBelowThen packFurther(std::uint32_t place, const DeadlockHold& hold) {
+  return {place, packType(hold.below), packType(hold.belowSession)};
+}
+fb::WayThen packFurther(std::uint32_t place, const DeadlockWait& wait) {
+  return {place, as<fb::LockScope>(wait.scope), wait.goal.value};
+}
+
+// Of those that are not plain.
+template <typename Further, typename Item>
+ListAt<const Further*> packFurther(Writer& w, const std::vector<Item>& items) {
+  std::vector<Further> further;
+  for (std::size_t place = 0; place < items.size(); ++place) {
+    if (isPlain(items[place])) continue;
+    further.push_back(packFurther(static_cast<std::uint32_t>(place), items[place]));
+  }
+  if (further.empty()) return 0;
+  return w.builder.CreateVectorOfStructs(further);
+}
+
+void unpackFurther(const fb::HeldBelowThen& told, DeadlockHold& hold) {
+  hold.below = lockTypeOrGet(told.below());
+  hold.belowSession = lockTypeOrGet(told.below_session());
+}
+void unpackFurther(const fb::WayThen& told, DeadlockWait& wait) {
+  wait.scope = inRange<LockScope>(told.scope(), "scope of a lock");
+  wait.goal = {told.goal()};
+}
+
+template <typename Further, typename Item>
+void unpackFurther(const flatbuffers::Vector<const Further*>* list, std::vector<Item>& items) {
+  if (list == nullptr) return;
+  needAligned<Further>(list->Data());
+  for (const Further* const told : *list) {
+    if (told->place() >= items.size()) throw WireError("a detail of a deadlock is out of place");
+    unpackFurther(*told, items[told->place()]);
+  }
+}
+
+}  // namespace
+
+fb::PlaceThen pack(Writer&, const DeadlockPlace& place) {
+  return {place.target.value, place.parent.value};
+}
+
+DeadlockPlace unpack(Reader&, const fb::PlaceThen& place) {
+  return {{place.target()}, {place.parent()}};
+}
+
 At<fb::DeadlockRecord> pack(Writer& w, const DeadlockRecord& record) {
   const auto victims = packNumbers(w, record.victims, [](LockerId locker) { return locker.value; });
   const auto cycle = packAll(w, record.cycle);
   const auto holds = packAll(w, record.holds);
   const auto waits = packAll(w, record.waits);
+  const auto belows = packFurther<fb::HeldBelowThen>(w, record.holds);
+  const auto ways = packFurther<fb::WayThen>(w, record.waits);
+  const auto places = packAll(w, record.places);
   return fb::CreateDeadlockRecord(w.builder, record.number, microsecondsOf(record.at),
                                   record.doubled, record.truncated, record.requester.value, victims,
-                                  cycle, holds, waits);
+                                  cycle, holds, waits, belows, ways, places);
 }
 
 LockInfo unpack(Reader& in, const fb::LockInfo& lock) {
@@ -342,6 +401,9 @@ DeadlockRecord unpack(Reader& in, const fb::DeadlockRecord& record) {
   then.holds = unpackAll<DeadlockHold>(in, record.holds());
   then.waits = unpackAll<DeadlockWait>(in, record.waits());
   then.truncated = record.truncated();
+  unpackFurther(record.belows(), then.holds);
+  unpackFurther(record.ways(), then.waits);
+  then.places = unpackAll<DeadlockPlace>(in, record.places());
   return then;
 }
 

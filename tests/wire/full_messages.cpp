@@ -206,6 +206,8 @@ DeadlockRecord fullDeadlock() {
   hold.acquired = kBig + 8;
   hold.age = 20s;
   hold.upgradedByCommit = true;
+  hold.below = LockType::Update;
+  hold.belowSession = LockType::Reserve;
   record.holds = {hold};
   DeadlockWait wait;
   wait.target = targetOf(9);
@@ -219,7 +221,10 @@ DeadlockRecord fullDeadlock() {
   wait.priority = -8;
   wait.timeout = LockTimeout::immediate();
   wait.background = true;
+  wait.scope = LockScope::Subtree;
+  wait.goal = targetOf(15);
   record.waits = {wait};
+  record.places = {{targetOf(15), targetOf(9)}, {targetOf(9), targetOf(16)}};
   record.truncated = true;
   return record;
 }
