@@ -196,8 +196,9 @@ At<fb::LocksReply> pack(Writer& w, const LocksReply& reply) {
   const auto details = packDetails(w, reply.locks);
   const auto names = packAll(w, reply.names);
   const auto reaches = packReaches(w, reply.locks);
+  const fb::LockCursor next = pack(w, reply.next.value_or(LockCursor()));
   return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more, details, names,
-                              reaches);
+                              reaches, reply.next ? &next : nullptr);
 }
 
 At<fb::NodesReply> pack(Writer& w, const NodesReply& reply) {
@@ -263,9 +264,12 @@ ClassReply unpack(Reader& in, const fb::ClassReply& reply) {
 YesNo unpack(Reader&, const fb::YesNo& reply) { return {reply.id(), reply.yes()}; }
 
 LocksReply unpack(Reader& in, const fb::LocksReply& reply) {
-  LocksReply said{reply.id(), unpackAll<LockInfo>(in, reply.locks()),
-                  unpackAll<ProcessInfo>(in, reply.people()), reply.more(),
-                  unpackAll<ResourceName>(in, reply.names())};
+  LocksReply said{reply.id(),
+                  unpackAll<LockInfo>(in, reply.locks()),
+                  unpackAll<ProcessInfo>(in, reply.people()),
+                  reply.more(),
+                  unpackAll<ResourceName>(in, reply.names()),
+                  unpackSome(in, reply.next())};
   unpackDetails(reply.details(), said.locks);
   unpackReaches(reply.reaches(), said.locks);
   return said;

@@ -116,6 +116,11 @@ At<fb::Answer> pack(Writer& w, const LockAnswer& answer) {
       answer.lockedBelow);
 }
 
+fb::LockCursor pack(Writer&, const LockCursor& cursor) {
+  return {cursor.target.value, cursor.order, cursor.locker.value,
+          as<fb::LockCursorKind>(cursor.kind)};
+}
+
 At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
   const auto answer = pack(w, reply.reply.lock);
   const auto record = reply.reply.record ? pack(w, *reply.reply.record) : At<fb::Record>();
@@ -173,6 +178,13 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer) {
   told.lockedAt = {answer.locked_at()};
   told.lockedBelow = answer.locked_below();
   return told;
+}
+
+LockCursor unpack(Reader&, const fb::LockCursor& cursor) {
+  return {{cursor.target()},
+          cursor.order(),
+          {cursor.locker()},
+          inRange<LockCursor::Kind>(cursor.kind(), "kind of place in a list")};
 }
 
 LockReply unpack(Reader& in, const fb::LockReply& reply) {

@@ -11,6 +11,7 @@
 #include "base/answer_wait.h"
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
+#include "locking/lock_page.h"
 #include "locking/lock_request.h"
 #include "locking/lock_statistics.h"
 #include "objects/change_set.h"
@@ -138,7 +139,6 @@ class Database {
   virtual void releaseTransactionLocks(LockerId locker, Lifetime lifetime) = 0;
   virtual void releaseLevel(LockerId locker, Lifetime lifetime, std::uint16_t level) = 0;
   virtual std::optional<LockInfo> lockStatus(LockerId locker, Oid target) const = 0;
-  /// The type alone; Get: nothing is held.
   /// Renews the lease of a lock. False when it has none, or one that `by` does not renew.
   virtual bool renew(LockerId locker, Oid target, Renewal by) = 0;
   /// What is locked under this name, which has 1 to NamedResource::kMostBytes bytes.
@@ -207,6 +207,10 @@ class Database {
   virtual std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const = 0;
   virtual std::vector<LockInfo> locksOn(Oid target) const = 0;
   virtual std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const = 0;
+  /// Such locks a page at a time. More or fewer than `most` may come at once: `next` says whether
+  /// there are others.
+  virtual LockPage listLocks(Lifetime lifetime, const LockQuery& query, const LockCursor& after,
+                             std::size_t most) const = 0;
   virtual LockStatistics lockStatistics(Lifetime lifetime) const = 0;
   /// The last ones, newest first.
   virtual std::vector<DeadlockRecord> deadlocks(Lifetime lifetime,

@@ -196,6 +196,11 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
       {[](Builder& b) { return listOf(b, 1, fb::LockScope::Subtree); },
        "the scope of a lock is out of place"},
       {[](Builder& b) {
+         const fb::LockCursor next(1, 2, 3, bad<fb::LockCursorKind>(4));
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, &next));
+       },
+       "there is no kind of place in a list 4"},
+      {[](Builder& b) {
          const std::vector<fb::WayThen> ways{{0, fb::LockScope::Subtree, 1}};
          const auto list = b.CreateVectorOfStructs(ways);
          const std::vector records{
