@@ -238,6 +238,11 @@ struct LockInfo {
   /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
   bool isMark = false;
   bool isMomentary = false;  ///< Held locks: of a write that is under way, with which it ends.
+  /// Held on this ancestor of `target`, with scope Subtree: type and session type are those of all
+  /// that is below. Null (0): it is on `target` itself.
+  LockTarget lockedAt;
+
+  bool isFromAbove() const { return lockedAt.value != 0; }
 };
 
 }  // namespace nephrite

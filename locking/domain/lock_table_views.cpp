@@ -371,9 +371,9 @@ void LockTable::checkPlaces() const {
       NEPHRITE_CHECK(place.markOf(*mark.locker) == &mark);
       ++counts[mark.type()];
       before = &mark;
-      for (const auto& [hold, types] : place.below) {
-        NEPHRITE_CHECK(compatible(types.type, mark.type()) ||
-                       areRelated(hold->locker(), *mark.locker));
+      for (const auto& [order, reach] : place.below) {
+        NEPHRITE_CHECK(compatible(reach.types.type, mark.type()) ||
+                       areRelated(reach.hold->locker(), *mark.locker));
       }
     }
     NEPHRITE_CHECK(counts == place.markCounts);

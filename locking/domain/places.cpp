@@ -116,8 +116,8 @@ bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted want
   };
   if (wanted.isMark) {
     if (place.belowCounts.excluding(wanted.type) == 0) return false;
-    for (const auto& [hold, below] : place.below) {
-      add(below.type, hold->locker(), hold->acquired(), {&hold->locker(), hold});
+    for (const auto& [order, reach] : place.below) {
+      add(reach.types.type, reach.hold->locker(), order, {&reach.hold->locker(), reach.hold});
     }
   } else {
     const bool isHeld = holdsEnough(entry, locker, wanted);
@@ -255,9 +255,9 @@ void Places::setBelow(Place& place, const Hold& hold, HeldTypes types) {
   if (before.type != LockType::Get) --place.belowCounts[before.type];
   if (types.type != LockType::Get) ++place.belowCounts[types.type];
   if (types.type == LockType::Get) {
-    place.below.erase(&hold);
+    place.below.erase(hold.acquired());
   } else {
-    place.below[&hold] = types;
+    place.below[hold.acquired()] = {&hold, types};
   }
 }
 

@@ -63,6 +63,7 @@ json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
     if (!lock.waiting) made["below"] = nameOf(lock.below);
   }
   if (lock.isMark) made["mark"] = true;
+  if (lock.isFromAbove()) made["heldOn"] = objectText(database, lock.lockedAt);
   if (lock.isMomentary) made["momentary"] = true;
   if (!lock.parent.isNull()) made["parent"] = processJson(database.describe(lock.parent));
   return made;
@@ -90,6 +91,10 @@ struct Column {
 // Those that have something of `rows` in them.
 std::vector<Column> columnsFor(const RemoteDatabase& database, const std::vector<Row>& rows) {
   std::vector<Column> columns{
+      {"HELD ON",
+       [&](const LockInfo& lock) {
+         return lock.isFromAbove() ? objectText(database, lock.lockedAt) : std::string();
+       }},
       {"SCOPE", reachText},
       {"LASTS", [](const LockInfo& lock) { return lock.isMomentary ? "a write" : std::string(); }},
       {"FACE", [&](const LockInfo& lock) { return database.describe(lock.requestedBy).through(); }},

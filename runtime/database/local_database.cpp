@@ -138,7 +138,7 @@ struct LocalDatabase::Parts {
       if (change.kind == ChangeKind::Create) continue;
       std::vector<LockerId> holders;
       for (const LockInfo& lock : persistent.locks().locksOn(targetOf(change.record->oid))) {
-        if (!lock.waiting) holders.push_back(lock.requestedBy);
+        if (!lock.waiting && !lock.isFromAbove()) holders.push_back(lock.requestedBy);
       }
       families.committed(locker, change.record->oid, holders);
     }

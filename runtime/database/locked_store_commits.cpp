@@ -158,7 +158,8 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
     // A lock ends with its object: relatives may have some beside the committer's.
     for (const LockTarget target : deleted) {
       for (const LockInfo& lock : locks_.locksOn(target)) {
-        if (lock.waiting || lock.requestedBy == locker) continue;  // Not of a relative.
+        // Not of a relative.
+        if (lock.waiting || lock.isFromAbove() || lock.requestedBy == locker) continue;
         answers.push_back(
             locks_.unlock(lock.requestedBy, target, nullptr, LockEventCause::EndOfTransaction));
       }
@@ -199,8 +200,8 @@ LockedStore::Ended LockedStore::endsCommit(LockerId locker) {
     const auto known = signedOn_.find(each.value);
     if (known == signedOn_.end() || !known->second.leaves) continue;
     ended.leaves = each;
-    ended.heritage = known->second.heritage;
     ended.cause = *known->second.leaves;
+    ended.heritage = known->second.heritage;
   }
   commitEnded_.notifyAll();
   return ended;

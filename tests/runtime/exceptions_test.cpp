@@ -96,6 +96,22 @@ TEST_P(Exceptions, WhoWaitsBelowAnObjectIsNamedToo) {
   below->end();
 }
 
+TEST_P(Exceptions, ALockThatCoversAnObjectFromAboveIsListedWithIt) {
+  ASSERT_EQ(form.local().setPlace(o2.oid(), o.oid()), LockManager::Placing::Done);
+  as(p1, o).lock({.type = Exclusive, .duration = kSession, .scope = LockScope::Subtree});
+
+  const std::vector<Lock> listed = p2.system().getLocksOn(as(p2, o2));
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].target, o2.oid());
+  EXPECT_EQ(listed[0].lockedAt, o.oid());
+  EXPECT_EQ(listed[0].requestedBy.locker, p1.info().locker);
+  const auto holders = p2.system().getObjectLockProcesses(as(p2, o2));
+  ASSERT_EQ(holders.size(), 1u);
+  EXPECT_EQ(holders[0].locker, p1.info().locker);
+  EXPECT_EQ(as(p1, o2).lockStatus().type, Get) << "it holds the one above";
+  as(p1, o).unlock();
+}
+
 TEST_P(Exceptions, ARefusalSaysThroughWhatTheHolderCame) {
   Process phone = node.signOn(
       {.user = "mia", .name = "phone", .face = Face::Rest, .faceOwner = "mia at 10.0.0.7"});

@@ -166,6 +166,7 @@ class PagesOfLocks : public SpokenNode<> {
     LockInfo lock;
     lock.target = {5};
     lock.requestedBy = kBen;
+    lock.lockedAt = {6};
     carrier.listed.locks = {lock};
   }
   LockPage list(const LockQuery& query, const LockCursor& after, std::size_t most) {
@@ -186,6 +187,7 @@ TEST_F(PagesOfLocks, WhenAPageIsAskedForThenTheServerIsToldHowManyAfterWhich) {
   EXPECT_EQ(asked().after, after);
   EXPECT_EQ(asked().maxEntries, SIZE_MAX) << "for a server that knows no pages";
   ASSERT_EQ(page.locks.size(), 1u);
+  EXPECT_EQ(page.locks[0].lockedAt, LockTarget{6});
   EXPECT_EQ(page.next, carrier.listed.next);
 }
 

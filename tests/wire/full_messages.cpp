@@ -165,6 +165,7 @@ LockInfo fullLock() {
   lock.belowSession = LockType::Share;
   lock.isMark = true;
   lock.isMomentary = true;
+  lock.lockedAt = targetOf(14);
   return lock;
 }
 

@@ -196,8 +196,14 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
       {[](Builder& b) { return listOf(b, 1, fb::LockScope::Subtree); },
        "the scope of a lock is out of place"},
       {[](Builder& b) {
+         const std::vector<fb::LockCover> covers{{0, 1}};
+         const auto list = b.CreateVectorOfStructs(covers);
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, list));
+       },
+       "a lock from above is out of place"},
+      {[](Builder& b) {
          const fb::LockCursor next(1, 2, 3, bad<fb::LockCursorKind>(4));
-         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, &next));
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, 0, &next));
        },
        "there is no kind of place in a list 4"},
       {[](Builder& b) {
