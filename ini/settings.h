@@ -65,6 +65,7 @@ struct LockSettings {
   std::chrono::milliseconds writePatience{};
   std::string deadlockVictim;  ///< "Requester", "Youngest", ...
   std::uint64_t deadlockSeed = 0;
+  std::uint64_t keptEvents = 0;
 };
 
 /// How a client node finds its server node, and how it comes back to it.

@@ -16,8 +16,10 @@ struct DeadlockHold {
   LockType session = LockType::Get;  ///< Latest type asked for with Session duration; Get: none.
   /// Rises with each acquisition of its locker, and of its target.
   std::uint64_t acquired = 0;
-  Duration age{0};                ///< For how long it had been held.
-  bool upgradedByCommit = false;  ///< Exclusive for a commit that waits; Update if that fails.
+  Duration age{0};                 ///< For how long it had been held.
+  bool upgradedByCommit = false;   ///< Exclusive for a commit that waits; Update if that fails.
+  LockType below = LockType::Get;  ///< Of all that is below; Get: the scope is Node.
+  LockType belowSession = LockType::Get;
 };
 
 /// One request that waited when a deadlock came about, the one that closed the circle included.
@@ -33,6 +35,14 @@ struct DeadlockWait {
   std::int32_t priority = 0;
   LockTimeout timeout = LockTimeout::serverDefined();  ///< As asked.
   bool background = false;                             ///< See LockRequest.
+  LockScope scope = LockScope::Node;
+  LockTarget goal;  ///< What is below `target` and it is on its way to; null (0): `target` itself.
+};
+
+/// A target that is below another (docs/locking.md, section 9).
+struct DeadlockPlace {
+  LockTarget target;
+  LockTarget parent;
 };
 
 /// A deadlock as it was before a locker was refused: enough to understand it, and to play it again
@@ -41,7 +51,8 @@ struct DeadlockWait {
 /// Shape:   a record for each request that closed a circle, however many lockers gave way. Holds
 ///          and waits are those of every target that a locker on a cycle of the requester waits
 ///          for, whichever locker holds it or queues there, so that what the refusal of one locker
-///          grants to another can be told from them.
+///          grants to another can be told from them. Where somebody waits for all that is below a
+///          target, of each locker with locks there the strongest, too.
 /// Size:    the targets that the lockers on `cycle` wait for and at most kMoreTargets more; on
 ///          each, the lockers on `cycle`, the holders of more than Share, and of all others the
 ///          first kOthers holders and the first kOthers waiters.
@@ -49,6 +60,8 @@ struct DeadlockWait {
 struct DeadlockRecord {
   static constexpr std::size_t kMoreTargets = 64;
   static constexpr std::size_t kOthers = 64;
+  /// So many locks are looked at in all to find those that are below.
+  static constexpr std::size_t kMostLooked = 100'000;
 
   std::uint64_t number = 0;  ///< Rises from 1 in a lock table.
   WallTime at{};
@@ -60,7 +73,9 @@ struct DeadlockRecord {
   std::vector<WaitEdge> cycle;
   std::vector<DeadlockHold> holds;  ///< Target by target, each in the order of the grants.
   std::vector<DeadlockWait> waits;  ///< Target by target, each queue from its head.
-  bool truncated = false;           ///< More was involved than Size allows to keep.
+  /// Of all these targets and those above them: those that are below another, that one first.
+  std::vector<DeadlockPlace> places;
+  bool truncated = false;  ///< More was involved than Size allows to keep.
 };
 
 }  // namespace nephrite

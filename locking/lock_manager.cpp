@@ -119,7 +119,7 @@ LockManager::SignOn LockManager::signOn(LockerId id, LockerId parentId, bool isC
   return SignOn::Done;
 }
 
-LockAnswers LockManager::signOff(LockerId id) {
+LockAnswers LockManager::signOff(LockerId id, LockEventCause cause) {
   LockAnswers out;
   const LockerRef locker = state_->lockers.find(id);
   if (locker == nullptr) return out;
@@ -127,13 +127,13 @@ LockAnswers LockManager::signOff(LockerId id) {
   {
     MutexLock hold(state_->waiting);
     if (locker->firstChild != nullptr) {
-      gone = state_->table.signOffFamily(*locker, out);
+      gone = state_->table.signOffFamily(*locker, cause, out);
     } else {
       state_->table.signOff(*locker, out);
     }
   }
-  if (gone.empty()) leave(*locker, out);
-  for (const LockerRef& each : gone) leave(*each, out);
+  if (gone.empty()) leave(*locker, cause, out);
+  for (const LockerRef& each : gone) leave(*each, cause, out);
   finish(out);
   return out;
 }
@@ -145,15 +145,16 @@ LockAnswers LockManager::signOffToParent(LockerId id, std::uint16_t level) {
   std::vector<LockerRef> gone;
   {
     MutexLock hold(state_->waiting);
-    gone = state_->table.signOffFamily(*locker, out, level);
+    gone = state_->table.signOffFamily(*locker, LockEventCause::SignOff, out, level);
   }
-  for (const LockerRef& each : gone) leave(*each, out);
+  for (const LockerRef& each : gone) leave(*each, LockEventCause::SignOff, out);
   finish(out);
   return out;
 }
 
-void LockManager::leave(Locker& locker, LockAnswers& out) {
-  releaseAll(locker, {ReleaseScope::Kind::Everything, 0}, out);
+void LockManager::leave(Locker& locker, LockEventCause cause, LockAnswers& out) {
+  const bool byForce = cause == LockEventCause::Force;
+  releaseAll(locker, {ReleaseScope::Kind::Everything, 0, byForce}, out);
   state_->lockers.remove(locker.id);
   MutexLock hold(state_->waiting);
   state_->table.left(locker);
@@ -342,7 +343,7 @@ LockAnswers LockManager::unlock(LockerId id, LockTarget target, bool* released,
 }
 
 void LockManager::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
-  {
+  if (!scope.byForce || !state_->events.isOn()) {
     OwnerHold own(locker.mutex);
     if (!state_->holds.releaseAll(locker, scope)) return;
   }

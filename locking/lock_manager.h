@@ -74,7 +74,7 @@ class LockManager {
 
   /// Cancels what `locker` waits for, releases all it holds and refuses (Cancelled) whatever
   /// it may still send; that of its descendants first. Harmless when it is not signed on.
-  LockAnswers signOff(LockerId locker);
+  LockAnswers signOff(LockerId locker, LockEventCause cause = LockEventCause::SignOff);
   /// The same, but what the locker itself holds is its parent's from now on, with the parent's
   /// present level. Without a parent: signOff().
   LockAnswers signOffToParent(LockerId locker, std::uint16_t level);
@@ -177,12 +177,12 @@ class LockManager {
   /// The same with what a holder has to know.
   HeldLock held(const LockerRef& ref, LockTarget target) const;
   /// At most `maxEntries` held locks, ordered by target, then by grant. Walks over the table a part
-  /// at a time; other threads go on in between. A lock that is held all the while is listed once,
-  /// a lock taken or let go meanwhile may be.
+  /// at a time: what is held all the while is listed once, what comes or goes meanwhile may be.
   std::vector<LockInfo> locksHeld(std::size_t maxEntries = SIZE_MAX) const;
   /// At most `maxEntries` waiting requests, ordered by target, each queue from its head. The same.
   std::vector<LockInfo> queuedRequests(std::size_t maxEntries = SIZE_MAX) const;
-  /// Holders of `target` in the order of their grants, then its queue from the head.
+  /// Holders of `target` in the order of their grants, of what is above it those with scope
+  /// Subtree, the nearest first (LockInfo::lockedAt), then its queue from the head.
   std::vector<LockInfo> locksOn(LockTarget target) const;
   /// What `locker` holds, in the order of acquisition, then what it waits for.
   std::vector<LockInfo> locksOf(LockerId locker) const;
@@ -235,7 +235,7 @@ class LockManager {
   LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
                   const std::optional<lock_table::ReleasedShare>& released);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
-  void leave(lock_table::Locker& locker, LockAnswers& out);
+  void leave(lock_table::Locker& locker, LockEventCause cause, LockAnswers& out);
   void finish(LockAnswers& out) const;
   friend class LockWatch;
   void unwatch(LockTarget target);

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "locking/lock_manager.h"
+
 namespace nephrite {
 namespace {
 
@@ -40,6 +42,17 @@ std::optional<LockCursor> LockCursor::parse(std::string_view text) {
   const bool isRead = readHex(text, cursor.target.value) && readHex(text, cursor.order) &&
                       readHex(text, cursor.locker.value) && text.empty();
   return isRead ? std::optional(cursor) : std::nullopt;
+}
+
+LockPage listLocks(const LockManager& locks, const LockQuery& query, const LockCursor& after,
+                   std::size_t most) {
+  switch (query.subject) {
+    case LockQuery::Subject::Held: return locks.locksHeld(after, most);
+    case LockQuery::Subject::Queued: return locks.queuedRequests(after, most);
+    case LockQuery::Subject::On: return locks.locksOn(query.target, after, most);
+    case LockQuery::Subject::Of: return locks.locksOf(query.locker, after, most);
+  }
+  return {};
 }
 
 }  // namespace nephrite

@@ -40,4 +40,23 @@ struct LockPage {
   std::optional<LockCursor> next;  ///< Empty: that was the last part.
 };
 
+/// Which locks a listing is of.
+struct LockQuery {
+  enum class Subject : std::uint8_t {
+    Held,    ///< All that are held.
+    Queued,  ///< All requests that wait.
+    On,      ///< Of `target`, as LockManager::locksOn() says.
+    Of,      ///< Of `locker`, as LockManager::locksOf() says.
+  };
+  Subject subject = Subject::Held;
+  LockTarget target = {};
+  LockerId locker = {};
+};
+
+class LockManager;
+
+/// At most `most` of them after `after`.
+LockPage listLocks(const LockManager& locks, const LockQuery& query, const LockCursor& after,
+                   std::size_t most);
+
 }  // namespace nephrite

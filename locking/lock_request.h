@@ -196,7 +196,11 @@ struct LockAnswer {
   LockerId lockedBy;      ///< When not granted: a locker in the way; may be gone by now.
   Instant lockedSince{};  ///< When that locker was granted or queued.
   LockType lockedType = LockType::Get;  ///< What it holds; Get when it waits ahead in the queue.
-  LockTarget lockedAt;  ///< Where, when that is an ancestor of the target; else null (0).
+  /// It holds, or waits for, something below the target: in the way of a lock with scope Subtree.
+  bool lockedBelow = false;
+  /// Where, when that is an ancestor of the target, or, with `lockedBelow`, a target below it that
+  /// is known; else null (0).
+  LockTarget lockedAt;
 
   /// Deadlock only: a target this locker holds that the cycle wants, and the whole cycle,
   /// this locker first. `obtained` is null (0) when it is in the way only as a waiter.
@@ -234,6 +238,11 @@ struct LockInfo {
   /// A request for something below `target`: it waits for locks on `target` with scope Subtree.
   bool isMark = false;
   bool isMomentary = false;  ///< Held locks: of a write that is under way, with which it ends.
+  /// Held on this ancestor of `target`, with scope Subtree: type and session type are those of all
+  /// that is below. Null (0): it is on `target` itself.
+  LockTarget lockedAt;
+
+  bool isFromAbove() const { return lockedAt.value != 0; }
 };
 
 }  // namespace nephrite

@@ -99,6 +99,7 @@ struct ReleaseScope {
   enum class Kind : std::uint8_t { Transaction, Level, Everything };
   Kind kind = Kind::Transaction;
   std::uint16_t level = 0;  ///< Of Kind::Level: how many states were open, the ended one included.
+  bool byForce = false;     ///< Of Kind::Everything: an operator signs the locker off.
 };
 
 enum class ReleaseFate : std::uint8_t {

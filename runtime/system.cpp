@@ -1,5 +1,6 @@
 #include "runtime/system.h"
 
+#include <set>
 #include <utility>
 
 #include "base/plain_text.h"
@@ -39,9 +40,10 @@ std::vector<Lock> System::getQueuedLocks(std::size_t maxEntries) const {
 std::vector<ProcessInfo> System::getObjectLockProcesses(const Object& target,
                                                         std::size_t maxEntries) const {
   std::vector<ProcessInfo> holders;
+  std::set<LockerId> seen;  // One may hold the target, and all that is below something above it.
   for (const Lock& lock : getLocksOn(target)) {
     if (lock.waiting || holders.size() >= maxEntries) break;
-    holders.push_back(lock.requestedBy);
+    if (seen.insert(lock.requestedBy.locker).second) holders.push_back(lock.requestedBy);
   }
   return holders;
 }

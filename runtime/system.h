@@ -32,6 +32,8 @@ struct Lock {
   /// Of a waiter: what it wants is below the target, where it waits for a lock with scope Subtree.
   bool isMark = false;
   bool isMomentary = false;  ///< Held by a write through a face, with which it ends.
+  /// Held on this object above the target, with scope Subtree. Null: on the target itself.
+  Oid lockedAt;
 };
 
 /// Contention of one persistent object (JADE's class LockContentionInfo).
@@ -90,7 +92,8 @@ class System {
   std::vector<Lock> getQueuedLocks(std::size_t maxEntries = SIZE_MAX) const;
   std::vector<ProcessInfo> getObjectLockProcesses(const Object& target,
                                                   std::size_t maxEntries = SIZE_MAX) const;
-  /// Holders in the order of their grants, then the queue; of shared transients too.
+  /// Holders in the order of their grants, then those of objects above with scope Subtree, which
+  /// cover it (Lock::lockedAt), then the queue; of shared transients too.
   std::vector<Lock> getLocksOn(const Lockable& target) const;
   std::vector<Lock> getLocksOf(const ProcessInfo& process) const;
 

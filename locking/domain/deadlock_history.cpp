@@ -9,8 +9,8 @@ namespace {
 /// Copies the part of the table that a deadlock is about.
 class Snapshot {
  public:
-  Snapshot(DeadlockRecord& record, const WaitGraph& graph, Instant now)
-      : record_(record), graph_(graph), now_(now) {
+  Snapshot(DeadlockRecord& record, const WaitGraph& graph, const Places& places, Instant now)
+      : record_(record), graph_(graph), places_(places), now_(now) {
     for (const WaitEdge& edge : record.cycle) onCycle_.insert(edge.locker.value);
   }
 
@@ -20,9 +20,15 @@ class Snapshot {
       takeHolds(*entry);
       takeQueue(*entry);
     }
+    for (const Entry* const entry : entries_) {
+      if (hasMarksInTheWay(*entry)) takeBelow(*entry->place);
+    }
   }
 
  private:
+  static bool hasMarksInTheWay(const Entry& entry) {
+    return entry.subtreeWaits > 0 && entry.place != nullptr;
+  }
   bool isOnCycle(const Locker& locker) const { return onCycle_.contains(locker.id.value); }
 
   // First the holds that the cycle waits for; then those that others wait for, which wait for the
@@ -33,6 +39,8 @@ class Snapshot {
       for (std::size_t at = 0; at < entries_.size(); ++at) {  // Grows meanwhile.
         for (const Hold& hold : entries_[at]->holders) follow(hold.locker(), cycle);
         for (const Wait& wait : entries_[at]->queue) follow(*wait.locker(), cycle);
+        if (!hasMarksInTheWay(*entries_[at])) continue;
+        for (const Mark& mark : entries_[at]->place->inOrder) follow(*mark.locker, cycle);
       }
     }
   }
@@ -68,16 +76,60 @@ class Snapshot {
     for (const Hold& hold : entry.holders) {
       // Few holders do more than share: they may be what the queue waits for.
       if (hold.type() == LockType::Share && !isKept(hold.locker(), others)) continue;
-      DeadlockHold taken;
-      taken.target = entry.target;
-      taken.locker = hold.locker().id;
-      taken.type = hold.type();
-      taken.session = hold.sessionType();
-      taken.acquired = hold.acquired();
-      taken.age = now_ - hold.since();
-      taken.upgradedByCommit = isUpgradedByCommit(hold);
-      record_.holds.push_back(taken);
+      takeHold(hold, entry);
     }
+  }
+
+  void takeHold(const Hold& hold, const Entry& entry) {
+    if (!taken_.insert(&hold).second) return;
+    DeadlockHold taken;
+    taken.target = entry.target;
+    taken.locker = hold.locker().id;
+    taken.type = hold.type();
+    taken.session = hold.sessionType();
+    taken.acquired = hold.acquired();
+    taken.age = now_ - hold.since();
+    taken.upgradedByCommit = isUpgradedByCommit(hold);
+    const HeldTypes below = belowOf(hold, entry);
+    taken.below = below.type;
+    taken.belowSession = below.session;
+    record_.holds.push_back(taken);
+    takePlace(entry.place);
+  }
+
+  // Of each locker with locks below `place`, which may be in the way there, the strongest.
+  void takeBelow(const Place& place) {
+    std::size_t others = 0;
+    for (const Mark& mark : place.inOrder) {
+      const LockType held = mark.held.strongest();
+      if (held == LockType::Get || !isKept(*mark.locker, others)) continue;
+      const auto& candidates = mark.locker->contended;
+      if (looked_ + candidates.size() > DeadlockRecord::kMostLooked) {
+        record_.truncated = true;
+        continue;
+      }
+      looked_ += candidates.size();
+      const std::pair<const Entry* const, HolderPlace>* first = nullptr;
+      for (const auto& each : candidates) {
+        const auto& [entry, at] = each;
+        if (at.hold->type() != held || entry->place == nullptr) continue;
+        if (!entry->place->isBelow(place)) continue;
+        if (first == nullptr || isBefore(each, *first)) first = &each;
+      }
+      if (first != nullptr) takeHold(*first->second.hold, *first->first);
+    }
+  }
+  template <typename Held>
+  static bool isBefore(const Held& a, const Held& b) {
+    const std::uint64_t order = a.second.hold->acquired(), other = b.second.hold->acquired();
+    return order != other ? order < other : a.first->target < b.first->target;
+  }
+
+  // From the root down.
+  void takePlace(const Place* place) {
+    if (place == nullptr || place->parent == nullptr || !placed_.insert(place).second) return;
+    takePlace(place->parent);
+    record_.places.push_back({place->entry->target, place->parent->entry->target});
   }
 
   static bool isUpgradedByCommit(const Hold& hold) {
@@ -103,23 +155,35 @@ class Snapshot {
       taken.priority = wait.priority();
       taken.timeout = wait.timeout();
       taken.background = wait.isBackground();
+      const Entry& goal = wait.isMark != 0 ? *places_.goalOf(wait).entry : entry;
+      taken.scope = wait.isSubtree != 0 ? LockScope::Subtree : LockScope::Node;
+      takePlace(goal.place);
+      if (wait.isMark != 0) {
+        taken.goal = goal.target;
+        // What it would have more of.
+        if (const Hold* const own = holdOn(goal, *wait.locker())) takeHold(*own, goal);
+      }
       record_.waits.push_back(taken);
     }
   }
 
   DeadlockRecord& record_;
   const WaitGraph& graph_;
+  const Places& places_;
   const Instant now_;
   boost::unordered_flat_set<std::uint64_t> onCycle_;
   boost::unordered_flat_set<const Entry*> seen_;
   std::vector<const Entry*> entries_;
+  boost::unordered_flat_set<const Hold*> taken_;
+  boost::unordered_flat_set<const Place*> placed_;
   std::size_t others_ = 0;
+  std::size_t looked_ = 0;
 };
 
 }  // namespace
 
-void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, const Locker* victim,
-                            bool doubled, const Clock& clock) {
+void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, const Places& places,
+                            const Locker* victim, bool doubled, const Clock& clock) {
   ++count_;
   if (kept_ == 0) return;
   if (records_.size() == kept_) records_.pop_front();
@@ -130,7 +194,7 @@ void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, con
   record->doubled = doubled;
   record->requester = requester.id;
   record->cycle = WaitGraph::cycleThrough(requester, *victim);
-  Snapshot(*record, graph, clock.now()).take(requester);
+  Snapshot(*record, graph, places, clock.now()).take(requester);
   records_.push_back(record);
 }
 

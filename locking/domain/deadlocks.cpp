@@ -22,7 +22,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
     const bool ownFirst = beingMade && isFirstCycle && own.sequence >= firstSequence;
     if (options_.doubleDeadlock && options_.victim == DeadlockVictim::Requester) {
       if (isFirstCycle)
-        deadlocks_.begin(requester, waitGraph_, blockers.front().locker, true, clock_);
+        deadlocks_.begin(requester, waitGraph_, places_, blockers.front().locker, true, clock_);
       deadlocks_.addVictim(requester.id);
       deadlocks_.addVictim(blockers.front().locker->id);
       // Both are described before either leaves, while the cycle can still be seen.
@@ -47,7 +47,8 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
     const Victim victim = options_.victim == DeadlockVictim::Requester
                               ? victimOf(blockers, own)
                               : victimByPolicy(requester, own);
-    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker, false, clock_);
+    if (isFirstCycle)
+      deadlocks_.begin(requester, waitGraph_, places_, victim.locker, false, clock_);
     deadlocks_.addVictim(victim.locker->id);
     LockTable& table = tableOf(*victim.wait);
     LockAnswer answer = table.refusalOf(*victim.wait, LockOutcome::Deadlock);

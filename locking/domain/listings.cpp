@@ -280,11 +280,45 @@ bool LockTable::listQueue(const Entry& entry, PageWalk& page, std::size_t& steps
   return true;
 }
 
+namespace {
+
+// A lock on `above` with scope Subtree, as it looks from `target` below.
+LockInfo seenFromBelow(LockInfo info, LockTarget target, HeldTypes below) {
+  info.lockedAt = std::exchange(info.target, target);
+  info.type = below.type;
+  info.wanted = below.type;
+  info.session = below.session;
+  const bool isSession = below.session != LockType::Get;
+  info.duration = isSession ? LockDuration::Session : LockDuration::Transaction;
+  return info;
+}
+
+// The locks with scope Subtree above `entry`, the nearest first, until `visit` returns false; then
+// false. Behind `after`, if one of them has it.
+template <typename Visit>
+bool forEachAbove(const Entry& entry, const LockCursor& after, const Visit& visit) {
+  if (entry.place == nullptr) return true;
+  bool isBegun = after.kind != LockCursor::Kind::Held || after.target == entry.target;
+  for (const Place* up = entry.place->parent; up != nullptr; up = up->parent) {
+    const bool isHere = !isBegun && up->entry->target == after.target;
+    isBegun = isBegun || isHere;
+    if (!isBegun) continue;
+    auto reach = isHere ? up->below.upper_bound(after.order) : up->below.begin();
+    for (; reach != up->below.end(); ++reach) {
+      if (!visit(*up->entry, reach->second)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 bool LockTable::listOn(LockTarget target, PageWalk& page) const {
   const Entry* const entry = holds_.entryOf(target);
   const Instant now = clock_.now();
   const WallTime wall = clock_.wallNow();
   std::size_t steps = 0;
+  const bool isAbove = page.at.kind == LockCursor::Kind::Held && page.at.target != target;
   if (!isBehindHolds(page.at)) {
     if (entry == nullptr) {
       std::vector<SeenHold> seen;
@@ -297,11 +331,12 @@ bool LockTable::listOn(LockTarget target, PageWalk& page) const {
                   [&](const SeenHold& each) { return page.add(each.info, cursorBehind(each)); });
       return false;
     }
-    auto hold = entry->holders.begin();
-    const LockerRef last = lockers_.find(page.at.locker);
-    Hold* const listed = last == nullptr ? nullptr : holdOn(*entry, *last);
-    if (listed != nullptr && listed->acquired() == page.at.order) {
-      hold = ++HolderList::Iterator(listed, entry->holders.last());
+    auto hold = isAbove ? entry->holders.end() : entry->holders.begin();
+    if (const LockerRef last = lockers_.find(page.at.locker); !isAbove && last != nullptr) {
+      Hold* const listed = holdOn(*entry, *last);
+      if (listed != nullptr && listed->acquired() == page.at.order) {
+        hold = ++HolderList::Iterator(listed, entry->holders.last());
+      }
     }
     for (; hold != entry->holders.end(); ++hold) {
       if ((*hold).acquired() <= page.at.order) continue;
@@ -309,6 +344,17 @@ bool LockTable::listOn(LockTarget target, PageWalk& page) const {
       const SeenHold seen{withLease(*hold, entry, now, wall), (*hold).acquired()};
       if (!page.add(seen.info, cursorBehind(seen))) return false;
     }
+    bool isFull = false;
+    const bool isDone = forEachAbove(*entry, page.at, [&](const Entry& above, const auto& reach) {
+      if (++steps > HoldTable::kPage) return false;
+      const Hold& held = *reach.hold;
+      const LockCursor behindIt{above.target, held.acquired(), held.locker().id,
+                                LockCursor::Kind::Held};
+      const LockInfo info = withLease(held, &above, now, wall);
+      isFull = !page.add(seenFromBelow(info, target, reach.types), behindIt);
+      return !isFull;
+    });
+    if (!isDone) return !isFull;
     page.at = {target, 0, {}, LockCursor::Kind::Upgrade};
   }
   if (entry == nullptr) return false;
@@ -357,6 +403,11 @@ std::vector<LockInfo> LockTable::locksOn(LockTarget target) const {
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [acquired, info] : holds) locks.push_back(info);
   if (entry != nullptr) {
+    forEachAbove(*entry, {}, [&](const Entry& above, const auto& reach) {
+      const LockInfo info = withLease(*reach.hold, &above, now, wall);
+      locks.push_back(seenFromBelow(info, target, reach.types));
+      return true;
+    });
     for (const Wait& wait : entry->queue) locks.push_back(infoOf(wait, now, wall));
   }
   return locks;

@@ -58,7 +58,7 @@ class LockTable {
   /// The same for all its descendants and it, in one: all waits end, all locks go, then queues are
   /// served; descendants first, the deepest first. Returns them in this order. With `heirLevel`,
   /// the parent's, what the locker itself holds is its parent's from now on.
-  std::vector<LockerRef> signOffFamily(Locker& locker, LockAnswers& out,
+  std::vector<LockerRef> signOffFamily(Locker& locker, LockEventCause cause, LockAnswers& out,
                                        std::optional<std::uint16_t> heirLevel = {});
   /// It and its descendants that are signed on, the deepest first.
   static std::vector<LockerRef> familyOf(Locker& locker);

@@ -57,7 +57,8 @@ void LockTable::leaveParent(Locker& locker) {
   }
 }
 
-std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out,
+std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockEventCause cause,
+                                                LockAnswers& out,
                                                 std::optional<std::uint16_t> heirLevel) {
   std::vector<LockerRef> family = familyOf(locker);
   std::vector<LockTarget> changed;
@@ -97,7 +98,7 @@ std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockAnswers& out
       if (heirLevel && each.get() == &locker) {
         inherit(*hold, *locker.parent, entry, *heirLevel);
       } else {
-        removeHold(*hold, entry, LockEventCause::SignOff);
+        removeHold(*hold, entry, cause);
         becomeNewcomers(*each, entry);
       }
       note(target);
@@ -199,7 +200,7 @@ LockEventCause causeOf(const ReleaseScope& scope) {
     case ReleaseScope::Kind::Level: return LockEventCause::EndOfLevel;
     case ReleaseScope::Kind::Everything: break;
   }
-  return LockEventCause::SignOff;
+  return scope.byForce ? LockEventCause::Force : LockEventCause::SignOff;
 }
 
 }  // namespace
@@ -289,11 +290,13 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out, Lock
 void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswers& out) {
   cancelCommitOf(locker, out);
   const LockEventCause cause = causeOf(scope);
+  // What is taken away is an event, also when it could go the fast way.
+  const bool isTold = scope.byForce && events_.isOn();
   // What serving grants meanwhile stays: it is not among these.
   std::vector<std::pair<LockTarget, ReleaseFate>> left;
   {
     OwnerHold own(locker.mutex);
-    holds_.releaseAll(locker, scope);
+    if (!isTold) holds_.releaseAll(locker, scope);
     for (Hold* hold = locker.first; hold != nullptr; hold = hold->after.get()) {
       const ReleaseFate fate = fateOf(*hold, scope);
       if (fate != ReleaseFate::Stays) left.emplace_back(hold->target, fate);
@@ -305,6 +308,10 @@ void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswer
                   : returnToSession(locker, each.first, cause));
   });
   for (const auto& [target, fate] : left) serve(entryFor(target), out);
+  if (isTold) {
+    OwnerHold own(locker.mutex);
+    holds_.releaseAll(locker, scope);  // What it retains.
+  }
   breakPending(out);
 }
 

@@ -73,19 +73,60 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
 
 // --- Answers -------------------------------------------------------------------------------------
 
+namespace {
+
+// What `mark` stands for that excludes `type`: of what is held the first that was acquired, else
+// what is waited for. Null when the locker holds so much that looking would take too long.
+LockTarget whereBelow(const Mark& mark, LockType type, bool isHeld) {
+  constexpr std::size_t kMostLooked = 256;
+  const Locker& locker = *mark.locker;
+  const auto isThere = [&](const Entry& entry, LockType there) {
+    return excludes(there, type) && entry.place != nullptr && entry.place->isBelow(*mark.place);
+  };
+  LockTarget found;
+  if (!isHeld) {
+    for (const Wait& wait : locker.waits) {
+      if (isThere(*wait.entry(), wait.type())) return wait.entry()->target;
+    }
+    return found;
+  }
+  if (locker.contended.size() > kMostLooked) return found;
+  std::uint64_t first = UINT64_MAX;
+  for (const auto& [entry, place] : locker.contended) {
+    const std::uint64_t order = place.hold->acquired();
+    if (order > first || (order == first && entry->target > found)) continue;
+    if (!isThere(*entry, place.hold->type())) continue;
+    first = order;
+    found = entry->target;
+  }
+  return found;
+}
+
+void describe(const Obstacle& obstacle, const Entry& entry, Wanted wanted, LockAnswer& answer) {
+  answer.lockedBy = obstacle.locker->id;
+  answer.lockedSince = obstacle.since();
+  answer.lockedType = obstacle.type();
+  answer.lockedBelow = obstacle.mark != nullptr;
+  answer.lockedAt = entry.target == answer.request.target ? LockTarget{} : entry.target;
+  if (obstacle.mark == nullptr) return;
+  const LockType held = obstacle.mark->held.strongest();
+  const bool isHeld = excludes(held, wanted.type);
+  answer.lockedType = isHeld ? held : LockType::Get;
+  answer.lockedAt = whereBelow(*obstacle.mark, wanted.type, isHeld);
+}
+
+}  // namespace
+
 void LockTable::describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
                                  LockAnswer& answer) {
-  const auto describe = [&](const Obstacle& obstacle) {
-    answer.lockedBy = obstacle.locker->id;
-    answer.lockedSince = obstacle.since();
-    answer.lockedType = obstacle.type();
-    if (entry.target != answer.request.target) answer.lockedAt = entry.target;
+  const auto describeFirst = [&](const Obstacle& obstacle) {
+    describe(obstacle, entry, wanted, answer);
     return true;
   };
-  if (forEachConflict(entry, locker, wanted, describe)) return;
+  if (forEachConflict(entry, locker, wanted, describeFirst)) return;
   for (const Wait& ahead : entry.queue) {
     if (areRelated(*ahead.locker(), locker) || !excludes(ahead.wanted(), wanted)) continue;
-    describe({ahead.locker(), nullptr, nullptr, &ahead});
+    describe({ahead.locker(), nullptr, nullptr, &ahead}, entry, wanted, answer);
     return;
   }
 }
@@ -105,9 +146,7 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
   const LockerId next = answer.cycle[1].locker;  // The one in the way that is in the cycle.
   forEachBlocker(wait, [&](const Obstacle& obstacle) {
     if (obstacle.locker->id != next) return false;
-    answer.lockedBy = next;
-    answer.lockedSince = obstacle.since();
-    answer.lockedType = obstacle.type();
+    describe(obstacle, *wait.entry(), wait.wanted(), answer);
     return true;
   });
   return answer;
@@ -332,9 +371,9 @@ void LockTable::checkPlaces() const {
       NEPHRITE_CHECK(place.markOf(*mark.locker) == &mark);
       ++counts[mark.type()];
       before = &mark;
-      for (const auto& [hold, types] : place.below) {
-        NEPHRITE_CHECK(compatible(types.type, mark.type()) ||
-                       areRelated(hold->locker(), *mark.locker));
+      for (const auto& [order, reach] : place.below) {
+        NEPHRITE_CHECK(compatible(reach.types.type, mark.type()) ||
+                       areRelated(reach.hold->locker(), *mark.locker));
       }
     }
     NEPHRITE_CHECK(counts == place.markCounts);

@@ -59,6 +59,12 @@ bool Place::hasMark(const Locker& locker) const {
   return false;
 }
 
+bool Place::isBelow(const Place& other) const {
+  const Place* up = parent;
+  while (up != nullptr && up != &other) up = up->parent;
+  return up != nullptr;
+}
+
 bool hasConflictInTree(const Entry& entry, const Locker& locker, Wanted wanted) {
   const Place& place = *entry.place;
   if (wanted.isMark) {
@@ -111,8 +117,8 @@ bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted want
   };
   if (wanted.isMark) {
     if (place.belowCounts.excluding(wanted.type) == 0) return false;
-    for (const auto& [hold, below] : place.below) {
-      add(below.type, hold->locker(), hold->acquired(), {&hold->locker(), hold});
+    for (const auto& [order, reach] : place.below) {
+      add(reach.types.type, reach.hold->locker(), order, {&reach.hold->locker(), reach.hold});
     }
   } else {
     const bool isHeld = holdsEnough(entry, locker, wanted);
@@ -252,9 +258,9 @@ void Places::setBelow(Place& place, const Hold& hold, HeldTypes types) {
   if (before.type != LockType::Get) --place.belowCounts[before.type];
   if (types.type != LockType::Get) ++place.belowCounts[types.type];
   if (types.type == LockType::Get) {
-    place.below.erase(&hold);
+    place.below.erase(hold.acquired());
   } else {
-    place.below[&hold] = types;
+    place.below[hold.acquired()] = {&hold, types};
   }
 }
 

@@ -7,6 +7,7 @@
 #include <boost/intrusive/list.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <map>
 #include <memory>
 
 #include "base/clock.h"
@@ -66,8 +67,13 @@ struct Place {
   MarkList inOrder;  ///< Of the grants.
   boost::unordered_flat_map<const Locker*, Mark*> marks;
   TypeCounts markCounts;
-  /// What the holds of the entry that have scope Subtree hold of all that is below.
-  boost::unordered_flat_map<const Hold*, HeldTypes> below;
+  struct Reach {
+    const Hold* hold = nullptr;
+    HeldTypes types;
+  };
+  /// What the holds of the entry that have scope Subtree hold of all that is below, in the order of
+  /// their grants: by Hold::acquired().
+  std::map<std::uint64_t, Reach> below;
   TypeCounts belowCounts;
 
   bool isFreed = false;    ///< Something was let go since.
@@ -79,9 +85,11 @@ struct Place {
   }
   /// Has it, or an ancestor of it, a mark here?
   bool hasMark(const Locker& locker) const;
+  /// Is it below `other`?
+  bool isBelow(const Place& other) const;
   HeldTypes belowOf(const Hold& hold) const {
-    const auto found = below.find(&hold);
-    return found == below.end() ? HeldTypes{} : found->second;
+    const auto found = below.find(hold.acquired());
+    return found == below.end() ? HeldTypes{} : found->second.types;
   }
 };
 

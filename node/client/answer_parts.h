@@ -49,6 +49,7 @@ class AnswerParts {
     append(list.locks, part.locks);
     append(list.people, part.people);
     append(list.names, part.names);
+    list.next = part.next;
   }
   static void goOn(wire::NodesReply& list, wire::NodesReply& part) {
     append(list.nodes, part.nodes);

@@ -51,7 +51,6 @@ class RemoteDatabase final : public Database {
   RemoteDatabase(Carrier& carrier, const Clock& clock, const Options& options);
   ~RemoteDatabase() override;
 
-  /// Is there a session with the server?
   bool isConnected() { return session_->isUp(); }
   /// Waits until there is one. ConnectionException after Options::connectTimeout.
   void awaitConnection();
@@ -95,6 +94,8 @@ class RemoteDatabase final : public Database {
   std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const override;
   std::vector<LockInfo> locksOn(Oid target) const override;
   std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override;
+  LockPage listLocks(Lifetime lifetime, const LockQuery& query, const LockCursor& after,
+                     std::size_t most) const override;
   LockStatistics lockStatistics(Lifetime lifetime) const override;
   std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
 
@@ -188,8 +189,7 @@ class RemoteDatabase final : public Database {
   static RequestFailure nonsense();
   [[noreturn]] static void throwNonsense();
   ClientAnswer await(ClientSession::Request request) const;
-  std::vector<LockInfo> listed(wire::Subject subject, Oid oid, LockerId locker,
-                               std::size_t maxEntries) const;
+  LockPage listed(wire::Look look) const;
   wire::ContentionReply contention(wire::ContentionVerb verb, LockerId locker, std::size_t size,
                                    std::uint64_t least, Oid oid) const;
 

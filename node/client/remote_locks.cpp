@@ -539,7 +539,8 @@ std::optional<LockInfo> RemoteDatabase::lockStatus(LockerId locker, Oid target) 
   if (known ? !held_.find(locker, target).hasLease : !held_.mayHold(locker, target)) return known;
   known.reset();
   for (LockInfo& lock : locksOn(target)) {
-    if (lock.requestedBy == locker && !lock.waiting) known = std::move(lock);
+    if (lock.requestedBy != locker || lock.waiting || lock.isFromAbove()) continue;
+    known = std::move(lock);
   }
   return known;
 }

@@ -6,37 +6,62 @@ namespace nephrite {
 
 // --- Looking -------------------------------------------------------------------------------------
 
-std::vector<LockInfo> RemoteDatabase::listed(wire::Subject subject, Oid oid, LockerId locker,
-                                             std::size_t maxEntries) const {
+LockPage RemoteDatabase::listed(wire::Look look) const {
   auto reply = call<wire::LocksReply>([&](wire::RequestId id) {
-    return wire::Look{id, subject, oid, locker, maxEntries};
+    look.id = id;
+    return look;
   });
   names_.remember(reply.people);
   names_.remember(reply.names);
-  return std::move(reply.locks);
+  return {std::move(reply.locks), reply.next};
 }
 
 std::vector<LockInfo> RemoteDatabase::locksHeld(Lifetime lifetime, std::size_t maxEntries) const {
   if (lifetime == Lifetime::SharedTransient) return shared_->locks().locksHeld(maxEntries);
-  return listed(wire::Subject::LocksHeld, Oid(), LockerId(), maxEntries);
+  return listed({0, wire::Subject::LocksHeld, Oid(), LockerId(), maxEntries}).locks;
 }
 
 std::vector<LockInfo> RemoteDatabase::queuedRequests(Lifetime lifetime,
                                                      std::size_t maxEntries) const {
   if (lifetime == Lifetime::SharedTransient) return shared_->locks().queuedRequests(maxEntries);
-  return listed(wire::Subject::QueuedRequests, Oid(), LockerId(), maxEntries);
+  return listed({0, wire::Subject::QueuedRequests, Oid(), LockerId(), maxEntries}).locks;
 }
 
 std::vector<LockInfo> RemoteDatabase::locksOn(Oid target) const {
   if (target.lifetime() == Lifetime::SharedTransient) {
     return shared_->locks().locksOn({target.bits()});
   }
-  return listed(wire::Subject::LocksOn, target, LockerId(), SIZE_MAX);
+  return listed({0, wire::Subject::LocksOn, target, LockerId(), SIZE_MAX}).locks;
 }
 
 std::vector<LockInfo> RemoteDatabase::locksOf(LockerId locker, Lifetime lifetime) const {
   if (lifetime == Lifetime::SharedTransient) return shared_->locks().locksOf(locker);
-  return listed(wire::Subject::LocksOf, Oid(), locker, SIZE_MAX);
+  return listed({0, wire::Subject::LocksOf, Oid(), locker, SIZE_MAX}).locks;
+}
+
+namespace {
+
+wire::Subject subjectOf(const LockQuery& query) {
+  switch (query.subject) {
+    case LockQuery::Subject::Held: return wire::Subject::LocksHeld;
+    case LockQuery::Subject::Queued: return wire::Subject::QueuedRequests;
+    case LockQuery::Subject::On: return wire::Subject::LocksOn;
+    case LockQuery::Subject::Of: break;
+  }
+  return wire::Subject::LocksOf;
+}
+
+}  // namespace
+
+// A server that knows no pages sees that all is asked for, and says no `next`.
+LockPage RemoteDatabase::listLocks(Lifetime lifetime, const LockQuery& query,
+                                   const LockCursor& after, std::size_t most) const {
+  if (lifetime == Lifetime::SharedTransient) {
+    return nephrite::listLocks(shared_->locks(), query, after, most);
+  }
+  if (most == 0) return {{}, after};
+  return listed({0, subjectOf(query), Oid::fromBits(query.target.value), query.locker, SIZE_MAX,
+                 most, after});
 }
 
 LockStatistics RemoteDatabase::lockStatistics(Lifetime lifetime) const {

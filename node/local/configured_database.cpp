@@ -23,6 +23,7 @@ LocalDatabase::Options databaseOptions(const Settings& settings) {
   options.locks.doubleDeadlock = settings.server.doubleDeadlockException;
   options.mostObjectBytes = settings.network.maxFrameSize - wire::kRoomBesideObject;
   options.locks.keptDeadlocks = settings.network.keptDeadlocks;
+  options.locks.keptEvents = settings.locks.keptEvents;
   options.locks.limits.maxLockers = settings.locks.maxLockers;
   options.locks.limits.maxLocks = settings.locks.maxLocks;
   options.locks.limits.maxLockedObjects = settings.locks.maxLockedObjects;

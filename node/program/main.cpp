@@ -174,17 +174,18 @@ int replayFile(const std::string& file, bool checkInvariants) {
 class OperatorVerbs {
  public:
   explicit OperatorVerbs(CLI::App& app) {
-    addLooking(app, "locks", "Who holds which lock, since when, from where", locksView,
+    addLooking(app, "locks", "Who holds which lock, since when, from where", printLocks,
                Narrow::Both)
         ->footer(
             "Examples:\n"
             "  nephrite locks --object Order/2048.7    who holds it, and who waits behind\n"
             "  nephrite locks --user anna --watch      again every second\n"
             "  nephrite locks --json                   for programs");
-    addLooking(app, "queue", "Who waits for which lock, and for whom; longest first", queueView,
+    addLooking(app, "queue", "Who waits for which lock, and for whom; longest first", printQueue,
                Narrow::Both)
         ->footer(
-            "DEPTH is how many requests stand in a row, this one included.\n"
+            "DEPTH is how many requests stand in a row, this one included. With a --max above\n"
+            "100000 requests come as they are found, without it.\n"
             "\n"
             "Examples:\n"
             "  nephrite queue                          the longest wait first\n"
@@ -236,7 +237,9 @@ class OperatorVerbs {
   /// What a listing can be narrowed to.
   enum class Narrow { No, Object, Process, Both };
 
-  CLI::App* addLooking(CLI::App& app, const char* name, const char* what, ViewOf view,
+  /// `view`: a ViewOf or a PrintList.
+  template <typename View>
+  CLI::App* addLooking(CLI::App& app, const char* name, const char* what, View view,
                        Narrow narrow) {
     CLI::App* const verb = addVerb(app, name, what);
     addSelection(*verb, narrow);

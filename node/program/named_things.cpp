@@ -92,7 +92,8 @@ LockerId lockerNamed(RemoteDatabase& database, const std::string& text, Oid held
   if (found.size() > 1 && !held.isNull()) {
     std::set<LockerId> holders;
     for (const LockInfo& lock : database.locksOn(held)) {
-      if (!lock.waiting && found.contains(lock.requestedBy)) holders.insert(lock.requestedBy);
+      if (lock.waiting || lock.isFromAbove()) continue;
+      if (found.contains(lock.requestedBy)) holders.insert(lock.requestedBy);
     }
     if (holders.size() == 1) return *holders.begin();
   }

@@ -65,6 +65,9 @@ void print(const View& view, bool json, const OperatorOutput& output) {
   output.out << std::flush;
 }
 
+/// Prints what a command shows.
+using Show = std::function<void(RemoteDatabase&, const OperatorOutput&)>;
+
 /// Ends when interrupted, and when its output is read no more; goes on when the server is gone, and
 /// back.
 class Watch {
@@ -78,13 +81,13 @@ class Watch {
     });
   }
 
-  int run(RemoteDatabase& database, ViewOf viewOf, const OperatorOptions& options) {
+  int run(RemoteDatabase& database, const Show& show, const OperatorOptions& options) {
     while (!ended_ && output_.out) {
       std::ostringstream frame;
       try {
-        print(viewOf(database, options.selection), options.json,
-              {frame, output_.err, output_.terminal, output_.width});
+        show(database, {frame, output_.err, output_.terminal, output_.width});
       } catch (const ConnectionException& gone) {
+        frame.str({});
         if (!options.json) frame << gone.what() << "\nwaiting for it\n";
       }
       const std::string text = frame.str();
@@ -166,15 +169,33 @@ std::string userHere() {
   return user != nullptr ? user->pw_name : std::to_string(::getuid());
 }
 
-int showView(ViewOf viewOf, const OperatorOptions& options, OperatorOutput& output) {
+namespace {
+
+int showOnceOrWatch(const Show& show, const OperatorOptions& options, OperatorOutput& output) {
   return withServer(options, output, [&](RemoteDatabase& database) {
     if (options.watchSeconds) {
-      return Watch(*options.watchSeconds, output).run(database, viewOf, options);
+      return Watch(*options.watchSeconds, output).run(database, show, options);
     }
     // Lines that are too long are folded by the terminal: nothing is lost.
-    print(viewOf(database, options.selection), options.json, {output.out, output.err});
+    show(database, {output.out, output.err});
     return 0;
   });
+}
+
+}  // namespace
+
+int showView(ViewOf viewOf, const OperatorOptions& options, OperatorOutput& output) {
+  const auto show = [&](RemoteDatabase& database, const OperatorOutput& to) {
+    print(viewOf(database, options.selection), options.json, to);
+  };
+  return showOnceOrWatch(show, options, output);
+}
+
+int showView(PrintList printList, const OperatorOptions& options, OperatorOutput& output) {
+  const auto show = [&](RemoteDatabase& database, const OperatorOutput& to) {
+    printList(database, options.selection, {to.out, options.json, to.width});
+  };
+  return showOnceOrWatch(show, options, output);
 }
 
 int showDeadlocks(std::optional<std::uint64_t> schedule, const OperatorOptions& options,
@@ -264,7 +285,7 @@ int unlockByForce(const std::string& object, const std::string& process, const s
                << '\n';
     Selection selection;
     selection.object = object;
-    print(locksView(database, selection), false, {output.err, output.err});
+    printLocks(database, selection, {output.err});
     return 1;
   });
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "ini/settings.h"
+#include "node/program/lock_listing.h"
 #include "node/program/server_views.h"
 
 namespace nephrite {
@@ -44,6 +45,9 @@ struct OperatorOutput {
 /// an operator that looks is not seen.
 using ViewOf = View (*)(RemoteDatabase&, const Selection&);
 int showView(ViewOf viewOf, const OperatorOptions& options, OperatorOutput& output);
+/// Prints a list as its pages come.
+using PrintList = void (*)(RemoteDatabase&, const Selection&, const ListingOutput&);
+int showView(PrintList printList, const OperatorOptions& options, OperatorOutput& output);
 int showDeadlocks(std::optional<std::uint64_t> schedule, const OperatorOptions& options,
                   OperatorOutput& output);
 /// `verb`: "", "on", "off" or "clear".

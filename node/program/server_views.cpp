@@ -8,262 +8,16 @@
 #include <map>
 #include <set>
 
-#include "base/plain_text.h"
+#include "node/program/view_parts.h"
 #include "node/schedule/deadlock_schedule.h"
 
 namespace nephrite {
 namespace {
 
 namespace json = boost::json;
-using std::chrono::milliseconds;
-
-constexpr std::size_t kAll = 100'000;  // More is not sent in one reply.
-
-std::int64_t wholeMilliseconds(Duration span) {
-  return std::chrono::duration_cast<milliseconds>(span).count();
-}
 
 std::string numberText(LockerId locker) { return std::to_string(locker.value); }
-std::string orDash(const std::string& text) { return text.empty() ? "-" : text; }
-
-/// "anna at shop (127.0.0.1:40112)", and through what, unless it is an application.
-std::string whereText(const ProcessInfo& process) {
-  const std::string through = process.through();
-  return orDash(process.user) + " at " + process.node + " (" + orDash(process.address) + ")" +
-         (through.empty() ? "" : " through " + through);
-}
-
-// An application's face is not named.
-json::object processJson(const ProcessInfo& process) {
-  json::object made{{"process", process.locker.value},
-                    {"name", process.name},
-                    {"user", process.user},
-                    {"node", process.node},
-                    {"address", process.address},
-                    {"background", process.background}};
-  if (process.through().empty()) return made;
-  made["face"] = nameOf(process.face);
-  if (!process.faceOwner.empty()) made["faceOwner"] = process.faceOwner;
-  return made;
-}
-
-bool isWanted(const ProcessInfo& process, const Selection& selection) {
-  return isProcess(process, selection.process) &&
-         (selection.user.empty() || process.user == selection.user);
-}
-
-std::string objectText(const RemoteDatabase& database, LockTarget target) {
-  return database.show(Oid::fromBits(target.value));
-}
-
-std::string durationText(const LockInfo& lock) { return std::string(nameOf(lock.duration)); }
-
-/// How long it will wait yet, where that is known.
-std::string leftText(const LockInfo& lock) {
-  if (!lock.timeout.isWait()) return "-";
-  return spanText(std::max(Duration(0), Duration(lock.timeout.wait()) - lock.elapsed));
-}
-
-/// What of it is below its object: "subtree", "subtree share" when less is held there, "mark" of a
-/// request that waits there on its way down.
-std::string reachText(const LockInfo& lock) {
-  if (lock.isMark) return "mark";
-  if (lock.scope == LockScope::Node) return {};
-  const bool isLess = !lock.waiting && lock.below != lock.type;
-  return isLess ? "subtree " + std::string(nameOf(lock.below)) : "subtree";
-}
-
-json::object lockJson(const RemoteDatabase& database, const LockInfo& lock) {
-  json::object made{{"object", objectText(database, lock.target)},
-                    {"waiting", lock.waiting},
-                    {"type", nameOf(lock.wanted)},
-                    {"duration", nameOf(lock.duration)},
-                    {"since", isoText(lock.requestTime)},
-                    {"ms", wholeMilliseconds(lock.elapsed)},
-                    {"by", processJson(database.describe(lock.requestedBy))}};
-  if (lock.waiting) {
-    made["waitsFor"] = processJson(database.describe(lock.lockedBy));
-    if (lock.timeout.isWait()) {
-      made["timeoutMs"] = wholeMilliseconds(Duration(lock.timeout.wait()));
-    }
-  } else {
-    made["token"] = lock.token.value;
-  }
-  if (!lock.lease.isNone()) {
-    made["leaseMs"] = lock.lease.length.count();
-    if (!lock.waiting) made["leaseLeftMs"] = wholeMilliseconds(lock.leaseLeft);
-  }
-  if (lock.scope == LockScope::Subtree) {
-    made["scope"] = "subtree";
-    if (!lock.waiting) made["below"] = nameOf(lock.below);
-  }
-  if (lock.isMark) made["mark"] = true;
-  if (lock.isMomentary) made["momentary"] = true;
-  if (!lock.parent.isNull()) made["parent"] = processJson(database.describe(lock.parent));
-  return made;
-}
-
-std::string lapseText(const LockInfo& lock) {
-  const bool lapses = !lock.waiting && !lock.lease.isNone();
-  return lapses ? spanText(lock.leaseLeft) : std::string();
-}
-
-/// A column that is there when there is something in it.
-struct Column {
-  const char* heading;
-  std::function<std::string(const LockInfo&)> text;
-};
-
-std::vector<Column> columnsFor(const RemoteDatabase& database, const std::vector<LockInfo>& locks) {
-  std::vector<Column> columns{
-      {"SCOPE", reachText},
-      {"LASTS", [](const LockInfo& lock) { return lock.isMomentary ? "a write" : std::string(); }},
-      {"FACE", [&](const LockInfo& lock) { return database.describe(lock.requestedBy).through(); }},
-      {"LAPSES IN", lapseText},
-      {"CHILD OF", [&](const LockInfo& lock) {
-         return lock.parent.isNull() ? std::string() : whoText(database.describe(lock.parent));
-       }}};
-  std::erase_if(columns, [&](const Column& column) {
-    return std::all_of(locks.begin(), locks.end(),
-                       [&](const LockInfo& lock) { return column.text(lock).empty(); });
-  });
-  return columns;
-}
-
-std::string moreText(std::size_t all, std::size_t most) {
-  return all > most ? fmt::format("... and {}{} more (--max)", all - most, all >= kAll ? "+" : "")
-                    : "";
-}
-
-/// By a waiting locker: the locker that it waits for.
-using Waits = std::map<std::uint64_t, LockerId>;
-
-// How many requests stand between this one and a locker that does not wait.
-int depthOf(const LockInfo& lock, const Waits& waits) {
-  std::set<std::uint64_t> seen;
-  int depth = 1;
-  for (LockerId next = lock.lockedBy; seen.insert(next.value).second; ++depth) {
-    const auto further = waits.find(next.value);
-    if (further == waits.end()) break;
-    next = further->second;
-  }
-  return depth;
-}
-
 }  // namespace
-
-// --- Locks ---------------------------------------------------------------------------------------
-
-namespace {
-
-struct Found {
-  std::vector<LockInfo> locks;
-  std::uint64_t inAll = 0;  // When more are held than were asked for: so many.
-};
-
-// What is held, then the requests that wait for it where one object or process is looked at.
-Found findLocks(RemoteDatabase& database, const Selection& selection) {
-  if (!selection.object.empty())
-    return {database.locksOn(objectNamed(database, selection.object).oid), 0};
-  if (selection.process.empty() && selection.user.empty()) {
-    Found found{database.locksHeld(Lifetime::Persistent, selection.most), 0};
-    if (found.locks.size() == selection.most) found.inAll = database.serverStatus().locksHeld;
-    return found;
-  }
-  Found found{database.locksHeld(Lifetime::Persistent, kAll), 0};
-  const auto queued = database.queuedRequests(Lifetime::Persistent, kAll);
-  found.locks.insert(found.locks.end(), queued.begin(), queued.end());
-  return found;
-}
-
-}  // namespace
-
-View locksView(RemoteDatabase& database, const Selection& selection) {
-  const Found found = findLocks(database, selection);
-  const std::vector<Column> columns = columnsFor(database, found.locks);
-  const bool withWaiters =
-      !selection.object.empty() || !selection.process.empty() || !selection.user.empty();
-  std::vector<std::string> headings{"OBJECT", "",     "TYPE",    "DURATION",    "PROCESS",
-                                    "USER",   "NODE", "ADDRESS", "SINCE (UTC)", "FOR"};
-  for (const Column& column : columns) headings.emplace_back(column.heading);
-  if (withWaiters) headings.emplace_back("WAITS FOR");
-  View view{{},
-            Table(headings),
-            selection.object.empty() ? "no locks are held" : "nobody holds or wants it"};
-  json::array list;
-  std::size_t wanted = 0;
-  std::size_t place = 0;
-  const WallTime now = database.clock().wallNow();
-  for (const LockInfo& lock : found.locks) {
-    const ProcessInfo by = database.describe(lock.requestedBy);
-    if (lock.waiting) ++place;
-    if (!isWanted(by, selection) || ++wanted > selection.most) continue;
-    list.push_back(lockJson(database, lock));
-    const std::string waits = selection.object.empty() ? "waits" : fmt::format("waits {}.", place);
-    std::vector<std::string> row{objectText(database, lock.target),
-                                 lock.waiting ? waits : "holds",
-                                 std::string(nameOf(lock.wanted)),
-                                 durationText(lock),
-                                 whoText(by),
-                                 orDash(by.user),
-                                 orDash(by.node),
-                                 orDash(by.address),
-                                 timeText(lock.requestTime, now),
-                                 spanText(lock.elapsed)};
-    for (const Column& column : columns) row.push_back(orDash(column.text(lock)));
-    if (withWaiters) row.push_back(lock.waiting ? whoText(database, lock.lockedBy) : "-");
-    view.table.add(std::move(row));
-  }
-  view.json["locks"] = std::move(list);
-  const std::size_t all = std::max<std::size_t>(wanted, found.inAll);
-  view.json["more"] = all > selection.most;
-  view.below = moreText(all, selection.most);
-  return view;
-}
-
-View queueView(RemoteDatabase& database, const Selection& selection) {
-  std::vector<LockInfo> all = database.queuedRequests(Lifetime::Persistent, kAll);
-  const std::vector<Column> columns = columnsFor(database, all);
-  std::vector<std::string> headings{"OBJECT", "WANTS", "PROCESS",   "USER",   "NODE", "ADDRESS",
-                                    "WAITED", "LEFT",  "WAITS FOR", "WHO IS", "DEPTH"};
-  for (const Column& column : columns) headings.emplace_back(column.heading);
-  View view{{}, Table(headings), "nobody waits"};
-  Waits waits;
-  for (const LockInfo& lock : all) waits[lock.requestedBy.value] = lock.lockedBy;
-  std::stable_sort(all.begin(), all.end(),
-                   [](const LockInfo& a, const LockInfo& b) { return a.elapsed > b.elapsed; });
-  const Oid object = selection.object.empty() ? Oid() : objectNamed(database, selection.object).oid;
-  json::array list;
-  std::size_t wanted = 0;
-  for (const LockInfo& lock : all) {
-    const ProcessInfo by = database.describe(lock.requestedBy);
-    if (!isWanted(by, selection)) continue;
-    if (!object.isNull() && lock.target.value != object.bits()) continue;
-    if (++wanted > selection.most) continue;
-    const ProcessInfo blocker = database.describe(lock.lockedBy);
-    const int depth = depthOf(lock, waits);
-    json::object one = lockJson(database, lock);
-    one["depth"] = depth;
-    list.push_back(std::move(one));
-    std::vector<std::string> row{objectText(database, lock.target),
-                                 std::string(nameOf(lock.wanted)),
-                                 whoText(by),
-                                 orDash(by.user),
-                                 by.node,
-                                 orDash(by.address),
-                                 spanText(lock.elapsed),
-                                 leftText(lock),
-                                 whoText(blocker),
-                                 whereText(blocker),
-                                 std::to_string(depth)};
-    for (const Column& column : columns) row.push_back(orDash(column.text(lock)));
-    view.table.add(std::move(row));
-  }
-  view.json["queue"] = std::move(list);
-  view.json["waiting"] = wanted;
-  view.below = moreText(wanted, selection.most);
-  return view;
-}
 
 // --- Processes, nodes ----------------------------------------------------------------------------
 
@@ -277,11 +31,11 @@ View processesView(RemoteDatabase& database, const Selection& selection) {
   if (withFaces) headings.emplace_back("FACE");
   View view{{}, Table(headings), "no such process is signed on"};
   std::map<std::uint64_t, std::size_t> held;
-  for (const LockInfo& lock : database.locksHeld(Lifetime::Persistent, kAll)) {
+  for (const LockInfo& lock : database.locksHeld(Lifetime::Persistent, kMostListed)) {
     ++held[lock.requestedBy.value];
   }
   std::map<std::uint64_t, LockTarget> waits;
-  for (const LockInfo& lock : database.queuedRequests(Lifetime::Persistent, kAll)) {
+  for (const LockInfo& lock : database.queuedRequests(Lifetime::Persistent, kMostListed)) {
     waits[lock.requestedBy.value] = lock.target;
   }
   json::array list;
@@ -369,7 +123,7 @@ View deadlocksView(RemoteDatabase& database, const Selection& selection) {
   json::array list;
   const WallTime now = database.clock().wallNow();
   std::size_t wanted = 0;
-  for (const DeadlockRecord& record : database.deadlocks(Lifetime::Persistent, kAll)) {
+  for (const DeadlockRecord& record : database.deadlocks(Lifetime::Persistent, kMostListed)) {
     if (!isWanted(database, record, selection) || ++wanted > selection.most) continue;
     std::string victims;
     json::array victimList;
@@ -401,7 +155,7 @@ View deadlocksView(RemoteDatabase& database, const Selection& selection) {
 }
 
 std::string deadlockSchedule(RemoteDatabase& database, std::uint64_t number) {
-  for (const DeadlockRecord& record : database.deadlocks(Lifetime::Persistent, kAll)) {
+  for (const DeadlockRecord& record : database.deadlocks(Lifetime::Persistent, kMostListed)) {
     if (record.number != number) continue;
     return scheduleOf(record, {[&](LockerId locker) {
                                  const ProcessInfo process = database.describe(locker);
@@ -428,7 +182,7 @@ View contentionView(RemoteDatabase& database, const Selection& selection) {
     entries.push_back(database.contentionOf(objectNamed(database, selection.object).oid));
     if (entries.front().totalContentions == 0) entries.clear();
   } else {
-    entries = database.contentionStats(kAll, 1);
+    entries = database.contentionStats(kMostListed, 1);
   }
   std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return a.totalContentions > b.totalContentions;

@@ -27,10 +27,6 @@ struct View {
   std::string below{};    ///< A line after it; empty: none.
 };
 
-/// Held locks; with `object`, and then the requests that wait for it.
-View locksView(RemoteDatabase& database, const Selection& selection);
-/// Requests that wait, longest first, the locker each waits for, and how many wait in a row.
-View queueView(RemoteDatabase& database, const Selection& selection);
 View processesView(RemoteDatabase& database, const Selection& selection);
 View nodesView(RemoteDatabase& database, const Selection& selection);
 View deadlocksView(RemoteDatabase& database, const Selection& selection);

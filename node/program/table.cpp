@@ -42,7 +42,20 @@ void Table::add(std::vector<std::string> cells) {
 
 void Table::print(std::ostream& out, std::size_t width) const {
   std::vector<std::size_t> widths;
-  for (const std::string& heading : headings_) widths.push_back(lengthOf(heading));
+  print(out, width, true, widths);
+}
+
+void Table::printPart(std::ostream& out, std::size_t width) {
+  print(out, width, widths_.empty(), widths_);
+  rows_.clear();
+}
+
+void Table::print(std::ostream& out, std::size_t width, bool headed,
+                  std::vector<std::size_t>& widths) const {
+  widths.resize(headings_.size());
+  for (std::size_t i = 0; i < headings_.size(); ++i) {
+    widths[i] = std::max(widths[i], lengthOf(headings_[i]));
+  }
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       widths[i] = std::max(widths[i], lengthOf(row[i]));
@@ -55,9 +68,9 @@ void Table::print(std::ostream& out, std::size_t width) const {
     }
     out << cut(std::move(text), width) << '\n';
   };
-  const bool headed = std::any_of(headings_.begin(), headings_.end(),
-                                  [](const std::string& text) { return !text.empty(); });
-  if (headed) line(headings_);
+  const bool hasHeadings = std::any_of(headings_.begin(), headings_.end(),
+                                       [](const std::string& text) { return !text.empty(); });
+  if (headed && hasHeadings) line(headings_);
   for (const auto& row : rows_) line(row);
 }
 

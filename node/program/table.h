@@ -20,13 +20,21 @@ class Table {
   /// One cell for each heading, shown as plainText(): a name may hold what moves the cursor.
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
+  const std::vector<std::string>& headings() const { return headings_; }
 
   /// Lines of at most `width` characters (the rest is cut off); 0: as long as they are.
   void print(std::ostream& out, std::size_t width) const;
+  /// The same, of rows that go then. Those of the next part come without headings, in columns that
+  /// are never narrower.
+  void printPart(std::ostream& out, std::size_t width);
 
  private:
+  void print(std::ostream& out, std::size_t width, bool headed,
+             std::vector<std::size_t>& widths) const;
+
   std::vector<std::string> headings_;
   std::vector<std::vector<std::string>> rows_;
+  std::vector<std::size_t> widths_;  // Of the parts so far.
 };
 
 /// "12 ms", "3.2 s", "5 min", "4.5 h", "3 d".

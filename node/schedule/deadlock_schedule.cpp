@@ -25,6 +25,10 @@ std::string printable(std::string text) {
   return text;
 }
 
+LockTarget goalOf(const DeadlockWait& wait) {
+  return wait.goal.value == 0 ? wait.target : wait.goal;
+}
+
 /// What a schedule calls things: each by another word.
 class Renaming {
  public:
@@ -36,6 +40,7 @@ class Renaming {
       if (c == ' ' || c == '#' || c == '?') c = '_';
     }
     if (word.empty()) word = "_";
+    if (word.front() == '/') word.front() = '_';  // It is no path.
     std::string unique = word;
     for (int n = 2; !taken_.insert(unique).second; ++n) unique = word + "~" + std::to_string(n);
     return words_[id] = unique;
@@ -59,12 +64,14 @@ struct Part {
   bool isCommitting() const { return isWaiting() && waits.front()->commit; }
   bool commitsOn(LockTarget target) const {
     return isCommitting() && std::any_of(waits.begin(), waits.end(), [&](const DeadlockWait* wait) {
-             return wait->target == target;
+             return goalOf(*wait) == target;
            });
   }
 };
 
 class DeadlockWriter {
+  static constexpr std::size_t kMostOfSegment = 200;  // Leaves room for a number.
+
  public:
   DeadlockWriter(const DeadlockRecord& record, const DeadlockNames& names)
       // The words that begin a line of their own name no process.
@@ -97,8 +104,50 @@ class DeadlockWriter {
   void gather() {
     for (const WaitEdge& edge : record_.cycle) nameBoth(edge.locker, edge.target);
     for (const DeadlockHold& hold : record_.holds) nameBoth(hold.locker, hold.target);
-    for (const DeadlockWait& wait : record_.waits) nameBoth(wait.locker, wait.target);
+    for (const DeadlockWait& wait : record_.waits) {
+      nameBoth(wait.locker, wait.target);
+      name(goalOf(wait));
+    }
     for (const DeadlockWait& wait : record_.waits) add(wait);
+    gatherPlaces();
+  }
+
+  // Each has its place after the one that it is below. One root is the schedule's; several stand
+  // right below that.
+  void gatherPlaces() {
+    std::set<std::uint64_t> placed;
+    for (const DeadlockPlace& place : record_.places) placed.insert(place.target.value);
+    std::vector<LockTarget> roots;
+    for (const auto& [target, parent] : record_.places) {
+      if (placed.insert(parent.value).second) roots.push_back(parent);
+    }
+    for (const LockTarget root : roots) {
+      name(root);
+      paths_[root.value] = roots.size() == 1 ? "" : "/" + segmentOf(root);
+    }
+    for (const auto& [target, parent] : record_.places) {
+      name(target);
+      paths_[target.value] = paths_[parent.value] + "/" + segmentOf(target);
+    }
+    // First what others are below.
+    std::vector<LockTarget> inOrder = roots;
+    for (const DeadlockPlace& place : record_.places) inOrder.push_back(place.target);
+    std::erase_if(targets_, [&](LockTarget target) { return paths_.contains(target.value); });
+    targets_.insert(targets_.begin(), inOrder.begin(), inOrder.end());
+  }
+
+  // A part of a path: at most 255 bytes, and no slash.
+  std::string segmentOf(LockTarget target) {
+    std::string given = wordOf(target).substr(0, kMostOfSegment);
+    std::replace(given.begin(), given.end(), '/', '_');
+    if (given == "." || given == "..") given = "_";
+    return segments_.make(target.value, given);
+  }
+
+  const std::string& pathOf(LockTarget target) const {
+    static const std::string kNone;
+    const auto found = paths_.find(target.value);
+    return found == paths_.end() ? kNone : found->second;
   }
 
   void nameBoth(LockerId locker, LockTarget target) {
@@ -107,10 +156,12 @@ class DeadlockWriter {
       partAt_[locker.value] = parts_.size();
       parts_.push_back({locker, {}});
     }
-    if (!objects_.has(target.value)) {
-      objects_.make(target.value, names_.object(target));
-      targets_.push_back(target);
-    }
+    name(target);
+  }
+  void name(LockTarget target) {
+    if (objects_.has(target.value)) return;
+    objects_.make(target.value, names_.object(target));
+    targets_.push_back(target);
   }
 
   Part& partOf(LockerId locker) { return parts_[partAt_.at(locker.value)]; }
@@ -137,6 +188,14 @@ class DeadlockWriter {
     });
   }
 
+  LockTarget goalOfEdge(const WaitEdge& edge) const {
+    for (const DeadlockWait& wait : record_.waits) {
+      const bool isIt = wait.locker == edge.locker && wait.target == edge.target;
+      if (isIt && wait.wanted == edge.wanted) return goalOf(wait);
+    }
+    return edge.target;
+  }
+
   // --- The lines ---------------------------------------------------------------------------------
 
   void writeHead() {
@@ -153,8 +212,10 @@ class DeadlockWriter {
     line("#");
     line("# Each waited for the next, the last for the first:");
     for (const WaitEdge& edge : record_.cycle) {
-      line("#   {} wanted {} {}", printable(names_.process(edge.locker)),
-           printable(names_.object(edge.target)), nameOf(edge.wanted));
+      const LockTarget goal = goalOfEdge(edge);
+      line("#   {} wanted {} {}{}", printable(names_.process(edge.locker)),
+           printable(names_.object(goal)), nameOf(edge.wanted),
+           goal == edge.target ? "" : ", and waited at " + printable(names_.object(edge.target)));
     }
     if (record_.truncated) {
       line("#");
@@ -187,10 +248,27 @@ class DeadlockWriter {
            asGiven(wordOf(part.locker), names_.process(part.locker)));
     }
     for (const LockTarget target : targets_) {
-      line("object {}{}", wordOf(target), asGiven(wordOf(target), names_.object(target)));
+      if (isRoot(target)) {
+        const std::string given = printable(names_.object(target));
+        if (given != "/") line("# The root / is {}", given);
+        continue;
+      }
+      const std::string& path = pathOf(target);
+      line("object {}{}{}", wordOf(target), path.empty() ? "" : " at " + path,
+           asGiven(wordOf(target), names_.object(target)));
     }
     text_ += '\n';
     for (const Part& part : parts_) line("{} begin", wordOf(part.locker));
+  }
+
+  bool isRoot(LockTarget target) const {
+    const auto found = paths_.find(target.value);
+    return found != paths_.end() && found->second.empty();
+  }
+  /// What a step calls it.
+  const std::string& stepWordOf(LockTarget target) const {
+    static const std::string kRoot = "/";
+    return isRoot(target) ? kRoot : wordOf(target);
   }
 
   static std::string asGiven(const std::string& word, const std::string& given) {
@@ -258,14 +336,31 @@ class DeadlockWriter {
     const bool upgraded = part.isCommitting() && hold.upgradedByCommit;
     const LockType type = upgraded ? LockType::Update : hold.type;
     const std::string& process = wordOf(hold.locker);
-    const std::string& object = wordOf(hold.target);
-    const std::string age = fmt::format("  # held for {} ms", milliseconds(hold.age));
+    const std::string& object = stepWordOf(hold.target);
+    std::string age = fmt::format("  # held for {} ms", milliseconds(hold.age));
+    const auto lock = [&](LockType asked, bool isSession, std::string_view scope) {
+      if (isSession) {
+        line("{} lock {} {} session 0{}{}", process, object, nameOf(asked), scope, age);
+      } else {
+        line("{} {} {}{}{}", process, verbFor(asked), object, scope, age);
+      }
+      age.clear();
+    };
 
-    const bool isSession = hold.session != LockType::Get;
-    if (isSession) line("{} lock {} {} session 0{}", process, object, nameOf(hold.session), age);
-    if (!isSession || hold.session != type) {
-      line("{} {} {}{}", process, verbFor(type), object, isSession ? "" : age);
+    // First what is held of all that is below, then what is held of the object beside.
+    LockType held = LockType::Get;
+    for (const bool isSession : {true, false}) {
+      const LockType below = isSession ? hold.belowSession : hold.below;
+      if (below == LockType::Get || (!isSession && below == hold.belowSession)) continue;
+      lock(below, isSession, " subtree");
+      held = below;
     }
+    const bool isSession = hold.session != LockType::Get;
+    if (isSession && hold.session != hold.belowSession) {
+      lock(hold.session, true, "");
+      if (!covers(held, hold.session)) held = hold.session;
+    }
+    if (held != type) lock(type, false, "");
     if (upgraded || part.commitsOn(hold.target)) line("{} update {}", process, object);
   }
 
@@ -292,8 +387,9 @@ class DeadlockWriter {
                                 ? "closes the circle"
                                 : fmt::format("waited for {} ms", milliseconds(wait.age));
     if (wait.commit) return line("{} commit  # {}", wordOf(part.locker), age);
-    line("{} lock {} {} {} {}  # {}", wordOf(part.locker), wordOf(wait.target), nameOf(wait.wanted),
-         nameOf(wait.duration), wait.timeout.number(), age);
+    line("{} lock {} {} {} {}{}  # {}", wordOf(part.locker), stepWordOf(goalOf(wait)),
+         nameOf(wait.wanted), nameOf(wait.duration), wait.timeout.number(),
+         wait.scope == LockScope::Subtree ? " subtree" : "", age);
   }
 
   // The waiters, the requester apart, in an order in which each queues at once and stands where it
@@ -350,6 +446,8 @@ class DeadlockWriter {
   const DeadlockNames& names_;
   Renaming processes_;
   Renaming objects_;
+  Renaming segments_;                           // Of paths.
+  std::map<std::uint64_t, std::string> paths_;  // By target; "": the root.
   std::vector<Part> parts_;
   std::map<std::uint64_t, std::size_t> partAt_;
   std::vector<LockTarget> targets_;

@@ -41,7 +41,9 @@ std::string listingOf(const std::vector<LockInfo>& locks,
                       const std::function<std::string(LockerId)>& nameOf) {
   std::vector<LockInfo> held;
   std::vector<LockInfo> queued;
-  for (const LockInfo& lock : locks) (lock.waiting ? queued : held).push_back(lock);
+  for (const LockInfo& lock : locks) {
+    if (!lock.isFromAbove()) (lock.waiting ? queued : held).push_back(lock);
+  }
   std::sort(held.begin(), held.end(), [&](const LockInfo& a, const LockInfo& b) {
     return nameOf(a.requestedBy) < nameOf(b.requestedBy);
   });

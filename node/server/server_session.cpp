@@ -14,10 +14,21 @@ namespace {
 
 constexpr std::uint32_t kMostOidsAtOnce = 4096;
 constexpr std::uint64_t kMostInOneReply = 100'000;
+constexpr std::uint64_t kMostInPage = 10'000;
 
 std::vector<LockInfo> firstOf(std::vector<LockInfo> locks, std::size_t most) {
   if (locks.size() > most) locks.resize(most);
   return locks;
+}
+
+std::optional<LockQuery::Subject> pagedSubject(wire::Subject subject) {
+  switch (subject) {
+    case wire::Subject::LocksHeld: return LockQuery::Subject::Held;
+    case wire::Subject::QueuedRequests: return LockQuery::Subject::Queued;
+    case wire::Subject::LocksOn: return LockQuery::Subject::On;
+    case wire::Subject::LocksOf: return LockQuery::Subject::Of;
+    default: return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -117,6 +128,7 @@ wire::ProcessInfos ServerSession::peopleOf(const std::vector<LockInfo>& locks) c
   for (const LockInfo& lock : locks) {
     lockers.insert(lock.requestedBy);
     if (!lock.lockedBy.isNull()) lockers.insert(lock.lockedBy);
+    if (!lock.parent.isNull()) lockers.insert(lock.parent);
   }
   wire::ProcessInfos people;
   for (const LockerId locker : lockers) people.push_back(all_.database().describe(locker));
@@ -304,6 +316,19 @@ wire::FromServer ServerSession::look(const wire::Look& message) const {
     reply.names = namesOf(std::move(targets));
     return reply;
   };
+  if (message.page > 0) {
+    const auto subject = pagedSubject(message.subject);
+    if (!subject) {
+      return wire::FailureReply{message.id,
+                                {ErrorCode::ServerRefused, "such a list does not come in pages"}};
+    }
+    LockPage page =
+        database.listLocks(Lifetime::Persistent, {*subject, {message.oid.bits()}, message.locker},
+                           message.after, std::min(message.page, kMostInPage));
+    wire::LocksReply reply = locks(std::move(page.locks));
+    reply.next = page.next;
+    return reply;
+  }
   switch (message.subject) {
     case wire::Subject::LocksHeld: return locks(database.locksHeld(Lifetime::Persistent, most));
     case wire::Subject::QueuedRequests:

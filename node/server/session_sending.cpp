@@ -152,11 +152,13 @@ std::vector<wire::FromServer> ServerSession::inParts(wire::FromServer list) {
               [](const auto& one, const auto& other) { return one.locker < other.locker; });
     cut(*locks, locks->locks, kMostOfPart, [&](std::vector<LockInfo> items) {
       std::set<LockerId> named;
-      for (const LockInfo& lock : items) named.insert({lock.requestedBy, lock.lockedBy});
+      for (const LockInfo& lock : items)
+        named.insert({lock.requestedBy, lock.lockedBy, lock.parent});
       wire::LocksReply part{0, std::move(items), peopleIn(locks->people, named)};
       part.names = std::exchange(locks->names, {});
       return part;
     });
+    std::get<wire::LocksReply>(parts.back()).next = locks->next;
   } else if (auto* const nodes = std::get_if<wire::NodesReply>(&list)) {
     cut(*nodes, nodes->nodes, kMostOfPart, [](std::vector<NodeInfo> items) {
       return wire::NodesReply{0, std::move(items)};

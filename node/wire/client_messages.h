@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "locking/lock_page.h"
 #include "objects/class_def.h"
 #include "runtime/database/database.h"
 
@@ -144,6 +145,8 @@ struct Look {
   Oid oid;
   LockerId locker;
   std::uint64_t maxEntries = 0;
+  std::uint64_t page = 0;  ///< Of locks: so many after `after`; 0: at most `maxEntries`.
+  LockCursor after = {};
 };
 enum class ContentionVerb : std::uint8_t { Begin, Clear, End, State, List, Of };
 struct AskContention {

@@ -246,8 +246,11 @@ AskOutcome unpack(Reader&, const fb::AskOutcome& wish) {
 // --- Looking and operating -----------------------------------------------------------------------
 
 At<fb::Look> pack(Writer& w, const Look& wish) {
+  const fb::LockCursor after = pack(w, wish.after);
+  const bool isAtBeginning = wish.after == LockCursor();
   return fb::CreateLook(w.builder, wish.id, as<fb::Subject>(wish.subject), wish.oid.bits(),
-                        wish.locker.value, wish.maxEntries);
+                        wish.locker.value, wish.maxEntries, wish.page,
+                        isAtBeginning ? nullptr : &after);
 }
 
 At<fb::AskContention> pack(Writer& w, const AskContention& wish) {
@@ -261,12 +264,14 @@ At<fb::Force> pack(Writer& w, const Force& wish) {
   return fb::CreateForce(w.builder, wish.id, wish.locker.value, wish.target.bits(), user, reason);
 }
 
-Look unpack(Reader&, const fb::Look& wish) {
+Look unpack(Reader& in, const fb::Look& wish) {
   return {wish.id(),
           inRange<Subject>(wish.subject(), "subject to look at"),
           Oid::fromBits(wish.oid()),
           {wish.locker()},
-          wish.max_entries()};
+          wish.max_entries(),
+          wish.page(),
+          unpackSome(in, wish.after()).value_or(LockCursor())};
 }
 
 AskContention unpack(Reader&, const fb::AskContention& wish) {

@@ -190,14 +190,36 @@ void unpackDetails(const flatbuffers::Vector<const fb::LockDetail*>* details,
   }
 }
 
+ListAt<const fb::LockCover*> packCovers(Writer& w, const std::vector<LockInfo>& locks) {
+  std::vector<fb::LockCover> covers;
+  for (std::size_t place = 0; place < locks.size(); ++place) {
+    const LockTarget at = locks[place].lockedAt;
+    if (at.value != 0) covers.emplace_back(static_cast<std::uint32_t>(place), at.value);
+  }
+  if (covers.empty()) return 0;
+  return w.builder.CreateVectorOfStructs(covers);
+}
+
+void unpackCovers(const flatbuffers::Vector<const fb::LockCover*>* covers,
+                  std::vector<LockInfo>& locks) {
+  if (covers == nullptr) return;
+  needAligned<fb::LockCover>(covers->Data());
+  for (const fb::LockCover* const cover : *covers) {
+    if (cover->place() >= locks.size()) throw WireError("a lock from above is out of place");
+    locks[cover->place()].lockedAt = {cover->locked_at()};
+  }
+}
+
 At<fb::LocksReply> pack(Writer& w, const LocksReply& reply) {
   const auto locks = packAll(w, reply.locks);
   const auto people = packAll(w, reply.people);
   const auto details = packDetails(w, reply.locks);
   const auto names = packAll(w, reply.names);
   const auto reaches = packReaches(w, reply.locks);
+  const auto covers = packCovers(w, reply.locks);
+  const fb::LockCursor next = pack(w, reply.next.value_or(LockCursor()));
   return fb::CreateLocksReply(w.builder, reply.id, locks, people, reply.more, details, names,
-                              reaches);
+                              reaches, covers, reply.next ? &next : nullptr);
 }
 
 At<fb::NodesReply> pack(Writer& w, const NodesReply& reply) {
@@ -263,11 +285,15 @@ ClassReply unpack(Reader& in, const fb::ClassReply& reply) {
 YesNo unpack(Reader&, const fb::YesNo& reply) { return {reply.id(), reply.yes()}; }
 
 LocksReply unpack(Reader& in, const fb::LocksReply& reply) {
-  LocksReply said{reply.id(), unpackAll<LockInfo>(in, reply.locks()),
-                  unpackAll<ProcessInfo>(in, reply.people()), reply.more(),
-                  unpackAll<ResourceName>(in, reply.names())};
+  LocksReply said{reply.id(),
+                  unpackAll<LockInfo>(in, reply.locks()),
+                  unpackAll<ProcessInfo>(in, reply.people()),
+                  reply.more(),
+                  unpackAll<ResourceName>(in, reply.names()),
+                  unpackSome(in, reply.next())};
   unpackDetails(reply.details(), said.locks);
   unpackReaches(reply.reaches(), said.locks);
+  unpackCovers(reply.covers(), said.locks);
   return said;
 }
 

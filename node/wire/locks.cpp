@@ -112,7 +112,13 @@ At<fb::Answer> pack(Writer& w, const LockAnswer& answer) {
       w.builder, as<fb::LockOutcome>(answer.outcome), answer.request.target.value,
       packType(answer.request.type), answer.token.value, answer.queued, answer.waited.count(),
       answer.shareReleased, answer.lockedBy.value, lockedAge, packType(answer.lockedType),
-      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit), answer.lockedAt.value);
+      answer.obtained.value, cycle, as<fb::LockLimit>(answer.limit), answer.lockedAt.value,
+      answer.lockedBelow);
+}
+
+fb::LockCursor pack(Writer&, const LockCursor& cursor) {
+  return {cursor.target.value, cursor.order, cursor.locker.value,
+          as<fb::LockCursorKind>(cursor.kind)};
 }
 
 At<fb::LockReply> pack(Writer& w, const LockReply& reply) {
@@ -170,7 +176,15 @@ LockAnswer unpack(Reader& in, const fb::Answer& answer) {
   told.cycle = unpackAll<WaitEdge>(in, answer.cycle());
   told.limit = inRange<LockLimit>(answer.limit(), "limit");
   told.lockedAt = {answer.locked_at()};
+  told.lockedBelow = answer.locked_below();
   return told;
+}
+
+LockCursor unpack(Reader&, const fb::LockCursor& cursor) {
+  return {{cursor.target()},
+          cursor.order(),
+          {cursor.locker()},
+          inRange<LockCursor::Kind>(cursor.kind(), "kind of place in a list")};
 }
 
 LockReply unpack(Reader& in, const fb::LockReply& reply) {
@@ -248,14 +262,73 @@ fb::WaitThen pack(Writer&, const DeadlockWait& wait) {
           wait.background};
 }
 
+namespace {
+
+bool isPlain(const DeadlockHold& hold) {
+  return hold.below == LockType::Get && hold.belowSession == LockType::Get;
+}
+bool isPlain(const DeadlockWait& wait) {
+  return wait.scope == LockScope::Node && wait.goal.value == 0;
+}
+fb::HeldBelowThen packFurther(std::uint32_t place, const DeadlockHold& hold) {
+  return {place, packType(hold.below), packType(hold.belowSession)};
+}
+fb::WayThen packFurther(std::uint32_t place, const DeadlockWait& wait) {
+  return {place, as<fb::LockScope>(wait.scope), wait.goal.value};
+}
+
+// Of those that are not plain.
+template <typename Further, typename Item>
+ListAt<const Further*> packFurther(Writer& w, const std::vector<Item>& items) {
+  std::vector<Further> further;
+  for (std::size_t place = 0; place < items.size(); ++place) {
+    if (isPlain(items[place])) continue;
+    further.push_back(packFurther(static_cast<std::uint32_t>(place), items[place]));
+  }
+  if (further.empty()) return 0;
+  return w.builder.CreateVectorOfStructs(further);
+}
+
+void unpackFurther(const fb::HeldBelowThen& told, DeadlockHold& hold) {
+  hold.below = lockTypeOrGet(told.below());
+  hold.belowSession = lockTypeOrGet(told.below_session());
+}
+void unpackFurther(const fb::WayThen& told, DeadlockWait& wait) {
+  wait.scope = inRange<LockScope>(told.scope(), "scope of a lock");
+  wait.goal = {told.goal()};
+}
+
+template <typename Further, typename Item>
+void unpackFurther(const flatbuffers::Vector<const Further*>* list, std::vector<Item>& items) {
+  if (list == nullptr) return;
+  needAligned<Further>(list->Data());
+  for (const Further* const told : *list) {
+    if (told->place() >= items.size()) throw WireError("a detail of a deadlock is out of place");
+    unpackFurther(*told, items[told->place()]);
+  }
+}
+
+}  // namespace
+
+fb::PlaceThen pack(Writer&, const DeadlockPlace& place) {
+  return {place.target.value, place.parent.value};
+}
+
+DeadlockPlace unpack(Reader&, const fb::PlaceThen& place) {
+  return {{place.target()}, {place.parent()}};
+}
+
 At<fb::DeadlockRecord> pack(Writer& w, const DeadlockRecord& record) {
   const auto victims = packNumbers(w, record.victims, [](LockerId locker) { return locker.value; });
   const auto cycle = packAll(w, record.cycle);
   const auto holds = packAll(w, record.holds);
   const auto waits = packAll(w, record.waits);
+  const auto belows = packFurther<fb::HeldBelowThen>(w, record.holds);
+  const auto ways = packFurther<fb::WayThen>(w, record.waits);
+  const auto places = packAll(w, record.places);
   return fb::CreateDeadlockRecord(w.builder, record.number, microsecondsOf(record.at),
                                   record.doubled, record.truncated, record.requester.value, victims,
-                                  cycle, holds, waits);
+                                  cycle, holds, waits, belows, ways, places);
 }
 
 LockInfo unpack(Reader& in, const fb::LockInfo& lock) {
@@ -340,6 +413,9 @@ DeadlockRecord unpack(Reader& in, const fb::DeadlockRecord& record) {
   then.holds = unpackAll<DeadlockHold>(in, record.holds());
   then.waits = unpackAll<DeadlockWait>(in, record.waits());
   then.truncated = record.truncated();
+  unpackFurther(record.belows(), then.holds);
+  unpackFurther(record.ways(), then.waits);
+  then.places = unpackAll<DeadlockPlace>(in, record.places());
   return then;
 }
 

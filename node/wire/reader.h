@@ -107,6 +107,7 @@ RequestFailure failureFrom(std::int32_t code, std::string what, Oid object = {})
 KnownRequest unpack(Reader& in, const fb::ObjectLockRequest& order);
 WaitEdge unpack(Reader& in, const fb::Edge& edge);
 LockAnswer unpack(Reader& in, const fb::Answer& answer);
+LockCursor unpack(Reader& in, const fb::LockCursor& cursor);
 LockReply unpack(Reader& in, const fb::LockReply& reply);
 LockGrant unpack(Reader& in, const fb::LockGrant& grant);
 LockInfo unpack(Reader& in, const fb::LockInfo& lock);

@@ -111,6 +111,7 @@ struct LocksReply {
   ProcessInfos people;
   bool more = false;  ///< Here and below: the next message of this `id` goes on with the list.
   Names names = {};
+  std::optional<LockCursor> next = {};  ///< Of a page: it is not the last one.
 };
 struct NodesReply {
   RequestId id = 0;

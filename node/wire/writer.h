@@ -73,6 +73,7 @@ At<fb::Failure> pack(Writer& w, const RequestFailure& failure);
 fb::ObjectLockRequest pack(Writer& w, const KnownRequest& order);
 fb::Edge pack(Writer& w, const WaitEdge& edge);
 At<fb::Answer> pack(Writer& w, const LockAnswer& answer);
+fb::LockCursor pack(Writer& w, const LockCursor& cursor);
 At<fb::LockReply> pack(Writer& w, const LockReply& reply);
 fb::LockGrant pack(Writer& w, const LockGrant& grant);
 fb::LockInfo pack(Writer& w, const LockInfo& lock);

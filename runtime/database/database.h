@@ -11,6 +11,7 @@
 #include "base/answer_wait.h"
 #include "base/clock.h"
 #include "locking/deadlock_record.h"
+#include "locking/lock_page.h"
 #include "locking/lock_request.h"
 #include "locking/lock_statistics.h"
 #include "objects/change_set.h"
@@ -162,6 +163,10 @@ class Database {
   virtual std::vector<LockInfo> queuedRequests(Lifetime lifetime, std::size_t maxEntries) const = 0;
   virtual std::vector<LockInfo> locksOn(Oid target) const = 0;
   virtual std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const = 0;
+  /// Such locks a page at a time. More or fewer than `most` may come at once: `next` says whether
+  /// there are others.
+  virtual LockPage listLocks(Lifetime lifetime, const LockQuery& query, const LockCursor& after,
+                             std::size_t most) const = 0;
   virtual LockStatistics lockStatistics(Lifetime lifetime) const = 0;
   /// The last ones, newest first.
   virtual std::vector<DeadlockRecord> deadlocks(Lifetime lifetime,

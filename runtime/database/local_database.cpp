@@ -130,12 +130,13 @@ struct LocalDatabase::Parts {
       if (change.kind == ChangeKind::Create) continue;
       std::vector<LockerId> holders;
       for (const LockInfo& lock : persistent.locks().locksOn(targetOf(change.record->oid))) {
-        if (!lock.waiting) holders.push_back(lock.requestedBy);
+        if (!lock.waiting && !lock.isFromAbove()) holders.push_back(lock.requestedBy);
       }
       families.committed(locker, change.record->oid, holders);
     }
   }
-  void signOff(LockerId locker, std::optional<Heritage> heritage) {
+  void signOff(LockerId locker, std::optional<Heritage> heritage,
+               LockEventCause cause = LockEventCause::SignOff) {
     std::vector<LockerId> family;
     if (!families.isEmpty()) family = persistent.locks().descendantsOf(locker);
     if (const LockerId parent = persistent.locks().parentOf(locker); heritage && !parent.isNull()) {
@@ -153,8 +154,8 @@ struct LocalDatabase::Parts {
     }
     std::optional<Heritage> ofShared;
     if (heritage) ofShared = Heritage{heritage->level};
-    persistent.signOff(locker, std::move(heritage));
-    shared.signOff(locker, std::move(ofShared));
+    persistent.signOff(locker, std::move(heritage), cause);
+    shared.signOff(locker, std::move(ofShared), cause);
   }
   std::optional<RequestFailure> whyNoSignOn(LockManager::SignOn refused) const {
     switch (refused) {
@@ -499,7 +500,7 @@ bool LocalDatabase::breakLock(LockerId locker, Oid target, const Operator& by) {
 bool LocalDatabase::forceSignOff(LockerId locker, const Operator& by) {
   const ProcessInfo process = describe(locker);
   if (!parts_->systemObjects.isSignedOn(locker)) return false;
-  signOffProcess(locker);
+  parts_->signOff(locker, std::nullopt, LockEventCause::Force);
   log(LogLevel::Warning, "process.forced_off",
       {{"process", std::to_string(locker.value)},
        {"name", process.name},

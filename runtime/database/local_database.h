@@ -105,6 +105,10 @@ class LocalDatabase final : public Database {
   LockStatistics lockStatistics(Lifetime lifetime) const override;
   std::vector<DeadlockRecord> deadlocks(Lifetime lifetime, std::size_t maxEntries) const override;
 
+  LockPage listLocks(Lifetime lifetime, const LockQuery& query, const LockCursor& after,
+                     std::size_t most) const override {
+    return nephrite::listLocks(locks(lifetime), query, after, most);
+  }
   /// The same a page at a time: see LockManager.
   LockPage locksHeld(Lifetime lifetime, const LockCursor& after, std::size_t most) const {
     return locks(lifetime).locksHeld(after, most);

@@ -69,14 +69,14 @@ LockManager::SignOn LockedStore::signOn(LockerId locker, LockerId parent, bool i
   return done;
 }
 
-void LockedStore::signOff(LockerId locker, std::optional<Heritage> heritage) {
+void LockedStore::signOff(LockerId locker, std::optional<Heritage> heritage, LockEventCause cause) {
   {
     MutexLock hold(mutex_);
     const auto it = signedOn_.find(locker.value);
     if (it == signedOn_.end()) return;
     std::vector<LockerId> family = locks_.descendantsOf(locker);
     family.push_back(locker);
-    it->second.leaves = true;
+    it->second.leaves = cause;
     it->second.heritage = heritage;
     for (const LockerId each : family) {
       const auto known = signedOn_.find(each.value);
@@ -87,7 +87,7 @@ void LockedStore::signOff(LockerId locker, std::optional<Heritage> heritage) {
       forgetBroken(each);
     }
   }
-  LockAnswers answers = heritage ? handOver(locker, *heritage) : locks_.signOff(locker);
+  LockAnswers answers = heritage ? handOver(locker, *heritage) : locks_.signOff(locker, cause);
   answers.deliver();
 }
 
@@ -118,7 +118,7 @@ bool LockedStore::isGone(Oid oid) const {
 bool LockedStore::isLeaving(LockerId locker) const {
   for (LockerId each = locker; !each.isNull(); each = locks_.parentOf(each)) {
     const auto known = signedOn_.find(each.value);
-    if (known == signedOn_.end() || known->second.leaves) return true;
+    if (known == signedOn_.end() || known->second.leaves.has_value()) return true;
   }
   return false;
 }

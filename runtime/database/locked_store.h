@@ -79,7 +79,8 @@ class LockedStore {
       NEPHRITE_EXCLUDES(mutex_);
   /// With its descendants; with `heritage`, what it holds itself goes to its parent. A locker whose
   /// commit is being written keeps its locks until that is over, and so do its ancestors.
-  void signOff(LockerId locker, std::optional<Heritage> heritage = {}) NEPHRITE_EXCLUDES(mutex_);
+  void signOff(LockerId locker, std::optional<Heritage> heritage = {},
+               LockEventCause cause = LockEventCause::SignOff) NEPHRITE_EXCLUDES(mutex_);
 
   void lock(const ObjectLockRequest& order, LockReplyDone done);
   /// As LockerPort::tryLock() says.
@@ -195,6 +196,7 @@ class LockedStore {
     /// Wanted to leave meanwhile, itself or an ancestor: to be signed off.
     std::optional<LockerId> leaves;
     std::optional<Heritage> heritage;  ///< As signOff() says.
+    LockEventCause cause = LockEventCause::SignOff;
     std::vector<LockAnswers> answers;
   };
   /// What it holds is its parent's.
@@ -222,8 +224,8 @@ class LockedStore {
 
   struct SignedOn {
     bool isCommitting = false;
-    bool leaves = false;               // When no commit of its family is being written any more ...
-    std::optional<Heritage> heritage;  // ... as signOff() says.
+    std::optional<LockEventCause> leaves;  // When no commit of its family is being written ...
+    std::optional<Heritage> heritage;      // ... any more, as signOff() says.
     std::vector<Release> afterCommit;
   };
   Mutex mutex_;

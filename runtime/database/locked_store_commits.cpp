@@ -158,7 +158,8 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
     // A lock ends with its object: relatives may have some beside the committer's.
     for (const LockTarget target : deleted) {
       for (const LockInfo& lock : locks_.locksOn(target)) {
-        if (lock.waiting || lock.requestedBy == locker) continue;  // Not of a relative.
+        // Not of a relative.
+        if (lock.waiting || lock.isFromAbove() || lock.requestedBy == locker) continue;
         answers.push_back(
             locks_.unlock(lock.requestedBy, target, nullptr, LockEventCause::EndOfTransaction));
       }
@@ -172,7 +173,7 @@ void LockedStore::finish(const std::shared_ptr<PendingCommit>& commit) {
   commit->done(reply);
   for (LockAnswers& each : answers) each.deliver();
   for (LockAnswers& each : ended.answers) each.deliver();
-  if (ended.leaves) signOff(*ended.leaves, std::move(ended.heritage));
+  if (ended.leaves) signOff(*ended.leaves, std::move(ended.heritage), ended.cause);
 }
 
 bool LockedStore::beginsCommit(LockerId locker) {
@@ -199,6 +200,7 @@ LockedStore::Ended LockedStore::endsCommit(LockerId locker) {
     const auto known = signedOn_.find(each.value);
     if (known == signedOn_.end() || !known->second.leaves) continue;
     ended.leaves = each;
+    ended.cause = *known->second.leaves;
     ended.heritage = known->second.heritage;
   }
   commitEnded_.notifyAll();

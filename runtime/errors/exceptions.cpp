@@ -36,11 +36,20 @@ std::string clockTime(WallTime time) {
 
 // "process 12 (...) holds exclusive since 14:02:11 UTC (3.2 s)"
 // "process 12 (...) holds exclusive on Folder/2049.1 and all below it since ..."
+// "process 12 (...) holds share below it, on Order/2048.7, since ..."
 std::string obstacle(const LockFacts& facts) {
   const std::string since =
       facts.lockedBy.locker.isNull()
           ? ""
           : fmt::format(" since {} ({})", clockTime(facts.lockedSince), span(facts.lockedFor));
+  if (facts.lockedBelow) {
+    const bool waits = facts.lockedType == LockType::Get;
+    const std::string where =
+        facts.lockedAtName.empty() ? "" : (waits ? ", for " : ", on ") + facts.lockedAtName + ",";
+    return fmt::format("{} {} below it{}{}", who(facts.lockedBy),
+                       waits ? "waits" : fmt::format("holds {}", nameOf(facts.lockedType)), where,
+                       since);
+  }
   const std::string above =
       facts.lockedAtName.empty() ? "" : facts.lockedAtName + " and all below it";
   if (facts.lockedType == LockType::Get) {

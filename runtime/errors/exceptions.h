@@ -42,10 +42,12 @@ struct LockFacts {
   WallTime lockedSince{};               ///< When it got that, or began to wait.
   Duration lockedFor{0};                ///< How long that was when the request ended.
   Duration waited{0};                   ///< How long the request stood in the queue.
-  /// The object above the target on which `lockedBy` has or wants all that is below; null: it was
-  /// the target itself. See docs/locking.md, section 9.
+  /// The object above the target on which `lockedBy` has or wants all that is below; with
+  /// `lockedBelow`, an object below it that is in the way of a lock on all of that, if it is known.
+  /// Null: it was the target itself. See docs/locking.md, section 9.
   Oid lockedAt;
   std::string lockedAtName;
+  bool lockedBelow = false;
 };
 
 /// What LockException and DeadlockException have in common. Not a base of which to catch a

@@ -26,6 +26,7 @@ std::vector<Lock> describeLocks(const Database& database, const std::vector<Lock
     lock.below = info.below;
     lock.isMark = info.isMark;
     lock.isMomentary = info.isMomentary;
+    lock.lockedAt = Oid::fromBits(info.lockedAt.value);
     locks.push_back(std::move(lock));
   }
   return locks;

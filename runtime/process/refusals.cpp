@@ -70,6 +70,7 @@ LockFacts factsOf(const Database& database, const LockAnswer& answer, LockTimeou
       clock.wallNow() - std::chrono::duration_cast<WallTime::duration>(facts.lockedFor);
   facts.waited = answer.waited;
   facts.lockedAt = Oid::fromBits(answer.lockedAt.value);
+  facts.lockedBelow = answer.lockedBelow;
   if (!facts.lockedAt.isNull()) facts.lockedAtName = show(database, facts.lockedAt);
   return facts;
 }

@@ -183,6 +183,25 @@ TEST_F(ASignedOnProcess, WhenAnOperatorTakesItsLockAwayThenWhoWatchesTheObjectIs
   EXPECT_EQ(told[1].cause, LockEventCause::Force);
 }
 
+TEST_F(ASignedOnProcess, WhenAnOperatorSignsItOffThenItsLocksAreBrokenByForce) {
+  const Oid oid = database.newOid(Lifetime::Persistent, orderClass);
+  commit(creating(anna, oid));
+  database.lockEventsAfter(Lifetime::Persistent, 0, 0);
+  LockRequest request;
+  request.locker = anna.locker;
+  request.target = {oid.bits()};
+  request.type = LockType::Exclusive;
+  request.duration = LockDuration::Session;
+  database.lock({request}, [](const LockReply&) {});
+
+  EXPECT_TRUE(database.forceSignOff(anna.locker, {"operator", "because"}));
+
+  const LockEvents told = database.lockEventsAfter(Lifetime::Persistent, 0, 100);
+  ASSERT_EQ(told.events.size(), 1u);
+  EXPECT_EQ(told.events[0].kind, LockEventKind::Broken);
+  EXPECT_EQ(told.events[0].cause, LockEventCause::Force);
+}
+
 TEST_F(ASignedOnProcess, WhenItsLocksAreListedInPagesThenEachIsThereOnce) {
   LockRequest request;
   request.locker = anna.locker;

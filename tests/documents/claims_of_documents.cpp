@@ -125,6 +125,8 @@ std::vector<Claim> ofTheWire() {
       says(it, "The key is {} random bits", bits(sizeof(wire::SessionKey))),
       says(it, "A list of locks has at most {}.",
            grouped(hidden("node/server/server_session.cpp", "kMostInOneReply"))),
+      says(it, "A page has at most {} locks",
+           grouped(hidden("node/server/server_session.cpp", "kMostInPage"))),
       says(it, "a `LockGrant` of {} bytes", sizeof(fb::LockGrant)),
       says(it, "An Oid is its {} bits: lifetime {}, class number {}, instance {}.",
            bits(sizeof(Oid)), bits(sizeof(Oid)) - classBits - instanceBits, classBits,

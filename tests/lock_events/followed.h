@@ -40,7 +40,7 @@ class Followed {
   static Holders heldIn(const std::vector<LockInfo>& listing) {
     Holders holders;
     for (const LockInfo& lock : listing) {
-      if (lock.waiting) continue;
+      if (lock.waiting || lock.isFromAbove()) continue;
       holders[lock.requestedBy] = {lock.type, lock.session, lock.below, lock.token.value};
     }
     return holders;

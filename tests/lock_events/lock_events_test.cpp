@@ -159,6 +159,30 @@ TEST_F(Events, WhenALockIsTakenAwayThenItIsBrokenWatchedOrNot) {
   EXPECT_EQ(told(), Told{"anna broken exclusive, force"});
 }
 
+TEST_F(Events, WhenALockerIsSignedOffByForceThenItsLocksAreBrokenWatchedOrNot) {
+  ask(kAnna, kOrder, Exclusive);
+  ask(kAnna, kStock, Exclusive);
+  ask(kBen, kOrder, Share);
+  told();
+  locks.signOff(kAnna, LockEventCause::Force).deliver();
+
+  EXPECT_EQ(told(), (Told{"anna broken exclusive, force", "anna broken exclusive, force",
+                          "ben granted share, request"}));
+  EXPECT_FALSE(locks.isLocked(kStock));
+  locks.checkInvariants();
+}
+
+TEST_F(Events, WhenAFamilyIsSignedOffByForceThenTheLocksOfItsChildrenAreBroken) {
+  constexpr LockerId kChild{50};
+  locks.signOn(kChild, kAnna);
+  ask(kChild, kStock, Share);
+  ask(kAnna, kStock, Share);
+  told();
+  locks.signOff(kAnna, LockEventCause::Force).deliver();
+
+  EXPECT_EQ(told(), (Told{"50 broken share, force", "anna broken share, force"}));
+}
+
 TEST_F(Events, WhenACommitNeedsItExclusiveThenItsUpgradeAndItsFailureAreTold) {
   inState = true;
   const LockWatch other = locks.watch(kStock);

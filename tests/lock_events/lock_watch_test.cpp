@@ -231,7 +231,9 @@ class RandomPlay {
   }
   void leave(LockerId locker) {
     if (random_() % 2 == 0) {
-      locks_.signOff(locker).deliver();
+      const LockEventCause cause =
+          random_() % 4 == 0 ? LockEventCause::Force : LockEventCause::SignOff;
+      locks_.signOff(locker, cause).deliver();
     } else {
       locks_.signOffToParent(locker, 0).deliver();
     }

@@ -259,5 +259,65 @@ TEST_F(KeptDeadlocks, WhenAQueueIsLongThenTheCycleAndTheFirstOfTheOthersAreKept)
   for (std::uint64_t i = 0; i < kMany; ++i) locks.signOff({1000 + i}).deliver();
 }
 
+// --- In a tree -----------------------------------------------------------------------------------
+
+/// Given: the order is in a room, which is in a house; the stock is nowhere.
+class KeptDeadlocksInATree : public KeptDeadlocks {
+ protected:
+  static constexpr LockTarget kRoom{300}, kHouse{400};
+
+  KeptDeadlocksInATree() {
+    locks.setPlace(kRoom, kHouse);
+    locks.setPlace(kOrder, kRoom);
+  }
+  AskedLock askForAll(LockerId locker, LockTarget target, LockType type) {
+    LockRequest request = wish(locker, target, type);
+    request.scope = LockScope::Subtree;
+    return ask(request);
+  }
+  using Places = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  static Places placesIn(const DeadlockRecord& record) {
+    Places places;
+    for (const auto& [target, parent] : record.places)
+      places.emplace_back(target.value, parent.value);
+    return places;
+  }
+};
+
+TEST_F(KeptDeadlocksInATree, WhenALockAboveIsPartOfItThenTheWayDownToTheOrderIsKept) {
+  askForAll(kAnna, kRoom, Exclusive);
+  ask(kBen, kStock, Exclusive);
+  ask(kAnna, kStock, Share);
+  ask(kBen, kOrder, Share);
+
+  const DeadlockRecord record = last();
+  EXPECT_EQ(record.requester, kBen);
+  const DeadlockHold* const room = holdOf(record, kAnna, kRoom);
+  ASSERT_NE(room, nullptr);
+  EXPECT_EQ(room->below, Exclusive);
+  EXPECT_EQ(queueOn(record, kRoom), Lockers{kBen}) << "it waits there";
+  for (const DeadlockWait& wait : record.waits) {
+    EXPECT_EQ(wait.goal, wait.locker == kBen ? kOrder : LockTarget{});
+    EXPECT_EQ(wait.scope, LockScope::Node);
+  }
+  EXPECT_EQ(placesIn(record), (Places{{300, 400}, {100, 300}}));
+}
+
+TEST_F(KeptDeadlocksInATree, WhenALockBelowIsInTheWayOfAllThenItIsKept) {
+  ask(kBen, kOrder, Share);
+  ask(kAnna, kStock, Exclusive);
+  askForAll(kAnna, kHouse, Exclusive);
+  ask(kBen, kStock, Share);
+
+  const DeadlockRecord record = last();
+  EXPECT_EQ(record.requester, kBen);
+  EXPECT_NE(holdOf(record, kBen, kOrder), nullptr);
+  EXPECT_EQ(queueOn(record, kHouse), Lockers{kAnna});
+  for (const DeadlockWait& wait : record.waits) {
+    EXPECT_EQ(wait.scope, wait.locker == kAnna ? LockScope::Subtree : LockScope::Node);
+  }
+  EXPECT_EQ(placesIn(record), (Places{{300, 400}, {100, 300}}));
+}
+
 }  // namespace
 }  // namespace nephrite

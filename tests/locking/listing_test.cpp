@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "locking/table/hold_table.h"
 #include "tests/locking/lock_play.h"
@@ -157,6 +159,134 @@ TEST_F(Listings, WhenFewWaitAmongManyLocksThenTheyAreListedWithoutAWalk) {
 
   const std::vector<std::pair<LockTarget, LockerId>> expected{{{3}, kCleo}, {{7}, kBen}};
   EXPECT_EQ(briefly(locks.queuedRequests()), expected);
+}
+
+// --- What covers from above ----------------------------------------------------------------------
+
+/// Given: the order is in a room, which is in a house.
+class AnOrderInARoom : public LockPlay {
+ protected:
+  static constexpr LockTarget kRoom{300}, kHouse{400};
+
+  AnOrderInARoom() {
+    locks.setPlace(kRoom, kHouse);
+    locks.setPlace(kOrder, kRoom);
+  }
+  ~AnOrderInARoom() override {
+    for (const LockerId locker : {kAnna, kBen, kCleo, kDora}) commit(locker);
+  }
+  AskedLock askSubtree(LockerId locker, LockTarget target, LockType type,
+                       LockDuration duration = LockDuration::Transaction) {
+    LockRequest request = wish(locker, target, type);
+    request.scope = LockScope::Subtree;
+    request.duration = duration;
+    return ask(request);
+  }
+  /// "1 share", "2 share from 300", "3 waits".
+  static std::vector<std::string> briefly(const std::vector<LockInfo>& listed) {
+    std::vector<std::string> brief;
+    for (const LockInfo& lock : listed) {
+      EXPECT_EQ(lock.target, kOrder);
+      std::string text = std::to_string(lock.requestedBy.value) + " ";
+      text += lock.waiting ? "waits" : std::string(nameOf(lock.type));
+      if (lock.isFromAbove()) text += " from " + std::to_string(lock.lockedAt.value);
+      brief.push_back(text);
+    }
+    return brief;
+  }
+  std::vector<std::string> inPagesOf(std::size_t most) const {
+    std::vector<LockInfo> all;
+    LockCursor after;
+    for (;;) {
+      const LockPage page = locks.locksOn(kOrder, after, most);
+      EXPECT_LE(page.locks.size(), most);
+      all.insert(all.end(), page.locks.begin(), page.locks.end());
+      if (!page.next) return briefly(all);
+      after = *page.next;
+    }
+  }
+};
+
+TEST_F(AnOrderInARoom, WhenAllBelowARoomIsLockedThenWhoLooksAtTheOrderSeesIt) {
+  askSubtree(kAnna, kRoom, Exclusive, LockDuration::Session);
+  const std::vector<LockInfo> listed = locks.locksOn(kOrder);
+
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].requestedBy, kAnna);
+  EXPECT_EQ(listed[0].target, kOrder);
+  EXPECT_EQ(listed[0].lockedAt, kRoom);
+  EXPECT_EQ(listed[0].type, Exclusive);
+  EXPECT_EQ(listed[0].duration, LockDuration::Session);
+  EXPECT_EQ(listed[0].scope, LockScope::Subtree);
+  EXPECT_EQ(locks.locksOn(kRoom).front().lockedAt, LockTarget{}) << "that is where it is";
+  commit(kAnna);
+  unlock(kAnna, kRoom);
+}
+
+TEST_F(AnOrderInARoom, WhenLessIsHeldBelowThanOfTheRoomThenTheOrderShowsThat) {
+  askSubtree(kAnna, kRoom, Share);
+  ask(kAnna, kRoom, Exclusive);
+
+  EXPECT_EQ(briefly(locks.locksOn(kOrder)), std::vector<std::string>{"1 share from 300"});
+  EXPECT_EQ(locks.locksOn(kRoom).front().type, Exclusive);
+}
+
+TEST_F(AnOrderInARoom, WhenALockIsOnTheRoomAloneThenTheOrderDoesNotShowIt) {
+  ask(kAnna, kRoom, Exclusive);
+  ask(kBen, kHouse, Share);
+  EXPECT_TRUE(locks.locksOn(kOrder).empty());
+  EXPECT_TRUE(inPagesOf(10).empty());
+}
+
+TEST_F(AnOrderInARoom, WhenSeveralCoverItThenItsOwnComeFirstThenTheNearestThenItsQueue) {
+  askSubtree(kCleo, kHouse, Share);
+  askSubtree(kBen, kRoom, Share);
+  ask(kAnna, kOrder, Reserve);
+  ask(kBen, kOrder, Share);
+  ask(kDora, kOrder, Reserve);
+  const std::vector<std::string> all = briefly(locks.locksOn(kOrder));
+
+  EXPECT_EQ(all, (std::vector<std::string>{"1 reserve", "2 share", "2 share from 300",
+                                           "3 share from 400", "4 waits"}));
+  for (std::size_t most = 1; most < 8; ++most) EXPECT_EQ(inPagesOf(most), all) << most;
+}
+
+TEST_F(AnOrderInARoom, WhenManyCoverItThenTheyComeInPagesInTheOrderOfTheirGrants) {
+  constexpr std::uint64_t kMany = 2'000;
+  std::vector<std::string> expected;
+  for (std::uint64_t i = 0; i < kMany; ++i) {
+    const LockerId locker{1000 + i};
+    locks.signOn(locker);
+    LockRequest request = wish(locker, i % 2 == 0 ? kRoom : kHouse, Share);
+    request.scope = LockScope::Subtree;
+    locks.request(request, [](const LockAnswer&) {}).deliver();
+  }
+  for (const bool isRoom : {true, false}) {
+    for (std::uint64_t i = isRoom ? 0 : 1; i < kMany; i += 2) {
+      expected.push_back(std::to_string(1000 + i) + " share from " + (isRoom ? "300" : "400"));
+    }
+  }
+
+  EXPECT_EQ(briefly(locks.locksOn(kOrder)), expected);
+  for (const std::size_t most : {1u, 7u, 255u, 256u, 257u, 5'000u}) {
+    EXPECT_EQ(inPagesOf(most), expected) << most;
+  }
+  for (std::uint64_t i = 0; i < kMany; ++i) locks.signOff({1000 + i}).deliver();
+}
+
+TEST_F(AnOrderInARoom, WhenACursorComesFromElsewhereThenItDoesNoHarm) {
+  askSubtree(kAnna, kRoom, Share);
+  ask(kBen, kOrder, Share);
+  using Kind = LockCursor::Kind;
+  for (const Kind kind : {Kind::Held, Kind::Newcomer, Kind::Upgrade}) {
+    for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
+      for (const LockTarget at : {kOrder, kRoom, kHouse, kStock, LockTarget{number}}) {
+        const LockPage page = locks.locksOn(kOrder, {at, number, {number}, kind}, 10);
+        EXPECT_LE(page.locks.size(), 2u);
+        EXPECT_FALSE(page.next);
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -58,6 +58,10 @@ class RecordedDatabase final : public Database {
     return real_.queuedRequests(lifetime, most);
   }
   std::vector<LockInfo> locksOn(Oid target) const override { return real_.locksOn(target); }
+  LockPage listLocks(Lifetime lifetime, const LockQuery& query, const LockCursor& after,
+                     std::size_t most) const override {
+    return real_.listLocks(lifetime, query, after, most);
+  }
   std::vector<LockInfo> locksOf(LockerId locker, Lifetime lifetime) const override {
     return real_.locksOf(locker, lifetime);
   }

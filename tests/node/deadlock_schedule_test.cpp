@@ -229,5 +229,67 @@ TEST(DeadlockSchedule, WhenFarTooManyTookPartThenItStillEndsWithTheFirstVictim) 
                                             R"("outcome":"deadlock")"));
 }
 
+// --- In a tree -----------------------------------------------------------------------------------
+
+TEST(DeadlockSchedule, WhenALockAboveIsPartOfItThenThePlacesAreWrittenAndItEndsTheSame) {
+  const auto texts = written(
+      "process A\nprocess B\nobject room at /room\nobject order at /room/order\nobject stock\n"
+      "A begin\nB begin\nA exclusiveLock room subtree\nB exclusiveLock stock\n"
+      "A sharedLock stock\nB sharedLock order\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_THAT(texts[0], HasSubstr("#   B wanted order share, and waited at room\n"));
+  EXPECT_THAT(texts[0], HasSubstr("object room at /room\nobject order at /room/order\n"));
+  EXPECT_THAT(texts[0], HasSubstr("\nobject stock\n"));
+  EXPECT_THAT(texts[0], HasSubstr("A exclusiveLock room subtree  # held for 0 ms\n"));
+  EXPECT_THAT(texts[0], HasSubstr("B lock order share transaction 0  # closes the circle\n"));
+  EXPECT_THAT(eventsOf(texts[0]), HasSubstr(R"("process":"B","verb":"lock","object":"order",)"
+                                            R"("outcome":"deadlock")"));
+}
+
+TEST(DeadlockSchedule, WhenALockBelowIsPartOfItThenItIsWrittenAndItEndsTheSame) {
+  const auto texts = written(
+      "process A priority=1\nprocess B\nobject room at /room\nobject order at /room/order\n"
+      "object stock\nA begin\nB begin\nB sharedLock order\nA exclusiveLock stock\n"
+      "B lock stock share transaction 5000\nA lock / exclusive session 5000 subtree\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_THAT(texts[0], HasSubstr("B sharedLock order  # held for 0 ms\n"));
+  EXPECT_THAT(texts[0],
+              HasSubstr("A lock / exclusive session 5000 subtree  # closes the circle\n"));
+  EXPECT_THAT(eventsOf(texts[0]), HasSubstr(R"("process":"B","verb":"lock","object":"stock",)"
+                                            R"("outcome":"deadlock")"));
+}
+
+TEST(DeadlockSchedule, WhenMoreIsHeldOfTheRoomThanBelowThenBothAreWritten) {
+  const auto texts = written(
+      "process A\nprocess B\nobject room at /room\nobject order at /room/order\nobject stock\n"
+      "A begin\nB begin\nA lock room share session 0 subtree\n"
+      "A reserveLock room subtree\nA exclusiveLock room\nB exclusiveLock stock\nA sharedLock "
+      "stock\n"
+      "B exclusiveLock order\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_THAT(texts[0], HasSubstr("A lock room share session 0 subtree  # held for 0 ms\n"
+                                  "A reserveLock room subtree\nA exclusiveLock room\n"));
+  EXPECT_THAT(eventsOf(texts[0]), HasSubstr(R"("process":"B","verb":"lock","object":"order",)"
+                                            R"("outcome":"deadlock")"));
+}
+
+TEST_F(WrittenDeadlock, WhenThereAreSeveralRootsThenTheyStandBelowTheOneOfTheSchedule) {
+  constexpr LockTarget kRoom{300}, kHall{400};
+  objects[kRoom] = "Room/2051.1";
+  objects[kHall] = "..";
+  record.places = {{kOrder, kRoom}, {kStock, kHall}};
+
+  const std::string text = write();
+
+  EXPECT_THAT(text, HasSubstr("object Room/2051.1 at /Room_2051.1\nobject .. at /_\n"
+                              "object Order/2049.1 at /Room_2051.1/Order_2049.1\n"
+                              "object Stock/2050.1 at /_/Stock_2050.1\n"));
+  EXPECT_THAT(eventsOf(text), HasSubstr(R"("process":"ben","verb":"lock","object":"Order/2049.1",)"
+                                        R"("outcome":"deadlock","code":1081)"));
+}
+
 }  // namespace
 }  // namespace nephrite

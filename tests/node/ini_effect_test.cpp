@@ -11,6 +11,7 @@
 #include <string>
 
 #include "ini/parameter_table.h"
+#include "runtime/database/local_database.h"
 #include "runtime/database/locker_port.h"
 #include "tests/node/given_ini_effects.h"
 
@@ -321,6 +322,20 @@ void deadlockSeed(Given& given) {
   EXPECT_EQ(isAnna(3), isAnna(3));
 }
 
+void keptEvents(Given& given) {
+  const auto kept = [&](const std::string& lines) {
+    const auto node = given.embedded(lines);
+    const auto& database = dynamic_cast<const LocalDatabase&>(*node->database());
+    database.lockEventsAfter(Lifetime::Persistent, 0, 0);  // From here on there are events.
+    given.refusedByDeadlock(node->node());
+    return database.lockEventsAfter(Lifetime::Persistent, 0, 100);
+  };
+  const LockEvents few = kept("[NephriteLocks]\nKeptEvents=2\n");
+  EXPECT_EQ(few.events.size(), 2u);
+  EXPECT_GT(few.lost, 0u);
+  EXPECT_EQ(kept("").lost, 0u) << "the default keeps more";
+}
+
 // --- [NephriteClient] ----------------------------------------------------------------------------
 
 void clientKeepAlive(Given& given) {
@@ -428,6 +443,7 @@ const std::map<std::string, void (*)(Given&)> kEffects = {
     {"NephriteLocks.WritePatience", writePatience},
     {"NephriteLocks.DeadlockVictim", deadlockVictim},
     {"NephriteLocks.DeadlockSeed", deadlockSeed},
+    {"NephriteLocks.KeptEvents", keptEvents},
     {"NephriteClient.KeepAliveTimeout", clientKeepAlive},
     {"NephriteClient.ConnectTimeout", connectTimeout},
     {"NephriteClient.ReconnectFirstPause", reconnectFirstPause},

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -74,6 +75,30 @@ TEST_F(AnOrderThatBenWaitsFor, WhenOneAsksWhoHoldsItThenHolderAndQueueAreShown) 
   EXPECT_EQ(ask("locks --object " + order.oid().toString()).status, 0) << "its number is enough";
   EXPECT_THAT(ask("locks --user anna").output, Not(HasSubstr("ben")));
   EXPECT_THAT(ask("locks --process nobody").output, HasSubstr("no locks are held"));
+}
+
+TEST_F(AnOrderThatBenWaitsFor, WhenThereAreMoreLocksThanAPageHasThenAllOfThemAreShownOnce) {
+  constexpr int kMany = 2'500;
+  anna.beginTransaction();
+  std::vector<std::string> names;
+  for (int i = 0; i < kMany; ++i) names.push_back(anna.create("Order").toString());
+
+  const std::string shown = ask("locks --max 1000000").output;
+  for (const std::string& name : names) EXPECT_THAT(shown, HasSubstr("\n" + name + " "));
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), kMany + 2) << "one line of headings";
+  EXPECT_THAT(ask("locks --max 1200").output, HasSubstr("... and 1301 more (--max)"));
+  EXPECT_THAT(ask("locks --user anna --max 3").output, HasSubstr("... and 2498 more (--max)"));
+  const std::string json = ask("locks --max 1000000 --json").output;
+  EXPECT_THAT(json, AllOf(HasSubstr("{\"locks\":[{"), HasSubstr("],\"more\":false}\n")));
+  for (const std::string& name : names) EXPECT_THAT(json, HasSubstr("\"" + name + "\""));
+  anna.abortTransaction();
+}
+
+TEST_F(AnOrderThatBenWaitsFor, WhenMoreThanCanBeSortedMayWaitThenTheyAreShownAsTheyCome) {
+  const std::string shown = ask("queue --max 100001").output;
+  EXPECT_THAT(shown, AllOf(HasSubstr("billing"), HasSubstr("desk"), Not(HasSubstr("DEPTH"))));
+  EXPECT_THAT(ask("queue --max 100001 --json").output,
+              AllOf(HasSubstr("\"waiting\":1"), Not(HasSubstr("\"depth\""))));
 }
 
 TEST_F(AnOrderThatBenWaitsFor, WhenOneAsksWhoWaitsThenWhomForIsShown) {

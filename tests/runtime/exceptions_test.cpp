@@ -62,6 +62,56 @@ TEST_P(Exceptions, ALockThatIsMetAboveItsObjectNamesThatTooAndItsScope) {
   as(p2, o2).sharedLock(LockTimeout::immediate());
 }
 
+TEST_P(Exceptions, ALockThatIsMetBelowItsObjectNamesWhatIsLockedThere) {
+  ASSERT_EQ(form.local().setPlace(o2.oid(), o.oid()), LockManager::Placing::Done);
+  ASSERT_TRUE(gets(p1, o2, Exclusive));
+
+  const auto thrown = thrownBy<LockException>([&] {
+    as(p2, o).lock(
+        {.type = Share, .timeout = LockTimeout::immediate(), .scope = LockScope::Subtree});
+  });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_TRUE(thrown->facts().lockedBelow);
+  EXPECT_EQ(thrown->facts().lockedAt, o2.oid());
+  EXPECT_THAT(thrown->what(), HasSubstr(o.toString() + " is locked: process "));
+  EXPECT_THAT(thrown->what(),
+              HasSubstr("holds exclusive below it, on " + o2.toString() + ", since"));
+}
+
+TEST_P(Exceptions, WhoWaitsBelowAnObjectIsNamedToo) {
+  ASSERT_EQ(form.local().setPlace(o2.oid(), o.oid()), LockManager::Placing::Done);
+  ASSERT_TRUE(gets(p1, o2, Share));
+  const auto below = start(p2, [&] { as(p2, o2).exclusiveLock(); });
+  ASSERT_TRUE(below->isWaiting());
+
+  const auto thrown = thrownBy<LockException>([&] {
+    as(p3, o).lock(
+        {.type = Share, .timeout = LockTimeout::immediate(), .scope = LockScope::Subtree});
+  });
+
+  ASSERT_TRUE(thrown.has_value());
+  EXPECT_THAT(thrown->what(), HasSubstr("waits below it, for " + o2.toString() + ", since"));
+  as(p1, o2).unlock();
+  below->end();
+}
+
+TEST_P(Exceptions, ALockThatCoversAnObjectFromAboveIsListedWithIt) {
+  ASSERT_EQ(form.local().setPlace(o2.oid(), o.oid()), LockManager::Placing::Done);
+  as(p1, o).lock({.type = Exclusive, .duration = kSession, .scope = LockScope::Subtree});
+
+  const std::vector<Lock> listed = p2.system().getLocksOn(as(p2, o2));
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].target, o2.oid());
+  EXPECT_EQ(listed[0].lockedAt, o.oid());
+  EXPECT_EQ(listed[0].requestedBy.locker, p1.info().locker);
+  const auto holders = p2.system().getObjectLockProcesses(as(p2, o2));
+  ASSERT_EQ(holders.size(), 1u);
+  EXPECT_EQ(holders[0].locker, p1.info().locker);
+  EXPECT_EQ(as(p1, o2).lockStatus().type, Get) << "it holds the one above";
+  as(p1, o).unlock();
+}
+
 TEST_P(Exceptions, ARefusalSaysThroughWhatTheHolderCame) {
   Process phone = node.signOn(
       {.user = "mia", .name = "phone", .face = Face::Rest, .faceOwner = "mia at 10.0.0.7"});

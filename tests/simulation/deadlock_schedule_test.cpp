@@ -150,6 +150,29 @@ TEST_P(DeadlockSchedules, WhenADeadlockIsWrittenAndReplayedThenTheSameProcessesA
   }
 }
 
+/// The same of schedules with places. The order of what is in the way above and below is not always
+/// written down, nor are all moves of a queue there: so one in a hundred may end otherwise.
+class DeadlockSchedulesInTrees : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(DeadlockSchedulesInTrees, WhenDeadlocksAreWrittenAndReplayedThenNearlyAllEndTheSame) {
+  const std::uint64_t seeds = fromEnvironment("NEPHRITE_SEEDS", 50'000);
+  const std::uint64_t first = fromEnvironment("NEPHRITE_FIRST_SEED", 1);
+  std::size_t deadlocks = 0, others = 0;
+
+  for (std::uint64_t seed = first + GetParam(); seed < first + seeds; seed += kShards) {
+    const GeneratedSchedule generated = generateSchedule(seed);
+    if (!generated.isPlainTree) continue;
+    for (const Seen& deadlock : play(textOf(generated.lines)).deadlocks) {
+      const Played here = play(deadlock.schedule);
+      ASSERT_EQ(here.errors, "") << "seed " << seed << "\n" << deadlock.schedule;
+      ++deadlocks;
+      if (refused(here.events) != deadlock.told.victims) ++others;
+    }
+  }
+  EXPECT_GT(deadlocks, seeds / 500);
+  EXPECT_LE(others, 1 + deadlocks / 100);
+}
+
 /// What makes a deadlock hard to write down.
 std::map<std::string, int> peculiarities(std::uint64_t seeds) {
   std::map<std::string, int> counts;
@@ -200,6 +223,8 @@ TEST(DeadlockSchedule, WhenManySchedulesArePlayedThenEveryPeculiarityOfADeadlock
 }
 
 INSTANTIATE_TEST_SUITE_P(Shard, DeadlockSchedules, testing::Range<std::uint64_t>(0, kShards));
+INSTANTIATE_TEST_SUITE_P(Shard, DeadlockSchedulesInTrees,
+                         testing::Range<std::uint64_t>(0, kShards));
 
 }  // namespace
 }  // namespace nephrite

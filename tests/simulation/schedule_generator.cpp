@@ -102,9 +102,13 @@ bool fitTheWire(const std::vector<ScheduleLine>& lines) {
   });
 }
 
+bool haveNoPlaces(const std::vector<ScheduleLine>& lines) {
+  return std::none_of(lines.begin(), lines.end(), isAboutPlaces);
+}
+
 bool arePlain(const std::vector<ScheduleLine>& lines) {
   return std::none_of(lines.begin(), lines.end(), [](const ScheduleLine& line) {
-    if (std::holds_alternative<ResourceLine>(line.content) || isAboutPlaces(line)) return true;
+    if (std::holds_alternative<ResourceLine>(line.content)) return true;
     if (const auto* process = std::get_if<ProcessLine>(&line.content)) {
       return !process->parent.empty();
     }
@@ -131,7 +135,8 @@ class Generator {
     const int steps = 10 + random_.below(51);
     for (int i = 0; i < steps; ++i) oneStep();
     out_.fitsTheWire = fitTheWire(out_.lines);
-    out_.isPlain = arePlain(out_.lines);
+    out_.isPlainTree = arePlain(out_.lines) && !haveNoPlaces(out_.lines);
+    out_.isPlain = arePlain(out_.lines) && haveNoPlaces(out_.lines);
     return std::move(out_);
   }
 

@@ -35,16 +35,18 @@ std::vector<ScheduleLine> linesOf(const std::string& text);
 /// Whether the lines can be played at a client node: not where age chooses the victim, for a server
 /// is not told when a transaction of a client begins.
 bool fitTheWire(const std::vector<ScheduleLine>& lines);
-/// Whether there are no places, parents, leases, resources, limits and victims: nothing that a
+/// Whether there are no parents, leases, resources, limits, victims and faces: nothing that a
 /// deadlock that is written down says nothing of.
 bool arePlain(const std::vector<ScheduleLine>& lines);
+bool haveNoPlaces(const std::vector<ScheduleLine>& lines);
 
 /// A schedule and what the model says of it.
 struct GeneratedSchedule {
   std::vector<ScheduleLine> lines;
   LockModel model;  ///< Has run all lines.
   bool fitsTheWire = false;
-  bool isPlain = false;
+  bool isPlain = false;      ///< And has no places.
+  bool isPlainTree = false;  ///< And has some.
 };
 
 /// The schedule of a seed: 2 to 6 processes, 1 to 4 objects, 10 to 60 steps, all legal. In two of

@@ -412,8 +412,14 @@ class Hostile : protected SpokenServer {
       case 17: return anyCommit();
       case 18: return wire::AskOutcome{anyNumber(), {anyLocker().value, anyNumber()}};
       case 19:
-        return wire::Look{anyNumber(), static_cast<wire::Subject>(below(10)), anyOid(), anyLocker(),
-                          anyNumber()};
+        return wire::Look{
+            anyNumber(),
+            static_cast<wire::Subject>(below(10)),
+            anyOid(),
+            anyLocker(),
+            anyNumber(),
+            oneIn(2) ? 0 : anyNumber(),
+            {{anyOid().bits()}, anyNumber(), anyLocker(), static_cast<LockCursor::Kind>(below(4))}};
       case 20:
         return wire::AskContention{anyNumber(), static_cast<wire::ContentionVerb>(below(6)),
                                    anyLocker(), anyNumber(),

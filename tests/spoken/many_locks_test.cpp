@@ -132,7 +132,7 @@ TEST_P(ManyLocks, WhenTheNextIsHeldButWasChangedThenItIsKeptThoughItWasGrantedLa
   first.request.inState = true;
   first.request.timeout = LockTimeout::immediate();
   first.existence = Existence::Required;
-  database.lock(first, [](const LockReply&) {});
+  database.port(first.request.locker)->lock(first, [](const LockReply&) {});
   const wire::RequestId givenUp = carrier.lastId();
   clock.advance(std::chrono::milliseconds(1'500));
   carrier.tick();
@@ -156,6 +156,53 @@ TEST_P(ManyLocks, WhenTheNextIsHeldButWasChangedThenItIsKeptThoughItWasGrantedLa
 INSTANTIATE_TEST_SUITE_P(Server, ManyLocks, testing::Bool(), [](const auto& takesShort) {
   return takesShort.param ? "TakesShortMessages" : "TakesTables";
 });
+
+// --- Listings ------------------------------------------------------------------------------------
+
+/// Given: a server that lists one lock, and says that there are more, or, an older one, does not.
+class PagesOfLocks : public SpokenNode<> {
+ protected:
+  PagesOfLocks() {
+    LockInfo lock;
+    lock.target = {5};
+    lock.requestedBy = kBen;
+    lock.lockedAt = {6};
+    carrier.listed.locks = {lock};
+  }
+  LockPage list(const LockQuery& query, const LockCursor& after, std::size_t most) {
+    return database.listLocks(Lifetime::Persistent, query, after, most);
+  }
+  wire::Look asked() const { return std::get<wire::Look>(carrier.heard.back()); }
+};
+
+TEST_F(PagesOfLocks, WhenAPageIsAskedForThenTheServerIsToldHowManyAfterWhich) {
+  const LockCursor after{{4}, 7, kAnna, LockCursor::Kind::Held};
+  carrier.listed.next = LockCursor{{5}, 8, kBen, LockCursor::Kind::Held};
+
+  const LockPage page = list({LockQuery::Subject::On, {5}, {}}, after, 10);
+
+  EXPECT_EQ(asked().subject, wire::Subject::LocksOn);
+  EXPECT_EQ(asked().oid.bits(), 5u);
+  EXPECT_EQ(asked().page, 10u);
+  EXPECT_EQ(asked().after, after);
+  EXPECT_EQ(asked().maxEntries, SIZE_MAX) << "for a server that knows no pages";
+  ASSERT_EQ(page.locks.size(), 1u);
+  EXPECT_EQ(page.locks[0].lockedAt, LockTarget{6});
+  EXPECT_EQ(page.next, carrier.listed.next);
+}
+
+TEST_F(PagesOfLocks, WhenTheServerKnowsNoPagesThenItsWholeAnswerIsTheLastOne) {
+  EXPECT_FALSE(list({LockQuery::Subject::Queued, {}, {}}, {}, 1).next);
+  EXPECT_EQ(asked().subject, wire::Subject::QueuedRequests);
+  EXPECT_FALSE(list({LockQuery::Subject::Of, {}, kBen}, {}, 1).next);
+  EXPECT_EQ(asked().locker, kBen);
+}
+
+TEST_F(PagesOfLocks, WhenThePageIsEmptyThenNobodyIsAsked) {
+  const std::size_t heard = carrier.heard.size();
+  EXPECT_TRUE(list({}, {}, 0).locks.empty());
+  EXPECT_EQ(carrier.heard.size(), heard);
+}
 
 }  // namespace
 }  // namespace nephrite

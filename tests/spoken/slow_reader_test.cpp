@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "runtime/database/locker_port.h"
 #include "runtime/database/object_size.h"
 #include "tests/spoken/spoken_server.h"
@@ -353,6 +355,73 @@ TEST_P(LongLists, WhenThereAreManyLocksThenTheyComeInPartsToWhoTakesParts) {
     EXPECT_THAT(parts[i].people, SizeIs(1)) << "each part says who is named in it";
   }
   EXPECT_EQ(locks, 9'000u);
+}
+
+TEST_P(LongLists, WhenThereAreManyLocksThenTheyComeInPagesToWhoAsksForPages) {
+  const auto annas = connect(true, GetParam());
+  const LockerId anna = signOn(annas);
+  const Oid::ClassNumber number = defineOrder();
+  wire::LockAll wish{9, asks(anna, Oid()), {}};
+  for (int i = 0; i < 25'000; ++i)
+    wish.targets.push_back({store->newOid(number), 0, Existence::CreatedByLocker});
+  annas->say(wish);
+
+  std::set<LockTarget> seen;
+  wire::Look look{10, wire::Subject::LocksHeld, Oid(), LockerId(), SIZE_MAX, UINT64_MAX};
+  for (int pages = 1;; ++pages, ++look.id) {
+    annas->say(look);
+    const auto parts = annas->all<wire::LocksReply>();
+    ASSERT_FALSE(parts.empty());
+    std::size_t locks = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      for (const LockInfo& lock : parts[i].locks) EXPECT_TRUE(seen.insert(lock.target).second);
+      locks += parts[i].locks.size();
+      EXPECT_EQ(parts[i].more, i + 1 < parts.size());
+      if (parts[i].more) EXPECT_FALSE(parts[i].next);
+    }
+    EXPECT_LE(locks, 10'000u) << "more than that is no page";
+    if (!parts.back().next) break;
+    ASSERT_LT(pages, 4);
+    look.after = *parts.back().next;
+  }
+  EXPECT_EQ(seen.size(), 25'000u);
+}
+
+TEST_P(LongLists, WhenAPageIsOfWhatHasNoneThenTheRefusalSaysSo) {
+  const auto annas = connect(true, GetParam());
+  for (const wire::Subject subject :
+       {wire::Subject::Nodes, wire::Subject::Processes, wire::Subject::Deadlocks}) {
+    annas->say(wire::Look{10, subject, Oid(), LockerId(), SIZE_MAX, 1});
+    EXPECT_THAT(annas->last<wire::FailureReply>().failure.what, HasSubstr("pages"));
+  }
+}
+
+TEST_P(LongLists, WhenACursorIsMadeUpThenAPageComesAllTheSame) {
+  const auto annas = connect(true, GetParam());
+  const LockerId anna = signOn(annas);
+  const Oid::ClassNumber number = defineOrder();
+  wire::LockAll wish{9, asks(anna, Oid()), {}};
+  for (int i = 0; i < 100; ++i)
+    wish.targets.push_back({store->newOid(number), 0, Existence::CreatedByLocker});
+  annas->say(wish);
+  using Kind = LockCursor::Kind;
+
+  for (const wire::Subject subject : {wire::Subject::LocksHeld, wire::Subject::QueuedRequests,
+                                      wire::Subject::LocksOn, wire::Subject::LocksOf}) {
+    for (const Kind kind : {Kind::Beginning, Kind::Held, Kind::Newcomer, Kind::Upgrade}) {
+      for (const std::uint64_t made : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX}) {
+        annas->say(wire::Look{10,
+                              subject,
+                              wish.targets[0].oid,
+                              anna,
+                              0,
+                              made == 0 ? 1 : made,
+                              {{made}, made, {made}, kind}});
+        EXPECT_LE(annas->last<wire::LocksReply>().locks.size(), 100u);
+      }
+    }
+  }
+  EXPECT_FALSE(annas->isClosed);
 }
 
 INSTANTIATE_TEST_SUITE_P(Client, LongLists, testing::Bool(), [](const auto& takesParts) {

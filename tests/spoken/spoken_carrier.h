@@ -23,10 +23,16 @@ class SpokenCarrier final : public Carrier {
     }
   }
   void wakeAt(Instant) override {}
-  /// Whoever fetches an object is given what is `stored`, and who wants new Oids is given `fresh`.
+  /// Whoever fetches an object is given what is `stored`, who wants new Oids is given `fresh`, and
+  /// who looks at locks is given `listed`.
   bool pump() override {
     if (const auto* const wanted = std::get_if<wire::NewOids>(&heard.back())) {
       say(wire::OidsReply{wanted->id, {fresh}});
+      return true;
+    }
+    if (const auto* const look = std::get_if<wire::Look>(&heard.back())) {
+      listed.id = look->id;
+      say(listed);
       return true;
     }
     const auto* const fetch = std::get_if<wire::Fetch>(&heard.back());
@@ -88,6 +94,7 @@ class SpokenCarrier final : public Carrier {
   std::vector<wire::FromClient> heard;
   RecordPtr stored;
   Oid fresh;
+  wire::LocksReply listed;
 
  private:
   static wire::Frame framed(const wire::FrameHeader& header, const std::string& bytes) {

@@ -108,6 +108,7 @@ LockAnswer fullAnswer() {
                   {lockerOf(9), targetOf(5), LockType::Exclusive}};
   answer.limit = LockLimit::LockedObjects;
   answer.lockedAt = targetOf(13);
+  answer.lockedBelow = true;
   return answer;
 }
 
@@ -164,6 +165,7 @@ LockInfo fullLock() {
   lock.belowSession = LockType::Share;
   lock.isMark = true;
   lock.isMomentary = true;
+  lock.lockedAt = targetOf(14);
   return lock;
 }
 
@@ -205,6 +207,8 @@ DeadlockRecord fullDeadlock() {
   hold.acquired = kBig + 8;
   hold.age = 20s;
   hold.upgradedByCommit = true;
+  hold.below = LockType::Update;
+  hold.belowSession = LockType::Reserve;
   record.holds = {hold};
   DeadlockWait wait;
   wait.target = targetOf(9);
@@ -218,7 +222,10 @@ DeadlockRecord fullDeadlock() {
   wait.priority = -8;
   wait.timeout = LockTimeout::immediate();
   wait.background = true;
+  wait.scope = LockScope::Subtree;
+  wait.goal = targetOf(15);
   record.waits = {wait};
+  record.places = {{targetOf(15), targetOf(9)}, {targetOf(9), targetOf(16)}};
   record.truncated = true;
   return record;
 }
@@ -379,7 +386,13 @@ std::vector<FromClient> fullMessagesOfClient() {
       DefineClass{12, fullClass()},
       fullCommit(),
       AskOutcome{13, {kBig + 20, kBig + 21}},
-      Look{14, Subject::Status, oidOf(12), lockerOf(21), kBig + 22},
+      Look{14,
+           Subject::Status,
+           oidOf(12),
+           lockerOf(21),
+           kBig + 22,
+           kBig + 46,
+           {targetOf(17), kBig + 47, lockerOf(33), LockCursor::Kind::Upgrade}},
       AskContention{15, ContentionVerb::Of, lockerOf(22), kBig + 23, kBig + 24, oidOf(13)},
       Force{16, lockerOf(23), oidOf(14), by},
       Renew{17, lockerOf(31), oidOf(42), Renewal::Activity},
@@ -408,7 +421,12 @@ std::vector<FromServer> fullMessagesOfServer() {
           OidsReply{6, {oidOf(15), oidOf(16)}},
           ClassReply{7, fullClass()},
           YesNo{8, true},
-          LocksReply{9, {fullLock(), fullLock()}, somePeople(), true, someNames()},
+          LocksReply{9,
+                     {fullLock(), fullLock()},
+                     somePeople(),
+                     true,
+                     someNames(),
+                     LockCursor{targetOf(18), kBig + 48, lockerOf(34), LockCursor::Kind::Newcomer}},
           NodesReply{10, {fullNode(), fullNode()}, true},
           ProcessesReply{11, somePeople(), true},
           StatisticsReply{12, statistics},

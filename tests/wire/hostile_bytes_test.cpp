@@ -195,6 +195,25 @@ TEST(HostileBytes, OfAServerWithOneThingWrongAreRefused) {
        "a detail of a lock is out of place"},
       {[](Builder& b) { return listOf(b, 1, fb::LockScope::Subtree); },
        "the scope of a lock is out of place"},
+      {[](Builder& b) {
+         const std::vector<fb::LockCover> covers{{0, 1}};
+         const auto list = b.CreateVectorOfStructs(covers);
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, list));
+       },
+       "a lock from above is out of place"},
+      {[](Builder& b) {
+         const fb::LockCursor next(1, 2, 3, bad<fb::LockCursorKind>(4));
+         return ofServer(b, fb::CreateLocksReply(b, 1, 0, 0, false, 0, 0, 0, 0, &next));
+       },
+       "there is no kind of place in a list 4"},
+      {[](Builder& b) {
+         const std::vector<fb::WayThen> ways{{0, fb::LockScope::Subtree, 1}};
+         const auto list = b.CreateVectorOfStructs(ways);
+         const std::vector records{
+             fb::CreateDeadlockRecord(b, 1, 0, false, false, 1, 0, 0, 0, 0, 0, list)};
+         return ofServer(b, fb::CreateDeadlocksReply(b, 1, b.CreateVector(records)));
+       },
+       "a detail of a deadlock is out of place"},
       {[](Builder& b) { return listOf(b, 0, bad<fb::LockScope>(2)); }, "there is no lock scope 2"},
       {[](Builder& b) {
          const auto targets = b.CreateVector(std::vector<std::uint64_t>{1});
