@@ -192,7 +192,7 @@ TEST_F(ASignedOnProcess, WhenAnOperatorSignsItOffThenItsLocksAreBrokenByForce) {
   request.target = {oid.bits()};
   request.type = LockType::Exclusive;
   request.duration = LockDuration::Session;
-  database.lock({request}, [](const LockReply&) {});
+  database.port(anna.locker)->lock({request}, [](const LockReply&) {});
 
   EXPECT_TRUE(database.forceSignOff(anna.locker, {"operator", "because"}));
 

@@ -132,7 +132,7 @@ TEST_P(ManyLocks, WhenTheNextIsHeldButWasChangedThenItIsKeptThoughItWasGrantedLa
   first.request.inState = true;
   first.request.timeout = LockTimeout::immediate();
   first.existence = Existence::Required;
-  database.port(first.request.locker)->lock(first, [](const LockReply&) {});
+  database.lock(first, [](const LockReply&) {});
   const wire::RequestId givenUp = carrier.lastId();
   clock.advance(std::chrono::milliseconds(1'500));
   carrier.tick();
