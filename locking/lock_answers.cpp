@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "locking/lock_domain.h"
+#include "locking/domain/lock_domain.h"
 
 namespace nephrite {
 

@@ -1,38 +1,8 @@
 #pragma once
 
-#include <atomic>
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <cstdint>
-#include <vector>
-
-#include "base/mutex.h"
+#include <memory>
 
 namespace nephrite {
-
-class LockEventLog;
-class LockManager;
-
-namespace lock_table {
-class LockTable;
-struct Locker;
-
-/// What the lock tables of a domain share. Guarded by its mutex.
-struct SharedWaits {
-  std::vector<LockTable*> tables;
-  boost::unordered_flat_map<std::uint64_t, Locker*> processes;  // By id, the first of each ring.
-  std::uint64_t lastWait = 0;
-  std::uint64_t lastSearch = 0;
-  // Lockers whose deadlocks are looked for when all queues have been served: these ...
-  std::vector<Locker*> toCheck;
-  std::vector<Locker*> moved;  // ... then these.
-
-  /// From now on `locker` and those of its id that are in already are one process.
-  void join(Locker& locker);
-  void leave(Locker& locker);
-  /// That in which a wait or a lease ends first; null: none can.
-  LockTable* tableToExpire() const;
-};
-}  // namespace lock_table
 
 /// Lock managers whose requests wait for each other. A deadlock that runs through several of them
 /// is found as one within a single one is: at once, and with the whole cycle. Lockers of one id are
@@ -40,24 +10,8 @@ struct SharedWaits {
 ///
 /// Threads: any; all its lock managers are made before one is used. One mutex guards what waits in
 ///          all of them.
-class LockDomain {
- public:
-  LockDomain() = default;
-  LockDomain(const LockDomain&) = delete;
-  LockDomain& operator=(const LockDomain&) = delete;
+class LockDomain;
 
- private:
-  friend class LockAnswers;
-  friend class LockManager;
-
-  /// Is there an event that nobody is about to tell? Then the caller has to tellNews().
-  bool takeNews() { return isNew_.load(std::memory_order_relaxed) && isNew_.exchange(false); }
-  void tellNews();
-
-  Mutex waiting_;
-  lock_table::SharedWaits waits_;    // Guarded by it, as the tables are that have it.
-  std::vector<LockEventLog*> logs_;  // Of its lock managers.
-  std::atomic<bool> isNew_{false};   // In one of them.
-};
+std::shared_ptr<LockDomain> makeLockDomain();
 
 }  // namespace nephrite

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/spin_lock.h"
+#include "locking/domain/lock_domain.h"
 #include "locking/domain/lock_table.h"
 
 namespace nephrite {
@@ -24,7 +25,7 @@ static_assert(LockManager::kMostDepth == Locker::kMostDepth);
 
 struct LockManager::State {
   State(const Clock& clock, Options options)
-      : domain(options.domain != nullptr ? options.domain : std::make_shared<LockDomain>()),
+      : domain(options.domain != nullptr ? options.domain : makeLockDomain()),
         waiting(domain->waiting_),
         holds(options.tokensAbove, clock),
         events(options.keptEvents, domain->isNew_),

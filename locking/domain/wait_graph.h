@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "locking/domain/lock_domain.h"
 #include "locking/domain/places.h"
 #include "locking/table/relations.h"
 

@@ -191,7 +191,7 @@ struct LocalDatabase::Parts {
   ResourceNames resources;
   FamilyChanges families;
   LapseWatch lapseWatch;
-  const std::shared_ptr<LockDomain> domain = std::make_shared<LockDomain>();
+  const std::shared_ptr<LockDomain> domain = makeLockDomain();
   LockedStore persistent;
   LockedStore shared;
 

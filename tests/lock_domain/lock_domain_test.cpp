@@ -70,7 +70,7 @@ class TwoManagers : public testing::Test {
   }
 
   ManualClock clock;
-  const std::shared_ptr<LockDomain> domain = std::make_shared<LockDomain>();
+  const std::shared_ptr<LockDomain> domain = makeLockDomain();
   LockManager orders{clock, optionsOf(domain)};
   LockManager baskets{clock, optionsOf(domain)};
 };
@@ -172,8 +172,7 @@ TEST_F(TwoManagers, WhenOneIsLeftThenWhatIsHeldInTheOtherStaysAndIsStillOfThatPr
   EXPECT_EQ((*anna)->outcome, LockOutcome::Deadlock);
 }
 
-// --- Held against one
-// -----------------------------------------------------------------------------
+// --- Held against one ----------------------------------------------------------------------------
 
 /// What was answered, in order: the number of each request and how it ended.
 using Told = std::vector<std::string>;
@@ -186,7 +185,7 @@ class World {
     options.victim = victim;
     options.countsAge = true;
     options.doubleDeadlock = doubled;
-    const auto domain = std::make_shared<LockDomain>();
+    const auto domain = makeLockDomain();
     for (std::size_t i = 0; i < managers; ++i) {
       managers_.push_back(std::make_unique<LockManager>(clock_, optionsOf(domain, options)));
     }

@@ -1,6 +1,9 @@
-#include "locking/lock_domain.h"
+#include "locking/domain/lock_domain.h"
+
+#include <utility>
 
 #include "locking/domain/lock_table.h"
+#include "locking/lock_events.h"
 
 namespace nephrite {
 
@@ -44,6 +47,8 @@ LockTable* SharedWaits::tableToExpire() const {
 }
 
 }  // namespace lock_table
+
+std::shared_ptr<LockDomain> makeLockDomain() { return std::make_shared<LockDomain>(); }
 
 void LockDomain::tellNews() {
   for (LockEventLog* const log : logs_) {
