@@ -10,7 +10,6 @@ namespace nephrite {
 namespace lock_table {
 
 void SharedWaits::join(Locker& locker) {
-  if (tables.size() == 1) return;  // And stays so: see lock_domain.h.
   Locker*& first = processes[locker.id.value];
   if (first == nullptr) first = &locker;
   locker.process = first;
@@ -20,7 +19,7 @@ void SharedWaits::join(Locker& locker) {
 void SharedWaits::leave(Locker& locker) {
   Locker* const next = locker.nextOfProcess;
   if (next == &locker) {
-    if (tables.size() > 1) processes.erase(locker.id.value);
+    processes.erase(locker.id.value);
     return;
   }
   Locker* before = next;

@@ -23,6 +23,7 @@ struct Locker;
 /// What the lock tables of a domain share. Guarded by its mutex.
 struct SharedWaits {
   std::vector<LockTable*> tables;
+  bool isShared = false;  // By several of them: all are there before the first locker.
   boost::unordered_flat_map<std::uint64_t, Locker*> processes;  // By id, the first of each ring.
   std::uint64_t lastWait = 0;
   std::uint64_t lastSearch = 0;

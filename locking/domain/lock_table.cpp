@@ -48,6 +48,7 @@ LockTable::LockTable(const Clock& clock, LockOptions options, HoldTable& holds, 
       waitGraph_(shared.lastSearch),
       deadlocks_(options_.keptDeadlocks) {
   shared_.tables.push_back(this);
+  shared_.isShared = shared_.tables.size() > 1;
 }
 
 LockTable::~LockTable() {

@@ -15,7 +15,7 @@ namespace nephrite::lock_table {
 void LockTable::signOn(Locker& locker, bool isCounted) {
   locker.isCounted = isCounted;
   locker.table = this;
-  shared_.join(locker);
+  if (shared_.isShared) shared_.join(locker);
   if (isCounted) counts_.addLocker();
   if (isCounted && counts_.isOn()) {
     OwnerHold own(locker.mutex);
@@ -40,7 +40,7 @@ void LockTable::signOff(Locker& locker, LockAnswers& out) {
 }
 
 void LockTable::left(Locker& locker) {
-  shared_.leave(locker);
+  if (shared_.isShared) shared_.leave(locker);
   if (std::exchange(locker.isCounted, false)) counts_.removeLocker();
 }
 

@@ -133,6 +133,10 @@ class QueueBarrier {
 /// true; then true.
 template <typename Visit>
 bool forEachWaitOf(const Locker& locker, const Visit& visit) {
+  if (locker.nextOfProcess == &locker) {
+    auto& waits = const_cast<WaitsOfLocker&>(locker.waits);
+    return std::any_of(waits.begin(), waits.end(), visit);
+  }
   struct Rest {
     WaitsOfLocker::iterator next, end;
   };
