@@ -360,6 +360,10 @@ class DeadlockWriter {
       lock(hold.session, true, "");
       if (!covers(held, hold.session)) held = hold.session;
     }
+    // A Share of Transaction duration would go, with what it holds below, before Update is asked
+    // for.
+    const bool goesFirst = held == LockType::Share && type == LockType::Update && !isSession;
+    if (goesFirst) lock(LockType::Reserve, false, "");
     if (held != type) lock(type, false, "");
     if (upgraded || part.commitsOn(hold.target)) line("{} update {}", process, object);
   }
