@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "locking/domain/lock_table.h"
+
 namespace nephrite::lock_table {
 namespace {
 
 /// Copies the part of the table that a deadlock is about.
 class Snapshot {
  public:
-  Snapshot(DeadlockRecord& record, const WaitGraph& graph, const Places& places, Instant now)
-      : record_(record), graph_(graph), places_(places), now_(now) {
+  Snapshot(DeadlockRecord& record, const WaitGraph& graph, Instant now)
+      : record_(record), graph_(graph), now_(now) {
     for (const WaitEdge& edge : record.cycle) onCycle_.insert(edge.locker.value);
   }
 
@@ -155,7 +157,7 @@ class Snapshot {
       taken.priority = wait.priority();
       taken.timeout = wait.timeout();
       taken.background = wait.isBackground();
-      const Entry& goal = wait.isMark != 0 ? *places_.goalOf(wait).entry : entry;
+      const Entry& goal = wait.locker()->table->goalOf(wait);
       taken.scope = wait.isSubtree != 0 ? LockScope::Subtree : LockScope::Node;
       takePlace(goal.place);
       if (wait.isMark != 0) {
@@ -169,7 +171,6 @@ class Snapshot {
 
   DeadlockRecord& record_;
   const WaitGraph& graph_;
-  const Places& places_;
   const Instant now_;
   boost::unordered_flat_set<std::uint64_t> onCycle_;
   boost::unordered_flat_set<const Entry*> seen_;
@@ -182,8 +183,8 @@ class Snapshot {
 
 }  // namespace
 
-void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, const Places& places,
-                            const Locker* victim, bool doubled, const Clock& clock) {
+void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, const Locker* victim,
+                            bool doubled, const Clock& clock) {
   ++count_;
   if (kept_ == 0) return;
   if (records_.size() == kept_) records_.pop_front();
@@ -194,7 +195,7 @@ void DeadlockHistory::begin(const Locker& requester, const WaitGraph& graph, con
   record->doubled = doubled;
   record->requester = requester.id;
   record->cycle = WaitGraph::cycleThrough(requester, *victim);
-  Snapshot(*record, graph, places, clock.now()).take(requester);
+  Snapshot(*record, graph, clock.now()).take(requester);
   records_.push_back(record);
 }
 

@@ -20,8 +20,8 @@ class DeadlockHistory {
 
   /// Takes down what stands in the way of `requester` before anybody leaves. `graph` has just been
   /// asked for its blockers; `victim` is the locker that breaks the first cycle.
-  void begin(const Locker& requester, const WaitGraph& graph, const Places& places,
-             const Locker* victim, bool doubled, const Clock& clock);
+  void begin(const Locker& requester, const WaitGraph& graph, const Locker* victim, bool doubled,
+             const Clock& clock);
   /// Of the deadlock begun last.
   void addVictim(LockerId victim);
 

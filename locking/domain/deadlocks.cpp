@@ -8,6 +8,12 @@
 
 namespace nephrite::lock_table {
 
+namespace {
+
+LockTable& tableOf(const Wait& wait) { return *wait.locker()->table; }
+
+}  // namespace
+
 // Section 2.5. The waits of `requester` from `firstSequence` on may close new cycles. Of a request
 // `beingMade` that loses first, the caller was never told that it waits; once another locker was
 // refused for its sake, it was.
@@ -22,7 +28,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
     const bool ownFirst = beingMade && isFirstCycle && own.sequence >= firstSequence;
     if (options_.doubleDeadlock && options_.victim == DeadlockVictim::Requester) {
       if (isFirstCycle)
-        deadlocks_.begin(requester, waitGraph_, places_, blockers.front().locker, true, clock_);
+        deadlocks_.begin(requester, waitGraph_, blockers.front().locker, true, clock_);
       deadlocks_.addVictim(requester.id);
       deadlocks_.addVictim(blockers.front().locker->id);
       // Both are described before either leaves, while the cycle can still be seen.
@@ -47,8 +53,7 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
     const Victim victim = options_.victim == DeadlockVictim::Requester
                               ? victimOf(blockers, own)
                               : victimByPolicy(requester, own);
-    if (isFirstCycle)
-      deadlocks_.begin(requester, waitGraph_, places_, victim.locker, false, clock_);
+    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker, false, clock_);
     deadlocks_.addVictim(victim.locker->id);
     LockTable& table = tableOf(*victim.wait);
     LockAnswer answer = table.refusalOf(*victim.wait, LockOutcome::Deadlock);
@@ -56,8 +61,6 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
     table.serveAll(table.detach(*victim.wait, std::move(answer), isFirst, out), out);
   }
 }
-
-LockTable& LockTable::tableOf(const Wait& wait) { return *wait.locker()->table; }
 
 void LockTable::hasGot(Locker& locker, const Entry& entry) {
   const bool passesQueues =

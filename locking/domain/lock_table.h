@@ -112,6 +112,8 @@ class LockTable {
   const ContentionTable& contention() const { return contention_; }
 
   void checkInvariants() const;
+  /// Where `wait`, which is of this table, is on its way to.
+  Entry& goalOf(const Wait& wait) const;
 
  private:
   Entry& entryFor(LockTarget target);
@@ -123,7 +125,6 @@ class LockTable {
   bool isCountedAnew(const Locker& locker, const Entry& entry) const;
   void forEachRequestFor(const Locker& locker, const Entry& entry,
                          FunctionRef<void(const Wait&)> visit) const;
-  Entry& goalOf(const Wait& wait) const;
   LockRequest requestOf(const Wait& wait) const;
   std::optional<LockLimit> limitOf(const Locker& locker, const Entry& entry) const;
   void leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const LockRequest& asked,
@@ -160,7 +161,6 @@ class LockTable {
   };
   Victim victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own);
   Victim victimByPolicy(Locker& requester, Wait& own);
-  static LockTable& tableOf(const Wait& wait);
   void breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
                    LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,

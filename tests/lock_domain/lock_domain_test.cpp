@@ -64,6 +64,14 @@ class TwoManagers : public testing::Test {
              LockType type = LockType::Exclusive) {
     return ask(locks, request(locker, target, type));
   }
+  /// Anna has the order and waits for the basket that Ben has.
+  Answer annaWaitsForBen(std::int32_t priority = 0) {
+    ask(orders, kAnna, kOrder);
+    ask(baskets, kBen, kBasket);
+    LockRequest wanted = request(kAnna, kBasket, LockType::Exclusive);
+    wanted.priority = priority;
+    return ask(baskets, wanted);
+  }
   void check() const {
     orders.checkInvariants();
     baskets.checkInvariants();
@@ -76,9 +84,7 @@ class TwoManagers : public testing::Test {
 };
 
 TEST_F(TwoManagers, WhenTwoWaitForEachOtherThroughBothThenTheOneThatClosesTheCycleIsRefused) {
-  ask(orders, kAnna, kOrder);
-  ask(baskets, kBen, kBasket);
-  const Answer anna = ask(baskets, kAnna, kBasket);
+  const Answer anna = annaWaitsForBen();
   EXPECT_FALSE(anna->has_value());
 
   const Answer ben = ask(orders, kBen, kOrder);
@@ -100,11 +106,7 @@ TEST_F(TwoManagers, WhenTwoWaitForEachOtherThroughBothThenTheOneThatClosesTheCyc
 }
 
 TEST_F(TwoManagers, WhenTheOtherHasTheLowerPriorityThenItGivesWayInItsOwnManager) {
-  ask(orders, kAnna, kOrder);
-  ask(baskets, kBen, kBasket);
-  LockRequest lower = request(kAnna, kBasket, LockType::Exclusive);
-  lower.priority = -1;
-  const Answer anna = ask(baskets, lower);
+  const Answer anna = annaWaitsForBen(/*priority=*/-1);
 
   const Answer ben = ask(orders, kBen, kOrder);
 
@@ -116,9 +118,7 @@ TEST_F(TwoManagers, WhenTheOtherHasTheLowerPriorityThenItGivesWayInItsOwnManager
 
 TEST_F(TwoManagers, WhenDeadlocksAreDoubledThenBothAreRefusedEachInItsOwn) {
   orders.setDoubleDeadlock(true);
-  ask(orders, kAnna, kOrder);
-  ask(baskets, kBen, kBasket);
-  const Answer anna = ask(baskets, kAnna, kBasket);
+  const Answer anna = annaWaitsForBen();
   const Answer ben = ask(orders, kBen, kOrder);
 
   ASSERT_TRUE(anna->has_value() && ben->has_value());
@@ -142,11 +142,7 @@ TEST_F(TwoManagers, WhenTheFewestLocksGiveWayThenThoseInBothCount) {
 }
 
 TEST_F(TwoManagers, WhenAVictimLetsAQueueGoThenWhoWantsEventsOfItIsTold) {
-  ask(orders, kAnna, kOrder);
-  ask(baskets, kBen, kBasket);
-  LockRequest lower = request(kAnna, kBasket, LockType::Exclusive);
-  lower.priority = -1;
-  const Answer anna = ask(baskets, lower);
+  const Answer anna = annaWaitsForBen(/*priority=*/-1);
   int told = 0;
   const LockSubscription subscription = baskets.subscribe([&] { ++told; });
   const std::uint64_t before = baskets.lastEvent();
@@ -156,6 +152,28 @@ TEST_F(TwoManagers, WhenAVictimLetsAQueueGoThenWhoWantsEventsOfItIsTold) {
   EXPECT_TRUE(anna->has_value());
   EXPECT_EQ(told, 1);
   EXPECT_GT(baskets.lastEvent(), before);
+}
+
+// The record, made where the cycle was closed, has the way down in the other.
+TEST_F(TwoManagers, WhenARequestWaitsOnItsWayDownInTheOtherThenItsGoalIsRecorded) {
+  const LockTarget folder{300};
+  orders.setPlace(kOrder, folder);
+  LockRequest all = request(kAnna, folder, LockType::Exclusive);
+  all.scope = LockScope::Subtree;
+  ask(orders, all);
+  ask(baskets, kBen, kBasket);
+  EXPECT_FALSE(ask(orders, kBen, kOrder)->has_value());
+
+  const Answer anna = ask(baskets, kAnna, kBasket);
+
+  ASSERT_TRUE(anna->has_value());
+  EXPECT_EQ((*anna)->outcome, LockOutcome::Deadlock);
+  const DeadlockRecord record = baskets.deadlocks().front();
+  const auto onItsWay = std::find_if(record.waits.begin(), record.waits.end(),
+                                     [](const DeadlockWait& wait) { return wait.locker == kBen; });
+  ASSERT_NE(onItsWay, record.waits.end());
+  EXPECT_EQ(onItsWay->target, folder);
+  EXPECT_EQ(onItsWay->goal, kOrder);
 }
 
 TEST_F(TwoManagers, WhenOneIsLeftThenWhatIsHeldInTheOtherStaysAndIsStillOfThatProcess) {
