@@ -14,7 +14,26 @@ LeaseTerms Leases::termsOf(const Hold& hold) const {
 std::optional<Instant> Leases::endOf(const Hold& hold) const {
   const auto found = leases_.find(&hold);
   if (found == leases_.end()) return std::nullopt;
-  return found->second->end;
+  return endOf(*found->second);
+}
+
+Instant Leases::endOf(const Lease& lease) const {
+  if (lease.terms.renewedBy != Renewal::Activity) return lease.end;
+  const Active& active = active_.at(&lease.hold->locker());
+  if (active.count == lease.activity) return lease.end;
+  return std::max(lease.end, active.last + lease.terms.length);
+}
+
+void Leases::set(Lease& lease, LeaseTerms terms, Instant end) {
+  const bool was = lease.terms.renewedBy == Renewal::Activity;
+  const bool is = terms.renewedBy == Renewal::Activity;
+  lease.terms = terms;
+  lease.end = end;
+  if (!was && !is) return;
+  const auto active = active_.try_emplace(&lease.hold->locker()).first;
+  lease.activity = active->second.count;
+  active->second.leases += (is ? 1u : 0u) - (was ? 1u : 0u);
+  if (active->second.leases == 0) active_.erase(active);
 }
 
 Leases::Lease& Leases::leaseOf(Hold& hold, Entry& entry) {
@@ -29,7 +48,7 @@ Leases::Lease& Leases::leaseOf(Hold& hold, Entry& entry) {
 }
 
 void Leases::file(Lease& lease) {
-  lease.filed = lease.end;
+  lease.filed = endOf(lease);
   byEnd_.insert(lease);
 }
 
@@ -46,8 +65,7 @@ void Leases::set(Hold& hold, Entry& entry, LeaseTerms terms, Instant now) {
   if (terms.isNone()) return remove(hold, entry);
   Lease& lease = leaseOf(hold, entry);
   unfile(lease);
-  lease.terms = terms;
-  lease.end = now + terms.length;
+  set(lease, terms, now + terms.length);
   file(lease);
 }
 
@@ -55,7 +73,7 @@ std::optional<Leases::Left> Leases::leftBy(const Hold& hold) const {
   const auto found = leases_.find(&hold);
   if (found == leases_.end()) return std::nullopt;
   const Lease& lease = *found->second;
-  return Left{lease.terms, lease.end, lease.made};
+  return Left{lease.terms, endOf(lease), lease.made};
 }
 
 void Leases::inherit(Hold& hold, Entry& entry, const Left& left) {
@@ -63,9 +81,10 @@ void Leases::inherit(Hold& hold, Entry& entry, const Left& left) {
   Lease& lease = leaseOf(hold, entry);
   unfile(lease);
   if (isNew) lease.made = left.made;
-  lease.terms = {std::max(lease.terms.length, left.terms.length),
-                 std::max(isNew ? Renewal::Request : lease.terms.renewedBy, left.terms.renewedBy)};
-  lease.end = std::max(lease.end, left.end);
+  const LeaseTerms terms{
+      std::max(lease.terms.length, left.terms.length),
+      std::max(isNew ? Renewal::Request : lease.terms.renewedBy, left.terms.renewedBy)};
+  set(lease, terms, std::max(endOf(lease), left.end));
   file(lease);
 }
 
@@ -74,6 +93,7 @@ void Leases::remove(const Hold& hold, Entry& entry) {
   if (found == leases_.end()) return;
   Lease* const lease = found->second;
   unfile(*lease);
+  set(*lease, {}, lease->end);
   leases_.erase(found);
   slab_.destroy(lease);
   --entry.leases;
@@ -84,17 +104,24 @@ bool Leases::renew(const Hold& hold, Renewal by, Instant now) {
   if (found == leases_.end()) return false;
   Lease& lease = *found->second;
   if (by > lease.terms.renewedBy) return false;
-  lease.end = std::max(lease.end, now + lease.terms.length);
+  set(lease, lease.terms, std::max(endOf(lease), now + lease.terms.length));
   if (!lease.isPutOff) return true;
   unfile(lease);
   file(lease);
   return true;
 }
 
+void Leases::renewAll(const Locker& locker, Instant now) {
+  const auto active = active_.find(&locker);
+  if (active == active_.end()) return;
+  ++active->second.count;
+  active->second.last = now;
+}
+
 Leases::Lease* Leases::first() {
   while (!byEnd_.empty()) {
     Lease& lease = *byEnd_.begin();
-    if (lease.filed == lease.end) return &lease;
+    if (lease.filed == endOf(lease)) return &lease;
     byEnd_.erase(byEnd_.begin());
     file(lease);
   }
@@ -104,11 +131,11 @@ Leases::Lease* Leases::first() {
 std::optional<Instant> Leases::nextEnd() {
   const Lease* const lease = first();
   if (lease == nullptr) return std::nullopt;
-  return lease->end;
+  return lease->filed;
 }
 
 Hold* Leases::nextEnded(Instant now) {
-  for (Lease* lease = first(); lease != nullptr && lease->end <= now; lease = first()) {
+  for (Lease* lease = first(); lease != nullptr && lease->filed <= now; lease = first()) {
     const Locker& locker = lease->hold->locker();
     if (!locker.keepsLeases) return lease->hold;
     byEnd_.erase(byEnd_.iterator_to(*lease));

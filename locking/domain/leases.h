@@ -23,7 +23,8 @@ struct ReleasedShare {
 /// The leases of all holds that have one, the one that ends first in front, and those that waiting
 /// requests have asked for.
 ///
-/// Costs: to renew changes one number. Where a lease stands among the others it is told only when
+/// Costs: to renew changes one number, also when that is of all that activity renews of a locker.
+///        Where a lease stands among the others it is told only when
 ///        it comes to the front, and then once for all renewals since.
 class Leases {
  public:
@@ -48,6 +49,8 @@ class Leases {
   void remove(const Hold& hold, Entry& entry);
   /// False when it has none, or one that `by` does not renew.
   bool renew(const Hold& hold, Renewal by, Instant now);
+  /// Renews all of `locker` that activity renews.
+  void renewAll(const Locker& locker, Instant now);
 
   /// The moment when the first one ends that may; empty: none does.
   std::optional<Instant> nextEnd();
@@ -70,8 +73,9 @@ class Leases {
  private:
   struct Lease : boost::intrusive::set_base_hook<> {
     Hold* hold = nullptr;
-    Instant end{};
-    Instant filed{};  ///< At or before `end`: by this it stands among the others.
+    Instant end{};               ///< Without the activity since.
+    Instant filed{};             ///< At or before its end: by this it stands among the others.
+    std::uint64_t activity = 0;  ///< Of its locker, when `end` was set.
     std::uint64_t made = 0;
     LeaseTerms terms;
     bool isPutOff = false;
@@ -81,7 +85,17 @@ class Leases {
     }
   };
 
+  /// What a locker has that activity renews.
+  struct Active {
+    std::uint64_t count = 0;  ///< How often it was renewed.
+    Instant last{};           ///< When.
+    std::size_t leases = 0;
+  };
+
   Lease& leaseOf(Hold& hold, Entry& entry);
+  Instant endOf(const Lease& lease) const;
+  /// From now on it has these terms, and ends then if no more comes.
+  void set(Lease& lease, LeaseTerms terms, Instant end);
   void file(Lease& lease);
   void unfile(Lease& lease);
   /// The first, filed by its very end; null: there is none.
@@ -91,6 +105,7 @@ class Leases {
   boost::unordered_flat_map<const Hold*, Lease*> leases_;
   boost::intrusive::set<Lease, boost::intrusive::constant_time_size<false>> byEnd_;
   boost::unordered_flat_map<const Locker*, boost::unordered_flat_set<Lease*>> putOff_;
+  boost::unordered_flat_map<const Locker*, Active> active_;
   struct Wanted {
     LeaseTerms terms;
     HeldTypes lapsedTypes;  // Get: nothing lapsed.

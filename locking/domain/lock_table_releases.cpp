@@ -403,11 +403,6 @@ bool LockTable::renew(Locker& locker, LockTarget target, Renewal by) {
   return hold != nullptr && leases_.renew(*hold, by, clock_.now());
 }
 
-void LockTable::keepAlive(Locker& locker) {
-  const Instant now = clock_.now();
-  for (const auto& [entry, place] : locker.contended) {
-    if (entry->leases > 0) leases_.renew(*place.hold, Renewal::Activity, now);
-  }
-}
+void LockTable::keepAlive(Locker& locker) { leases_.renewAll(locker, clock_.now()); }
 
 }  // namespace nephrite::lock_table

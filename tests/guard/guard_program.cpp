@@ -288,6 +288,25 @@ void writeMany(std::uint64_t count) {
   many.signAllOff();
 }
 
+// Whatever the owner of many leases does renews them all.
+void keepManyAlive(std::uint64_t count) {
+  using namespace std::chrono_literals;
+  Many many(1);
+  LockRequest request;
+  request.locker = {1};
+  request.type = LockType::Exclusive;
+  request.lease = {1h, Renewal::Activity};
+  for (std::uint64_t i = 1; i <= count; ++i) {
+    request.target = {i};
+    many.locks.request(request, [&](const LockAnswer&) { ++many.answered; }).deliver();
+  }
+  require(many.answered == count, "not all are locked");
+  const LockerRef owner = many.locks.find({1});
+  for (std::uint64_t i = 1; i <= count; ++i) many.locks.keepAlive(owner);
+  require(many.locks.nextDeadline() > SystemClock::instance().now() + 59min, "one ends soon");
+  many.signAllOff();
+}
+
 // --- The wire ------------------------------------------------------------------------------------
 
 /// Takes what `encode` makes across as bytes, `count` times.
@@ -361,6 +380,7 @@ constexpr Case kCases[] = {
     {"many_list", listMany},
     {"many_watch", watchMany},
     {"many_write", writeMany},
+    {"many_alive", keepManyAlive},
     {"wire_lock_request", carryLockRequest},
     {"wire_lock_reply", carryLockReply},
     {"wire_lock_ten", carryTenLocks},
