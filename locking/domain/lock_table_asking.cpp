@@ -32,12 +32,8 @@ bool forEachAhead(Entry& entry, const Locker& locker, Wanted wanted, bool favour
   return false;
 }
 
-bool isBelow(const Place* place, const Place& above) {
-  while (place != nullptr) {
-    place = place->parent;
-    if (place == &above) return true;
-  }
-  return false;
+bool isBelow(const Entry& entry, const Mark& mark) {
+  return entry.place != nullptr && entry.place->isBelow(*mark.place);
 }
 
 }  // namespace
@@ -223,13 +219,13 @@ bool LockTable::isOfWritesAlone(const Mark& mark, LockType asked) const {
   if (const auto* const held = momentary_.of(*mark.locker)) {
     for (const Hold* const hold : *held) {
       if (!excludes(hold->type(), asked)) continue;
-      if (isBelow(holds_.entryOf(hold->target)->place, *mark.place)) ++writes;
+      if (isBelow(*holds_.entryOf(hold->target), mark)) ++writes;
     }
   }
   const auto& waits = mark.locker->waits;
   const auto requests = std::count_if(waits.begin(), waits.end(), [&](const Wait& wait) {
     return momentary_.accessOf(wait) != LockAccess::Lock && excludes(wait.type(), asked) &&
-           isBelow(wait.entry()->place, *mark.place);
+           isBelow(*wait.entry(), mark);
   });
   return mark.held.excluding(asked) <= writes && mark.waiting.excluding(asked) <= requests;
 }

@@ -76,7 +76,7 @@ LockInfo LockTable::infoOf(const Wait& wait, Instant now, WallTime wall) {
 namespace {
 
 // What `mark` stands for that excludes `type`: of what is held the first that was acquired, else
-// what is waited for. Null when the locker holds so much that looking would take too long.
+// what is waited for. Null when the locker has so much that looking would take too long.
 LockTarget whereBelow(const Mark& mark, LockType type, bool isHeld) {
   constexpr std::size_t kMostLooked = 256;
   const Locker& locker = *mark.locker;
@@ -85,8 +85,10 @@ LockTarget whereBelow(const Mark& mark, LockType type, bool isHeld) {
   };
   LockTarget found;
   if (!isHeld) {
+    std::size_t looked = 0;
     for (const Wait& wait : locker.waits) {
       if (isThere(*wait.entry(), wait.type())) return wait.entry()->target;
+      if (++looked == kMostLooked) break;
     }
     return found;
   }

@@ -11,8 +11,8 @@ namespace nephrite::lock_table {
 
 namespace {
 
-/// Some blocks of pools that are gone, for the next pools: to map one, and to give it back, costs
-/// more than all that a lock manager does which lives for a few locks.
+/// Some blocks (at most 8 MiB) of pools that are gone, for the next pools: to map one, and to give
+/// it back, costs more than all that a lock manager does which lives for a few locks.
 class SpareBlocks {
  public:
   /// Null: there is none.

@@ -25,8 +25,7 @@ struct DeadlockNames {
 ///          become `_`, and a process that would be called like another gets a number. Comments
 ///          have them as given.
 /// Places:  objects that are below others have their paths, and what they are below is there, too.
-/// A
-///          root that is the only one is called `/`; several stand right below it.
+///          A root that is the only one is called `/`; several stand right below it.
 /// Limits:  of a record that was truncated, those refused after the first may differ. A process
 ///          that waited for several locks at once (Process::lockAsync) waits for one of them here,
 ///          and the schedule may end otherwise. A comment says so in both cases.

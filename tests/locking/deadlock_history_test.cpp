@@ -270,11 +270,6 @@ class KeptDeadlocksInATree : public KeptDeadlocks {
     locks.setPlace(kRoom, kHouse);
     locks.setPlace(kOrder, kRoom);
   }
-  AskedLock askForAll(LockerId locker, LockTarget target, LockType type) {
-    LockRequest request = wish(locker, target, type);
-    request.scope = LockScope::Subtree;
-    return ask(request);
-  }
   using Places = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
   static Places placesIn(const DeadlockRecord& record) {
     Places places;
@@ -285,7 +280,7 @@ class KeptDeadlocksInATree : public KeptDeadlocks {
 };
 
 TEST_F(KeptDeadlocksInATree, WhenALockAboveIsPartOfItThenTheWayDownToTheOrderIsKept) {
-  askForAll(kAnna, kRoom, Exclusive);
+  askSubtree(kAnna, kRoom, Exclusive);
   ask(kBen, kStock, Exclusive);
   ask(kAnna, kStock, Share);
   ask(kBen, kOrder, Share);
@@ -306,7 +301,7 @@ TEST_F(KeptDeadlocksInATree, WhenALockAboveIsPartOfItThenTheWayDownToTheOrderIsK
 TEST_F(KeptDeadlocksInATree, WhenALockBelowIsInTheWayOfAllThenItIsKept) {
   ask(kBen, kOrder, Share);
   ask(kAnna, kStock, Exclusive);
-  askForAll(kAnna, kHouse, Exclusive);
+  askSubtree(kAnna, kHouse, Exclusive);
   ask(kBen, kStock, Share);
 
   const DeadlockRecord record = last();

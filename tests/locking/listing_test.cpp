@@ -175,13 +175,6 @@ class AnOrderInARoom : public LockPlay {
   ~AnOrderInARoom() override {
     for (const LockerId locker : {kAnna, kBen, kCleo, kDora}) commit(locker);
   }
-  AskedLock askSubtree(LockerId locker, LockTarget target, LockType type,
-                       LockDuration duration = LockDuration::Transaction) {
-    LockRequest request = wish(locker, target, type);
-    request.scope = LockScope::Subtree;
-    request.duration = duration;
-    return ask(request);
-  }
   /// "1 share", "2 share from 300", "3 waits".
   static std::vector<std::string> briefly(const std::vector<LockInfo>& listed) {
     std::vector<std::string> brief;

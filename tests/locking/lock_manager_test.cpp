@@ -501,11 +501,6 @@ class AFolderOfTwo : public LockPlay {
     locks.setPlace(kOrder, kFolder);
     locks.setPlace(kStock, kFolder);
   }
-  AskedLock askSubtree(LockerId locker, LockTarget target, LockType type) {
-    LockRequest request = wish(locker, target, type);
-    request.scope = LockScope::Subtree;
-    return ask(request);
-  }
   static constexpr LockTarget kFolder{300};
 };
 

@@ -65,6 +65,14 @@ class LockPlay : public testing::Test {
     return ask(request);
   }
 
+  /// With scope Subtree.
+  AskedLock askSubtree(LockerId locker, LockTarget target, LockType type,
+                       LockDuration duration = LockDuration::Transaction) {
+    LockRequest request = wish(locker, target, type);
+    request.duration = duration;
+    request.scope = LockScope::Subtree;
+    return ask(request);
+  }
   AskedLock askSession(LockerId locker, LockTarget target, LockType type) {
     return ask(locker, target, type, LockDuration::Session);
   }

@@ -247,6 +247,20 @@ TEST(DeadlockSchedule, WhenALockAboveIsPartOfItThenThePlacesAreWrittenAndItEndsT
                                             R"("outcome":"deadlock")"));
 }
 
+// Asked for at once, Update would let the Share go first, with what that has below.
+TEST(DeadlockSchedule, WhenLessIsHeldBelowAnUpdateThenItIsWrittenByWayOfReserve) {
+  const auto texts = written(
+      "process A\nprocess B\nobject room at /room\nobject order at /room/order\nobject stock\n"
+      "A begin\nB begin\nA sharedLock room subtree\nA reserveLock room\nA updateLock room\n"
+      "B exclusiveLock stock\nA sharedLock stock\nB exclusiveLock order\n");
+
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_THAT(texts[0], HasSubstr("A sharedLock room subtree  # held for 0 ms\n"
+                                  "A reserveLock room\nA updateLock room\n"));
+  EXPECT_THAT(eventsOf(texts[0]), HasSubstr(R"("process":"B","verb":"lock","object":"order",)"
+                                            R"("outcome":"deadlock")"));
+}
+
 TEST(DeadlockSchedule, WhenALockBelowIsPartOfItThenItIsWrittenAndItEndsTheSame) {
   const auto texts = written(
       "process A priority=1\nprocess B\nobject room at /room\nobject order at /room/order\n"
