@@ -11,25 +11,29 @@
 namespace nephrite {
 
 LockAnswers::LockAnswers(LockAnswers&& other) noexcept
-    : first_(std::exchange(other.first_, std::nullopt)),
-      rest_(std::exchange(other.rest_, {})),
+    : first_(std::move(other.first_)),
+      rest_(std::move(other.rest_)),
       news_(std::exchange(other.news_, nullptr)),
-      then_(std::exchange(other.then_, nullptr)),
-      waitsUntil_(other.waitsUntil_) {}
+      then_(std::move(other.then_)),
+      waitsUntil_(other.waitsUntil_) {
+  other.first_.reset();
+  other.rest_.clear();
+  other.then_ = nullptr;
+}
 
 LockAnswers::~LockAnswers() { NEPHRITE_CHECK(empty() && "answers were decided, not delivered"); }
 
-void LockAnswers::add(LockDone done, LockAnswer answer) {
+void LockAnswers::add(LockDone&& done, LockAnswer&& answer) {
   if (!first_) {
-    first_.emplace(Delivery{std::move(done), std::move(answer)});
+    first_.emplace(std::move(done), std::move(answer));
   } else {
-    rest_.push_back({std::move(done), std::move(answer)});
+    rest_.emplace_back(std::move(done), std::move(answer));
   }
 }
 
-void LockAnswers::addFirst(LockDone done, LockAnswer answer) {
+void LockAnswers::addFirst(LockDone&& done, LockAnswer&& answer) {
   if (first_) rest_.insert(rest_.begin(), std::move(*first_));
-  first_.emplace(Delivery{std::move(done), std::move(answer)});
+  first_.emplace(std::move(done), std::move(answer));
 }
 
 namespace {
@@ -58,14 +62,14 @@ void LockAnswers::tell(const Delivery& delivery) noexcept {
 }
 
 void LockAnswers::deliver() {
-  const std::optional<Delivery> first = std::exchange(first_, std::nullopt);
-  const std::vector<Delivery> rest = std::exchange(rest_, {});
-  LockDomain* const news = std::exchange(news_, nullptr);
-  const std::function<LockAnswers()> then = std::exchange(then_, nullptr);
-  if (first) tell(*first);
-  for (const Delivery& delivery : rest) tell(delivery);
-  if (news != nullptr) news->tellNews();
-  if (then) then().deliver();
+  if (first_) {
+    tell(*first_);
+    for (const Delivery& delivery : rest_) tell(delivery);
+    first_.reset();
+    rest_.clear();
+  }
+  if (LockDomain* const news = std::exchange(news_, nullptr)) news->tellNews();
+  if (then_) std::exchange(then_, nullptr)().deliver();
 }
 
 }  // namespace nephrite

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,12 +40,13 @@ class [[nodiscard]] LockAnswers {
   friend class lock_table::LockTable;
   friend class LockManager;
   struct Delivery {
+    Delivery(LockDone&& to, LockAnswer&& what) : done(std::move(to)), answer(std::move(what)) {}
     LockDone done;
     LockAnswer answer;
   };
   static void tell(const Delivery& delivery) noexcept;
-  void add(LockDone done, LockAnswer answer);
-  void addFirst(LockDone done, LockAnswer answer);
+  void add(LockDone&& done, LockAnswer&& answer);
+  void addFirst(LockDone&& done, LockAnswer&& answer);
 
   std::optional<Delivery> first_;  // Apart, so that the common batch of one allocates nothing.
   std::vector<Delivery> rest_;

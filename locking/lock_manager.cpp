@@ -206,25 +206,25 @@ LockAnswers LockManager::request(const LockRequest& request, LockDone done) {
   NEPHRITE_CHECK(request.type != LockType::Get);
   NEPHRITE_CHECK(request.duration != LockDuration::Persistent);
   NEPHRITE_CHECK(!request.timeout.isProcessDefined());
-  LockAnswers out;
-  LockAnswer answer;
   const LockerRef locker = state_->lockers.find(request.locker);
+  FencingToken token;
   if (locker != nullptr) {
     // The fast path knows neither leases nor scopes, nor what a face asks for.
     if (request.lease.isNone() && request.scope == LockScope::Node &&
         request.access == LockAccess::Lock) {
-      answer.token = grantAtOnce(locker, request.target, request.terms()).token;
+      token = grantAtOnce(locker, request.target, request.terms()).token;
     }
-    if (answer.token.value == 0) return ask(*locker, request, std::move(done), std::nullopt);
-  } else {
-    answer.outcome = LockOutcome::Cancelled;
+    if (token.value == 0) return ask(*locker, request, std::move(done), std::nullopt);
   }
-  answer.request = request;
-  out.add(std::move(done), std::move(answer));
+  LockAnswers out;
+  out.add(std::move(done),
+          {.outcome = locker != nullptr ? LockOutcome::Granted : LockOutcome::Cancelled,
+           .request = request,
+           .token = token});
   return out;
 }
 
-LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDone done,
+LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDone&& done,
                              const std::optional<lock_table::ReleasedShare>& released) {
   LockAnswers out;
   {
@@ -237,7 +237,7 @@ LockAnswers LockManager::ask(Locker& locker, const LockRequest& request, LockDon
       state_->table.request(locker, asked, std::move(done), share, out);
     } else {
       out.then_ = [this, locker = LockerRef(&locker), asked, share, done = std::move(done)] {
-        return ask(*locker, asked, done, share);
+        return ask(*locker, asked, LockDone(done), share);
       };
     }
   }

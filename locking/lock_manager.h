@@ -232,7 +232,7 @@ class LockManager {
   FastGrant grantAnew(const LockerRef& ref, LockTarget target, LockTerms terms);
   void heldInCrowd(const LockerRef& ref, LockTarget target, HeldLock& held) const;
   FastRelease releaseForGood(const LockerRef& ref, LockTarget target);
-  LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone done,
+  LockAnswers ask(lock_table::Locker& locker, const LockRequest& request, LockDone&& done,
                   const std::optional<lock_table::ReleasedShare>& released);
   void releaseAll(lock_table::Locker& locker, const ReleaseScope& scope, LockAnswers& out);
   void leave(lock_table::Locker& locker, LockEventCause cause, LockAnswers& out);

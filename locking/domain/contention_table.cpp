@@ -43,13 +43,7 @@ LockContentionInfo& ContentionTable::entryOf(LockTarget target) {
   return made;
 }
 
-void ContentionTable::count(LockTarget target) {
-  if (state_.active) ++entryOf(target).totalContentions;
-}
-
-void ContentionTable::add(LockTarget target, Duration waited) {
-  if (!state_.active) return;
-  LockContentionInfo& info = entryOf(target);
+void ContentionTable::addTo(LockContentionInfo& info, Duration waited) {
   info.totalWait += waited;
   info.maxWait = std::max(info.maxWait, waited);
 }

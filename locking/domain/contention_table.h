@@ -20,15 +20,20 @@ class ContentionTable {
   const LockContentionState& state() const { return state_; }
 
   /// A request on `target` was queued or rejected.
-  void count(LockTarget target);
+  void count(LockTarget target) {
+    if (state_.active) ++entryOf(target).totalContentions;
+  }
   /// A wait on `target` ended after `waited`.
-  void add(LockTarget target, Duration waited);
+  void add(LockTarget target, Duration waited) {
+    if (state_.active) addTo(entryOf(target), waited);
+  }
 
   std::vector<LockContentionInfo> list(std::size_t maxEntries, std::uint64_t minContentions) const;
   LockContentionInfo of(LockTarget target) const;
 
  private:
   LockContentionInfo& entryOf(LockTarget target);
+  static void addTo(LockContentionInfo& info, Duration waited);
 
   LockContentionState state_;
   boost::unordered_flat_map<std::uint64_t, LockContentionInfo> entries_;

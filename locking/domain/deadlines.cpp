@@ -78,7 +78,8 @@ void Deadlines::erase(Wait& wait) {
       sink(at, last);
     }
   }
-  if (heap_.empty()) heap_.shrink_to_fit();
+  constexpr std::size_t kSmall = 64;
+  if (heap_.empty() && heap_.capacity() > kSmall) heap_.shrink_to_fit();
 }
 
 }  // namespace nephrite::lock_table

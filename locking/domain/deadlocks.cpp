@@ -50,15 +50,14 @@ void LockTable::breakCycles(Locker& requester, std::uint64_t firstSequence, bool
       continue;
     }
 
-    const Victim victim = options_.victim == DeadlockVictim::Requester
-                              ? victimOf(blockers, own)
-                              : victimByPolicy(requester, own);
-    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker, false, clock_);
-    deadlocks_.addVictim(victim.locker->id);
-    LockTable& table = tableOf(*victim.wait);
-    LockAnswer answer = table.refusalOf(*victim.wait, LockOutcome::Deadlock);
-    const bool isFirst = victim.wait == &own && ownFirst;
-    table.serveAll(table.detach(*victim.wait, std::move(answer), isFirst, out), out);
+    Wait& victim = options_.victim == DeadlockVictim::Requester ? victimOf(blockers, own)
+                                                                : victimByPolicy(requester, own);
+    if (isFirstCycle) deadlocks_.begin(requester, waitGraph_, victim.locker(), false, clock_);
+    deadlocks_.addVictim(victim.locker()->id);
+    LockTable& table = tableOf(victim);
+    LockAnswer answer = table.refusalOf(victim, LockOutcome::Deadlock);
+    const bool isFirst = &victim == &own && ownFirst;
+    table.serveAll(table.detach(victim, std::move(answer), isFirst, out), out);
   }
 }
 
@@ -68,7 +67,7 @@ void LockTable::hasGot(Locker& locker, const Entry& entry) {
   if (passesQueues && isWaiting(locker)) shared_.toCheck.push_back(&locker);
 }
 
-void LockTable::breakPending(LockAnswers& out) {
+void LockTable::breakAllPending(LockAnswers& out) {
   while (!shared_.toCheck.empty() || !shared_.moved.empty()) {
     std::vector<Locker*> all = std::exchange(shared_.toCheck, {});
     all.insert(all.end(), shared_.moved.begin(), shared_.moved.end());
@@ -77,12 +76,12 @@ void LockTable::breakPending(LockAnswers& out) {
   }
 }
 
-LockTable::Victim LockTable::victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own) {
-  Victim victim{own.locker(), &own};
+Wait& LockTable::victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own) {
+  Wait* victim = &own;
   for (const WaitGraph::Blocker& blocker : blockers) {
-    if (blocker.wait->priority() < victim.wait->priority()) victim = {blocker.locker, blocker.wait};
+    if (blocker.wait->priority() < victim->priority()) victim = blocker.wait;
   }
-  return victim;
+  return *victim;
 }
 
 namespace {
@@ -127,27 +126,26 @@ std::uint64_t weightOf(DeadlockVictim policy, Locker& locker) {
 
 // The lowest priority, then the policy; of those that remain the requester, else the one that is
 // met first from it outwards.
-LockTable::Victim LockTable::victimByPolicy(Locker& requester, Wait& own) {
-  std::vector<Victim> parties{{own.locker(), &own}};
-  waitGraph_.forEachParty(requester, [&](Locker& /*party*/, Wait& wait) {
-    parties.push_back({wait.locker(), &wait});
-  });
-  const auto lowest = std::min_element(
-      parties.begin(), parties.end(),
-      [](const Victim& a, const Victim& b) { return a.wait->priority() < b.wait->priority(); });
-  const std::int32_t priority = lowest->wait->priority();
-  std::erase_if(parties, [&](const Victim& each) { return each.wait->priority() != priority; });
-  if (options_.victim == DeadlockVictim::Random) return parties[random_() % parties.size()];
+Wait& LockTable::victimByPolicy(Locker& requester, Wait& own) {
+  std::vector<Wait*> waits{&own};  // One of each party.
+  waitGraph_.forEachParty(requester,
+                          [&](Locker& /*party*/, Wait& wait) { waits.push_back(&wait); });
+  const Wait* const lowest =
+      *std::min_element(waits.begin(), waits.end(),
+                        [](const Wait* a, const Wait* b) { return a->priority() < b->priority(); });
+  const std::int32_t priority = lowest->priority();
+  std::erase_if(waits, [&](const Wait* each) { return each->priority() != priority; });
+  if (options_.victim == DeadlockVictim::Random) return *waits[random_() % waits.size()];
 
-  Victim victim = parties.front();
-  std::uint64_t least = weightOf(options_.victim, *victim.locker);
-  for (std::size_t i = 1; i < parties.size(); ++i) {
-    const std::uint64_t weight = weightOf(options_.victim, *parties[i].locker);
+  Wait* victim = waits.front();
+  std::uint64_t least = weightOf(options_.victim, *victim->locker());
+  for (std::size_t i = 1; i < waits.size(); ++i) {
+    const std::uint64_t weight = weightOf(options_.victim, *waits[i]->locker());
     if (weight >= least) continue;
     least = weight;
-    victim = parties[i];
+    victim = waits[i];
   }
-  return victim;
+  return *victim;
 }
 
 }  // namespace nephrite::lock_table

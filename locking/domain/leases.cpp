@@ -161,10 +161,6 @@ LeaseTerms Leases::wantedBy(const Wait& wait) const {
   return found == wanted_.end() ? LeaseTerms{} : found->second.terms;
 }
 
-void Leases::want(const Wait& wait, LeaseTerms terms) {
-  if (!terms.isNone()) wanted_[&wait].terms = terms;
-}
-
 void Leases::noteLapse(const Wait& wait, HeldTypes types, LeaseTerms terms) {
   Wanted& wanted = wanted_[&wait];
   wanted.lapsedTypes = types;
@@ -178,10 +174,6 @@ LeaseTerms Leases::grantedTo(const Wait& wait) const {
   const Wanted& wanted = found->second;
   return leaseAfterGrant(wanted.lapsedTypes, wanted.lapsedTerms, wait.request().terms(),
                          wanted.terms);
-}
-
-void Leases::forget(const Wait& wait) {
-  if (!wanted_.empty()) wanted_.erase(&wait);
 }
 
 // --- Writes that are under way -------------------------------------------------------------------
@@ -202,12 +194,6 @@ void MomentaryHolds::remove(const Hold& hold, Entry& entry) {
   if (all == byLocker_.end() || all->second.erase(&hold) == 0) return;
   --entry.momentary;
   if (all->second.empty()) byLocker_.erase(all);
-}
-
-LockAccess MomentaryHolds::accessOf(const Wait& wait) const {
-  if (wanted_.empty()) return LockAccess::Lock;
-  const auto found = wanted_.find(&wait);
-  return found == wanted_.end() ? LockAccess::Lock : found->second;
 }
 
 const MomentaryHolds::Holds* MomentaryHolds::of(const Locker& locker) const {

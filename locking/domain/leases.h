@@ -63,12 +63,16 @@ class Leases {
   bool isAnyWanted() const { return !wanted_.empty(); }
   /// What a waiting request asks for.
   LeaseTerms wantedBy(const Wait& wait) const;
-  void want(const Wait& wait, LeaseTerms terms);
+  void want(const Wait& wait, LeaseTerms terms) {
+    if (!terms.isNone()) wanted_[&wait].terms = terms;
+  }
   /// While it waited, a lock of its locker there lapsed that was held as `types`, with `terms`.
   void noteLapse(const Wait& wait, HeldTypes types, LeaseTerms terms);
   /// The lease of the lock when the request is granted and nothing is held any more.
   LeaseTerms grantedTo(const Wait& wait) const;
-  void forget(const Wait& wait);
+  void forget(const Wait& wait) {
+    if (!wanted_.empty()) wanted_.erase(&wait);
+  }
 
  private:
   struct Lease : boost::intrusive::set_base_hook<> {
@@ -132,7 +136,11 @@ class MomentaryHolds {
     if (access != LockAccess::Lock) wanted_.emplace(&wait, access);
   }
   /// Lock: no face asks.
-  LockAccess accessOf(const Wait& wait) const;
+  LockAccess accessOf(const Wait& wait) const {
+    if (wanted_.empty()) return LockAccess::Lock;
+    const auto found = wanted_.find(&wait);
+    return found == wanted_.end() ? LockAccess::Lock : found->second;
+  }
   void forget(const Wait& wait) {
     if (!wanted_.empty()) wanted_.erase(&wait);
   }

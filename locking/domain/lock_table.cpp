@@ -125,13 +125,9 @@ void LockTable::leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const Loc
   if (!out.waitsUntil_ || end < *out.waitsUntil_) out.waitsUntil_ = end;
 }
 
-bool LockTable::isFavoured(const Entry& entry, const Locker& locker) {
-  return holdOn(entry, locker) != nullptr || holdOfAncestor(entry, locker) != nullptr;
-}
-
 Hold& LockTable::addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now) {
   Hold& hold = holds_.add(locker, entry, asked, now);
-  holdChanged(locker, entry, LockType::Get, hold.type());
+  if (entry.place != nullptr) holdChanged(locker, entry, LockType::Get, hold.type());
   return hold;
 }
 
@@ -160,11 +156,11 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
     note(LockEventKind::Granted, LockEventCause::Request, *hold, entry, request.id);
     return token;
   }
-  if (isCountedAnew(locker, entry)) counts_.add(entry.target);
+  if (counts_.isOn() && isCountedAnew(locker, entry)) counts_.add(entry.target);
   Hold& hold = addHold(locker, entry, request, now);
   if (request.access == LockAccess::Write) momentary_.add(hold, entry);
-  setBelowAfter(hold, entry, request);
-  leaseAfter(hold, {}, entry, request, out);
+  if (entry.place != nullptr) setBelowAfter(hold, entry, request);
+  if (!request.lease.isNone()) leaseAfter(hold, {}, entry, request, out);
   note(LockEventKind::Granted, LockEventCause::Request, hold, entry, request.id);
   if (!entry.queue.empty()) {
     becomeUpgrades(locker, entry);
@@ -207,7 +203,7 @@ Wait& LockTable::enqueue(Locker& locker, const Way& way, Entry& goal, const Lock
   wait->isSubtree = request.scope == LockScope::Subtree;
   wait->isMark = &at != &goal;
 
-  if (isCountedAnew(locker, goal)) counts_.add(goal.target);
+  if (counts_.isOn() && isCountedAnew(locker, goal)) counts_.add(goal.target);
   leases_.want(*wait, request.lease);
   momentary_.want(*wait, request.access);
   if (wait->isMark != 0) places_.setGoal(*wait, *goal.place);
@@ -243,39 +239,6 @@ void LockTable::serveAbove(Entry& entry, LockAnswers& out) {
     if (!std::exchange(up->isFreed, false) && !isLowered) continue;
     while (Wait* const next = nextToGrant(*up->entry)) grant(*next, out);
   }
-}
-
-Wait* LockTable::nextToGrant(Entry& entry) {
-  if (entry.queue.empty()) return nullptr;
-  if (entry.place != nullptr) return nextInTree(entry);
-  Wait& head = entry.queue.front();
-  if (!hasConflict(head)) return &head;
-  if (entry.favoured == 0 && !hasRelatives(*head.locker())) return nullptr;
-
-  QueueBarrier barrier(entry);
-  for (Wait& wait : entry.queue) {
-    if (isFree(wait)) return &wait;
-    if (wait.isFavoured() || entry.favoured == 0) barrier.add(*wait.locker());
-    if (barrier.isClosed()) break;
-  }
-  FewWaits free;
-  for (Wait* const wait : barrier.exceptions()) {
-    if (isFree(*wait)) free.push_back(wait);
-  }
-  if (free.size() < 2) return free.empty() ? nullptr : free.front();
-  return &*std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
-    return std::find(free.begin(), free.end(), &wait) != free.end();
-  });
-}
-
-// An earlier request of the same locker goes first.
-bool LockTable::isFree(const Wait& wait) {
-  for (const Wait& ahead : wait.entry()->queue) {
-    if (&ahead == &wait) break;
-    const bool isOwn = ahead.locker() == wait.locker() && ahead.isMark == 0 && wait.isMark == 0;
-    if (isOwn || isInTheWay(ahead, wait)) return false;
-  }
-  return !hasConflict(wait);
 }
 
 // What a locker that now holds something here still asks for is an upgrade. Those that it overtakes
@@ -381,7 +344,7 @@ void LockTable::fail(Wait& wait, LockOutcome outcome, LockAnswers& out) {
 // Takes `wait` out of its queue and answers it; with a commit, all its upgrades. Returns the
 // targets that must be served. `first`: its caller was not told that it waits: it is answered
 // first.
-std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer answer, bool first,
+std::vector<LockTarget> LockTable::detach(Wait& wait, LockAnswer&& answer, bool first,
                                           LockAnswers& out) {
   if (answer.outcome == LockOutcome::TimedOut) ++statistics_.timeouts;
   if (answer.outcome == LockOutcome::Deadlock) ++statistics_.deadlocks;
@@ -432,14 +395,14 @@ Duration LockTable::endWait(Wait& wait) {
   const Duration waited = clock_.now() - wait.since();
   statistics_.totalQueueWait += waited;
   contention_.add(wait.entry()->target, waited);
-  Entry& goal = goalOf(wait);
+  Entry* const goal = counts_.isOn() ? &goalOf(wait) : nullptr;
   Locker& locker = *wait.locker();
   locker.waits.erase(locker.waits.iterator_to(wait));
   deadlines_.erase(wait);
   leases_.forget(wait);
   momentary_.forget(wait);
   places_.forgetGoal(wait);
-  if (isCountedAnew(locker, goal)) counts_.remove(goal.target);
+  if (goal != nullptr && isCountedAnew(locker, *goal)) counts_.remove(goal->target);
   return waited;
 }
 

@@ -63,19 +63,17 @@ class LockTable {
   /// It and its descendants that are signed on, the deepest first.
   static std::vector<LockerRef> familyOf(Locker& locker);
 
-  /// Section 2.2: a Share of Transaction duration is let go before Update is asked for, so that
-  /// two sharers that both want to update never deadlock.
+  /// Section 2.2: lets a Share of Transaction duration go that stands before an Update asked for.
   /// Returns what it had beside, for request(); empty: it was not let go.
   std::optional<ReleasedShare> releaseShareBeforeUpdate(Locker& locker, const LockRequest& request,
                                                         LockAnswers& out);
-  void request(Locker& locker, const LockRequest& request, LockDone done,
-               std::optional<ReleasedShare> shareReleased, LockAnswers& out);
+  void request(Locker& locker, const LockRequest& request, LockDone&& done,
+               const std::optional<ReleasedShare>& shareReleased, LockAnswers& out);
   void upgradeForCommit(Locker& locker, const LockRequest& request,
                         std::span<const LockTarget> targets, LockDone done, LockAnswers& out);
   void setWriting(Locker& locker, bool writes);
   LockAnswers cancel(Locker& locker, std::uint64_t requestId);
   std::optional<Expiry> nextExpiry();
-  /// The first lease or wait that has ended by `now`.
   LockAnswers expireNext(Instant now);
   /// False when it has no lease there, or one that this does not renew.
   bool renew(Locker& locker, LockTarget target, Renewal by);
@@ -120,8 +118,6 @@ class LockTable {
   void dropUnlessNeeded(Entry& entry);
 
   // Asking.
-  static bool isFavoured(const Entry& entry, const Locker& locker);
-  static bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured);
   bool isCountedAnew(const Locker& locker, const Entry& entry) const;
   void forEachRequestFor(const Locker& locker, const Entry& entry,
                          FunctionRef<void(const Wait&)> visit) const;
@@ -129,7 +125,6 @@ class LockTable {
   std::optional<LockLimit> limitOf(const Locker& locker, const Entry& entry) const;
   void leaseAfter(Hold& hold, HeldTypes before, Entry& entry, const LockRequest& asked,
                   LockAnswers& out);
-  /// Every change of a hold: what it is, and what it needs above it.
   Hold& addHold(Locker& locker, Entry& entry, const LockRequest& asked, Instant now);
   FencingToken upgradeHold(Hold& hold, Entry& entry, const LockRequest& asked);
   void changeHold(Hold& hold, Entry& entry, HeldTypes types);
@@ -137,9 +132,11 @@ class LockTable {
   FencingToken grantHold(Locker& locker, Entry& entry, const LockRequest& request, Instant now,
                          LockAnswers& out);
   void takeCovered(Hold& hold, Entry& entry, const LockRequest& request, LockAnswers& out);
-  void waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockAnswer answer, LockDone done,
-                    const std::optional<ReleasedShare>& shareReleased, LockAnswers& out);
-  void readGated(Locker& locker, Entry& entry, LockAnswer answer, LockDone done, LockAnswers& out);
+  void waitOrRefuse(Locker& locker, Entry& entry, const Way& way, const LockRequest& asked,
+                    LockDone&& done, const std::optional<ReleasedShare>& shareReleased,
+                    LockAnswers& out);
+  void readGated(Locker& locker, Entry& entry, const LockRequest& request, LockDone&& done,
+                 LockAnswers& out);
   void grantRead(Wait& wait, LockAnswers& out);
   bool mayWait(const Locker& locker, const Way& way, const LockRequest& request) const;
   bool isOfWritesAlone(const Mark& mark, LockType asked) const;
@@ -148,19 +145,19 @@ class LockTable {
   std::int32_t millisecondsOf(const LockRequest& request) const;
   Wait& enqueue(Locker& locker, const Way& way, Entry& goal, const LockRequest& request,
                 Instant now);
-  static Queue::iterator placeFor(Wait& wait, const Way& way);
   void startWaiting(Locker& locker, std::uint64_t firstSequence, Instant deadline,
                     LockAnswers& out);
   /// The deadlocks of lockers that wait and have come to hold something that others want, or whose
   /// requests have another place; when all queues have been served.
-  void breakPending(LockAnswers& out);
+  void breakPending(LockAnswers& out) {
+    if (!shared_.toCheck.empty() || !shared_.moved.empty()) [[unlikely]]
+      breakAllPending(out);
+  }
+  void breakAllPending(LockAnswers& out);
   void hasGot(Locker& locker, const Entry& entry);
-  struct Victim {
-    Locker* locker;
-    Wait* wait;
-  };
-  Victim victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own);
-  Victim victimByPolicy(Locker& requester, Wait& own);
+  /// The request that gives way.
+  static Wait& victimOf(const std::vector<WaitGraph::Blocker>& blockers, Wait& own);
+  Wait& victimByPolicy(Locker& requester, Wait& own);
   void breakCycles(Locker& requester, std::uint64_t firstSequence, bool beingMade,
                    LockAnswers& out);
   static void describeObstacle(const Entry& entry, const Locker& locker, Wanted wanted,
@@ -172,10 +169,8 @@ class LockTable {
   /// A request that was let in here goes on. True: it has reached its goal, and may be granted.
   bool goOn(Wait& mark);
   void renewAbove(Locker& locker, const Entry& entry, LockType asked);
-  /// What it holds of what is below when `asked` was granted to it; never more than of the object.
   void setBelowAfter(Hold& hold, Entry& entry, const LockRequest& asked);
   void setBelow(Hold& hold, Entry& entry, HeldTypes types);
-  static Wait* nextInTree(Entry& entry);
   void letMarksGo(Locker& locker, Entry& entry, LockType type);
   void marksLost(Locker& locker, const Place& place);
   std::optional<std::vector<Hold*>> beginCommit(Locker& locker,
@@ -186,8 +181,6 @@ class LockTable {
   void serve(Entry& entry, LockAnswers& out);
   void serveAbove(Entry& entry, LockAnswers& out);
   void serveNewMarks(Locker& locker, Entry& entry, LockAnswers& out);
-  static bool isFree(const Wait& wait);
-  static Wait* nextToGrant(Entry& entry);
   static void becomeUpgrades(Locker& locker, Entry& entry);
   void favourDescendants(Locker& locker, Entry& entry);
   static std::vector<Locker*> becomeNewcomers(Locker& locker, Entry& entry,
@@ -196,7 +189,7 @@ class LockTable {
   void grant(Wait& wait, LockAnswers& out);
   void fail(Wait& wait, LockOutcome outcome, LockAnswers& out);
   LockAnswer refusalOf(const Wait& wait, LockOutcome outcome) const;
-  [[nodiscard]] std::vector<LockTarget> detach(Wait& wait, LockAnswer answer, bool first,
+  [[nodiscard]] std::vector<LockTarget> detach(Wait& wait, LockAnswer&& answer, bool first,
                                                LockAnswers& out);
   std::vector<LockTarget> takeBack(Locker& locker, LockOutcome outcome);
   Duration leaveQueue(Wait& wait, LockOutcome outcome);
@@ -205,17 +198,23 @@ class LockTable {
 
   // Letting go.
   void removeHold(Hold& hold, Entry& entry, LockEventCause cause);
-  /// Null when it holds nothing on it. Else the queue is to be served.
-  Entry* letGo(Locker& locker, LockTarget target, LockEventCause cause);
-  bool release(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause);
+  /// False when it holds nothing there. Else the queue is to be served.
+  bool letGo(Locker& locker, Entry& entry, LockEventCause cause);
   void lapse(Hold& hold, LockAnswers& out);
-  static void leaveParent(Locker& locker);
   void inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t level);
   bool returnToSession(Locker& locker, LockTarget target, LockEventCause cause);
-  /// What happened, for LockEventLog.
   void note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
-            std::uint64_t request = 0);
-  void note(LockEventKind kind, LockEventCause cause, const Wait& wait);
+            std::uint64_t request = 0) {
+    if (events_.isOn()) [[unlikely]]
+      tell(kind, cause, hold, entry, request);
+  }
+  void note(LockEventKind kind, LockEventCause cause, const Wait& wait) {
+    if (events_.isOn()) [[unlikely]]
+      tell(kind, cause, wait);
+  }
+  void tell(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
+            std::uint64_t request);
+  void tell(LockEventKind kind, LockEventCause cause, const Wait& wait);
   void noteRefusal(const LockRequest& request, const Entry& at, LockEventCause cause);
   static LockInfo infoOf(const Wait& wait, Instant now, WallTime wall);
   void fillIn(LockInfo& info, const Hold& hold, const Entry* entry, Instant now) const;

@@ -12,96 +12,68 @@ namespace {
 // What was held of it by a locker that has let it go for Update.
 constexpr HeldTypes kShareReleased{LockType::Share, LockType::Get};
 
-/// Calls `visit` for the requests in the way of what `locker` wants that stand ahead of where it
-/// would stand, until it returns true; then true.
-template <typename Visit>
-bool forEachAhead(Entry& entry, const Locker& locker, Wanted wanted, bool favoured,
-                  const Visit& visit) {
-  const Queue::iterator place = placeInQueue(entry, locker, favoured);
-  for (auto at = entry.queue.begin(); at != place; ++at) {
-    const Wait& ahead = *at;
-    const bool isOwn = ahead.locker() == &locker && ahead.isMark == 0 && !wanted.isMark;
-    if (isOwn && visit(ahead)) return true;
-    if (favoured && !ahead.isFavoured() &&
-        !(wanted.isSubtree && entry.place->hasMark(*ahead.locker()))) {
-      continue;
-    }
-    const bool isStranger = !areRelated(*ahead.locker(), locker);
-    if (isStranger && excludes(ahead.wanted(), wanted) && visit(ahead)) return true;
-  }
-  return false;
-}
-
 bool isBelow(const Entry& entry, const Mark& mark) {
   return entry.place != nullptr && entry.place->isBelow(*mark.place);
 }
 
 }  // namespace
 
-// One that holds something there, or whose ancestor does, stands before all newcomers.
-bool LockTable::mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured) {
-  const auto isAhead = [](const Wait&) { return true; };
-  if (!wanted.isGated && forEachAhead(entry, locker, wanted, favoured, isAhead)) return false;
-  return !hasConflict(entry, locker, wanted);
-}
-
 std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
                                                                  const LockRequest& request,
                                                                  LockAnswers& out) {
   if (request.type != LockType::Update) return std::nullopt;
-  const Hold* const held = holds_.find(locker, request.target);
+  Hold* const held = holds_.find(locker, request.target);
   if (held == nullptr) return std::nullopt;
   if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
   ReleasedShare left{leases_.termsOf(*held), request.scope};
-  if (const Entry* const entry = holds_.entryOf(request.target);
-      entry != nullptr && belowOf(*held, *entry).type != LockType::Get) {
+  if (const Entry* const known = holds_.entryOf(request.target);
+      known != nullptr && belowOf(*held, *known).type != LockType::Get) {
     left.scope = LockScope::Subtree;
   }
-  release(locker, request.target, out, LockEventCause::Request);
+  Entry& entry = entryFor(request.target);
+  if (letGo(locker, entry, LockEventCause::Request)) serve(entry, out);
   breakPending(out);
   return left;
 }
 
-void LockTable::request(Locker& locker, const LockRequest& request, LockDone done,
-                        std::optional<ReleasedShare> shareReleased, LockAnswers& out) {
-  LockAnswer answer;
-  answer.request = request;
-  answer.shareReleased = shareReleased.has_value();
+void LockTable::request(Locker& locker, const LockRequest& request, LockDone&& done,
+                        const std::optional<ReleasedShare>& shareReleased, LockAnswers& out) {
+  const auto answer = [&](LockOutcome outcome) {
+    return LockAnswer{
+        .outcome = outcome, .request = request, .shareReleased = shareReleased.has_value()};
+  };
   // It may read while its own commit waits or is being written: that holds nothing.
   const bool reads = request.access == LockAccess::GatedRead;
   const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(request.target);
   if (!countRequest(locker, reads) || (isCommitted && !reads)) {
-    answer.outcome = LockOutcome::Cancelled;
-    out.add(std::move(done), std::move(answer));
-    return;
+    return out.add(std::move(done), answer(LockOutcome::Cancelled));
   }
 
   Entry& entry = entryFor(request.target);
-  if (reads) return readGated(locker, entry, std::move(answer), std::move(done), out);
+  if (reads) return readGated(locker, entry, request, std::move(done), out);
   const bool isSubtree = request.scope == LockScope::Subtree;
   if (isSubtree) places_.of(entry);
   Hold* const held = holdOn(entry, locker);
   if (held != nullptr && covers(held->type(), request.type) &&
       (!isSubtree || covers(belowOf(*held, entry).type, request.type))) {
-    answer.token = held->token();
+    LockAnswer granted = answer(LockOutcome::Granted);
+    granted.token = held->token();
     if (entry.place != nullptr) renewAbove(locker, entry, request.type);
     takeCovered(*held, entry, request, out);
-    out.addFirst(std::move(done), std::move(answer));
+    out.addFirst(std::move(done), std::move(granted));
     breakPending(out);
     return;
   }
 
-  const Instant now = clock_.now();
   const Way way = wayOf(locker, entry, {request.type, isSubtree}, nullptr);
-  if (const auto limit = limitOf(locker, entry);
+  if (const auto limit = counts_.isOn() ? limitOf(locker, entry) : std::nullopt;
       limit && (way.isFree || mayWait(locker, way, request))) {
     counts_.refuse(*limit);
-    answer.outcome = LockOutcome::OverLimit;
-    answer.limit = *limit;
+    LockAnswer refused = answer(LockOutcome::OverLimit);
+    refused.limit = *limit;
     noteRefusal(request, entry, LockEventCause::Limit);
     dropUnlessNeeded(entry);
-    out.addFirst(std::move(done), std::move(answer));
-    return;
+    return out.addFirst(std::move(done), std::move(refused));
   }
   if (way.isFree) {
     LockRequest asked = request;
@@ -109,9 +81,10 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
       asked.lease =
           leaseAfterGrant(kShareReleased, shareReleased->lease, asked.terms(), asked.lease);
     }
-    answer.token = grantHold(locker, entry, asked, now, out);
+    LockAnswer granted = answer(LockOutcome::Granted);
+    granted.token = grantHold(locker, entry, asked, clock_.now(), out);
     if (entry.place != nullptr) renewAbove(locker, entry, request.type);
-    out.addFirst(std::move(done), std::move(answer));
+    out.addFirst(std::move(done), std::move(granted));
     hasGot(locker, entry);
     if (entry.place != nullptr) {
       serve(entry, out);  // For more scope a stronger lock may have sunk.
@@ -122,23 +95,24 @@ void LockTable::request(Locker& locker, const LockRequest& request, LockDone don
     return;
   }
 
-  waitOrRefuse(locker, entry, way, std::move(answer), std::move(done), shareReleased, out);
+  waitOrRefuse(locker, entry, way, request, std::move(done), shareReleased, out);
 }
 
-void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockAnswer answer,
-                             LockDone done, const std::optional<ReleasedShare>& shareReleased,
+void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, const LockRequest& asked,
+                             LockDone&& done, const std::optional<ReleasedShare>& shareReleased,
                              LockAnswers& out) {
   contention_.count(way.at->target);
-  LockRequest request = answer.request;
-  if (!mayWait(locker, way, request)) {
+  if (asked.timeout.isImmediate() && !mayWait(locker, way, asked)) {
     ++statistics_.refusals;
-    answer.outcome = LockOutcome::Refused;
-    describeObstacle(*way.at, locker, way.wanted, answer);
-    noteRefusal(request, *way.at, LockEventCause::Request);
+    LockAnswer refused{.outcome = LockOutcome::Refused,
+                       .request = asked,
+                       .shareReleased = shareReleased.has_value()};
+    describeObstacle(*way.at, locker, way.wanted, refused);
+    noteRefusal(asked, *way.at, LockEventCause::Request);
     dropUnlessNeeded(entry);
-    out.addFirst(std::move(done), std::move(answer));
-    return;
+    return out.addFirst(std::move(done), std::move(refused));
   }
+  LockRequest request = asked;
   if (request.timeout.isImmediate()) {
     request.timeout =
         LockTimeout::ofMilliseconds(static_cast<std::int32_t>(options_.writePatience.count()));
@@ -147,7 +121,7 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
   ++statistics_.queuedLocks;
   Wait& wait = enqueue(locker, way, entry, request, clock_.now());
   wait.done = std::move(done);
-  wait.shareReleased = answer.shareReleased;
+  wait.shareReleased = shareReleased.has_value();
   note(LockEventKind::Waiting, LockEventCause::Request, wait);
   if (shareReleased && !(shareReleased->lease.isNone() && request.lease.isNone())) {
     leases_.noteLapse(wait, kShareReleased, shareReleased->lease);
@@ -167,19 +141,18 @@ void LockTable::waitOrRefuse(Locker& locker, Entry& entry, const Way& way, LockA
 
 // It holds nothing, so it looks only at what is held. When it has to wait it stands in the queue as
 // a Share would.
-void LockTable::readGated(Locker& locker, Entry& entry, LockAnswer answer, LockDone done,
+void LockTable::readGated(Locker& locker, Entry& entry, const LockRequest& request, LockDone&& done,
                           LockAnswers& out) {
-  const LockType type = answer.request.type;
+  const LockType type = request.type;
   const Hold* const own = holdOn(entry, locker);
   const bool isCovered = own != nullptr && covers(own->type(), type);
   const Wanted wanted{type, false, false, /*isGated=*/true};
-  const Way way =
-      isCovered ? Way{&entry, wanted, true, false} : wayOf(locker, entry, wanted, nullptr);
+  const Way way = isCovered ? Way{&entry, wanted, true} : wayOf(locker, entry, wanted, nullptr);
   if (!way.isFree) {
-    return waitOrRefuse(locker, entry, way, std::move(answer), std::move(done), std::nullopt, out);
+    return waitOrRefuse(locker, entry, way, request, std::move(done), std::nullopt, out);
   }
   dropUnlessNeeded(entry);
-  out.addFirst(std::move(done), std::move(answer));
+  out.addFirst(std::move(done), {.outcome = LockOutcome::Granted, .request = request});
 }
 
 void LockTable::grantRead(Wait& wait, LockAnswers& out) {
@@ -206,7 +179,7 @@ bool LockTable::mayWait(const Locker& locker, const Way& way, const LockRequest&
   if (way.wanted.isGated) return true;
   // The first says it for all: the queue may be very long.
   bool isBehindLock = false;
-  forEachAhead(*way.at, locker, way.wanted, isFavoured(*way.at, locker), [&](const Wait& first) {
+  forEachAhead(*way.at, locker, way.wanted, way.isFavoured, [&](const Wait& first) {
     isBehindLock = momentary_.accessOf(first) == LockAccess::Lock;
     return true;
   });
@@ -215,19 +188,21 @@ bool LockTable::mayWait(const Locker& locker, const Way& way, const LockRequest&
 
 // Is all that the mark stands for and that excludes `asked` momentary, or asked for by a face?
 bool LockTable::isOfWritesAlone(const Mark& mark, LockType asked) const {
+  const ModeTable& modes = *mark.place->entry->modes;
   std::uint32_t writes = 0;
   if (const auto* const held = momentary_.of(*mark.locker)) {
     for (const Hold* const hold : *held) {
-      if (!excludes(hold->type(), asked)) continue;
+      if (!modes.excludes(hold->type(), asked)) continue;
       if (isBelow(*holds_.entryOf(hold->target), mark)) ++writes;
     }
   }
   const auto& waits = mark.locker->waits;
   const auto requests = std::count_if(waits.begin(), waits.end(), [&](const Wait& wait) {
-    return momentary_.accessOf(wait) != LockAccess::Lock && excludes(wait.type(), asked) &&
+    return momentary_.accessOf(wait) != LockAccess::Lock && modes.excludes(wait.type(), asked) &&
            isBelow(*wait.entry(), mark);
   });
-  return mark.held.excluding(asked) <= writes && mark.waiting.excluding(asked) <= requests;
+  const ModeTable::Set types = modes.excludedBy(asked);
+  return mark.held.of(types) <= writes && mark.waiting.of(types) <= requests;
 }
 
 // --- Commits -------------------------------------------------------------------------------------

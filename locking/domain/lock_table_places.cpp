@@ -32,7 +32,7 @@ LockManager::Placing LockTable::setPlace(LockTarget target, LockTarget parent) {
 
 LockRequest LockTable::requestOf(const Wait& wait) const {
   LockRequest asked = wait.request();
-  asked.target = goalOf(wait).target;
+  if (wait.isMark != 0) asked.target = goalOf(wait).target;
   asked.scope = wait.isSubtree != 0 ? LockScope::Subtree : LockScope::Node;
   asked.access = momentary_.accessOf(wait);
   return asked;
@@ -73,15 +73,17 @@ bool isExcludedByDescendant(const Entry& entry, const Locker& locker, Wanted wan
 }  // namespace
 
 Way LockTable::wayOf(Locker& locker, Entry& goal, Wanted wanted, const Place* passed) const {
-  Way way{&goal, wanted, false, false};
+  Way way{&goal, wanted};
   if (goal.place == nullptr) {
-    way.isFree = mayBeGranted(goal, locker, wanted, isFavoured(goal, locker));
+    way.isFavoured = isFavoured(goal, locker);
+    way.isFree = mayBeGranted(goal, locker, wanted, way.isFavoured);
     return way;
   }
   way.isCovered = isCoveredFromAbove(locker, *goal.place, wanted.type);
   const auto mayPass = [&](Entry& entry, Wanted there) {
+    way.isFavoured = isFavoured(entry, locker);
     if (way.isCovered) return !isExcludedByDescendant(entry, locker, there);
-    return mayBeGranted(entry, locker, there, isFavoured(entry, locker));
+    return mayBeGranted(entry, locker, there, way.isFavoured);
   };
   const Wanted mark{wanted.type, false, /*isMark=*/true, wanted.isGated};
   bool isAhead = passed == nullptr;
@@ -117,18 +119,8 @@ bool LockTable::goOn(Wait& mark) {
   return false;
 }
 
-// What an own lock above covers stands where it would without that, and no newcomer is in its way.
-Queue::iterator LockTable::placeFor(Wait& wait, const Way& way) {
-  const Locker& locker = *wait.locker();
-  wait.upgrade = isFavoured(*way.at, locker);
-  wait.favoured = way.isCovered && wait.upgrade == 0;
-  return placeInQueue(*way.at, locker, wait.upgrade != 0);
-}
-
 // Who has locks below stands ahead of the first that wants all that is below.
-Queue::iterator placeInQueue(Entry& entry, const Locker& locker, bool upgrade) {
-  const Queue::iterator usual = upgrade ? entry.afterUpgrades() : entry.queue.end();
-  if (entry.place == nullptr || entry.subtreeWaits == 0) return usual;
+Queue::iterator placeInTree(Entry& entry, const Locker& locker, Queue::iterator usual) {
   if (!entry.place->hasMark(locker)) return usual;
   for (auto at = entry.queue.begin(); at != entry.queue.end(); ++at) {
     if (at == usual) return usual;
@@ -201,38 +193,6 @@ void LockTable::serveNewMarks(Locker& locker, Entry& entry, LockAnswers& out) {
     if (!std::exchange(place->isLowered, false) || place->entry->subtreeWaits == 0) continue;
     while (Wait* const next = nextToGrant(*place->entry)) grant(*next, out);
   }
-}
-
-// Strangers in one walk: what is ahead is known by its types. A family, or a locker with more than
-// one request, is looked at one by one.
-Wait* LockTable::nextInTree(Entry& entry) {
-  bool lockIsAhead = false;
-  TypeCounts marksAhead, subtreesAhead;
-  for (Wait& wait : entry.queue) {
-    const Locker& locker = *wait.locker();
-    const Wanted wanted = wait.wanted();
-    const bool isAlone = !hasRelatives(locker) && !wait.isFavoured() &&
-                         &locker.waits.front() == &locker.waits.back() &&
-                         !entry.place->hasMark(locker);
-    if (isAlone) {
-      bool isBlocked = lockIsAhead;
-      if (wanted.isMark) {
-        isBlocked = subtreesAhead.excluding(wanted.type) > 0;
-      } else if (wanted.isSubtree) {
-        isBlocked = isBlocked || marksAhead.excluding(wanted.type) > 0;
-      }
-      if (!isBlocked && !hasConflict(wait)) return &wait;
-    } else if (isFree(wait)) {
-      return &wait;
-    }
-    if (wanted.isMark) {
-      ++marksAhead[wanted.type];
-    } else {
-      lockIsAhead = true;
-      if (wanted.isSubtree) ++subtreesAhead[wanted.type];
-    }
-  }
-  return nullptr;
 }
 
 }  // namespace nephrite::lock_table

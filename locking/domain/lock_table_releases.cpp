@@ -12,6 +12,23 @@ namespace nephrite::lock_table {
 
 // --- Lockers -------------------------------------------------------------------------------------
 
+namespace {
+
+void leaveParent(Locker& locker) {
+  Locker* const parent = locker.parent.get();
+  if (parent == nullptr) return;
+  Locker* const next = std::exchange(locker.nextSibling, nullptr);
+  Locker* const previous = std::exchange(locker.previousSibling, nullptr);
+  if (next != nullptr) next->previousSibling = previous;
+  if (previous != nullptr) {
+    previous->nextSibling = next;
+  } else if (parent->firstChild == &locker) {
+    parent->firstChild = next;
+  }
+}
+
+}  // namespace
+
 void LockTable::signOn(Locker& locker, bool isCounted) {
   locker.isCounted = isCounted;
   locker.table = this;
@@ -42,19 +59,6 @@ void LockTable::signOff(Locker& locker, LockAnswers& out) {
 void LockTable::left(Locker& locker) {
   if (shared_.isShared) shared_.leave(locker);
   if (std::exchange(locker.isCounted, false)) counts_.removeLocker();
-}
-
-void LockTable::leaveParent(Locker& locker) {
-  Locker* const parent = locker.parent.get();
-  if (parent == nullptr) return;
-  Locker* const next = std::exchange(locker.nextSibling, nullptr);
-  Locker* const previous = std::exchange(locker.previousSibling, nullptr);
-  if (next != nullptr) next->previousSibling = previous;
-  if (previous != nullptr) {
-    previous->nextSibling = next;
-  } else if (parent->firstChild == &locker) {
-    parent->firstChild = next;
-  }
 }
 
 std::vector<LockerRef> LockTable::signOffFamily(Locker& locker, LockEventCause cause,
@@ -210,12 +214,14 @@ void LockTable::removeHold(Hold& hold, Entry& entry, LockEventCause cause) {
   Locker& locker = hold.locker();
   const LockType type = hold.type();
   if (entry.leases > 0) leases_.remove(hold, entry);
-  momentary_.remove(hold, entry);
-  setBelow(hold, entry, {});
+  if (entry.momentary > 0) momentary_.remove(hold, entry);
+  if (entry.place != nullptr) setBelow(hold, entry, {});
   holds_.remove(hold, entry);
-  holdChanged(locker, entry, type, LockType::Get);
-  if (entry.place != nullptr) entry.place->isFreed = true;
-  if (isCountedAnew(locker, entry)) counts_.remove(entry.target);
+  if (entry.place != nullptr) {
+    holdChanged(locker, entry, type, LockType::Get);
+    entry.place->isFreed = true;
+  }
+  if (counts_.isOn() && isCountedAnew(locker, entry)) counts_.remove(entry.target);
 }
 
 // What a locker that holds nothing here any more, and its descendants, still ask for is no upgrade,
@@ -256,23 +262,17 @@ std::vector<Locker*> LockTable::becomeNewcomers(Locker& locker, Entry& entry, bo
   return moved;
 }
 
-Entry* LockTable::letGo(Locker& locker, LockTarget target, LockEventCause cause) {
-  Entry& entry = entryFor(target);
+bool LockTable::letGo(Locker& locker, Entry& entry, LockEventCause cause) {
   Hold* const hold = holdOn(entry, locker);
   if (hold == nullptr) {
     dropUnlessNeeded(entry);
-    return nullptr;
+    return false;
   }
   removeHold(*hold, entry, cause);
+  if (entry.lastUpgrade == nullptr && entry.favoured == 0) return true;
   // What is still waited for there may stand behind requests that stood behind it.
   for (Locker* const each : becomeNewcomers(locker, entry)) shared_.moved.push_back(each);
-  return &entry;
-}
-
-bool LockTable::release(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause) {
-  Entry* const entry = letGo(locker, target, cause);
-  if (entry != nullptr) serve(*entry, out);
-  return entry != nullptr;
+  return true;
 }
 
 bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out, LockEventCause cause) {
@@ -280,9 +280,15 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out, Lock
     OwnerHold own(locker.mutex);
     locker.unlockRequests.add(1);
   }
-  if (holds_.find(locker, target) == nullptr) return false;
-  if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
-  const bool released = release(locker, target, out, cause);
+  Entry* const known = holds_.entryOf(target);
+  const Hold* const hold = known != nullptr ? holdOn(*known, locker) : holds_.find(locker, target);
+  if (hold == nullptr) return false;
+  // That may let the entry go, when it was needed for its queue alone.
+  const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(target);
+  if (isCommitted) cancelCommitOf(locker, out);
+  Entry& entry = known != nullptr && !isCommitted ? *known : entryFor(target);
+  const bool released = letGo(locker, entry, cause);
+  if (released) serve(entry, out);
   breakPending(out);
   return released;
 }
@@ -304,7 +310,7 @@ void LockTable::releaseAll(Locker& locker, const ReleaseScope& scope, LockAnswer
   }
   std::erase_if(left, [&](const auto& each) {
     const bool goes = each.second == ReleaseFate::Goes;
-    return !(goes ? letGo(locker, each.first, cause) != nullptr
+    return !(goes ? letGo(locker, entryFor(each.first), cause)
                   : returnToSession(locker, each.first, cause));
   });
   for (const auto& [target, fate] : left) serve(entryFor(target), out);
@@ -386,7 +392,7 @@ void LockTable::lapse(Hold& hold, LockAnswers& out) {
     leases_.noteLapse(wait, types, lapsed.request.lease);
   });
   ++statistics_.lapses;
-  out.add(options_.lapsed, std::move(lapsed));
+  out.add(LockDone(options_.lapsed), std::move(lapsed));
   if (locker.commit != nullptr && locker.commit->isAbout(target)) cancelCommitOf(locker, out);
   Entry& entry = entryFor(target);
   removeHold(*holdOn(entry, locker), entry, LockEventCause::Lease);

@@ -81,7 +81,8 @@ LockTarget whereBelow(const Mark& mark, LockType type, bool isHeld) {
   constexpr std::size_t kMostLooked = 256;
   const Locker& locker = *mark.locker;
   const auto isThere = [&](const Entry& entry, LockType there) {
-    return excludes(there, type) && entry.place != nullptr && entry.place->isBelow(*mark.place);
+    return entry.modes->excludes(there, type) && entry.place != nullptr &&
+           entry.place->isBelow(*mark.place);
   };
   LockTarget found;
   if (!isHeld) {
@@ -112,7 +113,7 @@ void describe(const Obstacle& obstacle, const Entry& entry, Wanted wanted, LockA
   answer.lockedAt = entry.target == answer.request.target ? LockTarget{} : entry.target;
   if (obstacle.mark == nullptr) return;
   const LockType held = obstacle.mark->held.strongest();
-  const bool isHeld = excludes(held, wanted.type);
+  const bool isHeld = entry.modes->excludes(held, wanted.type);
   answer.lockedType = isHeld ? held : LockType::Get;
   answer.lockedAt = whereBelow(*obstacle.mark, wanted.type, isHeld);
 }
@@ -127,7 +128,8 @@ void LockTable::describeObstacle(const Entry& entry, const Locker& locker, Wante
   };
   if (forEachConflict(entry, locker, wanted, describeFirst)) return;
   for (const Wait& ahead : entry.queue) {
-    if (areRelated(*ahead.locker(), locker) || !excludes(ahead.wanted(), wanted)) continue;
+    if (areRelated(*ahead.locker(), locker) || !excludes(*entry.modes, ahead.wanted(), wanted))
+      continue;
     describe({ahead.locker(), nullptr, nullptr, &ahead}, entry, wanted, answer);
     return;
   }
@@ -156,9 +158,8 @@ LockAnswer LockTable::refusalOf(const Wait& wait, LockOutcome outcome) const {
 
 // --- Events --------------------------------------------------------------------------------------
 
-void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
+void LockTable::tell(LockEventKind kind, LockEventCause cause, const Hold& hold, const Entry& entry,
                      std::uint64_t request) {
-  if (!events_.isOn()) return;
   LockEvent& event = events_.add();
   event.target = entry.target;
   event.locker = hold.locker().id;
@@ -172,8 +173,7 @@ void LockTable::note(LockEventKind kind, LockEventCause cause, const Hold& hold,
   event.below = belowOf(hold, entry).type;
 }
 
-void LockTable::note(LockEventKind kind, LockEventCause cause, const Wait& wait) {
-  if (!events_.isOn()) return;
+void LockTable::tell(LockEventKind kind, LockEventCause cause, const Wait& wait) {
   LockEvent& event = events_.add();
   event.target = goalOf(wait).target;
   if (wait.isMark != 0) event.at = wait.entry()->target;
@@ -319,7 +319,7 @@ class AllWaits {
   void waitsFor(std::uint32_t node, std::uint32_t next) { next_[node].push_back(next); }
   void addExcluders(const Entry& entry, LockType type, const Locker* except, std::uint32_t node) {
     for (const Hold& hold : entry.holders) {
-      if (&hold.locker() == except || compatible(hold.type(), type)) continue;
+      if (&hold.locker() == except || !entry.modes->excludes(hold.type(), type)) continue;
       waitsFor(node, nodeOf(hold.locker()));
     }
   }

@@ -18,12 +18,12 @@ bool mayBeInTheWay(const Locker& holder, const Locker& asker) {
 // Of all marks or Subtree locks that conflict with `type`, are there others than those of `locker`
 // and its ancestors? `typeOf` has theirs.
 template <typename TypeOf>
-bool isExcludedByOthers(const TypeCounts& all, const Locker& locker, LockType type,
-                        const TypeOf& typeOf) {
-  std::uint32_t others = all.excluding(type);
+bool isExcludedByOthers(const ModeTable& modes, const TypeCounts& all, const Locker& locker,
+                        LockType type, const TypeOf& typeOf) {
+  std::uint32_t others = all.of(modes.excludedBy(type));
   for (const Locker* up = &locker; up != nullptr && others > 0; up = up->parent.get()) {
     const LockType own = typeOf(*up);
-    if (excludes(own, type)) --others;
+    if (modes.excludes(own, type)) --others;
   }
   return others > 0;
 }
@@ -43,10 +43,10 @@ LockType TypeCounts::strongest() const {
   return LockType::Get;
 }
 
-std::uint32_t TypeCounts::excluding(LockType type) const {
+std::uint32_t TypeCounts::of(ModeTable::Set types) const {
   std::uint32_t count = 0;
-  for (const LockType held : kByStrength) {
-    if (!compatible(held, type)) count += (*this)[held];
+  for (const LockType type : kByStrength) {
+    if ((types & ModeTable::bitOf(type)) != 0) count += (*this)[type];
   }
   return count;
 }
@@ -67,30 +67,33 @@ bool Place::isBelow(const Place& other) const {
 
 bool hasConflictInTree(const Entry& entry, const Locker& locker, Wanted wanted) {
   const Place& place = *entry.place;
+  const ModeTable& modes = *entry.modes;
   if (wanted.isMark) {
-    return isExcludedByOthers(place.belowCounts, locker, wanted.type, [&](const Locker& own) {
-      if (place.below.empty()) return LockType::Get;
-      const Hold* const hold = holdOn(entry, own);
-      return hold == nullptr ? LockType::Get : place.belowOf(*hold).type;
-    });
+    return isExcludedByOthers(modes, place.belowCounts, locker, wanted.type,
+                              [&](const Locker& own) {
+                                if (place.below.empty()) return LockType::Get;
+                                const Hold* const hold = holdOn(entry, own);
+                                return hold == nullptr ? LockType::Get : place.belowOf(*hold).type;
+                              });
   }
   bool isExcluded = false;
   if (holdsEnough(entry, locker, wanted)) {
     // Of the object itself it has what it wants.
-  } else if (wanted.type == LockType::Exclusive || entry.aboveShare != nullptr) {
+  } else if (modes.excludes(modes.common(), wanted.type) || entry.aboveCommon != nullptr) {
     for (const Hold& hold : entry.holders) {
-      isExcluded = !compatible(hold.type(), wanted.type) && mayBeInTheWay(hold.locker(), locker);
+      isExcluded = modes.excludes(hold.type(), wanted.type) && mayBeInTheWay(hold.locker(), locker);
       if (isExcluded) return true;
     }
   }
   if (wanted.isSubtree && locker.firstChild != nullptr) {
-    if (place.markCounts.excluding(wanted.type) == 0) return false;
+    if (place.markCounts.of(modes.excludedBy(wanted.type)) == 0) return false;
     return std::any_of(place.inOrder.begin(), place.inOrder.end(), [&](const Mark& mark) {
-      return excludes(mark.typeFor(locker), wanted.type) && mayBeInTheWay(*mark.locker, locker);
+      return modes.excludes(mark.typeFor(locker), wanted.type) &&
+             mayBeInTheWay(*mark.locker, locker);
     });
   }
   return wanted.isSubtree &&
-         isExcludedByOthers(place.markCounts, locker, wanted.type, [&](const Locker& own) {
+         isExcludedByOthers(modes, place.markCounts, locker, wanted.type, [&](const Locker& own) {
            const Mark* const mark = place.markOf(own);
            return mark == nullptr ? LockType::Get : mark->type();
          });
@@ -109,14 +112,15 @@ Instant Obstacle::since() const {
 bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted wanted,
                            FunctionRef<bool(const Obstacle&)> visit) {
   const Place& place = *entry.place;
+  const ModeTable& modes = *entry.modes;
   boost::container::small_vector<std::pair<std::uint64_t, Obstacle>, 8> found;
   const auto add = [&](LockType type, Locker& holder, std::uint64_t order, const Obstacle& what) {
-    if (excludes(type, wanted.type) && mayBeInTheWay(holder, locker)) {
+    if (modes.excludes(type, wanted.type) && mayBeInTheWay(holder, locker)) {
       found.emplace_back(order, what);
     }
   };
   if (wanted.isMark) {
-    if (place.belowCounts.excluding(wanted.type) == 0) return false;
+    if (place.belowCounts.of(modes.excludedBy(wanted.type)) == 0) return false;
     for (const auto& [order, reach] : place.below) {
       add(reach.types.type, reach.hold->locker(), order, {&reach.hold->locker(), reach.hold});
     }
@@ -126,7 +130,7 @@ bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted want
       if (isHeld) break;
       add(hold.type(), hold.locker(), hold.acquired(), {&hold.locker(), &hold});
     }
-    if (wanted.isSubtree && place.markCounts.excluding(wanted.type) > 0) {
+    if (wanted.isSubtree && place.markCounts.of(modes.excludedBy(wanted.type)) > 0) {
       for (const Mark& mark : place.inOrder) {
         add(mark.typeFor(locker), *mark.locker, mark.order, {mark.locker, nullptr, &mark});
       }

@@ -26,8 +26,8 @@ class TypeCounts {
   }
   /// Get: there are none.
   LockType strongest() const;
-  /// Of those that conflict with `type`.
-  std::uint32_t excluding(LockType type) const;
+  /// Of all of `types`.
+  std::uint32_t of(ModeTable::Set types) const;
   friend bool operator==(const TypeCounts&, const TypeCounts&) = default;
 
  private:
@@ -116,10 +116,12 @@ bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted want
 
 /// How far a request comes at once on its way down.
 struct Way {
-  Entry* at;       ///< Where it has to wait: its goal, or above it.
-  Wanted wanted;   ///< There.
-  bool isFree;     ///< It need not wait.
-  bool isCovered;  ///< By an own lock with scope Subtree above: only descendants are in the way.
+  Entry* at;            ///< Where it has to wait: its goal, or above it.
+  Wanted wanted;        ///< There.
+  bool isFree = false;  ///< It need not wait.
+  bool isCovered =
+      false;  ///< By an own lock with scope Subtree above: only descendants are in the way.
+  bool isFavoured = false;  ///< Where it has to wait it stands before newcomers.
 };
 
 /// What `hold` holds of all that is below.
@@ -128,7 +130,20 @@ inline HeldTypes belowOf(const Hold& hold, const Entry& entry) {
 }
 
 /// Where a request of `locker` stands in the queue.
-Queue::iterator placeInQueue(Entry& entry, const Locker& locker, bool upgrade);
+Queue::iterator placeInTree(Entry& entry, const Locker& locker, Queue::iterator usual);
+inline Queue::iterator placeInQueue(Entry& entry, const Locker& locker, bool upgrade) {
+  const Queue::iterator usual = upgrade ? entry.afterUpgrades() : entry.queue.end();
+  if (entry.place == nullptr || entry.subtreeWaits == 0) return usual;
+  return placeInTree(entry, locker, usual);
+}
+
+/// The same of one that its way has brought there. What an own lock above covers stands where it
+/// would without that, and no newcomer is in its way.
+inline Queue::iterator placeFor(Wait& wait, const Way& way) {
+  wait.upgrade = way.isFavoured;
+  wait.favoured = way.isCovered && !way.isFavoured;
+  return placeInQueue(*way.at, *wait.locker(), way.isFavoured);
+}
 
 /// The places of all targets that have one, and the marks in them.
 ///

@@ -11,18 +11,6 @@ namespace nephrite::lock_table {
 
 namespace {
 
-/// A bit for each type that a wait may want.
-unsigned bitOf(LockType type) { return 1u << static_cast<unsigned>(type); }
-
-unsigned excludedBy(LockType held) {
-  unsigned types = 0;
-  for (const LockType type :
-       {LockType::Share, LockType::Reserve, LockType::Update, LockType::Exclusive}) {
-    if (!compatible(held, type)) types |= bitOf(type);
-  }
-  return types;
-}
-
 /// Where each request of a queue stands, found out when it is first asked for.
 class QueuePlaces {
  public:
@@ -51,7 +39,7 @@ class WaitersInTree {
       return;
     }
     forEachOf(entry, holder, reach, [&](const Wait& wait) {
-      return excludes(wait.isMark != 0 ? below : hold.type(), wait.type());
+      return entry.modes->excludes(wait.isMark != 0 ? below : hold.type(), wait.type());
     });
   }
   template <typename Reach>
@@ -61,7 +49,8 @@ class WaitersInTree {
       return;
     }
     forEachOf(entry, *mark.locker, reach, [&](const Wait& wait) {
-      return wait.wanted().isSubtree && excludes(mark.typeFor(*wait.locker()), wait.type());
+      return wait.wanted().isSubtree &&
+             entry.modes->excludes(mark.typeFor(*wait.locker()), wait.type());
     });
   }
   /// Of two of a kind, those behind the one that stands further ahead are all.
@@ -164,6 +153,75 @@ void QueueBarrier::add(const Locker& locker) {
   }
 }
 
+bool isFree(const Wait& wait) {
+  for (const Wait& ahead : wait.entry()->queue) {
+    if (&ahead == &wait) break;
+    const bool isOwn = ahead.locker() == wait.locker() && ahead.isMark == 0 && wait.isMark == 0;
+    if (isOwn || isInTheWay(ahead, wait)) return false;
+  }
+  return !hasConflict(wait);
+}
+
+namespace {
+
+// Strangers in one walk: what is ahead is known by its types. A family, or a locker with more than
+// one request, is looked at one by one.
+Wait* nextInTree(Entry& entry) {
+  bool lockIsAhead = false;
+  TypeCounts marksAhead, subtreesAhead;
+  for (Wait& wait : entry.queue) {
+    const Locker& locker = *wait.locker();
+    const Wanted wanted = wait.wanted();
+    const ModeTable::Set excluding = entry.modes->excludedBy(wanted.type);
+    const bool isAlone = !hasRelatives(locker) && !wait.isFavoured() &&
+                         &locker.waits.front() == &locker.waits.back() &&
+                         !entry.place->hasMark(locker);
+    if (isAlone) {
+      bool isBlocked = lockIsAhead;
+      if (wanted.isMark) {
+        isBlocked = subtreesAhead.of(excluding) > 0;
+      } else if (wanted.isSubtree) {
+        isBlocked = isBlocked || marksAhead.of(excluding) > 0;
+      }
+      if (!isBlocked && !hasConflict(wait)) return &wait;
+    } else if (isFree(wait)) {
+      return &wait;
+    }
+    if (wanted.isMark) {
+      ++marksAhead[wanted.type];
+    } else {
+      lockIsAhead = true;
+      if (wanted.isSubtree) ++subtreesAhead[wanted.type];
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Wait* nextToGrant(Entry& entry) {
+  if (entry.queue.empty()) return nullptr;
+  if (entry.place != nullptr) return nextInTree(entry);
+  Wait& head = entry.queue.front();
+  if (!hasConflict(head)) return &head;
+  if (entry.favoured == 0 && !hasRelatives(*head.locker())) return nullptr;
+
+  QueueBarrier barrier(entry);
+  for (Wait& wait : entry.queue) {
+    if (isFree(wait)) return &wait;
+    if (wait.isFavoured() || entry.favoured == 0) barrier.add(*wait.locker());
+    if (barrier.isClosed()) break;
+  }
+  FewWaits free;
+  for (Wait* const wait : barrier.exceptions()) {
+    if (isFree(*wait)) free.push_back(wait);
+  }
+  if (free.size() < 2) return free.empty() ? nullptr : free.front();
+  return &*std::find_if(entry.queue.begin(), entry.queue.end(), [&](const Wait& wait) {
+    return std::find(free.begin(), free.end(), &wait) != free.end();
+  });
+}
+
 // Do the new waits of `requester` lead to none but a few lockers, each of which comes to one that
 // waits for nothing? Then they close no cycle, however many wait for `requester`, and however many
 // other waits it has. Nearly always the holder of the target just works on.
@@ -227,25 +285,26 @@ bool WaitGraph::markWaitersFor(Locker& requester) {
   };
 
   struct ThroughHolders {
-    unsigned types = 0;                               // Waits for these were reached ...
+    ModeTable::Set types = 0;                         // Waits for these were reached ...
     boost::container::small_vector<Wait*, 4> passed;  // ... but for those of holders' descendants.
   };
   boost::unordered_flat_map<const Entry*, ThroughHolders> reachedThroughHolders;
   const auto reachThrough = [&](const Entry& entry, const Hold& hold) {
     ThroughHolders& reached = reachedThroughHolders[&entry];
-    const unsigned excluded = excludedBy(hold.type());
+    const ModeTable::Set excluded = entry.modes->excludedBy(hold.type());
     const auto isDescendant = [&](const Wait* wait) {
-      return (bitOf(wait->type()) & excluded) == 0 || isAncestor(hold.locker(), *wait->locker());
+      return (ModeTable::bitOf(wait->type()) & excluded) == 0 ||
+             isAncestor(hold.locker(), *wait->locker());
     };
     const auto still = std::partition(reached.passed.begin(), reached.passed.end(), isDescendant);
     for (auto at = still; at != reached.passed.end(); ++at) reach(*(*at)->locker());
     reached.passed.erase(still, reached.passed.end());
-    const unsigned types = excluded & ~reached.types;
+    const auto types = static_cast<ModeTable::Set>(excluded & ~reached.types);
     if (types == 0) return;
-    reached.types |= types;
+    reached.types = static_cast<ModeTable::Set>(reached.types | types);
     const bool hasDescendants = hold.locker().firstChild != nullptr;
     for (Wait& wait : const_cast<Queue&>(entry.queue)) {
-      if ((bitOf(wait.type()) & types) == 0 || isHeldByNow(wait)) continue;
+      if ((ModeTable::bitOf(wait.type()) & types) == 0 || isHeldByNow(wait)) continue;
       if (hasDescendants && isAncestor(hold.locker(), *wait.locker())) {
         reached.passed.push_back(&wait);
       } else {
@@ -358,7 +417,7 @@ class Blockers {
       // All were seen then that exclude this type, but for ancestors of that locker.
       for (const Locker* up = other->parent.get(); up != nullptr; up = up->parent.get()) {
         const Hold* const hold = holdOn(entry, *up);
-        if (hold == nullptr || compatible(hold->type(), wait.type())) continue;
+        if (hold == nullptr || !entry.modes->excludes(hold->type(), wait.type())) continue;
         if (mayExclude(hold->locker(), *wait.locker()) && visitHold(*hold)) return;
       }
     } else {
@@ -395,14 +454,17 @@ class Blockers {
   }
 
  private:
-  using MetFrom = std::array<const Wait*, 2>;      // The first walk that met it, and the latest.
-  using WalkedFor = std::array<const Locker*, 5>;  // By type.
+  using MetFrom = std::array<const Wait*, 2>;  // The first walk that met it, and the latest.
+  using WalkedFor = std::array<const Locker*, ModeTable::kMost>;  // By type.
 
   /// A locker for which all that excludes `type` was visited.
   const Locker* walkedFor(const Entry& entry, LockType type) {
     const WalkedFor& walked = holdersOf_[&entry];
-    const Locker* const same = walked.at(static_cast<std::size_t>(type));
-    return same != nullptr ? same : walked.at(static_cast<std::size_t>(LockType::Exclusive));
+    for (std::size_t i = 0; i < walked.size(); ++i) {
+      const bool hasSeenAll = entry.modes->excludesAllOf(static_cast<LockType>(i), type);
+      if (walked[i] != nullptr && hasSeenAll) return walked[i];
+    }
+    return nullptr;
   }
 
   boost::unordered_flat_map<const Entry*, WalkedFor> holdersOf_;
@@ -520,7 +582,7 @@ LockTarget obtainedIn(const std::vector<WaitEdge>& cycle, const Locker& member) 
   anyOfProcess(member, [&](const Locker& locker) {
     for (const auto& [entry, place] : locker.contended) {
       if (entry->target != last.target) continue;
-      if (!compatible(place.hold->type(), last.wanted)) obtained = last.target;
+      if (entry->modes->excludes(place.hold->type(), last.wanted)) obtained = last.target;
       return true;
     }
     for (const Mark* mark = locker.marks; mark != nullptr; mark = mark->next) {

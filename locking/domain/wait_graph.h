@@ -30,29 +30,30 @@ inline bool isInTheWay(const Wait& ahead, const Wait& behind) {
   if (place == nullptr) return true;
   // Who has locks below does not wait for those who want all that is below.
   if (ahead.wanted().isSubtree && place->hasMark(*behind.locker())) return false;
-  return excludes(ahead.wanted(), behind.wanted());
+  return excludes(*ahead.entry()->modes, ahead.wanted(), behind.wanted());
 }
 
 /// Calls `visit(hold)` for all locks that others hold and that exclude one of `type` for `locker`,
 /// in the order of their grants, until it returns true; then true.
 template <typename Visit>
 bool forEachExcluding(const Entry& entry, const Locker& locker, LockType type, const Visit& visit) {
-  if (type == LockType::Exclusive) {
+  const ModeTable& modes = *entry.modes;
+  const auto excludes = [&](Hold& hold) {
+    return modes.excludes(hold.type(), type) && mayExclude(hold.locker(), locker);
+  };
+  if (modes.common() == LockType::Get || modes.excludes(modes.common(), type)) {
     for (Hold& hold : entry.holders) {
-      if (mayExclude(hold.locker(), locker) && visit(hold)) return true;
+      if (excludes(hold) && visit(hold)) return true;
     }
     return false;
   }
-  Hold* const deepest = entry.aboveShare;
+  Hold* const deepest = entry.aboveCommon;
   if (deepest == nullptr) return false;
-  const auto excludes = [&](Hold& hold) {
-    return !compatible(hold.type(), type) && mayExclude(hold.locker(), locker);
-  };
   if (deepest->locker().parent == nullptr) return excludes(*deepest) && visit(*deepest);
 
   boost::container::small_vector<Hold*, 1 + Locker::kMostDepth> holds;
   for (Hold* hold = deepest; hold != nullptr;
-       hold = holdOfAncestor(entry, hold->locker(), /*aboveShare=*/true)) {
+       hold = holdOfAncestor(entry, hold->locker(), /*aboveCommon=*/true)) {
     holds.push_back(hold);
   }
   std::sort(holds.begin(), holds.end(),
@@ -103,6 +104,39 @@ void forEachBlocker(const Wait& wait, const Visit& visit) {
     if (visit(Obstacle{ahead.locker(), nullptr, nullptr, &ahead})) return;
   }
 }
+
+/// Calls `visit` for the requests in the way of what `locker` wants that stand ahead of where it
+/// would stand, until it returns true; then true.
+template <typename Visit>
+bool forEachAhead(Entry& entry, const Locker& locker, Wanted wanted, bool favoured,
+                  const Visit& visit) {
+  if (entry.queue.empty()) return false;
+  const Queue::iterator place = placeInQueue(entry, locker, favoured);
+  for (auto at = entry.queue.begin(); at != place; ++at) {
+    const Wait& ahead = *at;
+    const bool isOwn = ahead.locker() == &locker && ahead.isMark == 0 && !wanted.isMark;
+    if (isOwn && visit(ahead)) return true;
+    if (favoured && !ahead.isFavoured() &&
+        !(wanted.isSubtree && entry.place->hasMark(*ahead.locker()))) {
+      continue;
+    }
+    const bool isStranger = !areRelated(*ahead.locker(), locker);
+    if (isStranger && excludes(*entry.modes, ahead.wanted(), wanted) && visit(ahead)) return true;
+  }
+  return false;
+}
+
+/// Need a request not wait that is made now? `favoured`: it stands before all newcomers.
+inline bool mayBeGranted(Entry& entry, const Locker& locker, Wanted wanted, bool favoured) {
+  const auto isAhead = [](const Wait&) { return true; };
+  if (!wanted.isGated && forEachAhead(entry, locker, wanted, favoured, isAhead)) return false;
+  return !hasConflict(entry, locker, wanted);
+}
+
+/// May it be granted, where it stands? An earlier request of the same locker goes first.
+bool isFree(const Wait& wait);
+/// The request of the queue that is granted next; null: all have to wait.
+Wait* nextToGrant(Entry& entry);
 
 /// What `locker` asks for on `entry`, in the order of asking. Of its waits and the queue it looks
 /// through the shorter, for either may be very long.

@@ -4,19 +4,6 @@
 
 namespace nephrite::lock_table {
 
-Queue::iterator Entry::afterUpgrades() {
-  if (lastUpgrade == nullptr) return queue.begin();
-  return std::next(queue.iterator_to(*lastUpgrade));
-}
-
-void Entry::enter(Wait& wait, Queue::iterator before) {
-  const bool isLastUpgrade = wait.upgrade != 0 && before == afterUpgrades();
-  queue.insert(before, wait);
-  if (isLastUpgrade) lastUpgrade = &wait;
-  if (wait.wanted().isSubtree) ++subtreeWaits;
-  if (wait.favoured != 0) ++favoured;
-}
-
 void Entry::leave(Wait& wait) {
   const auto at = queue.iterator_to(wait);
   if (lastUpgrade == &wait) {  // Newcomers may stand between upgrades, where there is a tree.
@@ -26,7 +13,7 @@ void Entry::leave(Wait& wait) {
     }
   }
   queue.erase(at);
-  if (wait.wanted().isSubtree) --subtreeWaits;
+  if (wait.isSubtree != 0 && wait.isMark == 0) --subtreeWaits;
   if (wait.favoured != 0) --favoured;
 }
 

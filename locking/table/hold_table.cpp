@@ -119,7 +119,7 @@ void HoldTable::contend(Entry& entry) {
   revokeRetained(entry);
   for (Hold& hold : entry.holders) {
     hold.locker().contended.emplace(&entry, HolderPlace{&hold});
-    if (hold.type() != LockType::Share) entry.aboveShare = &hold;  // In a chain there is one.
+    if (hold.type() != LockType::Share) entry.aboveCommon = &hold;  // In a chain there is one.
   }
   if (!entry.hasFew()) keepPlaces(entry);
 }
@@ -133,14 +133,15 @@ void HoldTable::keepPlaces(Entry& entry) {
 // an ancestor of the next.
 void HoldTable::note(Entry& entry, Hold& hold) {
   if (hold.type() == LockType::Share) {
-    if (entry.aboveShare == &hold) noteAncestor(entry, hold.locker());
-  } else if (entry.aboveShare == nullptr || isAncestor(entry.aboveShare->locker(), hold.locker())) {
-    entry.aboveShare = &hold;
+    if (entry.aboveCommon == &hold) noteAncestor(entry, hold.locker());
+  } else if (entry.aboveCommon == nullptr ||
+             isAncestor(entry.aboveCommon->locker(), hold.locker())) {
+    entry.aboveCommon = &hold;
   }
 }
 
 void HoldTable::noteAncestor(Entry& entry, const Locker& locker) {
-  entry.aboveShare = holdOfAncestor(entry, locker, /*aboveShare=*/true);
+  entry.aboveCommon = holdOfAncestor(entry, locker, /*aboveCommon=*/true);
 }
 
 void HoldTable::noteChanged(Segment& segment, Hold& hold) {
@@ -286,7 +287,7 @@ void HoldTable::remove(Hold& hold, Entry& entry) {
       entry.holders.remove(hold, before);
     }
     --entry.holderCount;
-    if (entry.aboveShare == &hold) noteAncestor(entry, locker);
+    if (entry.aboveCommon == &hold) noteAncestor(entry, locker);
   }
   locker.contended.erase(&entry);
   drop(locker, hold);
@@ -458,7 +459,7 @@ std::uint64_t HoldTable::lastToken() const {
 
 void HoldTable::checkHolders(const Entry& entry) {
   const Hold* before = entry.holders.last();
-  const Hold* aboveShare = nullptr;
+  const Hold* aboveCommon = nullptr;
   std::uint32_t count = 0;
   for (const Hold& hold : entry.holders) {
     NEPHRITE_CHECK(!hold.isRetainable() && !hold.isRetained());
@@ -469,11 +470,11 @@ void HoldTable::checkHolders(const Entry& entry) {
     before = &hold;
     ++count;
     if (hold.type() == LockType::Share) continue;
-    if (aboveShare == nullptr || isAncestor(aboveShare->locker(), hold.locker())) {
-      aboveShare = &hold;
+    if (aboveCommon == nullptr || isAncestor(aboveCommon->locker(), hold.locker())) {
+      aboveCommon = &hold;
     }
   }
-  NEPHRITE_CHECK(entry.holderCount == count && entry.aboveShare == aboveShare);
+  NEPHRITE_CHECK(entry.holderCount == count && entry.aboveCommon == aboveCommon);
 }
 
 void HoldTable::checkInvariants() const {

@@ -46,18 +46,25 @@ inline bool hasRelatives(const Locker& locker) {
 
 /// The hold of the nearest ancestor of `locker` that holds something on `entry` (more than Share);
 /// null: none does.
-inline Hold* holdOfAncestor(const Entry& entry, const Locker& locker, bool aboveShare = false) {
+inline Hold* holdOfAncestor(const Entry& entry, const Locker& locker, bool aboveCommon = false) {
   for (const Locker* up = locker.parent.get(); up != nullptr; up = up->parent.get()) {
     Hold* const hold = holdOn(entry, *up);
-    if (hold != nullptr && (!aboveShare || hold->type() != LockType::Share)) return hold;
+    if (hold != nullptr && (!aboveCommon || hold->type() != LockType::Share)) return hold;
   }
   return nullptr;
 }
 
+/// Does `locker`, or an ancestor of it, hold something there? Then no newcomer is in its way.
+inline bool isFavoured(const Entry& entry, const Locker& locker) {
+  if (entry.holders.empty()) return false;
+  if (holdOn(entry, locker) != nullptr) return true;
+  return locker.parent != nullptr && holdOfAncestor(entry, locker) != nullptr;
+}
+
 inline bool Entry::isSharedInFamily() const {
-  if (aboveShare == nullptr || holderCount < 2) return false;
-  return aboveShare->type() == LockType::Exclusive ||
-         holdOfAncestor(*this, aboveShare->locker(), /*aboveShare=*/true) != nullptr;
+  if (aboveCommon == nullptr || holderCount < 2) return false;
+  return aboveCommon->type() == LockType::Exclusive ||
+         holdOfAncestor(*this, aboveCommon->locker(), /*aboveCommon=*/true) != nullptr;
 }
 
 }  // namespace nephrite::lock_table

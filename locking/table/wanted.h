@@ -2,7 +2,7 @@
 
 // Private to locking: what is in whose way.
 
-#include "locking/lock_type.h"
+#include "locking/table/mode_table.h"
 
 namespace nephrite::lock_table {
 
@@ -14,16 +14,11 @@ struct Wanted {
   bool isGated = false;    ///< Looks at what is held alone, not at who waits.
 };
 
-/// Is what is held, perhaps nothing, in the way of a request?
-inline bool excludes(LockType held, LockType asked) {
-  return held != LockType::Get && !compatible(held, asked);
-}
-
 /// Of requests of two lockers in one queue: is one ahead in the way of one behind?
-inline bool excludes(Wanted ahead, Wanted behind) {
+inline bool excludes(const ModeTable& modes, Wanted ahead, Wanted behind) {
   if (!ahead.isMark && !behind.isMark) return true;
   const bool meet = ahead.isMark ? behind.isSubtree : ahead.isSubtree;
-  return meet && !compatible(ahead.type, behind.type);
+  return meet && modes.excludes(ahead.type, behind.type);
 }
 
 }  // namespace nephrite::lock_table
