@@ -39,8 +39,16 @@ function(nephrite_test folder)
     string(APPEND label -concurrent)  # One label: gtest_discover_tests takes lists apart.
     add_dependencies(concurrent_tests ${folder}_test)
   endif()
-  gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${label} TIMEOUT 1200)
+  if(CMAKE_UNITY_BUILD)  # The presets of ./test.
+    set(suites ${CMAKE_BINARY_DIR}/${folder}_suites.cmake)
+    file(GENERATE OUTPUT ${suites} CONTENT
+      "include(${CMAKE_CURRENT_SOURCE_DIR}/cmake/AddSuites.cmake)
+add_suites($<TARGET_FILE:${folder}_test> LABELS ${label} TIMEOUT 1200)\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${suites})
+  else()
+    gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST
+      PROPERTIES LABELS ${label} TIMEOUT 1200)
+  endif()
 endfunction()
 
 nephrite_test(base CONCURRENT nephrite_base)

@@ -7,7 +7,7 @@ build_packages=(
   libsystemd-dev libicu-dev libinih-dev librocksdb-dev libfmt-dev libcli11-dev
   flatbuffers-compiler libflatbuffers-dev
 )
-test_packages=(clang-14 llvm-14 libclang-rt-14-dev libgtest-dev libgmock-dev valgrind)
+test_packages=(clang-14 llvm-14 lld libclang-rt-14-dev libgtest-dev libgmock-dev valgrind)
 fuzz_packages=(libfuzzer-14-dev)
 
 say() { printf '\n==> %s\n' "$*"; }
