@@ -1,7 +1,7 @@
-# Run by ctest as it starts: the tests of one program, each suite of GoogleTest one of ctest's. Under
-# a sanitizer a program takes longer to start and to end than most tests to run. What is cut in parts
-# on purpose (Shard/, Exhaustive/) stays in parts, which run at once. With NEPHRITE_EACH_TEST in the
-# environment each test is one of ctest's, so that -R finds it by its name.
+# Run by ctest as it starts: the tests of one program, each suite of GoogleTest one of ctest's.
+# Under a sanitizer a program takes longer to start and to end than most tests to run. What is cut
+# in parts on purpose (Shard/, Exhaustive/) stays in parts, which run at once. With
+# NEPHRITE_EACH_TEST in the environment each test is one of ctest's, so that -R finds its name.
 
 # add_suites(PROGRAM PROPERTY VALUE...): the properties are those of each of ctest's tests.
 function(add_suites program)

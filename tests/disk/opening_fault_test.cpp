@@ -6,6 +6,7 @@
 #include "objects/disk/store_env.h"
 #include "tests/disk/faulty_file_system.h"
 #include "tests/disk/killed_store.h"
+#include "tests/support/child_process.h"
 
 namespace nephrite {
 namespace {
@@ -29,7 +30,7 @@ class GivenAStoreToBeOpened : public testing::Test {
   /// Opens the store with each operation failing in turn, until opening needs no more of them.
   void failAtEachOperation(Fault fault, bool onlyOnce, bool readsCount) {
     int at = 0;
-    for (bool failed = true; failed; ++at) {
+    for (bool failed = true; failed; at += strideOfCycles()) {
       SCOPED_TRACE(testing::Message() << "operation " << at << " fails");
       const fs::path victim = killed_.victim();
       const auto disk = std::make_shared<FaultyFileSystem>();

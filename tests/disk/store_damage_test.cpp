@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/disk/killed_store.h"
+#include "tests/support/child_process.h"
 
 namespace nephrite {
 namespace {
@@ -55,7 +56,8 @@ class GivenAStoreThatWasNotClosed : public testing::Test {
     const fs::path file = fileLike(directory, part);
     const std::string whole = contentOf(file);
     std::mt19937 random(4711);
-    for (std::size_t at = 0; at < whole.size(); at += step) {
+    const auto stride = step * static_cast<std::size_t>(strideOfCycles());
+    for (std::size_t at = 0; at < whole.size(); at += stride) {
       SCOPED_TRACE(testing::Message()
                    << file.filename() << " byte " << at << " of " << whole.size());
       std::string flipped = whole;

@@ -192,7 +192,7 @@ class Interleavings {
     if (std::accumulate(done.begin(), done.end(), std::size_t{0}) != kProcesses * kSteps / 2) {
       return false;
     }
-    return ++halves_ % std::max(1, 100 / cycles(100)) != 0;
+    return ++halves_ % strideOfCycles() != 0;
   }
 
   static std::string nameOf(std::size_t process) { return std::string(1, "CAB"[process]); }

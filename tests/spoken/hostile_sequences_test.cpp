@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/spoken/spoken_server.h"
+#include "tests/support/child_process.h"
 
 namespace nephrite {
 namespace {
@@ -471,7 +472,8 @@ TEST(HostileSequences, WhenAMessageOfAnyKindComesInAnyStateThenTheServerGoesOn) 
 
 TEST(HostileSequences, WhenAClientSaysWhatItLikesThenTheServerGoesOnAndOthersKeepTheirs) {
   const std::uint64_t first = numberFrom("NEPHRITE_HOSTILE_FIRST", 1);
-  const std::uint64_t count = numberFrom("NEPHRITE_HOSTILE_SEQUENCES", 100'000);
+  const std::uint64_t count =
+      numberFrom("NEPHRITE_HOSTILE_SEQUENCES", static_cast<std::uint64_t>(cycles(100'000)));
   constexpr std::uint64_t kOfOneServer = 500;
   const SilentErrors silence;
   for (std::uint64_t begin = first; begin < first + count; begin += kOfOneServer) {

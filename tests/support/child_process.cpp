@@ -46,6 +46,8 @@ int cycles(int usual) {
   return percent == nullptr ? usual : std::max(1, usual * std::atoi(percent) / 100);
 }
 
+int strideOfCycles() { return std::max(1, 100 / cycles(100)); }
+
 ChildProcess::ChildProcess(Options options) {
   std::array<int, 2> in{};
   std::array<int, 2> out{};

@@ -18,6 +18,8 @@ bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds wi
 
 /// Cycles of a long test: `usual`, or its part when NEPHRITE_CYCLES_PERCENT says so (sanitizers).
 int cycles(int usual);
+/// To do only every so many-th of a long row of steps: as many as cycles() does of a hundred.
+int strideOfCycles();
 
 /// A program that we have started: speaks by lines, and gets signals.
 ///
