@@ -116,11 +116,10 @@ bool forEachConflictInTree(const Entry& entry, const Locker& locker, Wanted want
 
 /// How far a request comes at once on its way down.
 struct Way {
-  Entry* at;            ///< Where it has to wait: its goal, or above it.
-  Wanted wanted;        ///< There.
-  bool isFree = false;  ///< It need not wait.
-  bool isCovered =
-      false;  ///< By an own lock with scope Subtree above: only descendants are in the way.
+  Entry* at;                ///< Where it has to wait: its goal, or above it.
+  Wanted wanted;            ///< There.
+  bool isFree = false;      ///< It need not wait.
+  bool isCovered = false;   ///< By an own Subtree lock above: only descendants are in the way.
   bool isFavoured = false;  ///< Where it has to wait it stands before newcomers.
 };
 
@@ -129,7 +128,7 @@ inline HeldTypes belowOf(const Hold& hold, const Entry& entry) {
   return entry.place == nullptr ? HeldTypes{} : entry.place->belowOf(hold);
 }
 
-/// Where a request of `locker` stands in the queue.
+/// Where a request of `locker` stands in the queue: in a tree perhaps ahead of its `usual` place.
 Queue::iterator placeInTree(Entry& entry, const Locker& locker, Queue::iterator usual);
 inline Queue::iterator placeInQueue(Entry& entry, const Locker& locker, bool upgrade) {
   const Queue::iterator usual = upgrade ? entry.afterUpgrades() : entry.queue.end();

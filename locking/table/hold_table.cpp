@@ -129,8 +129,8 @@ void HoldTable::keepPlaces(Entry& entry) {
   for (Hold& hold : entry.holders) placeOf(hold, entry).before = std::exchange(before, &hold);
 }
 
-// The holder above Share may have changed. It excludes all but its descendants: of several, each is
-// an ancestor of the next.
+// The holder above the common mode may have changed. It excludes all but its descendants: of
+// several, each is an ancestor of the next.
 void HoldTable::note(Entry& entry, Hold& hold) {
   if (hold.type() == LockType::Share) {
     if (entry.aboveCommon == &hold) noteAncestor(entry, hold.locker());
