@@ -27,11 +27,10 @@ function(nephrite_test folder)
   if(TARGET nephrite_test_support AND NOT folder MATCHES "^(base|tidy|interleavings)$")
     target_link_libraries(${folder}_test PRIVATE nephrite_test_support)
   endif()
-  # Not optimised, a test is compiled in half the time. Our libraries are; and so is what computes
-  # for minutes.
+  # Our presets do not optimise tests, which are compiled in half the time then.
   set(computing simulation network interleavings)
-  if(CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT folder IN_LIST computing)
-    target_compile_options(${folder}_test PRIVATE -O0)
+  if(NOT folder IN_LIST computing)
+    target_compile_options(${folder}_test PRIVATE ${NEPHRITE_TEST_FLAGS})
   endif()
   # In GoogleTest's macros the checks of each pointer take as long to compile as the rest of a test.
   # Our libraries have them all. A test, and what it compiles of our headers, has the other checks

@@ -169,9 +169,10 @@ FencingToken LockTable::grantHold(Locker& locker, Entry& entry, const LockReques
   return hold.token();
 }
 
-// Would a lock be one more? Then also when it goes: one fewer.
+// While locks are counted (LockCounts::isOn()): would one be one more? Then also when it goes: one
+// fewer.
 bool LockTable::isCountedAnew(const Locker& locker, const Entry& entry) const {
-  if (!counts_.isOn() || !locker.isCounted || holdOn(entry, locker) != nullptr) return false;
+  if (!locker.isCounted || holdOn(entry, locker) != nullptr) return false;
   bool isNew = true;
   forEachRequestFor(locker, entry, [&](const Wait&) { isNew = false; });
   return isNew;

@@ -22,7 +22,7 @@ std::optional<ReleasedShare> LockTable::releaseShareBeforeUpdate(Locker& locker,
                                                                  const LockRequest& request,
                                                                  LockAnswers& out) {
   if (request.type != LockType::Update) return std::nullopt;
-  Hold* const held = holds_.find(locker, request.target);
+  const Hold* const held = holds_.find(locker, request.target);
   if (held == nullptr) return std::nullopt;
   if (ownRequest(held->types(), request.terms()) != OwnRequest::ShareFirst) return std::nullopt;
   ReleasedShare left{leases_.termsOf(*held), request.scope};

@@ -148,7 +148,7 @@ void LockTable::inherit(Hold& left, Locker& heir, Entry& entry, std::uint16_t le
   removeHold(left, entry, LockEventCause::Inheritance);
   Hold* own = holdOn(entry, heir);
   if (own == nullptr) {
-    if (isCountedAnew(heir, entry)) counts_.add(entry.target);
+    if (counts_.isOn() && isCountedAnew(heir, entry)) counts_.add(entry.target);
     own = &addHold(heir, entry, asked, since);
     changeHold(*own, entry, types);
     setBelow(*own, entry, below);
@@ -283,7 +283,7 @@ bool LockTable::unlock(Locker& locker, LockTarget target, LockAnswers& out, Lock
   Entry* const known = holds_.entryOf(target);
   const Hold* const hold = known != nullptr ? holdOn(*known, locker) : holds_.find(locker, target);
   if (hold == nullptr) return false;
-  // That may let the entry go, when it was needed for its queue alone.
+  // When its commit's requests leave the queue, the entry may no longer be needed.
   const bool isCommitted = locker.commit != nullptr && locker.commit->isAbout(target);
   if (isCommitted) cancelCommitOf(locker, out);
   Entry& entry = known != nullptr && !isCommitted ? *known : entryFor(target);

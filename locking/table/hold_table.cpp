@@ -119,7 +119,8 @@ void HoldTable::contend(Entry& entry) {
   revokeRetained(entry);
   for (Hold& hold : entry.holders) {
     hold.locker().contended.emplace(&entry, HolderPlace{&hold});
-    if (hold.type() != LockType::Share) entry.aboveCommon = &hold;  // In a chain there is one.
+    if (hold.type() != entry.modes->common())
+      entry.aboveCommon = &hold;  // In a chain there is one.
   }
   if (!entry.hasFew()) keepPlaces(entry);
 }
@@ -132,7 +133,7 @@ void HoldTable::keepPlaces(Entry& entry) {
 // The holder above the common mode may have changed. It excludes all but its descendants: of
 // several, each is an ancestor of the next.
 void HoldTable::note(Entry& entry, Hold& hold) {
-  if (hold.type() == LockType::Share) {
+  if (hold.type() == entry.modes->common()) {
     if (entry.aboveCommon == &hold) noteAncestor(entry, hold.locker());
   } else if (entry.aboveCommon == nullptr ||
              isAncestor(entry.aboveCommon->locker(), hold.locker())) {
@@ -469,7 +470,7 @@ void HoldTable::checkHolders(const Entry& entry) {
     NEPHRITE_CHECK(entry.hasFew() || place->second.before == before);
     before = &hold;
     ++count;
-    if (hold.type() == LockType::Share) continue;
+    if (hold.type() == entry.modes->common()) continue;
     if (aboveCommon == nullptr || isAncestor(aboveCommon->locker(), hold.locker())) {
       aboveCommon = &hold;
     }

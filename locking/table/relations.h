@@ -44,12 +44,12 @@ inline bool hasRelatives(const Locker& locker) {
   return locker.parent != nullptr || locker.firstChild != nullptr;
 }
 
-/// The hold of the nearest ancestor of `locker` that holds something on `entry` (more than Share);
-/// null: none does.
+/// The hold of the nearest ancestor of `locker` that holds something on `entry` (in another mode
+/// than the common one); null: none does.
 inline Hold* holdOfAncestor(const Entry& entry, const Locker& locker, bool aboveCommon = false) {
   for (const Locker* up = locker.parent.get(); up != nullptr; up = up->parent.get()) {
     Hold* const hold = holdOn(entry, *up);
-    if (hold != nullptr && (!aboveCommon || hold->type() != LockType::Share)) return hold;
+    if (hold != nullptr && (!aboveCommon || hold->type() != entry.modes->common())) return hold;
   }
   return nullptr;
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "locking/lock_timeout.h"
+#include "locking/table/mode_table.h"
 
 namespace nephrite {
 namespace {
@@ -33,6 +34,48 @@ TEST(LockTypes, CoexistExactlyAsTheTableSays) {
       EXPECT_EQ(compatible(kAllTypes[held], kAllTypes[asked]), kMayCoexist[held][asked]);
     }
   }
+}
+
+using lock_table::kJadeModes, lock_table::ModeTable;
+
+TEST(ModesOfObjects, ExcludeExactlyWhatDoesNotCoexist) {
+  EXPECT_EQ(kJadeModes.common(), Share);
+  for (std::size_t held = 0; held < kAllTypes.size(); ++held) {
+    EXPECT_FALSE(kJadeModes.excludes(Get, kAllTypes[held])) << "what is not held";
+    for (std::size_t asked = 0; asked < kAllTypes.size(); ++asked) {
+      SCOPED_TRACE(testing::Message()
+                   << nameOf(kAllTypes[asked]) << " asked beside " << nameOf(kAllTypes[held]));
+      EXPECT_EQ(kJadeModes.excludes(kAllTypes[held], kAllTypes[asked]), !kMayCoexist[held][asked]);
+    }
+  }
+}
+
+TEST(ModesOfObjects, WhenOneIsWalkedForThenWhatExcludesNoMoreNeedNotBe) {
+  EXPECT_TRUE(kJadeModes.excludesAllOf(Exclusive, Share));
+  EXPECT_TRUE(kJadeModes.excludesAllOf(Update, Reserve));
+  EXPECT_FALSE(kJadeModes.excludesAllOf(Share, Reserve));
+}
+
+// Intentions (1 to share, 2 to exclude) below Share (3) and Exclusive (4).
+bool intentionsGoTogether(LockType held, LockType asked) {
+  const auto a = static_cast<int>(held), b = static_cast<int>(asked);
+  if (a == 4 || b == 4) return false;
+  return a != 3 && b != 3 ? true : a != 2 && b != 2;
+}
+
+TEST(ModesOfASpace, AreSoundWhenEachExcludesWhatExcludesIt) {
+  const ModeTable intentions(5, LockType{0}, intentionsGoTogether);
+  EXPECT_TRUE(intentions.isSound());
+  EXPECT_TRUE(intentions.excludes(LockType{3}, LockType{2}));
+  EXPECT_FALSE(intentions.excludes(LockType{1}, LockType{2}));
+
+  const ModeTable oneSided(3, LockType{0},
+                           [](LockType held, LockType /*asked*/) { return held == LockType{1}; });
+  EXPECT_FALSE(oneSided.isSound()) << "2 excludes 1, and is let in beside it";
+}
+
+TEST(ModesOfASpace, AreNotSoundWhenOthersThanTheCommonOneGoTogether) {
+  EXPECT_FALSE(ModeTable(5, LockType{3}, intentionsGoTogether).isSound());
 }
 
 TEST(LockTypes, AreNumberedAsInJade) {
